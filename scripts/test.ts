@@ -1,0 +1,11 @@
+/** Runs the whole suite; arguments are files to run instead. */
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const chosen = process.argv.slice(2);
+const files = chosen.length > 0 ? chosen : ['src/**/*.test.ts', 'test/**/*.test.ts'];
+const args = ['--test', '--test-concurrency=2', ...files];
+const result = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+process.exitCode = result.status ?? 1;

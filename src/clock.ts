@@ -1,0 +1,12 @@
+/** The time, as a parameter. Only this file asks the system for it. */
+export interface Clock {
+  /** Milliseconds since 1970-01-01T00:00Z. */
+  nowMs(): number;
+  /** Milliseconds that never go back, from an arbitrary start. */
+  monotonicMs(): number;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+};

@@ -1,0 +1,89 @@
+/** What a code means to a program and to a person. `retryable` says that the same call may succeed later. */
+interface ErrorDefinition {
+  readonly exitCode: number;
+  readonly httpStatus: number;
+  readonly retryable: boolean;
+  /** The message where the thrower gives none. */
+  readonly message: string;
+  /** What the user can do. */
+  readonly hint: string;
+}
+
+function define(exitCode: number, httpStatus: number, retryable: boolean, message: string, hint: string) {
+  return { exitCode, httpStatus, retryable, message, hint } satisfies ErrorDefinition;
+}
+
+/** The one table of errors. A retired code is never used again. */
+export const errorTable = {
+  'usage.invalid': define(2, 400, false, 'the command line is not valid', 'see `holdfast help`'),
+  'usage.node_too_old': define(2, 500, false, 'this Node is too old', 'install Node 24 or newer'),
+  'operation.interrupted': define(130, 499, true, 'interrupted', 'run it again; nothing half-done was left behind'),
+  'operation.failed': define(1, 500, false, 'the operation failed', 'this is a defect in Holdfast: please report it'),
+  'config.invalid': define(2, 400, false, 'the configuration is not valid', 'mend the named setting'),
+  'config.not_found': define(2, 404, false, 'there is no configuration file', 'make one with `holdfast init`'),
+  'key.missing': define(2, 401, false, 'a key is needed', 'set $HOLDFAST_PASSPHRASE, or give --passphrase-file or --identity-file'),
+  'key.wrong': define(12, 403, false, 'the key does not open this archive', 'check the passphrase or the identity; `holdfast inspect` lists the key slots'),
+  'key.invalid': define(2, 400, false, 'the key is not valid', 'a recipient begins with age1, an identity with AGE-SECRET-KEY-1'),
+  'key.last_slot': define(1, 409, false, 'the last key slot cannot be removed', 'add another key first'),
+  'key.slot_not_found': define(1, 404, false, 'there is no such key slot', '`holdfast key list` shows the slots'),
+  'key.slots_full': define(1, 409, false, 'the header has no room for another key slot', 'remove a slot first'),
+  'archive.not_an_archive': define(13, 422, false, 'this is not a Holdfast archive', 'check the path; an archive begins with HOLDFAST at byte 32'),
+  'archive.version_unsupported': define(13, 422, false, 'this archive has a version that is not known here', 'use a newer Holdfast'),
+  'archive.ambiguous': define(13, 422, false, 'more than one archive stands in this file', 'choose one with --archive-id'),
+  'archive.corrupt': define(11, 422, false, 'the archive contradicts itself', 'it was altered or written wrongly; use another copy of it'),
+  'archive.damaged': define(11, 422, false, 'the archive is damaged beyond repair', 'give further replicas with `holdfast repair --from`, or restore the rest with --partial'),
+  'archive.verify_failed': define(1, 500, true, 'what was written does not read back as it was', 'check memory and disk of this machine, then run it again'),
+  'archive.entry_not_found': define(1, 404, false, 'no entry matches', '`holdfast inspect` lists the entries'),
+  'source.not_found': define(1, 404, false, 'the source does not exist', 'check the path or URL'),
+  'source.unreadable': define(1, 403, false, 'the source cannot be read', 'check its permissions'),
+  'source.corrupt': define(1, 422, false, 'the source is damaged', 'mend the database before you trust a backup of it'),
+  'source.busy': define(1, 409, true, 'the source is locked by another program', 'try again when the lock is released'),
+  'source.changed': define(3, 409, true, 'the source changed while it was read', 'run it again, or back up a snapshot'),
+  'source.empty': define(1, 422, false, 'there is nothing to back up', 'name a database with --url or a folder with --files'),
+  'target.exists': define(1, 409, false, 'the target exists', 'choose another target, or allow it with --overwrite'),
+  'target.unsafe': define(1, 422, false, 'an entry would leave the target folder', 'the archive is hostile or made elsewhere; nothing was written'),
+  'target.busy': define(1, 409, true, 'the target is in use by another program', 'stop the application before you restore'),
+  'target.invalid': define(1, 422, false, 'what was restored does not pass its check', 'the target was left as it was'),
+  'storage.not_found': define(1, 404, false, 'the file does not exist', 'check the path'),
+  'storage.unauthorized': define(1, 403, false, 'access was denied', 'check the permissions'),
+  'storage.read_only': define(1, 403, false, 'the storage is read-only', 'choose a place that can be written'),
+  'storage.full': define(1, 507, true, 'there is no space left', 'free some space, then run it again'),
+  'storage.conflict': define(1, 409, false, 'the name is taken', 'choose another name'),
+  'storage.unavailable': define(1, 503, true, 'the storage does not answer', 'try again later'),
+  'storage.failed': define(1, 500, false, 'the storage failed', 'see the cause'),
+  'tool.not_found': define(1, 500, false, 'a program that is needed is not installed', 'install it'),
+  'tool.failed': define(1, 500, false, 'a program failed', 'see its message'),
+} as const satisfies Record<string, ErrorDefinition>;
+
+/** A code of {@link errorTable}; it says why, not which call failed. */
+export type ErrorCode = keyof typeof errorTable;
+
+/** Facts for a program: paths, entries, blocks. Never a secret. */
+export type ErrorContext = Readonly<Record<string, unknown>>;
+
+/** Every error that Holdfast throws on purpose. */
+export class HoldfastError extends Error {
+  override readonly name = 'HoldfastError';
+  readonly code: ErrorCode;
+  readonly exitCode: number;
+  readonly httpStatus: number;
+  readonly retryable: boolean;
+  readonly hint: string;
+  readonly context: ErrorContext;
+
+  constructor(code: ErrorCode, options: { message?: string; hint?: string; context?: ErrorContext; cause?: unknown } = {}) {
+    const definition: ErrorDefinition = errorTable[code];
+    super(options.message ?? definition.message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.exitCode = definition.exitCode;
+    this.httpStatus = definition.httpStatus;
+    this.retryable = definition.retryable;
+    this.hint = options.hint ?? definition.hint;
+    this.context = options.context ?? {};
+  }
+}
+
+/** Turns an aborted signal into `operation.interrupted`. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new HoldfastError('operation.interrupted', { cause: signal.reason });
+}

@@ -1,0 +1,231 @@
+import type { Clock } from '../clock.ts';
+import type { Random } from '../random.ts';
+import type { Secret } from '../secret.ts';
+import type { EntryMetadata, Source, SourceProblem } from '../source/source.ts';
+import type { RandomAccess, Storage } from '../storage/storage.ts';
+
+/** Compression of segments. */
+export type Codec = 'zstd' | 'gzip' | 'bz2' | 'xz' | 'none';
+
+/** What opens an archive: any one of them is enough. */
+export interface OpenKeys {
+  /** Passphrases, tried on the passphrase slots. */
+  readonly passphrases?: readonly Secret[];
+  /** age identities (`AGE-SECRET-KEY-1…`), tried on the age slots. */
+  readonly identities?: readonly Secret[];
+}
+
+/** What an archive is sealed for: a key slot is made for each. */
+export interface SealKeys {
+  readonly passphrases?: readonly Secret[];
+  /** age recipients (`age1…`): this machine can then write backups that it cannot read. */
+  readonly recipients?: readonly string[];
+}
+
+/** One step of a run. `totalBytes` is 0 where it is not known; `doneBytes` never falls within a phase. */
+export interface Progress {
+  readonly phase: 'read' | 'write' | 'verify' | 'scan' | 'repair' | 'restore';
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  /** The entry in work, for people. */
+  readonly entry?: string;
+}
+
+export interface RunOptions {
+  /** Aborting ends the run with `operation.interrupted`; nothing half-done stays. */
+  readonly signal?: AbortSignal;
+  /** Called at most some ten times a second from the main thread; must not throw. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Worker threads; as many as the machine has cores, 8 at most, unless set. */
+  readonly threads?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** Where an archive is: a path on local disk, an object in a storage, or bytes at hand. */
+export type ArchiveLocation = string | { readonly storage: Storage; readonly name: string } | RandomAccess;
+
+/** An entry as the index tells it. */
+export interface ArchiveEntry {
+  readonly path: string;
+  readonly pathBytes?: Uint8Array;
+  readonly kind: string;
+  readonly sizeBytes: number;
+  /** SHA-256 of its bytes, hex. */
+  readonly sha256: string;
+  readonly metadata: EntryMetadata;
+}
+
+/** State of the blocks of one archive over all its copies. */
+export interface BlockHealth {
+  /** Blocks of one copy. */
+  readonly perCopy: number;
+  readonly copies: number;
+  /** Blocks, of all copies, that are there and whole. */
+  readonly intact: number;
+  /** Blocks, of all copies, that are missing or whose hash fails. */
+  readonly damaged: number;
+  /** Positions without an intact block in any copy that parity gave back. */
+  readonly solved: number;
+  /** Data positions that nothing gives back. */
+  readonly lost: number;
+}
+
+export interface BackupOptions extends RunOptions {
+  readonly sources: readonly Source[];
+  /** Path of the archive on local disk, or a storage and a name. An older archive there is replaced only when the run succeeds. */
+  readonly output: string | { readonly storage: Storage; readonly name: string };
+  /** Keys to seal for. Without any the run is refused (`key.missing`) unless `encryption` is `none`. */
+  readonly keys?: SealKeys;
+  /** `aes-256-gcm` unless set. */
+  readonly encryption?: 'aes-256-gcm' | 'none';
+  /** `zstd` unless set. */
+  readonly compression?: Codec;
+  /** 2 unless set, 1 to 8. */
+  readonly copies?: number;
+  /** Data and parity blocks of a stripe; 239 and 16 unless set. */
+  readonly dataBlocks?: number;
+  readonly parityBlocks?: number;
+  /** What is re-read before the archive appears: `contents` unless set. */
+  readonly verify?: 'contents' | 'structure' | 'none';
+  /** Folder for temporary copies of databases; the system's unless set. */
+  readonly temporaryFolder?: string;
+}
+
+export interface BackupReport {
+  /** Where the archive is. */
+  readonly output: string;
+  readonly archiveId: string;
+  /** Bytes of the archive file. */
+  readonly sizeBytes: number;
+  /** Bytes of the entries. */
+  readonly plainSizeBytes: number;
+  readonly entryCount: number;
+  readonly rowCount: number;
+  readonly durationMs: number;
+  readonly verified: 'contents' | 'structure' | 'none';
+  /** What was left out or changed while it was read; with any, the CLI ends with exit code 3. */
+  readonly problems: readonly SourceProblem[];
+}
+
+export interface ValidateOptions extends RunOptions {
+  readonly archive: ArchiveLocation;
+  /** `structure` (no key: every block of every copy) or `contents` (also opens, expands and hashes each entry); `contents` when there are keys or the archive is not encrypted, unless set. */
+  readonly level?: 'structure' | 'contents';
+  readonly keys?: OpenKeys;
+  /** Chooses one archive where a file (a disk image) holds several: hex. */
+  readonly archiveId?: string;
+}
+
+export interface ValidationReport {
+  /** `lost`: beyond repair. */
+  readonly state: 'intact' | 'repairable' | 'lost';
+  readonly level: 'structure' | 'contents';
+  readonly archiveId: string;
+  readonly sizeBytes: number;
+  readonly blocks: BlockHealth;
+  /** Number of entries read and found right; 0 at level `structure`. */
+  readonly entryCount: number;
+  /** Paths of entries that are lost, in whole or part; known at level `contents`. */
+  readonly lostEntries: readonly string[];
+  /** Positions of lost data blocks as inclusive ranges `[first, last]`, 1,000 at most. */
+  readonly lostBlocks: readonly (readonly [number, number])[];
+  readonly durationMs: number;
+}
+
+export interface RepairOptions extends RunOptions {
+  readonly archive: ArchiveLocation;
+  /** Further replicas of the same archive, each as damaged as may be. */
+  readonly from?: readonly ArchiveLocation[];
+  /** Where the healed archive goes; in place of `archive` unless set. */
+  readonly output?: string;
+  /** Writes what can be had even where blocks are lost (they stay lost). */
+  readonly partial?: boolean;
+  /** Looks, and writes nothing. */
+  readonly dryRun?: boolean;
+  readonly archiveId?: string;
+}
+
+export interface RepairReport {
+  readonly output: string;
+  readonly archiveId: string;
+  readonly state: 'intact' | 'repaired' | 'lost';
+  /** Whether a file was written: an intact archive is left alone. */
+  readonly written: boolean;
+  readonly blocks: BlockHealth;
+  readonly lostBlocks: readonly (readonly [number, number])[];
+  readonly durationMs: number;
+}
+
+export interface RestoreOptions extends RunOptions {
+  readonly archive: ArchiveLocation;
+  readonly keys?: OpenKeys;
+  /** Further replicas to heal from. */
+  readonly from?: readonly ArchiveLocation[];
+  /**
+   * Where databases go: one URL (`sqlite:copy.db`) for an archive with one database, or `name=url` for each. The place it came from unless set.
+   */
+  readonly to?: readonly string[];
+  /** Where trees of files go: under it, a folder with each root's name. The places they came from unless set. */
+  readonly filesTo?: string;
+  /** Globs on entry paths; an entry that matches one is restored. */
+  readonly only?: readonly string[];
+  /** Lets existing files and databases be replaced. */
+  readonly overwrite?: boolean;
+  /** Keeps what is replaced beside it; true unless set. */
+  readonly keepUndo?: boolean;
+  /** Restores what can be had of an archive beyond repair. */
+  readonly partial?: boolean;
+  /** Says what would be done, and writes nothing. */
+  readonly dryRun?: boolean;
+  readonly archiveId?: string;
+}
+
+/** One thing that a restore did, or in a dry run would do. */
+export interface RestoreAction {
+  readonly target: string;
+  readonly kind: 'sqlite' | 'files';
+  readonly action: 'create' | 'replace' | 'merge';
+  readonly entryCount: number;
+  readonly sizeBytes: number;
+  /** Where what was replaced is kept. */
+  readonly undo?: string;
+}
+
+export interface RestoreReport {
+  readonly archiveId: string;
+  readonly actions: readonly RestoreAction[];
+  readonly entryCount: number;
+  readonly sizeBytes: number;
+  readonly rowCount: number;
+  /** Bytes read from the archive file. */
+  readonly readBytes: number;
+  /** Blocks that were damaged and healed on the way. */
+  readonly healedBlocks: number;
+  /** Only with `partial`: entries that could not be had. */
+  readonly lostEntries: readonly string[];
+  readonly durationMs: number;
+  readonly dryRun: boolean;
+}
+
+/** One key slot of a header. */
+export interface KeySlot {
+  /** Hex. */
+  readonly id: string;
+  readonly type: 'passphrase' | 'age' | 'unknown';
+  readonly label: string;
+  readonly createdMs: number;
+}
+
+/** What stands in clear in a header. */
+export interface ArchiveSummary {
+  readonly archiveId: string;
+  readonly formatVersion: number;
+  readonly createdMs: number;
+  readonly encryption: 'aes-256-gcm' | 'none';
+  readonly compression: Codec;
+  readonly copies: number;
+  readonly dataBlocks: number;
+  readonly parityBlocks: number;
+  readonly slots: readonly KeySlot[];
+}

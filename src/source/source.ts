@@ -1,0 +1,67 @@
+/** JSON that an entry carries in the sealed index. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+export type EntryMetadata = { readonly [key: string]: JsonValue };
+
+/** Kinds of entries, see `docs/format.md` section 6. */
+export type EntryKind = 'directory' | 'file' | 'symlink' | 'sqlite';
+
+/** One named stream of a source. */
+export interface SourceEntry {
+  /** Relative, with `/`, unique in the archive; U+FFFD stands for what is not UTF-8. */
+  readonly path: string;
+  /** The path's bytes where it is not UTF-8. */
+  readonly pathBytes?: Uint8Array;
+  readonly kind: EntryKind;
+  /** The size expected, in bytes, for progress; the true one is counted. */
+  readonly expectedSizeBytes: number;
+  /** Read only after the iteration of `open()` has ended: what is learned while reading may stand in it. */
+  readonly metadata: EntryMetadata;
+  /**
+   * The bytes, once, from the start. Chunks of at most 1 MiB, whose memory may be used again after the next one was asked
+   * for. Absent for entries without bytes (directories, symlinks).
+   * Throws `source.unreadable` or `source.changed`: when the source reports a problem instead, it ends the stream early and sets
+   * `changed` in the metadata.
+   */
+  open?(signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
+}
+
+/** Something that was left out or is not what it was: it goes to the report, and the run ends with exit code 3. */
+export interface SourceProblem {
+  readonly code: 'source.changed' | 'source.vanished' | 'source.unreadable' | 'source.unsupported';
+  readonly path: string;
+  readonly message: string;
+}
+
+/** What a source may use while it is read. */
+export interface SourceContext {
+  readonly signal?: AbortSignal;
+  /** Keeps a problem for the report; the source goes on. */
+  report(problem: SourceProblem): void;
+  /** An existing folder, readable by this user only, that is removed after the run. */
+  readonly temporaryFolder: string;
+}
+
+/** What a source is, before it is read. */
+export interface SourceDescription {
+  /** `sqlite` or `files`. */
+  readonly type: string;
+  /** For people: the path or the URL without secrets. */
+  readonly label: string;
+  /** Bytes expected; 0 where it is not known. */
+  readonly expectedSizeBytes: number;
+}
+
+/**
+ * Something to back up. A source is read once, by one run.
+ * After a crash at any point nothing of the source has changed.
+ */
+export interface Source {
+  /** The name under `databases/` or `files/`: not empty, no `/`. */
+  readonly name: string;
+  /** Checks that the source is there and can be read, without reading it. Throws `source.not_found`, `source.unreadable`. May be repeated. */
+  describe(context: SourceContext): Promise<SourceDescription>;
+  /** Its entries in the order in which they are read; an entry is drained before the next is asked for. */
+  entries(context: SourceContext): AsyncIterable<SourceEntry>;
+  /** Frees what it holds, temporary files included. May be repeated. */
+  close(): Promise<void>;
+}

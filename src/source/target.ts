@@ -1,0 +1,37 @@
+import type { EntryMetadata } from './source.ts';
+
+/** An entry on its way back; its bytes were authenticated before they are given out. */
+export interface RestorableEntry {
+  /** Path in the archive, as `SourceEntry.path`. */
+  readonly path: string;
+  readonly pathBytes?: Uint8Array;
+  readonly kind: string;
+  readonly sizeBytes: number;
+  readonly metadata: EntryMetadata;
+}
+
+/** What a target did, or would do. */
+export interface TargetChange {
+  readonly target: string;
+  readonly action: 'create' | 'replace' | 'merge';
+  /** Where what was replaced is kept. */
+  readonly undo?: string;
+}
+
+/**
+ * Where entries are restored to: staged aside first, then put in place at once.
+ * After a crash before `commit` the target is as it was; what was staged is found and removed by the next restore there.
+ */
+export interface RestoreTarget {
+  /**
+   * What `commit` will do with these entries. Writes nothing. Throws `target.exists` (something is there, and replacing is not
+   * allowed), `target.unsafe` (a path that would leave the root), `target.busy`.
+   */
+  plan(entries: readonly RestorableEntry[]): Promise<TargetChange>;
+  /** Writes an entry aside. Throws `target.unsafe`, `target.invalid` (its check failed), `storage.full`. */
+  stage(entry: RestorableEntry, bytes: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Puts everything that was staged in place, durably. */
+  commit(): Promise<TargetChange>;
+  /** Removes what was staged. May be repeated, and called after a failed commit. */
+  abort(): Promise<void>;
+}

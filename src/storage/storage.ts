@@ -1,0 +1,58 @@
+/** Bytes that can be read in any order. */
+export interface RandomAccess {
+  readonly sizeBytes: number;
+  /**
+   * Reads `length` bytes from `offset` on into `into` and returns the number read: fewer only at the end. May be repeated, and
+   * several may be under way at once. A range that the disk cannot read throws `storage.failed`.
+   */
+  read(offset: number, into: Uint8Array): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** An object in a storage. */
+export interface StoredObject {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
+
+/**
+ * Writes one object that holds the written bytes `copies` times, one run after the other.
+ * Until `commit` nothing is visible under the name, and what stood there stays.
+ */
+export interface StorageWriter {
+  /** Appends to each copy. The memory may be used again once the promise is settled. */
+  write(bytes: Uint8Array): Promise<void>;
+  /**
+   * Makes the object durable and visible, in place of an older one. `check` is given what was stored, read back; when it throws,
+   * the object does not appear and the error is thrown on. Storages that can read before they publish check before.
+   */
+  commit(check?: (stored: RandomAccess) => Promise<void>): Promise<StoredObject>;
+  /** Leaves nothing of the object. May be repeated, and called after a failed commit. */
+  abort(): Promise<void>;
+}
+
+export interface WriterOptions {
+  /** How often the bytes stand in the object, 1 to 8. */
+  readonly copies: number;
+  /** Called while `commit` makes the further copies, with the bytes done of all that it writes. */
+  readonly onReplicate?: (doneBytes: number, totalBytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Where archives live. Errors: `storage.not_found`, `storage.unauthorized`, `storage.read_only`, `storage.full`, `storage.unavailable`,
+ * `storage.failed`. After a crash at any point a name holds its old object or its new one, whole.
+ */
+export interface Storage {
+  writer(name: string, options: WriterOptions): Promise<StorageWriter>;
+  open(name: string): Promise<RandomAccess>;
+  stat(name: string): Promise<StoredObject>;
+  /** Objects whose name begins with the prefix, in no particular order; nothing that is still being written. */
+  list(prefix?: string): AsyncIterable<StoredObject>;
+  /** Removing what is not there is not an error. */
+  delete(name: string): Promise<void>;
+  /** For people: where the object is, without secrets. */
+  url(name: string): string;
+  close(): Promise<void>;
+}
