@@ -1,11 +1,11 @@
+import type { Codec } from '../archive/header.ts';
 import type { Clock } from '../clock.ts';
 import type { Random } from '../random.ts';
 import type { Secret } from '../secret.ts';
 import type { EntryMetadata, Source, SourceProblem } from '../source/source.ts';
 import type { RandomAccess, Storage } from '../storage/storage.ts';
 
-/** Compression of segments. */
-export type Codec = 'zstd' | 'gzip' | 'bz2' | 'xz' | 'none';
+export type { Codec };
 
 /** What opens an archive: any one of them is enough. */
 export interface OpenKeys {

@@ -1,6 +1,6 @@
-/** JSON that an entry carries in the sealed index. */
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
-export type EntryMetadata = { readonly [key: string]: JsonValue };
+import type { EntryMetadata, JsonValue } from '../archive/json.ts';
+
+export type { EntryMetadata, JsonValue };
 
 /** Kinds of entries, see `docs/format.md` section 6. */
 export type EntryKind = 'directory' | 'file' | 'symlink' | 'sqlite';

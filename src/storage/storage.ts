@@ -1,13 +1,6 @@
-/** Bytes that can be read in any order. */
-export interface RandomAccess {
-  readonly sizeBytes: number;
-  /**
-   * Reads `length` bytes from `offset` on into `into` and returns the number read: fewer only at the end. May be repeated, and
-   * several may be under way at once. A range that the disk cannot read throws `storage.failed`.
-   */
-  read(offset: number, into: Uint8Array): Promise<number>;
-  close(): Promise<void>;
-}
+import type { RandomAccess } from '../archive/random-access.ts';
+
+export type { RandomAccess };
 
 /** An object in a storage. */
 export interface StoredObject {

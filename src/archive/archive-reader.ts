@@ -1,0 +1,123 @@
+import { HoldfastError, throwIfAborted } from '../errors.ts';
+import { ArchiveIndex } from './archive-index.ts';
+import type { IndexEntry } from './entry/entry.ts';
+import { fixedPartDigest, type Header } from './header.ts';
+import { BlockStore } from './heal/block-store.ts';
+import type { LocateOptions } from './heal/locate.ts';
+import { SegmentReader } from './segment-reader.ts';
+import { type UnlockKeys, unlock } from './unlock.ts';
+import type { WorkerPool } from './worker/worker-pool.ts';
+
+/** An entry's bytes could not be had, or are not what the index says. */
+export interface EntryFailure {
+  readonly entry: IndexEntry;
+  readonly error: HoldfastError;
+}
+
+export interface ReaderOptions extends LocateOptions {
+  readonly keys?: UnlockKeys | undefined;
+}
+
+const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
+/** Reads the entries of one archive, healed and authenticated. Memory: read-ahead of a few segments. */
+export class ArchiveReader {
+  readonly store: BlockStore;
+  readonly index: ArchiveIndex;
+  readonly #workers: WorkerPool;
+  readonly #signal: AbortSignal | undefined;
+  #nextHash = 0;
+
+  /** Throws what `locate`, `unlock` and `ArchiveIndex.read` throw. A wrong key is found before anything but the header was read. */
+  static async open(options: ReaderOptions): Promise<ArchiveReader> {
+    const store = await BlockStore.open(options);
+    return await ArchiveReader.from(store, options);
+  }
+
+  /** The same on blocks that are open already. */
+  static async from(store: BlockStore, options: ReaderOptions): Promise<ArchiveReader> {
+    const unlocked = await unlock(store.header, store.headerBody, options.keys);
+    await store.configure({ key: unlocked?.keys.segment, fixedDigest: fixedPartDigest(store.header) });
+    return new ArchiveReader(store, await ArchiveIndex.read(store), options);
+  }
+
+  private constructor(store: BlockStore, index: ArchiveIndex, options: ReaderOptions) {
+    this.store = store;
+    this.index = index;
+    this.#workers = options.workers;
+    this.#signal = options.signal;
+  }
+
+  get header(): Header {
+    return this.store.header;
+  }
+
+  entries(): AsyncGenerator<IndexEntry> {
+    return this.index.entries();
+  }
+
+  /** A reader of segments for entries that will be read in this order. */
+  segmentsFor(entries: readonly IndexEntry[]): SegmentReader {
+    const numbers = new Set<number>();
+    for (const entry of entries) for (const { segment } of this.index.pieces(entry)) numbers.add(segment);
+    const plan = Uint32Array.from(numbers).sort();
+    return new SegmentReader({
+      store: this.store,
+      place: (number) => this.index.place(number),
+      plan: Array.from(plan),
+      ahead: this.#workers.threadCount * 2 + 1,
+    });
+  }
+
+  /**
+   * The bytes of an entry; each chunk is valid until the next is asked for. After the last one the SHA-256 is compared:
+   * `archive.corrupt`. Throws `archive.damaged`.
+   */
+  async *read(entry: IndexEntry, segments: SegmentReader = this.segmentsFor([entry])): AsyncGenerator<Uint8Array> {
+    const hash = this.#nextHash++;
+    let sha256 = emptySha256;
+    let left = entry.sizeBytes;
+    for (const piece of this.index.pieces(entry)) {
+      throwIfAborted(this.#signal);
+      const lease = await segments.get(piece.segment);
+      try {
+        const bytes = lease.bytes.subarray(piece.offset, piece.offset + piece.length);
+        if (bytes.length !== piece.length)
+          throw new HoldfastError('archive.corrupt', { message: 'a segment is shorter than the index says' });
+        left -= bytes.length;
+        const hashing = this.#workers.hash({
+          bytes,
+          spans: [{ entry: hash, offset: 0, length: bytes.length, last: left === 0 }],
+        });
+        hashing.catch(() => undefined);
+        yield bytes;
+        for (const digest of await hashing) sha256 = digest.sha256;
+      } finally {
+        lease.release();
+      }
+    }
+    if (sha256 !== entry.sha256) {
+      throw new HoldfastError('archive.corrupt', {
+        message: `${entry.path} is not what was backed up: its SHA-256 differs`,
+        context: { path: entry.path },
+      });
+    }
+  }
+
+  /** Reads every entry and compares its SHA-256; gives those that fail. Other errors are thrown. */
+  async *check(
+    entries: readonly IndexEntry[],
+    onBytes?: (entry: IndexEntry, bytes: number) => void,
+  ): AsyncGenerator<EntryFailure> {
+    const segments = this.segmentsFor(entries);
+    for (const entry of entries) {
+      try {
+        for await (const bytes of this.read(entry, segments)) onBytes?.(entry, bytes.length);
+      } catch (error) {
+        if (!(error instanceof HoldfastError) || !['archive.damaged', 'archive.corrupt'].includes(error.code))
+          throw error;
+        yield { entry, error };
+      }
+    }
+  }
+}

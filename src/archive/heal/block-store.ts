@@ -1,0 +1,269 @@
+import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import type { Header } from '../header.ts';
+import type { RandomAccess } from '../random-access.ts';
+import type { SegmentKind, SegmentSeal } from '../seal/segment-cipher.ts';
+import type { LoadResult } from '../worker/protocol.ts';
+import type { BlockMap } from './block-map.ts';
+import { blockSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
+import { Healer } from './healer.ts';
+import { type Located, type LocateOptions, locate, relocate } from './locate.ts';
+import { readTolerant } from './read-tolerant.ts';
+
+/** A segment's place in the sealed stream. */
+export interface SegmentPlace {
+  readonly number: number;
+  readonly kind: SegmentKind;
+  readonly offset: number;
+  readonly length: number;
+  /** Most bytes that it may expand to. */
+  readonly maximumPlainBytes: number;
+}
+
+interface Raw {
+  readonly layers: Uint8Array[];
+}
+
+/**
+ * The blocks of one archive, from one or more sources, healed as they are read. Nothing here needs a key but `load`.
+ * Memory: what its callers ask for at once, and the healed payloads of one band.
+ */
+export class BlockStore {
+  readonly header: Header;
+  readonly headerBody: Uint8Array;
+  readonly #options: LocateOptions;
+  #located: Located;
+  #healer: Healer;
+  #seal: SegmentSeal | undefined;
+  #relocating: Promise<void> | undefined;
+  /** Bytes read from the sources. */
+  readBytes = 0;
+  /** Data blocks that had to be taken from elsewhere than the first layer. */
+  readonly healed = new Set<number>();
+
+  static async open(options: LocateOptions): Promise<BlockStore> {
+    const sources = options.sources.map((source) => countReads(source, (bytes) => counter(bytes)));
+    let store: BlockStore | undefined;
+    let early = 0;
+    const counter = (bytes: number) => {
+      if (store === undefined) early += bytes;
+      else store.readBytes += bytes;
+    };
+    const counted = { ...options, sources };
+    const located = await locate(counted);
+    store = new BlockStore(counted, located);
+    store.readBytes = early;
+    await store.configure(undefined);
+    return store;
+  }
+
+  private constructor(options: LocateOptions, located: Located) {
+    this.#options = options;
+    this.#located = located;
+    this.header = located.header;
+    this.headerBody = located.body;
+    this.#healer = this.#makeHealer();
+  }
+
+  get layout(): Layout {
+    return this.#located.layout;
+  }
+
+  get map(): BlockMap {
+    return this.#located.map;
+  }
+
+  /** Whether the sources are as they were written, not moved about. */
+  get inPlace(): boolean {
+    return this.#located.inPlace;
+  }
+
+  get sizeBytes(): number {
+    return this.#options.sources[0]?.sizeBytes ?? 0;
+  }
+
+  /** Tells the workers about the archive; with `seal` segments can be loaded. */
+  async configure(seal: SegmentSeal | undefined): Promise<void> {
+    this.#seal = seal;
+    const { archiveId, codec, dataBlocks, parityBlocks } = this.header;
+    const shape = { dataBlocks, parityBlocks };
+    const totalDataBlocks = this.layout.totalDataBlocks;
+    await this.#options.workers.configure({ archiveId, shape, codec, seal, totalDataBlocks });
+  }
+
+  /** Reads blocks at consecutive positions as one layer has them; those that it does not have are zeros. */
+  async readLayer(layer: number, firstPosition: number, count: number, into: Uint8Array): Promise<void> {
+    throwIfAborted(this.#options.signal);
+    let next = firstPosition;
+    for (const extent of this.map.within(layer, firstPosition, count)) {
+      into.fill(0, (next - firstPosition) * blockSizeBytes, (extent.position - firstPosition) * blockSizeBytes);
+      next = extent.position + extent.count;
+      const piece = into.subarray(
+        (extent.position - firstPosition) * blockSizeBytes,
+        (next - firstPosition) * blockSizeBytes,
+      );
+      const source = this.#options.sources[extent.source];
+      if (source !== undefined) await readTolerant(source, extent.offset, piece);
+    }
+    into.fill(0, (next - firstPosition) * blockSizeBytes, count * blockSizeBytes);
+  }
+
+  /** Reads data blocks, which need not be at consecutive positions. */
+  async #readData(layer: number, firstData: number, count: number, into: Uint8Array): Promise<void> {
+    let done = 0;
+    while (done < count) {
+      const position = this.layout.dataPosition(firstData + done);
+      let run = 1;
+      while (done + run < count && this.layout.dataPosition(firstData + done + run) === position + run) run++;
+      const piece = into.subarray(done * blockSizeBytes, (done + run) * blockSizeBytes);
+      await this.readLayer(layer, position, run, piece);
+      done += run;
+    }
+  }
+
+  async #readLayers(layers: readonly number[], firstData: number, count: number): Promise<Raw> {
+    const size = count * blockSizeBytes;
+    const raw = layers.map(() => new Uint8Array(new SharedArrayBuffer(size)));
+    await Promise.all(layers.map((layer, index) => this.#readData(layer, firstData, count, raw[index] as Uint8Array)));
+    return { layers: raw };
+  }
+
+  /** All layers, for work on damage. */
+  allLayers(): number[] {
+    return Array.from(this.map.layers.keys());
+  }
+
+  /**
+   * Reads, heals and opens one segment into `into`; gives its plain length. The first layer alone is read while its bytes authenticate.
+   * Throws `archive.damaged` where blocks are lost, `archive.corrupt` where whole blocks do not authenticate.
+   */
+  async load(place: SegmentPlace, into: Uint8Array): Promise<number> {
+    if (this.#seal === undefined) throw new Error('the store has no key');
+    const firstData = Math.floor(place.offset / payloadSizeBytes);
+    const lastData = Math.floor((place.offset + place.length - 1) / payloadSizeBytes);
+    const count = lastData - firstData + 1;
+    if (place.length < 1 || lastData >= this.layout.totalDataBlocks) {
+      throw new HoldfastError('archive.corrupt', { message: `segment ${place.number} lies outside the archive` });
+    }
+    let result = await this.#tryLoad(place, into, { firstData, count, layers: [0] });
+    if (result.missing.length > 0 && this.map.layers.length > 1) {
+      for (const index of result.missing) this.#noteHealed(firstData + index);
+      result = await this.#tryLoad(place, into, { firstData, count, layers: this.allLayers() });
+    }
+    if (result.missing.length > 0) {
+      const numbers = result.missing.map((index) => firstData + index);
+      const payloads = await this.heal(numbers);
+      const patches = [...payloads].map(([number, payload]) => ({ index: number - firstData, payload }));
+      result = await this.#tryLoad(place, into, { firstData, count, layers: this.allLayers(), patches });
+    }
+    if (result.missing.length > 0) throw new HoldfastError('archive.damaged');
+    return result.plainLength;
+  }
+
+  async #tryLoad(
+    place: SegmentPlace,
+    into: Uint8Array,
+    blocks: {
+      firstData: number;
+      count: number;
+      layers: number[];
+      patches?: readonly { index: number; payload: Uint8Array }[];
+    },
+  ): Promise<LoadResult> {
+    const { firstData, count, layers, patches = [] } = blocks;
+    const raw = await this.#readLayers(layers, firstData, count);
+    return await this.#options.workers.run('load', {
+      layers: raw.layers,
+      firstData,
+      count,
+      patches,
+      offset: place.offset - firstData * payloadSizeBytes,
+      length: place.length,
+      number: place.number,
+      kind: place.kind,
+      maximumPlainBytes: Math.min(place.maximumPlainBytes, into.length),
+      compressed: place.kind !== 2,
+      into,
+    });
+  }
+
+  /** Bytes of one data block's payload, healed; they are not authenticated. */
+  async readPayload(number: number, offset: number, into: Uint8Array): Promise<void> {
+    const payload = (await this.#readIntact(number)) ?? (await this.heal([number])).get(number);
+    if (payload === undefined) throw new HoldfastError('archive.damaged');
+    into.set(payload.subarray(offset, offset + into.length));
+  }
+
+  #noteHealed(number: number): void {
+    // The set is for a count; a very damaged archive need not be listed to the last block.
+    if (this.healed.size < 1_000_000) this.healed.add(number);
+  }
+
+  /** Gives back payloads of data blocks that are intact nowhere. Throws `archive.damaged`, naming those that are lost. */
+  async heal(numbers: readonly number[]): Promise<Map<number, Uint8Array>> {
+    const payloads = await this.tryHeal(numbers);
+    const lost = numbers.filter((number) => payloads.get(number) === undefined);
+    if (lost.length > 0) {
+      const positions = lost.map((number) => this.layout.dataPosition(number));
+      throw new HoldfastError('archive.damaged', {
+        message: `the archive is damaged beyond repair: ${lost.length} block(s) are lost, the first at position ${positions[0]}`,
+        context: { blocks: positions.slice(0, 1000) },
+      });
+    }
+    return payloads as Map<number, Uint8Array>;
+  }
+
+  /** As `heal`; what is lost is undefined. Scans the sources once where blocks are not at their places. */
+  async tryHeal(numbers: readonly number[]): Promise<Map<number, Uint8Array | undefined>> {
+    for (const number of numbers) this.#noteHealed(number);
+    const first = await this.#healer.heal(numbers);
+    if (this.#located.scanned || numbers.every((number) => first.get(number) !== undefined)) return first;
+    this.#relocating ??= this.#relocate();
+    await this.#relocating;
+    const found = await Promise.all(numbers.map(async (number) => [number, await this.#readIntact(number)] as const));
+    const missing = found.filter(([, payload]) => payload === undefined).map(([number]) => number);
+    return new Map([...found, ...(await this.#healer.heal(missing))]);
+  }
+
+  /** The payload of a data block from any layer that has it intact. */
+  async #readIntact(number: number): Promise<Uint8Array | undefined> {
+    const { layers } = await this.#readLayers(this.allLayers(), number, 1);
+    const payloads = new Uint8Array(new SharedArrayBuffer(payloadSizeBytes));
+    const { headerBody } = this;
+    const task = { layers, firstPosition: this.layout.dataPosition(number), count: 1, headerBody, payloads };
+    const { intact } = await this.#options.workers.run('check', task);
+    return intact[0] === 0 ? undefined : payloads;
+  }
+
+  async #relocate(): Promise<void> {
+    const { header, body, layout, map } = this.#located;
+    const found = await relocate({ header, body }, this.#options);
+    // A scan sees only intact blocks; the places by the file's size stay candidates for those that are damaged.
+    const same = found.layout.totalDataBlocks === layout.totalDataBlocks;
+    this.#located = { ...found, map: same ? found.map.withGuesses(map.layers.flat()) : found.map };
+    this.#healer = this.#makeHealer();
+    await this.configure(this.#seal);
+  }
+
+  #makeHealer(): Healer {
+    return new Healer({
+      layout: this.layout,
+      layers: this.map.layers.length,
+      workers: this.#options.workers,
+      read: (layer, position, into) => this.readLayer(layer, position, 1, into),
+      has: (layer, position) => this.map.within(layer, position, 1).next().done !== true,
+    });
+  }
+}
+
+/** Counts the bytes that are read. */
+function countReads(source: RandomAccess, count: (bytes: number) => void): RandomAccess {
+  return {
+    sizeBytes: source.sizeBytes,
+    read: async (offset, into) => {
+      const read = await source.read(offset, into);
+      count(read);
+      return read;
+    },
+    close: () => source.close(),
+  };
+}

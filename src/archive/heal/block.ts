@@ -1,0 +1,148 @@
+import { hash } from 'node:crypto';
+import {
+  blockSizeBytes,
+  bodySizeBytes,
+  frameSizeBytes,
+  hashSizeBytes,
+  headerReplicas,
+  type Layout,
+  payloadSizeBytes,
+} from './geometry.ts';
+
+/** Blocks byte by byte: `docs/format.md` section 2. */
+
+export const blockKind = { header: 0, data: 1, parity: 2, final: 3 } as const;
+export type BlockKind = (typeof blockKind)[keyof typeof blockKind];
+
+export const archiveIdSizeBytes = 16;
+/** Positions are below 2^48, so that they are exact numbers. */
+const maximumPosition = 2 ** 48;
+const innerHashOffset = frameSizeBytes + payloadSizeBytes;
+const outerHashOffset = frameSizeBytes + bodySizeBytes;
+const hashHexLength = hashSizeBytes * 2;
+
+/** The frame of a block: all of its first 32 bytes. */
+export interface Frame {
+  readonly position: number;
+  /** D of the band in parity and final header blocks, else 0. */
+  readonly bandDataBlocks: number;
+  readonly kind: BlockKind;
+  readonly ordinal: number;
+}
+
+/** A Buffer over the same memory. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function writeFrame(block: Buffer, archiveId: Uint8Array, frame: Frame): void {
+  block.set(archiveId, 0);
+  block.writeUInt32LE(frame.position % 2 ** 32, 16);
+  block.writeUInt32LE(Math.floor(frame.position / 2 ** 32), 20);
+  block.writeUInt32LE(frame.bandDataBlocks, 24);
+  block[28] = frame.kind;
+  block[29] = frame.ordinal;
+  block[30] = 0;
+  block[31] = 0;
+}
+
+/** Reads a frame; undefined where its bytes cannot be one. The caller compares the archive id and the hash. */
+export function readFrame(block: Buffer): Frame | undefined {
+  const position = block.readUInt32LE(16) + block.readUInt32LE(20) * 2 ** 32;
+  const kind = block[28];
+  const ordinal = block[29] ?? 0;
+  if (position >= maximumPosition || block.readUInt16LE(30) !== 0) return undefined;
+  if (kind !== 0 && kind !== 1 && kind !== 2 && kind !== 3) return undefined;
+  return { position, bandDataBlocks: block.readUInt32LE(24), kind, ordinal };
+}
+
+function hashHex(bytes: Buffer): string {
+  return hash('sha256', bytes, 'hex').slice(0, hashHexLength);
+}
+
+/** Writes frame and hash around a body (or, for data, a payload) that already stands in its place. */
+export function sealBlock(block: Buffer, archiveId: Uint8Array, frame: Frame): void {
+  writeFrame(block, archiveId, frame);
+  if (frame.kind === blockKind.data) {
+    const hex = hashHex(block.subarray(0, innerHashOffset));
+    block.write(hex, innerHashOffset, hashSizeBytes, 'hex');
+    block.write(hex, outerHashOffset, hashSizeBytes, 'hex');
+  } else {
+    block.write(hashHex(block.subarray(0, outerHashOffset)), outerHashOffset, hashSizeBytes, 'hex');
+  }
+}
+
+/** Whether the hash (for data both hashes) of a block is right. */
+export function hasRightHash(block: Buffer): boolean {
+  if (block[28] === blockKind.data) {
+    const hex = hashHex(block.subarray(0, innerHashOffset));
+    return (
+      block.toString('hex', innerHashOffset, innerHashOffset + hashSizeBytes) === hex &&
+      block.toString('hex', outerHashOffset, outerHashOffset + hashSizeBytes) === hex
+    );
+  }
+  return block.toString('hex', outerHashOffset, blockSizeBytes) === hashHex(block.subarray(0, outerHashOffset));
+}
+
+/** Whether this is the intact block of that frame; final headers and parity carry the band size of the layout. */
+export function isIntactBlock(block: Buffer, archiveId: Uint8Array, expected: Frame): boolean {
+  const frame = readFrame(block);
+  if (frame === undefined) return false;
+  return (
+    frame.position === expected.position &&
+    frame.kind === expected.kind &&
+    frame.ordinal === expected.ordinal &&
+    frame.bandDataBlocks === expected.bandDataBlocks &&
+    asBuffer(archiveId).compare(block, 0, archiveIdSizeBytes) === 0 &&
+    hasRightHash(block)
+  );
+}
+
+/** Whether a data body that was solved from parity carries the hash of itself at that position. */
+export function isIntactDataBody(body: Uint8Array, archiveId: Uint8Array, position: number): boolean {
+  const block = Buffer.alloc(innerHashOffset);
+  block.set(body.subarray(0, payloadSizeBytes), frameSizeBytes);
+  writeFrame(block, archiveId, { position, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 });
+  const stored = asBuffer(body).toString('hex', payloadSizeBytes, payloadSizeBytes + hashSizeBytes);
+  return hashHex(block) === stored;
+}
+
+/** The frame that a layout puts at a position. */
+export function expectedFrame(layout: Layout, position: number): Frame {
+  const place = layout.place(position);
+  switch (place.kind) {
+    case 'header':
+      return { position, bandDataBlocks: 0, kind: blockKind.header, ordinal: place.ordinal };
+    case 'data':
+      return { position, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 };
+    case 'parity': {
+      const row = Math.floor(place.index / layout.bandGeometry(place.band).stripes);
+      return { position, bandDataBlocks: layout.bandDataBlocks(place.band), kind: blockKind.parity, ordinal: row };
+    }
+    case 'final':
+      return {
+        position,
+        bandDataBlocks: layout.bandDataBlocks(layout.bands - 1),
+        kind: blockKind.final,
+        ordinal: place.ordinal,
+      };
+  }
+}
+
+/** The header blocks of a band, or the final ones, as they stand in a copy. */
+export function headerBlocks(options: {
+  readonly archiveId: Uint8Array;
+  readonly header: Uint8Array;
+  readonly position: number;
+  readonly kind: typeof blockKind.header | typeof blockKind.final;
+  readonly bandDataBlocks: number;
+}): Buffer {
+  const blocks = Buffer.alloc(headerReplicas * blockSizeBytes);
+  for (let ordinal = 0; ordinal < headerReplicas; ordinal++) {
+    const block = blocks.subarray(ordinal * blockSizeBytes, (ordinal + 1) * blockSizeBytes);
+    block.set(options.header, frameSizeBytes);
+    const { kind, bandDataBlocks } = options;
+    sealBlock(block, options.archiveId, { position: options.position + ordinal, bandDataBlocks, kind, ordinal });
+  }
+  return blocks;
+}

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { findCombination } from './byte-combination.ts';
+
+const right = Uint8Array.from({ length: 64 }, (_, at) => at);
+
+function wrongAt(...places: number[]): Uint8Array {
+  return right.map((byte, at) => (places.includes(at) ? byte ^ 0xff : byte));
+}
+
+test('two copies that are wrong in eight places together are put together', () => {
+  const first = wrongAt(0, 2, 4, 6, 8);
+  const second = wrongAt(1, 3, 63);
+  const found = findCombination({ first, second }, (body) => Buffer.compare(body, right) === 0);
+  assert.deepEqual(found, right);
+  assert.deepEqual(first, wrongAt(0, 2, 4, 6, 8));
+});
+
+test('nine places are not tried', () => {
+  const accept = () => assert.fail('tried');
+  assert.equal(findCombination({ first: wrongAt(0, 2, 4, 6, 8), second: wrongAt(1, 3, 5, 7) }, accept), undefined);
+});
+
+test('what both have wrong is not found, after all combinations', () => {
+  const tried = new Set<string>();
+  const accept = (body: Uint8Array) => tried.add(Buffer.from(body).toString('hex')).size < 0;
+  assert.equal(findCombination({ first: wrongAt(9, 1, 2), second: wrongAt(9, 3) }, accept), undefined);
+  assert.equal(tried.size, 8);
+});

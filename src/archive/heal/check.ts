@@ -1,0 +1,118 @@
+import { HoldfastError } from '../../errors.ts';
+import { expandSegment } from '../compress/codec.ts';
+import { openSegment } from '../seal/segment-cipher.ts';
+import type { CheckResult, CheckTask, LoadResult, LoadTask, WorkerSetup } from '../worker/protocol.ts';
+import { asBuffer, blockKind, expectedFrame, type Frame, isIntactBlock } from './block.ts';
+import { blockSizeBytes, bodySizeBytes, frameSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
+
+/** Checking blocks against what the layout expects, and opening segments from them. Runs in worker threads. */
+
+function blockAt(layer: Buffer, index: number): Buffer {
+  return layer.subarray(index * blockSizeBytes, (index + 1) * blockSizeBytes);
+}
+
+/** The layers in which a block is intact, as bits; equal bytes are hashed once. */
+function intactLayers(layers: readonly Buffer[], index: number, archiveId: Uint8Array, expected: Frame): number {
+  let bits = 0;
+  let known: Buffer | undefined;
+  for (const [number, layer] of layers.entries()) {
+    const block = blockAt(layer, index);
+    const intact = known === undefined ? isIntactBlock(block, archiveId, expected) : known.equals(block);
+    if (!intact) continue;
+    known = block;
+    bits |= 1 << number;
+  }
+  return bits;
+}
+
+function firstLayer(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
+}
+
+function copyPayload(layers: readonly Buffer[], index: number, bits: number, into: Uint8Array, offset: number): void {
+  const layer = layers[firstLayer(bits)];
+  if (layer === undefined) throw new Error('a block has no intact layer');
+  const start = index * blockSizeBytes + frameSizeBytes;
+  into.set(layer.subarray(start, start + payloadSizeBytes), offset);
+}
+
+/** The `check` task. */
+export function checkBlocks(task: CheckTask, archiveId: Uint8Array, layout: Layout): CheckResult {
+  const layers = task.layers.map(asBuffer);
+  const intact = new Uint16Array(task.count);
+  for (let index = 0; index < task.count; index++) {
+    const expected = expectedFrame(layout, task.firstPosition + index);
+    let bits = intactLayers(layers, index, archiveId, expected);
+    if (bits !== 0 && (expected.kind === blockKind.header || expected.kind === blockKind.final)) {
+      // A header of another generation is whole, but it is not this archive's any more.
+      const layer = layers[firstLayer(bits)] as Buffer;
+      const start = index * blockSizeBytes + frameSizeBytes;
+      if (!layer.subarray(start, start + bodySizeBytes).equals(task.headerBody)) bits = 0;
+    }
+    intact[index] = bits;
+    if (bits !== 0 && task.payloads !== undefined && expected.kind === blockKind.data) {
+      copyPayload(layers, index, bits, task.payloads, index * payloadSizeBytes);
+    }
+  }
+  return { intact };
+}
+
+/** Payloads of the first layer as they stand. */
+function plainPayloads(layer: Buffer, count: number, payloads: Buffer): void {
+  for (let index = 0; index < count; index++) copyPayload([layer], index, 1, payloads, index * payloadSizeBytes);
+}
+
+/** Payloads of intact blocks and of patches; gives the indexes that have neither. */
+function gatherPayloads(task: LoadTask, setup: WorkerSetup, layout: Layout, payloads: Buffer): number[] {
+  const layers = task.layers.map(asBuffer);
+  const missing: number[] = [];
+  const patches = new Map(task.patches.map((patch) => [patch.index, patch.payload]));
+  for (let index = 0; index < task.count; index++) {
+    const position = layout.dataPosition(task.firstData + index);
+    const expected: Frame = { position, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 };
+    const bits = intactLayers(layers, index, setup.archiveId, expected);
+    const patch = patches.get(index);
+    if (bits !== 0) copyPayload(layers, index, bits, payloads, index * payloadSizeBytes);
+    else if (patch !== undefined) payloads.set(patch, index * payloadSizeBytes);
+    else missing.push(index);
+  }
+  return missing;
+}
+
+/**
+ * The `load` task: no byte leaves it that was not authenticated. The segment's tag is stronger than the blocks' hashes, so these are
+ * looked at only where the tag of the first layer's bytes fails.
+ */
+export function loadSegment(task: LoadTask, setup: WorkerSetup, layout: Layout): LoadResult {
+  const { seal, codec } = setup;
+  if (seal === undefined) throw new Error('the worker has no key');
+  const payloads = Buffer.allocUnsafeSlow(task.count * payloadSizeBytes);
+  const open = () => {
+    const sealed = payloads.subarray(task.offset, task.offset + task.length);
+    return openSegment(seal, { number: task.number, kind: task.kind, bytes: sealed });
+  };
+  let opened: Buffer | undefined;
+  const [first] = task.layers;
+  if (first !== undefined && task.patches.length === 0) {
+    plainPayloads(asBuffer(first), task.count, payloads);
+    opened = tryOpen(open);
+  }
+  if (opened === undefined) {
+    const missing = gatherPayloads(task, setup, layout, payloads);
+    if (missing.length > 0) return { missing, plainLength: 0 };
+    opened = open();
+  }
+  const plain = task.compressed ? expandSegment(codec, opened, task.maximumPlainBytes) : opened;
+  task.into.set(plain, 0);
+  return { missing: [], plainLength: plain.length };
+}
+
+/** Undefined where the tag is wrong; why is then found out block by block. */
+function tryOpen(open: () => Buffer): Buffer | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'archive.corrupt') return undefined;
+    throw error;
+  }
+}

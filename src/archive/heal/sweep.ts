@@ -1,0 +1,195 @@
+import { mapOrdered } from '../worker/ordered.ts';
+import type { WorkerPool } from '../worker/worker-pool.ts';
+import type { BlockStore } from './block-store.ts';
+import { blockSizeBytes, headerReplicas, type Layout, payloadSizeBytes } from './geometry.ts';
+
+const windowBlocks = 256;
+
+/** Consecutive positions of one kind. */
+interface SweepRange {
+  readonly firstPosition: number;
+  readonly count: number;
+  /** Number of the first data block, where the range is data. */
+  readonly firstData: number | undefined;
+}
+
+/** State of the blocks over all copies. */
+export interface BlockTally {
+  readonly perCopy: number;
+  readonly copies: number;
+  readonly intact: number;
+  readonly damaged: number;
+  /** Data positions that no copy had and parity gave back. */
+  readonly solved: number;
+  /** Data positions that nothing gave back. */
+  readonly lost: number;
+}
+
+/** Payloads of consecutive data blocks; `lost` are indexes within it. Its memory is used again after the next is asked for. */
+export interface SweptWindow {
+  readonly firstData: number;
+  readonly count: number;
+  readonly payloads: Uint8Array;
+  readonly lost: readonly number[];
+}
+
+export interface SweepResult {
+  readonly tally: BlockTally;
+  /** Lost data blocks as inclusive ranges of positions; only the first 1,000. */
+  readonly lostRanges: readonly (readonly [number, number])[];
+  /** One character for each cell of each copy: `=` whole, `+` damaged, `#` holds what is lost. */
+  readonly map: readonly string[];
+}
+
+function* ranges(layout: Layout): Generator<SweepRange> {
+  for (let band = 0; band < layout.bands; band++) {
+    const start = layout.bandPosition(band);
+    yield { firstPosition: start, count: headerReplicas, firstData: undefined };
+    const data = layout.bandDataBlocks(band);
+    for (let done = 0; done < data; done += windowBlocks) {
+      const count = Math.min(windowBlocks, data - done);
+      yield { firstPosition: start + headerReplicas + done, count, firstData: layout.bandFirstData(band) + done };
+    }
+    const parity = layout.bandGeometry(band).blocks - headerReplicas - data;
+    for (let done = 0; done < parity; done += windowBlocks) {
+      const firstPosition = start + headerReplicas + data + done;
+      yield { firstPosition, count: Math.min(windowBlocks, parity - done), firstData: undefined };
+    }
+  }
+  yield { firstPosition: layout.finalPosition(0), count: headerReplicas, firstData: undefined };
+}
+
+/** Keeps count, and draws the map, while ranges go by. */
+class Counter {
+  readonly #layout: Layout;
+  readonly #copies: number;
+  readonly #cells: Uint8Array[];
+  readonly #cellCount: number;
+  readonly #layers: number;
+  readonly lostRanges: [number, number][] = [];
+  intact = 0;
+  solved = 0;
+  lost = 0;
+
+  constructor(store: BlockStore) {
+    this.#layout = store.layout;
+    this.#copies = store.header.copies;
+    this.#layers = store.map.primaryLayers;
+    this.#cellCount = Math.min(256, store.layout.totalBlocks);
+    this.#cells = Array.from({ length: this.#copies }, () => new Uint8Array(this.#cellCount));
+  }
+
+  /** Counts a block by the layers in which it is intact. */
+  add(position: number, layers: number): void {
+    const cell = this.#cell(position);
+    let found = 0;
+    for (let layer = 0; layer < this.#layers; layer++) if ((layers & (1 << layer)) !== 0) found++;
+    this.intact += Math.min(found, this.#copies);
+    for (let copy = 0; copy < this.#copies; copy++) {
+      // In a file that is in place layer and copy are the same; elsewhere the first copies are said to be whole.
+      const whole = this.#layers === this.#copies ? (layers & (1 << copy)) !== 0 : copy < found;
+      if (!whole) this.#mark(copy, cell, 1);
+    }
+  }
+
+  addSolved(): void {
+    this.solved++;
+  }
+
+  addLost(position: number): void {
+    this.lost++;
+    for (let copy = 0; copy < this.#copies; copy++) this.#mark(copy, this.#cell(position), 2);
+    const last = this.lostRanges.at(-1);
+    if (last !== undefined && last[1] === position - 1) last[1] = position;
+    else if (this.lostRanges.length < 1000) this.lostRanges.push([position, position]);
+  }
+
+  result(): SweepResult {
+    const perCopy = this.#layout.totalBlocks;
+    const copies = this.#copies;
+    const { intact, solved, lost, lostRanges } = this;
+    const tally = { perCopy, copies, intact, damaged: perCopy * copies - intact, solved, lost };
+    const map = this.#cells.map((cells) => Array.from(cells, (state) => '=+#'.charAt(state)).join(''));
+    return { tally, lostRanges, map };
+  }
+
+  #cell(position: number): number {
+    return Math.floor((position * this.#cellCount) / this.#layout.totalBlocks);
+  }
+
+  #mark(copy: number, cell: number, state: number): void {
+    const cells = this.#cells[copy];
+    if (cells !== undefined) cells[cell] = Math.max(cells[cell] ?? 0, state);
+  }
+}
+
+export interface SweepOptions {
+  readonly store: BlockStore;
+  readonly workers: WorkerPool;
+  /** Given each window of data payloads in order, healed. */
+  readonly onWindow?: (window: SweptWindow) => Promise<void>;
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+/**
+ * Reads every block of every copy, once, checks its hash, and solves what is intact nowhere. Needs no key.
+ * Memory: a few windows of 1 MiB for each layer, and the healed payloads of a band.
+ */
+export async function sweep(options: SweepOptions): Promise<SweepResult> {
+  const result = (await sweepOnce(options)) ?? (await sweepOnce(options));
+  if (result === undefined) throw new Error('sources are scanned once, so the map of blocks changes once');
+  return result;
+}
+
+/** One sweep; undefined where the map of blocks changed under it and nothing was given out yet, so that it begins again. */
+async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined> {
+  const { store, workers } = options;
+  const { layout, map } = store;
+  const counter = new Counter(store);
+  const readRange = async (range: SweepRange) => {
+    const layers = await Promise.all(
+      store.allLayers().map(async (layer) => {
+        const bytes = new Uint8Array(new SharedArrayBuffer(range.count * blockSizeBytes));
+        await store.readLayer(layer, range.firstPosition, range.count, bytes);
+        return bytes;
+      }),
+    );
+    const wanted = range.firstData !== undefined && options.onWindow !== undefined;
+    const payloads = wanted ? new Uint8Array(new SharedArrayBuffer(range.count * payloadSizeBytes)) : undefined;
+    const { firstPosition, count } = range;
+    const task = { layers, firstPosition, count, headerBody: store.headerBody };
+    const { intact } = await workers.run('check', payloads === undefined ? task : { ...task, payloads });
+    return { range, intact, payloads };
+  };
+  let doneBlocks = 0;
+  for await (const { range, intact, payloads } of mapOrdered(ranges(layout), workers.threadCount + 2, readRange)) {
+    const missing: number[] = [];
+    for (const [index, layers] of intact.entries()) {
+      counter.add(range.firstPosition + index, layers);
+      if (layers === 0 && range.firstData !== undefined) missing.push(range.firstData + index);
+    }
+    const healed = missing.length === 0 ? undefined : await store.tryHeal(missing);
+    if (store.map !== map && options.onWindow === undefined) return undefined;
+    const lost: number[] = [];
+    for (const number of missing) {
+      const payload = healed?.get(number);
+      const index = number - (range.firstData ?? 0);
+      if (payload === undefined) {
+        lost.push(index);
+        counter.addLost(layout.dataPosition(number));
+      } else {
+        counter.addSolved();
+        payloads?.set(payload, index * payloadSizeBytes);
+      }
+    }
+    if (payloads !== undefined && range.firstData !== undefined) {
+      await options.onWindow?.({ firstData: range.firstData, count: range.count, payloads, lost });
+    }
+    doneBlocks += range.count;
+    options.onProgress?.(
+      doneBlocks * blockSizeBytes * store.header.copies,
+      layout.totalBlocks * blockSizeBytes * store.header.copies,
+    );
+  }
+  return counter.result();
+}

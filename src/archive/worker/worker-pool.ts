@@ -1,0 +1,112 @@
+import { Worker } from 'node:worker_threads';
+import { type ErrorCode, errorTable, HoldfastError } from '../../errors.ts';
+import type { TaskError, TaskName, TaskRequest, TaskResponse, Tasks, WorkerSetup } from './protocol.ts';
+
+interface Pending {
+  readonly resolve: (output: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function toError(error: TaskError): Error {
+  if (error.code !== undefined && error.code in errorTable) {
+    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    return new HoldfastError(error.code as ErrorCode, { message: error.message, context: error.context, ...hint });
+  }
+  const plain = new Error(error.message);
+  if (error.stack !== undefined) plain.stack = error.stack;
+  return plain;
+}
+
+/** One thread with its tasks under way. */
+class TaskThread {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #failure: Error | undefined;
+  #nextId = 0;
+
+  constructor() {
+    const script = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+    // Plain heaps stay small: bulk bytes live outside of them. A low limit makes freed buffers come back soon.
+    this.#worker = new Worker(new URL(script, import.meta.url), {
+      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512 },
+    });
+    this.#worker.on('message', (response: TaskResponse) => this.#settle(response));
+    this.#worker.on('error', (error: Error) => this.#fail(error));
+    this.#worker.on('exit', () => this.#fail(new Error('a worker thread ended')));
+  }
+
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  run<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output']> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const id = this.#nextId++;
+    const request: TaskRequest<Name> = { id, name, input };
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve: resolve as (output: unknown) => void, reject });
+      this.#worker.postMessage(request);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#failure ??= new HoldfastError('operation.interrupted', { message: 'the worker threads were stopped' });
+    await this.#worker.terminate();
+  }
+
+  #settle(response: TaskResponse): void {
+    const pending = this.#pending.get(response.id);
+    this.#pending.delete(response.id);
+    if ('error' in response) pending?.reject(toError(response.error));
+    else pending?.resolve(response.output);
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const pending of this.#pending.values()) pending.reject(this.#failure);
+    this.#pending.clear();
+  }
+}
+
+/** The worker threads of one run: `threads` for blocks and segments, and one for the SHA-256 of entries, which is sequential. */
+export class WorkerPool {
+  readonly #threads: readonly TaskThread[];
+  #hashThread: TaskThread | undefined;
+
+  constructor(threads: number) {
+    this.#threads = Array.from({ length: threads }, () => new TaskThread());
+  }
+
+  get threadCount(): number {
+    return this.#threads.length;
+  }
+
+  /** Tells every thread about the archive. Tasks sent later see it. */
+  async configure(setup: WorkerSetup): Promise<void> {
+    await this.broadcast('configure', setup);
+  }
+
+  /** Runs a task on the thread that has the least to do. */
+  run<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output']> {
+    let chosen = this.#threads[0];
+    for (const thread of this.#threads) if (thread.pendingCount < (chosen?.pendingCount ?? 0)) chosen = thread;
+    if (chosen === undefined) throw new Error('a pool has at least one thread');
+    return chosen.run(name, input);
+  }
+
+  /** Runs a task on every thread, after what was sent to each before. */
+  broadcast<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output'][]> {
+    return Promise.all(this.#threads.map((thread) => thread.run(name, input)));
+  }
+
+  /** Adds bytes to the SHA-256 of entries; gives the digests of those that end. */
+  hash(input: Tasks['hash']['input']): Promise<Tasks['hash']['output']> {
+    this.#hashThread ??= new TaskThread();
+    return this.#hashThread.run('hash', input);
+  }
+
+  async close(): Promise<void> {
+    const threads = this.#hashThread === undefined ? this.#threads : [...this.#threads, this.#hashThread];
+    await Promise.all(threads.map((thread) => thread.close()));
+  }
+}

@@ -1,0 +1,179 @@
+import { createHash, type Hash } from 'node:crypto';
+import { parentPort } from 'node:worker_threads';
+import { HoldfastError } from '../../errors.ts';
+import { compressSegment } from '../compress/codec.ts';
+import { blockKind, sealBlock } from '../heal/block.ts';
+import { checkBlocks, loadSegment } from '../heal/check.ts';
+import {
+  bandGeometry,
+  blockSizeBytes,
+  bodySizeBytes,
+  frameSizeBytes,
+  Layout,
+  payloadSizeBytes,
+} from '../heal/geometry.ts';
+import { finishParity, ParityAccumulator } from '../heal/parity-accumulator.ts';
+import { scanBlocks } from '../heal/scan.ts';
+import { solveStripe } from '../heal/solve.ts';
+import { sealSegment } from '../seal/segment-cipher.ts';
+import type {
+  FinishParityTask,
+  FrameTask,
+  HashSpan,
+  SealTask,
+  TaskError,
+  TaskName,
+  TaskRequest,
+  WorkerSetup,
+} from './protocol.ts';
+
+/** The script of a worker thread: takes tasks, one after the other. */
+
+interface WorkerState extends WorkerSetup {
+  readonly layout: Layout | undefined;
+}
+
+let state: WorkerState | undefined;
+let accumulator: ParityAccumulator | undefined;
+const hashes = new Map<number, Hash>();
+
+function configured(): WorkerState {
+  if (state === undefined) throw new Error('the worker was not configured');
+  return state;
+}
+
+function layout(): Layout {
+  const known = configured().layout;
+  if (known === undefined) throw new Error('the layout is not known');
+  return known;
+}
+
+function configure(setup: WorkerSetup): undefined {
+  const known = setup.totalDataBlocks === undefined ? undefined : new Layout(setup.totalDataBlocks, setup.shape);
+  state = { ...setup, layout: known };
+  return undefined;
+}
+
+function seal(task: SealTask): number {
+  const { codec, seal: keys } = configured();
+  if (keys === undefined) throw new Error('the worker has no key');
+  const compressed = compressSegment(codec, task.plain);
+  return sealSegment(keys, { number: task.number, kind: task.kind, bytes: compressed }, task.into);
+}
+
+function hash(task: { bytes: Uint8Array; spans: readonly HashSpan[] }): { entry: number; sha256: string }[] {
+  const ended: { entry: number; sha256: string }[] = [];
+  for (const span of task.spans) {
+    const hasher = hashes.get(span.entry) ?? createHash('sha256');
+    hasher.update(task.bytes.subarray(span.offset, span.offset + span.length));
+    if (span.last) {
+      ended.push({ entry: span.entry, sha256: hasher.digest('hex') });
+      hashes.delete(span.entry);
+    } else {
+      hashes.set(span.entry, hasher);
+    }
+  }
+  return ended;
+}
+
+/** Copies joined payload bytes into the places that they have in framed blocks. */
+function spreadPayloads(pieces: readonly Uint8Array[], into: Uint8Array, count: number): void {
+  let block = 0;
+  let filled = 0;
+  for (const piece of pieces) {
+    let taken = 0;
+    while (taken < piece.length) {
+      const length = Math.min(piece.length - taken, payloadSizeBytes - filled);
+      const start = block * blockSizeBytes + frameSizeBytes + filled;
+      into.set(piece.subarray(taken, taken + length), start);
+      taken += length;
+      filled += length;
+      if (filled === payloadSizeBytes) {
+        block++;
+        filled = 0;
+      }
+    }
+  }
+  if (filled > 0) into.fill(0, block * blockSizeBytes + frameSizeBytes + filled, count * blockSizeBytes);
+}
+
+function frame(task: FrameTask): undefined {
+  const { archiveId, shape } = configured();
+  accumulator ??= new ParityAccumulator(shape);
+  spreadPayloads(task.pieces, task.into, task.count);
+  const bytes = Buffer.from(task.into.buffer, task.into.byteOffset, task.count * blockSizeBytes);
+  for (let index = 0; index < task.count; index++) {
+    const block = bytes.subarray(index * blockSizeBytes, (index + 1) * blockSizeBytes);
+    sealBlock(block, archiveId, {
+      position: task.firstPosition + index,
+      bandDataBlocks: 0,
+      kind: blockKind.data,
+      ordinal: 0,
+    });
+  }
+  for (const index of task.lost) bytes.fill(0, index * blockSizeBytes, (index + 1) * blockSizeBytes);
+  accumulator.add(bytes, task.firstIndex, task.count);
+  return undefined;
+}
+
+function takeParity(task: { bandDataBlocks: number }): Uint8Array {
+  accumulator ??= new ParityAccumulator(configured().shape);
+  return accumulator.take(task.bandDataBlocks);
+}
+
+function finishBandParity(task: FinishParityTask): Uint8Array {
+  const { archiveId, shape } = configured();
+  const bodies = finishParity([...task.partials], task.bandDataBlocks, shape.dataBlocks, shape.parityBlocks);
+  const { stripes, parityRows } = bandGeometry(task.bandDataBlocks, shape);
+  const blocks = Buffer.alloc(stripes * parityRows * blockSizeBytes);
+  for (let index = 0; index < stripes * parityRows; index++) {
+    const block = blocks.subarray(index * blockSizeBytes, (index + 1) * blockSizeBytes);
+    block.set(bodies.subarray(index * bodySizeBytes, (index + 1) * bodySizeBytes), frameSizeBytes);
+    sealBlock(block, archiveId, {
+      position: task.firstPosition + index,
+      bandDataBlocks: task.bandDataBlocks,
+      kind: blockKind.parity,
+      ordinal: Math.floor(index / stripes),
+    });
+  }
+  return blocks;
+}
+
+const handlers: { [Name in TaskName]: (input: TaskRequest<Name>['input']) => unknown } = {
+  configure,
+  seal,
+  hash,
+  frame,
+  takeParity,
+  finishParity: finishBandParity,
+  check: (task) => checkBlocks(task, configured().archiveId, layout()),
+  load: (task) => loadSegment(task, configured(), layout()),
+  solve: (task) => solveStripe(task, configured(), layout()),
+  scan: scanBlocks,
+};
+
+function describeError(error: unknown): TaskError {
+  const plain = error instanceof Error ? error : new Error(String(error));
+  const known = error instanceof HoldfastError ? error : undefined;
+  return {
+    code: known?.code,
+    message: plain.message,
+    hint: known?.hint,
+    context: { ...known?.context },
+    stack: plain.stack,
+  };
+}
+
+parentPort?.on('message', (request: TaskRequest) => {
+  try {
+    const handler = handlers[request.name] as (input: unknown) => unknown;
+    const output = handler(request.input);
+    const transfer =
+      output instanceof Uint8Array && output.buffer instanceof ArrayBuffer && output.length === output.buffer.byteLength
+        ? [output.buffer]
+        : [];
+    parentPort?.postMessage({ id: request.id, output }, transfer);
+  } catch (error) {
+    parentPort?.postMessage({ id: request.id, error: describeError(error) });
+  }
+});

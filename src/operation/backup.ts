@@ -1,0 +1,230 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ArchiveWriter } from '../archive/archive-writer.ts';
+import type { Header } from '../archive/header.ts';
+import type { RandomAccess } from '../archive/random-access.ts';
+import { dataKeySizeBytes } from '../archive/seal/key-schedule.ts';
+import type { WorkerPool } from '../archive/worker/worker-pool.ts';
+import { systemClock } from '../clock.ts';
+import { HoldfastError, throwIfAborted } from '../errors.ts';
+import { systemRandom } from '../random.ts';
+import type { Source, SourceContext, SourceProblem } from '../source/source.ts';
+import { writableLocation } from './location.ts';
+import type { BackupOptions, BackupReport } from './options.ts';
+import { ProgressMeter, withWorkers } from './run.ts';
+import { makeSlots } from './seal-archive.ts';
+import { archiveIdHex } from './summary.ts';
+import { checkArchive } from './verify.ts';
+
+const segmentSizeBytes = 1024 * 1024;
+const archiveIdSizeBytes = 16;
+/** Problems that are kept one by one; of more only the number would be of use. */
+const maximumProblems = 10_000;
+
+interface NewArchive {
+  readonly header: Header;
+  readonly dataKey: Uint8Array | undefined;
+}
+
+async function newArchive(options: BackupOptions): Promise<NewArchive> {
+  const random = options.random ?? systemRandom;
+  const clock = options.clock ?? systemClock;
+  const keys = options.keys ?? {};
+  const keyCount = (keys.passphrases?.length ?? 0) + (keys.recipients?.length ?? 0);
+  const cipher = options.encryption ?? 'aes-256-gcm';
+  if (cipher !== 'none' && keyCount === 0) throw new HoldfastError('key.missing');
+  if (cipher === 'none' && keyCount > 0) {
+    throw new HoldfastError('usage.invalid', { message: 'keys were given, but encryption is none' });
+  }
+  const archiveId = random.bytes(archiveIdSizeBytes);
+  const dataKey = cipher === 'none' ? undefined : random.bytes(dataKeySizeBytes);
+  const slots = dataKey === undefined ? [] : await makeSlots({ keys, dataKey, archiveId, random, clock });
+  const header: Header = {
+    archiveId,
+    createdMs: clock.nowMs(),
+    cipher,
+    codec: options.compression ?? 'zstd',
+    copies: inRange(options.copies ?? 2, 'copies', [1, 8]),
+    dataBlocks: inRange(options.dataBlocks ?? 239, 'data blocks', [1, 253]),
+    parityBlocks: inRange(options.parityBlocks ?? 16, 'parity blocks', [2, 64]),
+    segmentSizeBytes,
+    generation: 0,
+    slots,
+  };
+  inRange(header.dataBlocks + header.parityBlocks, 'data and parity blocks together', [3, 255]);
+  return { header, dataKey };
+}
+
+function inRange(value: number, name: string, [least, most]: readonly [number, number]): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new HoldfastError('usage.invalid', { message: `${name}: ${least} to ${most}, not ${value}` });
+}
+
+function checkNames(sources: readonly Source[]): void {
+  if (sources.length === 0) throw new HoldfastError('source.empty');
+  const paths = new Set<string>();
+  for (const source of sources) {
+    const key = `${source.constructor.name}/${source.name}`;
+    if (paths.has(key)) {
+      throw new HoldfastError('usage.invalid', {
+        message: `two sources have the name ${source.name}`,
+        hint: 'give one of them another name',
+      });
+    }
+    paths.add(key);
+  }
+}
+
+interface Totals {
+  rowCount: number;
+  entryCount: number;
+  plainBytes: number;
+}
+
+async function writeSources(
+  options: BackupOptions,
+  writer: ArchiveWriter,
+  context: SourceContext,
+  totalBytes: number,
+): Promise<Totals> {
+  const meter = new ProgressMeter(options);
+  const totals: Totals = { rowCount: 0, entryCount: 0, plainBytes: 0 };
+  for (const source of options.sources) {
+    for await (const entry of source.entries(context)) {
+      throwIfAborted(options.signal);
+      const count = async function* (bytes: AsyncIterable<Uint8Array>) {
+        for await (const chunk of bytes) {
+          throwIfAborted(options.signal);
+          totals.plainBytes += chunk.length;
+          yield chunk;
+          meter.report({ phase: 'read', doneBytes: totals.plainBytes, totalBytes, entry: entry.path });
+        }
+      };
+      const bytes = entry.open?.(options.signal);
+      await writer.add(entry, bytes === undefined ? undefined : count(bytes));
+      totals.entryCount++;
+      const { rows } = entry.metadata;
+      if (entry.kind === 'sqlite' && typeof rows === 'number') totals.rowCount += rows;
+    }
+  }
+  return totals;
+}
+
+/** Reads back what was written, both copies; what differs means that this machine cannot be trusted with it. */
+async function checkWritten(
+  stored: RandomAccess,
+  options: BackupOptions,
+  workers: WorkerPool,
+  expected: NewArchive & { readonly entryCount: number; readonly plainBytes: number },
+): Promise<void> {
+  const level = options.verify ?? 'contents';
+  if (level === 'none') return;
+  const { dataKey, header } = expected;
+  // The keys that were given must open it, not only the data key at hand.
+  const passphrases = options.keys?.passphrases ?? [];
+  const keys = passphrases.length > 0 ? { passphrases } : dataKey === undefined ? undefined : { dataKey };
+  const checkOptions = { sources: [stored], workers, run: options, level, keys };
+  let failure: string | undefined;
+  let cause: unknown;
+  try {
+    const checked = await checkArchive(checkOptions);
+    const plainBytes = checked.entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
+    if (checked.state !== 'intact') failure = `${checked.blocks.damaged} block(s) are damaged`;
+    else if (checked.archiveId !== archiveIdHex(header)) failure = 'another archive was read back';
+    else if (
+      level === 'contents' &&
+      (checked.entryCount !== expected.entryCount || plainBytes !== expected.plainBytes)
+    ) {
+      failure = 'entries are missing';
+    }
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || !/^(archive|key)\./.test(error.code)) throw error;
+    failure = error.message;
+    cause = error;
+  }
+  if (failure !== undefined) {
+    throw new HoldfastError('archive.verify_failed', {
+      message: `what was written does not read back as it was: ${failure}`,
+      cause,
+    });
+  }
+}
+
+/**
+ * Makes one archive of all sources, reads it back, and puts it under its name; an older archive of that name stays until then, and
+ * when the run fails.
+ *
+ * Throws `source.empty`, `source.not_found`, `source.unreadable`, `source.corrupt`, `source.busy`, `key.missing`, `key.invalid`, `storage.full`,
+ * `storage.read_only`, `storage.unauthorized`, `archive.verify_failed`, `operation.interrupted`. What changed or vanished while it was
+ * read does not throw: it stands in `problems`.
+ *
+ * @example
+ * const report = await createBackup({
+ *   sources: [new SqliteSource({ path: 'shop.db' }), new FilesSource({ path: 'uploads' })],
+ *   output: 'shop.holdfast',
+ *   keys: { passphrases: [new Secret('correct horse battery staple')] },
+ * });
+ */
+export async function createBackup(options: BackupOptions): Promise<BackupReport> {
+  checkNames(options.sources);
+  const clock = options.clock ?? systemClock;
+  const startMs = clock.monotonicMs();
+  const folder = await mkdtemp(join(options.temporaryFolder ?? tmpdir(), 'holdfast-'));
+  const problems: SourceProblem[] = [];
+  const context: SourceContext = {
+    temporaryFolder: folder,
+    report: (problem) => {
+      if (problems.length < maximumProblems) problems.push(problem);
+    },
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  };
+  try {
+    return await withWorkers(options, async (workers) => {
+      let expectedBytes = 0;
+      for (const source of options.sources) expectedBytes += (await source.describe(context)).expectedSizeBytes;
+      const written = await writeArchive(options, workers, context, expectedBytes);
+      return { ...written, durationMs: clock.monotonicMs() - startMs, problems };
+    });
+  } finally {
+    for (const source of options.sources) await source.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function writeArchive(
+  options: BackupOptions,
+  workers: WorkerPool,
+  context: SourceContext,
+  expectedBytes: number,
+): Promise<Omit<BackupReport, 'durationMs' | 'problems'>> {
+  const archive = await newArchive(options);
+  const { storage, name } = writableLocation(options.output);
+  const meter = new ProgressMeter(options);
+  const output = await storage.writer(name, {
+    copies: archive.header.copies,
+    onReplicate: (doneBytes, totalBytes) => meter.report({ phase: 'write', doneBytes, totalBytes }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  try {
+    const writer = await ArchiveWriter.create({ ...archive, workers, sink: (bytes) => output.write(bytes) });
+    const totals = await writeSources(options, writer, context, expectedBytes);
+    if (totals.entryCount === 0) throw new HoldfastError('source.empty', { message: 'the sources hold nothing' });
+    await writer.finish();
+    const stored = await output.commit((readable) =>
+      checkWritten(readable, options, workers, { ...archive, ...totals }),
+    );
+    return {
+      output: storage.url(name),
+      archiveId: archiveIdHex(archive.header),
+      sizeBytes: stored.sizeBytes,
+      plainSizeBytes: totals.plainBytes,
+      entryCount: totals.entryCount,
+      rowCount: totals.rowCount,
+      verified: options.verify ?? 'contents',
+    };
+  } catch (error) {
+    await output.abort();
+    throw error;
+  }
+}

@@ -1,0 +1,123 @@
+import { ArchiveReader } from '../archive/archive-reader.ts';
+import type { IndexEntry } from '../archive/entry/entry.ts';
+import { BlockStore } from '../archive/heal/block-store.ts';
+import { sweep } from '../archive/heal/sweep.ts';
+import type { RandomAccess } from '../archive/random-access.ts';
+import { hasKeys, type UnlockKeys } from '../archive/unlock.ts';
+import type { WorkerPool } from '../archive/worker/worker-pool.ts';
+import { systemClock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
+import { checkedArchiveId, withSources } from './location.ts';
+import type { RunOptions, ValidateOptions, ValidationReport } from './options.ts';
+import { ProgressMeter, withWorkers } from './run.ts';
+import { archiveIdHex, blockHealth, stateOf } from './summary.ts';
+
+/** What a check of opened sources found. */
+export interface CheckedArchive extends ValidationReport {
+  /** Drawn as `ArchiveInspection.map`. */
+  readonly map: readonly string[];
+  readonly entries: readonly IndexEntry[];
+}
+
+/** How a check is done; shared by `verify`, `inspect` and the check after a backup. */
+export interface CheckOptions {
+  readonly sources: readonly RandomAccess[];
+  readonly workers: WorkerPool;
+  readonly run: RunOptions;
+  readonly level: ValidationReport['level'] | undefined;
+  readonly keys: UnlockKeys | undefined;
+  readonly archiveId?: string | undefined;
+  /** Reads the index, but no contents. */
+  readonly indexOnly?: boolean;
+}
+
+/** Checks every block, and at level `contents` every entry. A wrong key is found before any bulk work. */
+export async function checkArchive(options: CheckOptions): Promise<CheckedArchive> {
+  const { sources, workers, run, keys } = options;
+  const clock = run.clock ?? systemClock;
+  const startMs = clock.monotonicMs();
+  const meter = new ProgressMeter(run);
+  const locateOptions = {
+    sources,
+    workers,
+    archiveId: options.archiveId,
+    signal: run.signal,
+    onScan: (doneBytes: number, totalBytes: number) => meter.report({ phase: 'scan', doneBytes, totalBytes }),
+  };
+  const store = await BlockStore.open(locateOptions);
+  const canOpen = store.header.cipher === 'none' || hasKeys(keys) || keys?.dataKey !== undefined;
+  const level = options.level ?? (canOpen ? 'contents' : 'structure');
+  const wantsIndex = level === 'contents' || (options.indexOnly === true && canOpen);
+  let reader: ArchiveReader | undefined;
+  let indexLost: HoldfastError | undefined;
+  if (wantsIndex) {
+    try {
+      reader = await ArchiveReader.from(store, { ...locateOptions, keys });
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'archive.damaged') throw error;
+      indexLost = error;
+    }
+  }
+  const onProgress = (doneBytes: number, totalBytes: number) => meter.report({ phase: 'scan', doneBytes, totalBytes });
+  const swept = await sweep({ store, workers, onProgress });
+  const entries: IndexEntry[] = [];
+  if (reader !== undefined) for await (const entry of reader.entries()) entries.push(entry);
+  const lostEntries = reader === undefined || options.indexOnly === true ? [] : await lostPaths(reader, entries, meter);
+  const state = stateOf(swept, store.inPlace);
+  return {
+    state: lostEntries.length > 0 || indexLost !== undefined ? 'lost' : state,
+    level,
+    archiveId: archiveIdHex(store.header),
+    sizeBytes: store.sizeBytes,
+    blocks: blockHealth(swept),
+    entryCount: level === 'contents' ? entries.length - lostEntries.length : 0,
+    lostEntries,
+    lostBlocks: swept.lostRanges,
+    durationMs: clock.monotonicMs() - startMs,
+    map: swept.map,
+    entries,
+  };
+}
+
+async function lostPaths(
+  reader: ArchiveReader,
+  entries: readonly IndexEntry[],
+  meter: ProgressMeter,
+): Promise<string[]> {
+  const totalBytes = reader.index.tail.plainBytes;
+  let doneBytes = 0;
+  const lost: string[] = [];
+  const onBytes = (entry: IndexEntry, bytes: number) => {
+    doneBytes += bytes;
+    meter.report({ phase: 'verify', doneBytes, totalBytes, entry: entry.path });
+  };
+  for await (const failure of reader.check(entries, onBytes)) {
+    // Whole blocks that do not authenticate are not damage, they are a lie: that is its own error.
+    if (failure.error.code === 'archive.corrupt') throw failure.error;
+    lost.push(failure.entry.path);
+  }
+  return lost;
+}
+
+/**
+ * Checks an archive without changing it. Level `structure` needs no key: every block of every copy is read and hashed, and what is
+ * intact nowhere is solved from parity. Level `contents` also opens every entry and compares its SHA-256.
+ *
+ * Damage is a result, not an error. Throws `storage.not_found`, `archive.not_an_archive`, `archive.version_unsupported`, `archive.ambiguous`,
+ * `archive.corrupt` (it contradicts itself although its blocks are whole), `key.missing`, `key.wrong`, `operation.interrupted`.
+ *
+ * @example
+ * const report = await validateBackup({ archive: 'shop.holdfast' });
+ * if (report.state === 'repairable') await repairArchive({ archive: 'shop.holdfast' });
+ */
+export async function validateBackup(options: ValidateOptions): Promise<ValidationReport> {
+  const archiveId = checkedArchiveId(options.archiveId);
+  return await withSources([options.archive], (sources) =>
+    withWorkers(options, async (workers) => {
+      const { level, keys } = options;
+      const checked = await checkArchive({ sources, workers, run: options, level, keys, archiveId });
+      const { map: _map, entries: _entries, ...report } = checked;
+      return report;
+    }),
+  );
+}
