@@ -1,5 +1,6 @@
 import { ArchiveReader } from '../archive/archive-reader.ts';
 import type { IndexEntry } from '../archive/entry/entry.ts';
+import type { Header } from '../archive/header.ts';
 import { BlockStore } from '../archive/heal/block-store.ts';
 import { sweep } from '../archive/heal/sweep.ts';
 import type { RandomAccess } from '../archive/random-access.ts';
@@ -16,6 +17,9 @@ import { archiveIdHex, blockHealth, stateOf } from './summary.ts';
 export interface CheckedArchive extends ValidationReport {
   /** Drawn as `ArchiveInspection.map`. */
   readonly map: readonly string[];
+  readonly header: Header;
+  /** Whether the index could be read; false also where there was no key. */
+  readonly indexRead: boolean;
   readonly entries: readonly IndexEntry[];
 }
 
@@ -75,6 +79,8 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     lostBlocks: swept.lostRanges,
     durationMs: clock.monotonicMs() - startMs,
     map: swept.map,
+    header: store.header,
+    indexRead: reader !== undefined,
     entries,
   };
 }
@@ -116,7 +122,7 @@ export async function validateBackup(options: ValidateOptions): Promise<Validati
     withWorkers(options, async (workers) => {
       const { level, keys } = options;
       const checked = await checkArchive({ sources, workers, run: options, level, keys, archiveId });
-      const { map: _map, entries: _entries, ...report } = checked;
+      const { map: _map, entries: _entries, header: _header, indexRead: _indexRead, ...report } = checked;
       return report;
     }),
   );

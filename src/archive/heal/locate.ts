@@ -175,22 +175,32 @@ async function scanForHeaders(options: LocateOptions): Promise<LocatedHeader> {
   throw new HoldfastError('archive.not_an_archive', empty ? { message: 'the file is empty' } : {});
 }
 
+/** The newest header that is whole at one of the places where headers lie in a file that was not moved about. */
+export async function findWholeHeader(
+  sources: readonly RandomAccess[],
+  archiveId: string | undefined,
+): Promise<LocatedHeader | undefined> {
+  const bodies: Uint8Array[] = [];
+  for (const source of sources) {
+    for (const block of await readBlocksAt(source, nominalHeaderOffsets(source.sizeBytes, 1))) {
+      const frame = readFrame(block);
+      if (frame === undefined || !isHeaderKind(frame.kind) || !hasRightHash(block)) continue;
+      const body = Uint8Array.from(block.subarray(frameSizeBytes, frameSizeBytes + bodySizeBytes));
+      if (archiveId === undefined || hex(body.subarray(12, 28)) === archiveId) bodies.push(body);
+    }
+  }
+  return bodies.length === 0 ? undefined : newest(bodies);
+}
+
 /** Finds the header: at its places, by majority where all of these are damaged, by scanning. */
 export async function findHeader(options: LocateOptions): Promise<LocatedHeader> {
-  const bodies: Uint8Array[] = [];
+  const whole = await findWholeHeader(options.sources, options.archiveId);
+  if (whole !== undefined) return whole;
   const damaged: Buffer[] = [];
   for (const source of options.sources) {
     const offsets = new Set([1, 2, 3].flatMap((copies) => nominalHeaderOffsets(source.sizeBytes, copies)));
-    for (const block of await readBlocksAt(source, [...offsets])) {
-      const frame = readFrame(block);
-      if (frame === undefined || !isHeaderKind(frame.kind) || !hasRightHash(block)) damaged.push(block);
-      else bodies.push(Uint8Array.from(block.subarray(frameSizeBytes, frameSizeBytes + bodySizeBytes)));
-    }
+    damaged.push(...(await readBlocksAt(source, [...offsets])));
   }
-  const wanted = bodies.filter(
-    (body) => options.archiveId === undefined || hex(body.subarray(12, 28)) === options.archiveId,
-  );
-  if (wanted.length > 0) return newest(wanted);
   const voted = majorityHeader(damaged);
   if (voted !== undefined) return newest([voted]);
   return await scanForHeaders(options);
