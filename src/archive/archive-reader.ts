@@ -26,7 +26,6 @@ export class ArchiveReader {
   readonly index: ArchiveIndex;
   readonly #workers: WorkerPool;
   readonly #signal: AbortSignal | undefined;
-  #nextHash = 0;
 
   /** Throws what `locate`, `unlock` and `ArchiveIndex.read` throw. A wrong key is found before anything but the header was read. */
   static async open(options: ReaderOptions): Promise<ArchiveReader> {
@@ -74,7 +73,7 @@ export class ArchiveReader {
    * `archive.corrupt`. Throws `archive.damaged`.
    */
   async *read(entry: IndexEntry, segments: SegmentReader = this.segmentsFor([entry])): AsyncGenerator<Uint8Array> {
-    const hash = this.#nextHash++;
+    const hash = this.#workers.newHash();
     let sha256 = emptySha256;
     let left = entry.sizeBytes;
     for (const piece of this.index.pieces(entry)) {

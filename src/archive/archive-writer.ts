@@ -64,7 +64,6 @@ export class ArchiveWriter {
   readonly #sealed: BufferPool;
   #segment: OpenSegment | undefined;
   #nextSegment = 0;
-  #nextEntry = 0;
   #plainBytes = 0;
   #entryCount = 0;
   /** The end of the ordered stage: sealed segments joined to the stream. */
@@ -114,7 +113,7 @@ export class ArchiveWriter {
 
   /** Adds an entry. Entries are added one after the other. */
   async add(input: EntryInput, bytes: AsyncIterable<Uint8Array> | undefined): Promise<void> {
-    const entry: OpenEntry = { input, id: this.#nextEntry++, runs: [], sizeBytes: 0 };
+    const entry: OpenEntry = { input, id: this.#workers.newHash(), runs: [], sizeBytes: 0 };
     if (bytes !== undefined) for await (const chunk of bytes) await this.#pack(entry, chunk);
     this.#entryCount++;
     this.#plainBytes += entry.sizeBytes;

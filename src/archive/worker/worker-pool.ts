@@ -72,6 +72,7 @@ class TaskThread {
 export class WorkerPool {
   readonly #threads: readonly TaskThread[];
   #hashThread: TaskThread | undefined;
+  #nextHash = 0;
 
   constructor(threads: number) {
     this.#threads = Array.from({ length: threads }, () => new TaskThread());
@@ -97,6 +98,11 @@ export class WorkerPool {
   /** Runs a task on every thread, after what was sent to each before. */
   broadcast<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output'][]> {
     return Promise.all(this.#threads.map((thread) => thread.run(name, input)));
+  }
+
+  /** A number for an entry's SHA-256, used once: what an entry that failed left behind is never gone on with. */
+  newHash(): number {
+    return this.#nextHash++;
   }
 
   /** Adds bytes to the SHA-256 of entries; gives the digests of those that end. */

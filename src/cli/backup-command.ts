@@ -1,0 +1,151 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { HoldfastError } from '../errors.ts';
+import type { BackupReport, SealKeys } from '../operation/options.ts';
+import type { Source, SourceDescription } from '../source/source.ts';
+import { type BackupCommandOptions, type BackupRequest, completeRequest } from './backup-request.ts';
+import type { CommandContext } from './command-context.ts';
+import {
+  formatCount,
+  formatDuration,
+  formatNumberOf,
+  formatRate,
+  formatSize,
+  paint,
+  printable,
+} from './format-value.ts';
+import { addSealKeyOptions, gather, sealKeys } from './key-options.ts';
+import { addThreadsOption, wholeNumber } from './number-options.ts';
+import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
+import { withProgress } from './progress-line.ts';
+import { withoutUndefined } from './without-undefined.ts';
+
+/** Adds `holdfast backup`. */
+export function addBackupCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('backup')
+    .description('back up databases and files into one archive, read back before it appears')
+    .option('--url <url>', 'a database, such as sqlite:shop.db (repeatable)', gather)
+    .option('--files <folder>', 'a folder with all that is in it (repeatable)', gather)
+    .option('--output <path>', 'the archive to write (without sources: named by holdfast.config.ts)')
+    .addOption(new Option('--compression <codec>', 'zstd unless given').choices(['zstd', 'gzip', 'bz2', 'xz', 'none']))
+    .option('--copies <n>', 'how often the archive holds everything, 1 to 8 (2 unless given)', wholeNumber(1, 8))
+    .addOption(new Option('--encryption <cipher>', 'aes-256-gcm unless given').choices(['aes-256-gcm', 'none']))
+    .addOption(
+      new Option('--verify <level>', 'what is read back before the archive appears (contents unless given)').choices([
+        'contents',
+        'structure',
+        'none',
+      ]),
+    )
+    .option('--temporary-folder <path>', "folder for temporary copies of databases (the system's unless given)")
+    .option('--dry-run', 'say what would be backed up, and write nothing')
+    .option('--json', 'print the result as JSON');
+  addThreadsOption(addSealKeyOptions(command)).action(async (options: BackupCommandOptions) => {
+    context.exitCode = await backup(await completeRequest(options, context), context);
+  });
+}
+
+async function backup(request: BackupRequest, context: CommandContext): Promise<number> {
+  const { output, options } = request;
+  const { compression, copies, encryption, verify, threads, temporaryFolder, json } = options;
+  const { collectSources } = await import('./collect-sources.ts');
+  const sources = await collectSources(request.sources, output);
+  if (options.dryRun) {
+    await printPlan(sources, request, context);
+    return 0;
+  }
+  const keys = await keysFor(options, context);
+  const { createBackup } = await import('../operation/backup.ts');
+  const report = await withProgress(context, json, (run) =>
+    createBackup({
+      sources,
+      output,
+      ...withoutUndefined({ keys, compression, copies, encryption, verify, threads, temporaryFolder }),
+      ...run,
+    }),
+  );
+  if (json) printJson(context, report);
+  else printReport(report, copies ?? 2, context);
+  return report.problems.length > 0 ? 3 : 0;
+}
+
+async function keysFor(options: BackupCommandOptions, context: CommandContext): Promise<SealKeys | undefined> {
+  if (options.encryption !== 'none') return sealKeys(options, context);
+  const { passphrase, passphraseFile, recipient, recipientsFile } = options;
+  if ([passphrase, passphraseFile, recipient, recipientsFile].every((key) => key === undefined)) return undefined;
+  throw new HoldfastError('usage.invalid', {
+    message: 'a key is given, and the encryption is none',
+    hint: 'leave out --encryption none, or the key',
+  });
+}
+
+async function printPlan(sources: readonly Source[], request: BackupRequest, context: CommandContext): Promise<void> {
+  const { temporaryFolder = tmpdir(), json } = request.options;
+  const folder = await mkdtemp(join(temporaryFolder, 'holdfast-'));
+  const plan: (SourceDescription & { name: string })[] = [];
+  try {
+    for (const source of sources) {
+      const description = await source.describe({
+        signal: context.signal,
+        report: (problem) => printNote(context, `${problem.path}: ${problem.message} [${problem.code}]`),
+        temporaryFolder: folder,
+      });
+      plan.push({ name: source.name, ...description });
+    }
+  } finally {
+    for (const source of sources) await source.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+  if (json) return printJson(context, { dryRun: true, output: request.output, sources: plan });
+  const size = (sizeBytes: number) => (sizeBytes > 0 ? formatSize(sizeBytes) : '');
+  printLines(context, [
+    `${paint(context, context.stdout, 'bold', printable(request.output))}: would be written from`,
+    ...formatTable(
+      context,
+      ['type', 'name', '>size', 'source'],
+      plan.map(({ type, name, label, expectedSizeBytes }) => [
+        type,
+        printable(name),
+        size(expectedSizeBytes),
+        printable(label),
+      ]),
+    ),
+  ]);
+}
+
+const verifiedTexts = {
+  contents: 'every entry read back and compared',
+  structure: 'every block read back; not the contents',
+  none: 'no',
+} as const satisfies Record<BackupReport['verified'], string>;
+
+function printReport(report: BackupReport, copies: number, context: CommandContext): void {
+  const { sizeBytes, plainSizeBytes, durationMs, problems } = report;
+  const verdict =
+    problems.length > 0
+      ? paint(context, context.stdout, 'yellow', 'written, not complete')
+      : paint(context, context.stdout, 'green', 'written');
+  const share = plainSizeBytes > 0 ? `, ${formatShare(sizeBytes / plainSizeBytes)} of the original` : '';
+  const entries = formatNumberOf(report.entryCount, 'entry', 'entries');
+  const rows = report.rowCount > 0 ? `, ${formatNumberOf(report.rowCount, 'row')}` : '';
+  const rate = formatRate(plainSizeBytes, durationMs);
+  printLines(context, [
+    `${paint(context, context.stdout, 'bold', printable(report.output))}: ${verdict}`,
+    ...formatFacts(context, [
+      ['entries', `${entries}${rows}, ${formatSize(plainSizeBytes)}`],
+      ['archive', `${formatSize(sizeBytes)} with ${formatNumberOf(copies, 'copy', 'copies')}${share}`],
+      ['time', `${formatDuration(durationMs)}${rate === '' ? '' : ` (${rate})`}`],
+      ['verified', verifiedTexts[report.verified]],
+    ]),
+  ]);
+  for (const problem of problems.slice(0, 20))
+    printNote(context, `${problem.path}: ${problem.message} [${problem.code}]`);
+  if (problems.length > 20) printNote(context, `${formatCount(problems.length - 20)} more problems: see --json`);
+}
+
+function formatShare(share: number): string {
+  return share < 10 ? `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %` : `${formatCount(Math.round(share))} times`;
+}

@@ -1,0 +1,103 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import type { BackupOptions } from '../operation/options.ts';
+import { onPath } from '../storage/durable-file.ts';
+import type { SourceRequest } from './collect-sources.ts';
+import type { CommandContext, OutputOptions } from './command-context.ts';
+import type { SealKeyOptions } from './key-options.ts';
+
+/** What the command line of `holdfast backup` says. */
+export interface BackupCommandOptions extends OutputOptions, SealKeyOptions {
+  readonly url?: readonly string[];
+  readonly files?: readonly string[];
+  readonly output?: string;
+  readonly compression?: NonNullable<BackupOptions['compression']>;
+  readonly encryption?: NonNullable<BackupOptions['encryption']>;
+  readonly copies?: number;
+  readonly verify?: NonNullable<BackupOptions['verify']>;
+  readonly threads?: number;
+  readonly temporaryFolder?: string;
+  readonly dryRun?: boolean;
+}
+
+/** A backup to make: the command line, and what it leaves open from the configuration. */
+export interface BackupRequest {
+  readonly sources: readonly SourceRequest[];
+  readonly output: string;
+  readonly options: BackupCommandOptions;
+}
+
+/**
+ * Completes the command line. With sources and an output on it no configuration is read, so that a command means the same in every
+ * folder; without sources both come from the configuration. Throws `usage.invalid`, `config.not_found`, `config.invalid`.
+ */
+export async function completeRequest(options: BackupCommandOptions, context: CommandContext): Promise<BackupRequest> {
+  const sources: SourceRequest[] = [
+    ...(options.url ?? []).map((url) => ({ url })),
+    ...(options.files ?? []).map((path) => ({ path })),
+  ];
+  const { output } = options;
+  if (sources.length > 0 && output !== undefined) return { sources, output, options };
+  if (sources.length > 0) {
+    throw new HoldfastError('usage.invalid', {
+      message: 'it is not said where the archive goes',
+      hint: 'give --output shop.holdfast',
+    });
+  }
+  return fromConfig(options, context);
+}
+
+async function fromConfig(options: BackupCommandOptions, context: CommandContext): Promise<BackupRequest> {
+  const { loadConfig } = await import('../config/load-config.ts');
+  const { archiveName, defaultFilenameTemplate } = await import('../config/archive-name.ts');
+  const { config, file } = await loadConfig('.', context.environment);
+  const sources: SourceRequest[] = [
+    ...(config.databases ?? []).map(({ alias, url }) => ({ name: alias, url })),
+    ...(config.files ?? []).map((item) => {
+      if (typeof item === 'string') return { path: item };
+      return item.name === undefined ? { path: item.path } : { path: item.path, name: item.name };
+    }),
+  ];
+  if (sources.length === 0) {
+    throw new HoldfastError('source.empty', {
+      message: `${file} names no databases and no files`,
+      hint: 'add databases or files to it',
+    });
+  }
+  const { collectSources } = await import('./collect-sources.ts');
+  const named = await collectSources(sources, '');
+  const databases = named.slice(0, config.databases?.length ?? 0);
+  const name = archiveName(config.filenameTemplate ?? defaultFilenameTemplate, {
+    names: (databases.length > 0 ? databases : named).map((source) => source.name),
+    createdMs: context.clock.nowMs(),
+    environment: config.environment ?? (context.environment['NODE_ENV'] || 'default'),
+  });
+  const { compression, encryption, copies, recipients } = config;
+  const recipient = encryption === 'none' ? undefined : recipients;
+  const settings = { compression, encryption, copies, recipient };
+  return {
+    sources,
+    output: options.output ?? (await freePath(join(config.storage?.path ?? 'backups', name))),
+    options: { ...(settings as BackupCommandOptions), ...options },
+  };
+}
+
+/** Two runs within a second have one name: the later one must not replace the earlier. */
+async function freePath(path: string): Promise<string> {
+  let free = path;
+  for (let number = 2; await exists(free); number++) free = path.replace(/\.holdfast$/, `-${number}.holdfast`);
+  return free;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return onPath(path, async () => {
+    try {
+      await access(path);
+      return true;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw cause;
+    }
+  });
+}

@@ -1,0 +1,69 @@
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { FilesSource } from '../source/files/files-source.ts';
+import { sourceFromUrl, sqlitePathFromUrl } from '../source/parse-url.ts';
+import type { Source } from '../source/source.ts';
+import { SqliteSource } from '../source/sqlite/sqlite-source.ts';
+import { isPartialName } from '../storage/durable-file.ts';
+
+/** Something to back up, as the command line or the configuration names it. */
+export type SourceRequest =
+  | { readonly url: string; readonly name?: string }
+  | { readonly path: string; readonly name?: string };
+
+/** Makes the sources; where two databases, or two trees, have the same name, the later ones get `-2`, `-3`. */
+export async function collectSources(requests: readonly SourceRequest[], output: string): Promise<Source[]> {
+  const databaseNames = new Set<string>();
+  const treeNames = new Set<string>();
+  const sources: Source[] = [];
+  for (const request of requests) {
+    const taken = 'url' in request ? databaseNames : treeNames;
+    const exclude = 'url' in request ? () => false : await excluderOf(output, request.path);
+    let source = makeSource(request, exclude);
+    const name = freeName(source.name, taken);
+    if (name !== source.name) source = makeSource({ ...request, name }, exclude);
+    taken.add(name);
+    sources.push(source);
+  }
+  return sources;
+}
+
+function freeName(name: string, taken: ReadonlySet<string>): string {
+  if (!taken.has(name)) return name;
+  let number = 2;
+  while (taken.has(`${name}-${number}`)) number++;
+  return `${name}-${number}`;
+}
+
+function makeSource(request: SourceRequest, exclude: (absolutePath: string) => boolean): Source {
+  const { name } = request;
+  if (!('url' in request)) {
+    return new FilesSource({ path: request.path, exclude, ...(name === undefined ? {} : { name }) });
+  }
+  return name === undefined
+    ? sourceFromUrl(request.url)
+    : new SqliteSource({ path: sqlitePathFromUrl(request.url), name });
+}
+
+/**
+ * A backup must not hold itself: answers true to the archive in a tree, and to what is written beside it first. Links are
+ * resolved, so that it is found by whatever path the tree and the archive were named.
+ */
+async function excluderOf(output: string, root: string): Promise<(absolutePath: string) => boolean> {
+  const realRoot = await realPathOf(root);
+  const outputFolder = await realPathOf(dirname(resolve(output)));
+  return (absolutePath) => {
+    const path = join(realRoot, relative(resolve(root), absolutePath));
+    if (dirname(path) !== outputFolder) return false;
+    return basename(path) === basename(output) || isPartialName(basename(path));
+  };
+}
+
+async function realPathOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch {
+    // What is not there yet has no other path; reading or writing it tells.
+    return resolve(path);
+  }
+}

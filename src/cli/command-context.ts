@@ -1,0 +1,41 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Clock } from '../clock.ts';
+
+/** A stream of text on its way out: a terminal when `isTTY`. */
+export interface TextOutput {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+/** Keys as they are typed: what a prompt needs of a terminal's input. */
+export interface TerminalInput extends Readable {
+  readonly isTTY?: boolean;
+  setRawMode?(enabled: boolean): unknown;
+}
+
+/** A person at a terminal. */
+export interface Terminal {
+  readonly input: TerminalInput;
+  readonly output: Writable & TextOutput;
+  close(): void;
+}
+
+/** The world as a command sees it: results go to `stdout`, all else to `stderr`. */
+export interface CommandContext {
+  readonly stdout: TextOutput;
+  readonly stderr: TextOutput;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  /** Aborted by the first SIGINT or SIGTERM. */
+  readonly signal: AbortSignal;
+  /** The terminal to ask on; undefined where nobody sits. */
+  openTerminal(): Terminal | undefined;
+  /** Set by a command that ends well but not with 0. */
+  exitCode: number;
+}
+
+/** The option that every command has. */
+export interface OutputOptions {
+  readonly json?: boolean;
+}

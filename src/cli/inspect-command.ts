@@ -1,0 +1,129 @@
+import type { Command } from 'commander';
+import type { ArchiveEntry, ArchiveSummary, BlockHealth, KeySlot } from '../operation/options.ts';
+import { formatBlockMap } from './block-map.ts';
+import type { CommandContext, OutputOptions } from './command-context.ts';
+import { formatCount, formatMoment, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
+import { addOpenKeyOptions, givenOpenKeys, type OpenKeyOptions } from './key-options.ts';
+import { formatFacts, formatTable, printJson, printLines } from './print-result.ts';
+import { withProgress } from './progress-line.ts';
+import { withoutUndefined } from './without-undefined.ts';
+
+interface InspectOptions extends OutputOptions, OpenKeyOptions {
+  readonly archiveId?: string;
+  readonly all?: boolean;
+}
+
+interface Inspection {
+  readonly summary: ArchiveSummary;
+  readonly sizeBytes: number;
+  readonly entries?: readonly ArchiveEntry[];
+  readonly blocks: BlockHealth;
+  readonly map: readonly { readonly copy: number; readonly cells: string }[];
+}
+
+/** Entries that a person is shown unless all are asked for. */
+const shownEntryCount = 50;
+
+/** Adds `holdfast inspect`. */
+export function addInspectCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('inspect')
+    .description('show the header, the key slots, the state of the blocks, and with a key the entries')
+    .argument('<archive>', 'path of the archive')
+    .option('--all', `show every entry, not only the first ${shownEntryCount}`)
+    .option('--archive-id <hex>', 'which archive, where a file holds several')
+    .option('--json', 'print the result as JSON');
+  addOpenKeyOptions(command).action(async (archive: string, options: InspectOptions) => {
+    const { archiveId, json } = options;
+    const keys = await givenOpenKeys(options, context);
+    const { inspectArchive } = await import('../operation/inspect.ts');
+    const inspection = await withProgress(context, json, (run) =>
+      inspectArchive({ archive, ...withoutUndefined({ archiveId, keys }), ...run }),
+    );
+    if (json) printJson(context, toJson(archive, inspection));
+    else printLines(context, formatInspection(archive, inspection, options.all ?? false, context));
+  });
+}
+
+/** The rows of a database entry, where its metadata tells them. */
+function rowsOf(entry: ArchiveEntry): number | undefined {
+  const rows = entry.metadata['rows'];
+  return typeof rows === 'number' ? rows : undefined;
+}
+
+function toJson(archive: string, { summary, sizeBytes, entries, blocks, map }: Inspection): object {
+  const shown = entries?.map((entry) => {
+    const { path, kind, sizeBytes: size, sha256 } = entry;
+    return { path, kind, sizeBytes: size, ...withoutUndefined({ rows: rowsOf(entry) }), sha256 };
+  });
+  // Without a key the entries are not known: that is said, so that nobody takes it for an empty archive.
+  return {
+    archive,
+    ...summary,
+    sizeBytes,
+    blocks,
+    map,
+    opened: shown !== undefined,
+    ...withoutUndefined({ entries: shown }),
+  };
+}
+
+function formatInspection(archive: string, inspection: Inspection, all: boolean, context: CommandContext): string[] {
+  const { summary, sizeBytes, blocks, entries } = inspection;
+  const title = (text: string) => ['', paint(context, context.stdout, 'bold', text)];
+  const stripe = `${summary.dataBlocks} data and ${summary.parityBlocks} parity blocks a stripe`;
+  return [
+    paint(context, context.stdout, 'bold', printable(archive)),
+    ...formatFacts(context, [
+      ['archive', `${summary.archiveId} (format ${summary.formatVersion})`],
+      ['created', formatMoment(summary.createdMs)],
+      ['size', formatSize(sizeBytes)],
+      ['copies', `${summary.copies}; ${stripe}`],
+      ['sealed', `encryption ${summary.encryption}, compression ${summary.compression}`],
+    ]),
+    ...(summary.slots.length > 0 ? [...title('key slots'), ...formatSlots(summary.slots, context)] : []),
+    ...title(`blocks: ${formatHealth(blocks)}`),
+    ...formatBlockMap(inspection.map, context),
+    ...(entries === undefined
+      ? [
+          ...title('entries'),
+          '  not shown: they need a key (--passphrase-file, $HOLDFAST_PASSPHRASE or --identity-file)',
+        ]
+      : [...title(formatTotal(entries)), ...formatEntries(entries, all, context)]),
+  ];
+}
+
+/** The key slots, one a line. */
+export function formatSlots(slots: readonly KeySlot[], context: CommandContext): string[] {
+  return formatTable(
+    context,
+    ['id', 'type', 'created', 'label'],
+    slots.map((slot) => [slot.id, slot.type, formatMoment(slot.createdMs), printable(slot.label)]),
+  );
+}
+
+function formatHealth(blocks: BlockHealth): string {
+  const total = formatCount(blocks.perCopy * blocks.copies);
+  if (blocks.damaged === 0) return `all ${total} intact`;
+  const lost = blocks.lost > 0 ? `, ${formatCount(blocks.lost)} lost` : ', all repairable';
+  return `${formatCount(blocks.damaged)} of ${total} damaged${lost}`;
+}
+
+function formatTotal(entries: readonly ArchiveEntry[]): string {
+  const sizeBytes = entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
+  return `${formatNumberOf(entries.length, 'entry', 'entries')}, ${formatSize(sizeBytes)}`;
+}
+
+function formatEntries(entries: readonly ArchiveEntry[], all: boolean, context: CommandContext): string[] {
+  const shown = all ? entries : entries.slice(0, shownEntryCount);
+  const rows = shown.map((entry) => {
+    const count = rowsOf(entry);
+    const size = entry.kind === 'directory' ? '' : formatSize(entry.sizeBytes);
+    return [printable(entry.path), entry.kind, size, count === undefined ? '' : formatCount(count)];
+  });
+  const left = entries.length - shown.length;
+  return [
+    ...formatTable(context, ['path', 'kind', '>size', '>rows'], rows),
+    ...(left > 0 ? [`  … and ${formatCount(left)} more: see them with --all`] : []),
+  ];
+}

@@ -1,0 +1,159 @@
+import { type Command, Option } from 'commander';
+import { HoldfastError } from '../errors.ts';
+import type { ArchiveSummary, OpenKeys, SealKeys } from '../operation/options.ts';
+import { Secret } from '../secret.ts';
+import { askNewPassphrase, askPassphrase } from './ask.ts';
+import type { CommandContext } from './command-context.ts';
+import { meaningfulLines, readTextFile } from './read-text-file.ts';
+
+/** What the command line says about passphrases. */
+export interface PassphraseOptions {
+  readonly passphraseFile?: string;
+  readonly passphrase?: string;
+}
+
+/** What the command line says about keys for reading. */
+export interface OpenKeyOptions extends PassphraseOptions {
+  readonly identityFile?: readonly string[];
+}
+
+/** What the command line says about keys to seal for. */
+export interface SealKeyOptions extends PassphraseOptions {
+  readonly recipient?: readonly string[];
+  readonly recipientsFile?: readonly string[];
+}
+
+/** Gathers an option that may be given several times. */
+export function gather(value: string, earlier: readonly string[] | undefined): readonly string[] {
+  return [...(earlier ?? []), value];
+}
+
+function addPassphraseOptions(command: Command): Command {
+  return command
+    .option('--passphrase-file <path>', 'file with the passphrase (else $HOLDFAST_PASSPHRASE, else it is asked for)')
+    .addOption(
+      new Option(
+        '--passphrase <text>',
+        'the passphrase itself: everyone on this machine can see it in the process list',
+      ).conflicts('passphraseFile'),
+    );
+}
+
+/** Adds the options for reading. */
+export function addOpenKeyOptions(command: Command): Command {
+  return addPassphraseOptions(command).option(
+    '--identity-file <path>',
+    'file with age identities (repeatable)',
+    gather,
+  );
+}
+
+/** Adds the options for sealing. */
+export function addSealKeyOptions(command: Command): Command {
+  return addPassphraseOptions(command)
+    .option('--recipient <age1…>', 'age recipient who can open the archive (repeatable)', gather)
+    .option('--recipients-file <path>', 'file with age recipients, one a line (repeatable)', gather);
+}
+
+/** A passphrase as a file holds it: the newline that editors put at the end is cut, nothing else. */
+export async function readPassphraseFile(path: string): Promise<Secret> {
+  const text = (await readTextFile(path, 'passphrase file')).replace(/\r?\n$/, '');
+  if (text === '') throw emptyPassphrase(`the passphrase file ${path}`);
+  return new Secret(text);
+}
+
+function emptyPassphrase(where: string): HoldfastError {
+  return new HoldfastError('key.invalid', { message: `${where} holds an empty passphrase`, hint: 'write one into it' });
+}
+
+/** The passphrase of the command line, or else of the environment. */
+async function givenPassphrase(options: PassphraseOptions, context: CommandContext): Promise<Secret | undefined> {
+  if (options.passphraseFile !== undefined) return readPassphraseFile(options.passphraseFile);
+  if (options.passphrase === '') throw emptyPassphrase('--passphrase');
+  if (options.passphrase !== undefined) return new Secret(options.passphrase);
+  const ofEnvironment = context.environment['HOLDFAST_PASSPHRASE'];
+  return ofEnvironment ? new Secret(ofEnvironment) : undefined;
+}
+
+async function readIdentities(paths: readonly string[]): Promise<Secret[]> {
+  const identities: Secret[] = [];
+  for (const path of paths) {
+    const lines = meaningfulLines(await readTextFile(path, 'identity file'));
+    for (const { line, lineNumber } of lines) {
+      if (!/^AGE-SECRET-KEY-1[0-9A-Z]+$/i.test(line)) {
+        throw new HoldfastError('key.invalid', { message: `line ${lineNumber} of ${path} is not an age identity` });
+      }
+      identities.push(new Secret(line));
+    }
+    if (lines.length === 0) throw new HoldfastError('key.invalid', { message: `${path} holds no age identity` });
+  }
+  return identities;
+}
+
+/** The recipients of the command line and of its files. */
+export async function readRecipients(options: SealKeyOptions): Promise<string[]> {
+  const recipients = [...(options.recipient ?? [])];
+  for (const path of options.recipientsFile ?? []) {
+    const lines = meaningfulLines(await readTextFile(path, 'recipients file'));
+    if (lines.length === 0) throw new HoldfastError('key.invalid', { message: `${path} holds no age recipient` });
+    recipients.push(...lines.map(({ line }) => line));
+  }
+  const wrong = recipients.find((recipient) => !/^age1[0-9a-z]+$/i.test(recipient));
+  if (wrong === undefined) return recipients;
+  // An identity given in place of its recipient must not be printed.
+  const shown = /^AGE-SECRET-KEY/i.test(wrong) ? 'an identity' : `\`${wrong}\``;
+  throw new HoldfastError('key.invalid', { message: `${shown} is not an age recipient` });
+}
+
+/** The keys for reading that were given, without asking; undefined where there are none. */
+export async function givenOpenKeys(options: OpenKeyOptions, context: CommandContext): Promise<OpenKeys | undefined> {
+  const identities = await readIdentities(options.identityFile ?? []);
+  const passphrase = await givenPassphrase(options, context);
+  if (identities.length === 0 && passphrase === undefined) return undefined;
+  return { identities, passphrases: passphrase === undefined ? [] : [passphrase] };
+}
+
+/** The keys for reading an archive: given, or asked for where it needs one; undefined where it needs none. */
+export async function openKeys(
+  options: OpenKeyOptions,
+  context: CommandContext,
+  summarize: () => Promise<Pick<ArchiveSummary, 'encryption' | 'slots'>>,
+): Promise<OpenKeys | undefined> {
+  const given = await givenOpenKeys(options, context);
+  if (given !== undefined) return given;
+  const { encryption, slots } = await summarize();
+  if (encryption === 'none') return undefined;
+  if (!slots.some((slot) => slot.type === 'passphrase')) {
+    throw new HoldfastError('key.missing', { hint: 'it is sealed for age recipients: give --identity-file' });
+  }
+  return {
+    passphrases: [await promptPassphrase(context, (terminal) => askPassphrase(terminal, 'passphrase', context.signal))],
+  };
+}
+
+/** The keys to seal for: given, or a new passphrase that is asked for twice. */
+export async function sealKeys(options: SealKeyOptions, context: CommandContext): Promise<SealKeys> {
+  const recipients = await readRecipients(options);
+  const passphrase = await givenPassphrase(options, context);
+  if (passphrase !== undefined) return { passphrases: [passphrase], recipients };
+  if (recipients.length > 0) return { recipients };
+  return { passphrases: [await promptNewPassphrase(context)] };
+}
+
+/** Asks for a new passphrase. Throws `key.missing` where nobody can be asked. */
+export function promptNewPassphrase(context: CommandContext): Promise<Secret> {
+  return promptPassphrase(context, (terminal) => askNewPassphrase(terminal, 'new passphrase', context.signal));
+}
+
+async function promptPassphrase(
+  context: CommandContext,
+  ask: (terminal: NonNullable<ReturnType<CommandContext['openTerminal']>>) => Promise<Secret>,
+): Promise<Secret> {
+  const terminal = context.openTerminal();
+  if (terminal === undefined) throw new HoldfastError('key.missing');
+  try {
+    return await ask(terminal);
+  } finally {
+    terminal.close();
+  }
+}

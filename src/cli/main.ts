@@ -1,0 +1,19 @@
+import { HoldfastError } from '../errors.ts';
+import { printError } from './print-error.ts';
+import { openProcessContext } from './process-context.ts';
+import { runCommandLine } from './program.ts';
+
+/** Runs the command line of this process; the exit code is set, and the process ends once nothing is under way. */
+export async function main(commandLine: readonly string[]): Promise<void> {
+  const context = openProcessContext();
+  const json = commandLine.includes('--json');
+  // A result that nobody reads any more (`| head`) is no failure; the run itself goes on to its end.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exitCode = printError(context, error, false);
+  });
+  process.on('uncaughtException', (thrown) => {
+    const cause = new HoldfastError('operation.failed', { message: thrown.message, cause: thrown });
+    process.exit(printError(context, cause, json));
+  });
+  process.exitCode = await runCommandLine(commandLine, context);
+}

@@ -1,0 +1,78 @@
+import { Command, CommanderError } from 'commander';
+import { HoldfastError } from '../errors.ts';
+import { addBackupCommand } from './backup-command.ts';
+import type { CommandContext } from './command-context.ts';
+import { addInitCommand } from './init-command.ts';
+import { addInspectCommand } from './inspect-command.ts';
+import { addKeyCommand } from './key-command.ts';
+import { addListCommand } from './list-command.ts';
+import { printError } from './print-error.ts';
+import { addRepairCommand } from './repair-command.ts';
+import { addRestoreCommand } from './restore-command.ts';
+import { addVerifyCommand } from './verify-command.ts';
+
+const exitCodesText = `
+Exit codes: 0 done, 1 failed, 2 usage, 3 done but something was left out, 10 damaged but repairable,
+11 beyond repair, 12 wrong key, 13 no archive, 130 interrupted.`;
+
+/** The whole command line; nothing is read or started before a command is run. */
+export function buildProgram(context: CommandContext): Command {
+  const program = new Command('holdfast')
+    .description('Backs up databases and files into one encrypted archive that heals itself.')
+    .option('-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help for a command')
+    .addHelpText('after', exitCodesText)
+    .enablePositionalOptions();
+  addInitCommand(program, context);
+  addBackupCommand(program, context);
+  addRestoreCommand(program, context);
+  addVerifyCommand(program, context);
+  addRepairCommand(program, context);
+  addListCommand(program, context);
+  addInspectCommand(program, context);
+  addKeyCommand(program, context);
+  return program;
+}
+
+function prepare(command: Command, context: CommandContext): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => void context.stdout.write(text),
+    writeErr: (text) => void context.stderr.write(text),
+    // An error is printed once, in the form that all errors have.
+    outputError: () => undefined,
+    getOutHelpWidth: () => context.stdout.columns ?? 100,
+    getErrHelpWidth: () => context.stderr.columns ?? 100,
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+  });
+  for (const child of command.commands) prepare(child, context);
+}
+
+/** A mistake on the command line, as the error that is shown. */
+function toUsageError(error: CommanderError): HoldfastError {
+  const [first = '', ...others] = error.message.replace(/^error: /, '').split('\n');
+  const suggestion = /\(Did you mean (?:one of )?(.+?)\?\)/.exec(others.join(' '))?.[1];
+  return new HoldfastError('usage.invalid', {
+    message: first.replace(/\.$/, '').replace(/ is invalid\. /, ' is invalid: '),
+    ...(suggestion === undefined ? {} : { hint: `did you mean ${suggestion}?` }),
+  });
+}
+
+/** Runs one command line and returns its exit code; it never throws. */
+export async function runCommandLine(commandLine: readonly string[], context: CommandContext): Promise<number> {
+  const end = commandLine.indexOf('--');
+  const json = (end < 0 ? commandLine : commandLine.slice(0, end)).includes('--json');
+  const program = buildProgram(context);
+  prepare(program, context);
+  try {
+    await program.parseAsync(commandLine, { from: 'user' });
+    return context.exitCode;
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError)) return printError(context, thrown, json);
+    if (thrown.code === 'commander.helpDisplayed') return 0;
+    // Without any command the help was shown, on stderr.
+    if (thrown.code === 'commander.help') return thrown.exitCode === 0 ? 0 : 2;
+    return printError(context, toUsageError(thrown), json);
+  }
+}

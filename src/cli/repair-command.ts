@@ -1,0 +1,69 @@
+import type { Command } from 'commander';
+import type { RepairReport } from '../operation/options.ts';
+import type { CommandContext, OutputOptions } from './command-context.ts';
+import { formatCount, formatDuration, paint, printable } from './format-value.ts';
+import { gather } from './key-options.ts';
+import { addThreadsOption } from './number-options.ts';
+import { formatFacts, printJson, printLines } from './print-result.ts';
+import { withProgress } from './progress-line.ts';
+import { formatBlockRanges } from './verify-command.ts';
+import { withoutUndefined } from './without-undefined.ts';
+
+interface RepairCommandOptions extends OutputOptions {
+  readonly output?: string;
+  readonly from?: readonly string[];
+  readonly partial?: boolean;
+  readonly dryRun?: boolean;
+  readonly archiveId?: string;
+  readonly threads?: number;
+}
+
+/** Adds `holdfast repair`. */
+export function addRepairCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('repair')
+    .description('heal an archive from its parity, its copies and other replicas; needs no key')
+    .argument('<archive>', 'path of the archive')
+    .option('--output <path>', 'write the healed archive here (in place unless given)')
+    .option('--from <archive>', 'another replica of the same archive, damaged or not (repeatable)', gather)
+    .option('--partial', 'write what can be had even where blocks are lost')
+    .option('--dry-run', 'look, and write nothing')
+    .option('--archive-id <hex>', 'which archive, where a file holds several')
+    .option('--json', 'print the result as JSON');
+  addThreadsOption(command).action(async (archive: string, options: RepairCommandOptions) => {
+    const { json, ...given } = options;
+    const { repairArchive } = await import('../operation/repair.ts');
+    const report = await withProgress(context, json, (run) =>
+      repairArchive({ archive, ...withoutUndefined(given), ...run }),
+    );
+    const dryRun = options.dryRun ?? false;
+    if (json) printJson(context, { archive, dryRun, ...report });
+    else printLines(context, formatReport(archive, dryRun, report, context));
+    context.exitCode = exitCodeOf(report);
+  });
+}
+
+/** What is lost and was written all the same (`--partial`) is a run that left something out. */
+function exitCodeOf(report: RepairReport): number {
+  if (report.state !== 'lost') return 0;
+  return report.written ? 3 : 11;
+}
+
+function formatReport(archive: string, dryRun: boolean, report: RepairReport, context: CommandContext): string[] {
+  const { state, blocks, written } = report;
+  const verdicts = {
+    intact: paint(context, context.stdout, 'green', written ? 'intact, written anew' : 'intact, nothing to repair'),
+    repaired: paint(context, context.stdout, 'green', dryRun ? 'can be repaired fully' : 'repaired'),
+    lost: paint(context, context.stdout, 'red', written ? 'written, with blocks lost' : 'damaged beyond repair'),
+  };
+  return [
+    `${paint(context, context.stdout, 'bold', printable(archive))}: ${verdicts[state]}`,
+    ...formatFacts(context, [
+      ['damaged', `${formatCount(blocks.damaged)} of ${formatCount(blocks.perCopy * blocks.copies)} blocks`],
+      ['solved', blocks.solved > 0 ? `${formatCount(blocks.solved)} from parity` : ''],
+      ['lost', blocks.lost > 0 ? `${formatCount(blocks.lost)}: ${formatBlockRanges(report.lostBlocks)}` : ''],
+      ['written', written ? printable(report.output) : ''],
+      ['time', formatDuration(report.durationMs)],
+    ]),
+  ];
+}

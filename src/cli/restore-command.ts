@@ -1,0 +1,137 @@
+import type { Command } from 'commander';
+import { HoldfastError } from '../errors.ts';
+import type { RestoreAction, RestoreOptions, RestoreReport } from '../operation/options.ts';
+import { askYes } from './ask.ts';
+import type { CommandContext, OutputOptions, Terminal } from './command-context.ts';
+import {
+  formatCount,
+  formatDuration,
+  formatNumberOf,
+  formatRate,
+  formatSize,
+  paint,
+  printable,
+} from './format-value.ts';
+import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys } from './key-options.ts';
+import { addThreadsOption } from './number-options.ts';
+import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
+import { withProgress } from './progress-line.ts';
+import { withoutUndefined } from './without-undefined.ts';
+
+interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions {
+  readonly to?: readonly string[];
+  readonly filesTo?: string;
+  readonly only?: readonly string[];
+  readonly from?: readonly string[];
+  readonly yes?: boolean;
+  readonly overwrite?: boolean;
+  /** False with `--no-undo`. */
+  readonly undo: boolean;
+  readonly partial?: boolean;
+  readonly dryRun?: boolean;
+  readonly archiveId?: string;
+  readonly threads?: number;
+}
+
+/** Adds `holdfast restore`. */
+export function addRestoreCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('restore')
+    .description('put databases and files back; each target is replaced whole, or left as it was')
+    .argument('<archive>', 'path of the archive')
+    .option('--to <url>', 'where the database goes: sqlite:copy.db, or name=sqlite:copy.db (repeatable)', gather)
+    .option('--files-to <folder>', 'where the trees of files go (where they came from unless given)')
+    .option('--only <glob>', "restore only the entries that match, such as 'files/**' (repeatable)", gather)
+    .option('--yes', 'do not ask')
+    .option('--overwrite', 'allow to replace what is there')
+    .option('--no-undo', 'do not keep what is replaced')
+    .option('--partial', 'restore what can be had of an archive beyond repair')
+    .option('--dry-run', 'say what would be done, and write nothing')
+    .option('--from <archive>', 'another replica to heal from (repeatable)', gather)
+    .option('--archive-id <hex>', 'which archive, where a file holds several')
+    .option('--json', 'print the result as JSON');
+  addThreadsOption(addOpenKeyOptions(command)).action(async (archive: string, options: RestoreCommandOptions) => {
+    context.exitCode = await restore(archive, options, context);
+  });
+}
+
+async function restore(archive: string, options: RestoreCommandOptions, context: CommandContext): Promise<number> {
+  const { to, filesTo, only, from, overwrite, partial, archiveId, threads, json } = options;
+  const dryRun = options.dryRun ?? false;
+  const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context);
+  try {
+    const { summarizeArchive } = await import('../operation/inspect.ts');
+    const keys = await openKeys(options, context, () => summarizeArchive(archive));
+    const { restoreBackup } = await import('../operation/restore.ts');
+    const restoreOptions: RestoreOptions = {
+      archive,
+      keepUndo: options.undo,
+      ...withoutUndefined({ to, filesTo, only, from, overwrite, partial, archiveId, threads, keys }),
+    };
+    const run = (dry: boolean) =>
+      withProgress(context, json, (given) => restoreBackup({ ...restoreOptions, dryRun: dry, ...given }));
+    if (terminal !== undefined) await confirmPlan(await run(true), terminal, context);
+    const report = await run(dryRun);
+    if (json) printJson(context, { archive, ...report });
+    else printReport(archive, report, context);
+    return report.lostEntries.length > 0 ? 3 : 0;
+  } finally {
+    terminal?.close();
+  }
+}
+
+function terminalForQuestion(context: CommandContext): Terminal {
+  const terminal = context.openTerminal();
+  if (terminal !== undefined) return terminal;
+  throw new HoldfastError('usage.invalid', {
+    message: 'a restore has to be confirmed, and there is no terminal to ask on',
+    hint: 'see what it would do with --dry-run, then give --yes',
+  });
+}
+
+async function confirmPlan(plan: RestoreReport, terminal: Terminal, context: CommandContext): Promise<void> {
+  terminal.output.write(`This would be restored:\n${formatActions(plan, context).join('\n')}\n`);
+  if (await askYes(terminal, 'Restore?', context.signal)) return;
+  throw new HoldfastError('operation.interrupted', {
+    message: 'not confirmed: nothing was changed',
+    hint: 'answer y to restore',
+  });
+}
+
+function formatActions({ actions }: RestoreReport, context: CommandContext): string[] {
+  const what = ({ kind, entryCount }: RestoreAction) =>
+    kind === 'sqlite' ? formatNumberOf(entryCount, 'database') : formatNumberOf(entryCount, 'entry', 'entries');
+  return formatTable(
+    context,
+    ['action', 'target', '>what', '>size', 'undo'],
+    actions.map((action) => [
+      action.action,
+      printable(action.target),
+      what(action),
+      formatSize(action.sizeBytes),
+      action.undo === undefined ? '' : printable(action.undo),
+    ]),
+  );
+}
+
+function printReport(archive: string, report: RestoreReport, context: CommandContext): void {
+  const { healedBlocks, lostEntries, durationMs, rowCount } = report;
+  const verdict = report.dryRun ? 'would be restored' : paint(context, context.stdout, 'green', 'restored');
+  const counts = [formatNumberOf(report.entryCount, 'entry', 'entries'), formatSize(report.sizeBytes)];
+  if (rowCount > 0) counts.splice(1, 0, formatNumberOf(rowCount, 'row'));
+  const rate = formatRate(report.sizeBytes, durationMs);
+  printLines(context, [
+    `${paint(context, context.stdout, 'bold', printable(archive))}: ${verdict}`,
+    ...formatActions(report, context),
+    ...formatFacts(context, [
+      ['total', counts.join(', ')],
+      ['read', `${formatSize(report.readBytes)} of the archive`],
+      ['time', `${formatDuration(durationMs)}${report.dryRun || rate === '' ? '' : ` (${rate})`}`],
+      ['healed', healedBlocks > 0 ? `${formatNumberOf(healedBlocks, 'damaged block')} on the way` : ''],
+      ['next', healedBlocks > 0 ? printable(`holdfast repair ${archive}`) : ''],
+      ['lost', lostEntries.length > 0 ? formatNumberOf(lostEntries.length, 'entry', 'entries') : ''],
+    ]),
+  ]);
+  for (const path of lostEntries.slice(0, 20)) printNote(context, `lost: ${path}`);
+  if (lostEntries.length > 20) printNote(context, `lost: ${formatCount(lostEntries.length - 20)} more, see --json`);
+}

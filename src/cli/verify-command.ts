@@ -1,0 +1,112 @@
+import { type Command, Option } from 'commander';
+import type { OpenKeys, ValidationReport } from '../operation/options.ts';
+import type { CommandContext, OutputOptions } from './command-context.ts';
+import { formatCount, formatDuration, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
+import { addOpenKeyOptions, givenOpenKeys, type OpenKeyOptions, openKeys } from './key-options.ts';
+import { addThreadsOption } from './number-options.ts';
+import { formatFacts, printJson, printLines } from './print-result.ts';
+import { withProgress } from './progress-line.ts';
+import { withoutUndefined } from './without-undefined.ts';
+
+interface VerifyOptions extends OutputOptions, OpenKeyOptions {
+  readonly level?: 'structure' | 'contents';
+  readonly archiveId?: string;
+  readonly threads?: number;
+}
+
+/** Adds `holdfast verify`. */
+export function addVerifyCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('verify')
+    .description('check an archive; without a key, every block of every copy; with one, every entry too')
+    .argument('<archive>', 'path of the archive')
+    .addOption(
+      new Option('--level <level>', 'how deep to look (contents where there is a key)').choices([
+        'structure',
+        'contents',
+      ]),
+    )
+    .option('--archive-id <hex>', 'which archive, where a file holds several')
+    .option('--json', 'print the result as JSON');
+  addThreadsOption(addOpenKeyOptions(command)).action(async (archive: string, options: VerifyOptions) => {
+    context.exitCode = await verify(archive, options, context);
+  });
+}
+
+const exitCodes = { intact: 0, repairable: 10, lost: 11 } as const satisfies Record<ValidationReport['state'], number>;
+
+async function verify(archive: string, options: VerifyOptions, context: CommandContext): Promise<number> {
+  const { level, archiveId, threads, json } = options;
+  const keys = await keysForLevel(archive, options, context);
+  const { validateBackup } = await import('../operation/verify.ts');
+  const report = await withProgress(context, json, (run) =>
+    validateBackup({ archive, ...withoutUndefined({ level, keys, archiveId, threads }), ...run }),
+  );
+  if (json) printJson(context, { archive, ...report });
+  else printLines(context, formatReport(archive, report, context));
+  return exitCodes[report.state];
+}
+
+/** Only `--level contents` asks for a key: the structure is checked without one. */
+async function keysForLevel(
+  archive: string,
+  options: VerifyOptions,
+  context: CommandContext,
+): Promise<OpenKeys | undefined> {
+  if (options.level === 'structure') return undefined;
+  if (options.level === undefined) return givenOpenKeys(options, context);
+  const { summarizeArchive } = await import('../operation/inspect.ts');
+  return openKeys(options, context, () => summarizeArchive(archive));
+}
+
+function formatReport(archive: string, report: ValidationReport, context: CommandContext): string[] {
+  const { state, blocks } = report;
+  const verdicts = {
+    intact: paint(context, context.stdout, 'green', 'intact'),
+    repairable: paint(context, context.stdout, 'yellow', 'damaged, and fully repairable'),
+    lost: paint(context, context.stdout, 'red', 'damaged beyond repair'),
+  };
+  const total = blocks.perCopy * blocks.copies;
+  const copies = formatNumberOf(blocks.copies, 'copy', 'copies');
+  const checked =
+    report.level === 'contents'
+      ? `every block of ${copies}; ${formatNumberOf(report.entryCount, 'entry', 'entries')} opened and found right`
+      : `every block of ${copies}; not the contents`;
+  const advice = {
+    intact: '',
+    repairable: `holdfast repair ${archive}`,
+    lost: `holdfast repair ${archive} --from <another replica>`,
+  };
+  return [
+    `${paint(context, context.stdout, 'bold', printable(archive))}: ${verdicts[state]}`,
+    ...formatFacts(context, [
+      ['checked', checked],
+      ['size', formatSize(report.sizeBytes)],
+      ['blocks', `${formatCount(blocks.intact)} of ${formatCount(total)} intact${formatDamage(report)}`],
+      ['lost', formatLost(report)],
+      ['time', formatDuration(report.durationMs)],
+      ['next', printable(advice[state])],
+    ]),
+  ];
+}
+
+function formatDamage({ blocks }: ValidationReport): string {
+  if (blocks.damaged === 0) return '';
+  const solved = blocks.solved > 0 ? `, ${formatCount(blocks.solved)} solved from parity` : '';
+  const lost = blocks.lost > 0 ? `, ${formatCount(blocks.lost)} lost` : '';
+  return `, ${formatCount(blocks.damaged)} damaged${solved}${lost}`;
+}
+
+function formatLost({ lostEntries, lostBlocks, state }: ValidationReport): string {
+  if (state !== 'lost') return '';
+  if (lostEntries.length === 0) return `blocks ${formatBlockRanges(lostBlocks)}`;
+  const shown = lostEntries.slice(0, 10).map(printable);
+  const more = lostEntries.length > shown.length ? ` and ${formatCount(lostEntries.length - shown.length)} more` : '';
+  return `${shown.join(', ')}${more}`;
+}
+
+/** Ranges of blocks for people: `3, 17 to 20`. */
+export function formatBlockRanges(ranges: readonly (readonly [number, number])[]): string {
+  const shown = ranges.slice(0, 10).map(([first, last]) => (first === last ? `${first}` : `${first} to ${last}`));
+  return ranges.length > shown.length ? `${shown.join(', ')}, …` : shown.join(', ');
+}

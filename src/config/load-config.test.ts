@@ -1,0 +1,53 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: configurations have variables of their own in plain strings
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import type { HoldfastError } from '../errors.ts';
+import { loadConfig } from './load-config.ts';
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-config-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const write = (name: string, text: string) => writeFile(join(folder, name), text);
+const hasCode = (code: string) => (error: HoldfastError) => error.code === code;
+
+test('TypeScript, JavaScript and JSON are read; TypeScript comes first', async () => {
+  await write('holdfast.config.json', '{ "environment": "json" }');
+  assert.equal((await loadConfig(folder, {})).config.environment, 'json');
+  await write('holdfast.config.js', 'export default { environment: "js" };');
+  assert.equal((await loadConfig(folder, {})).config.environment, 'js');
+  await write('holdfast.config.ts', 'const environment: string = "ts"; export default { environment };');
+  const { config, file } = await loadConfig(folder, {});
+  assert.equal(config.environment, 'ts');
+  assert.equal(file, join(folder, 'holdfast.config.ts'));
+});
+
+test('a configuration imports holdfast where no package of that name is installed', async () => {
+  await write(
+    'holdfast.config.ts',
+    "import { defineConfig } from 'holdfast';\nexport default defineConfig({ files: ['${HOME_FOLDER}'] });\n",
+  );
+  assert.deepEqual((await loadConfig(folder, { HOME_FOLDER: 'home' })).config.files, ['home']);
+});
+
+test('without a file the answer is config.not_found', async () => {
+  await assert.rejects(loadConfig(folder, {}), hasCode('config.not_found'));
+});
+
+test('a file that cannot be read or exports nothing is config.invalid', async () => {
+  const broken: [string, string][] = [
+    ['holdfast.config.json', '{ "environment": '],
+    ['holdfast.config.js', 'export default {'],
+    ['holdfast.config.ts', 'export const config = {};'],
+  ];
+  for (const [name, text] of broken) {
+    await write(name, text);
+    await assert.rejects(loadConfig(folder, {}), hasCode('config.invalid'), name);
+    await rm(join(folder, name));
+  }
+});

@@ -1,0 +1,89 @@
+import { access, readFile } from 'node:fs/promises';
+import { registerHooks } from 'node:module';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { HoldfastError } from '../errors.ts';
+import type { HoldfastConfig } from './config-schema.ts';
+import { parseConfig } from './parse-config.ts';
+
+/** Names that a configuration file may have, in the order in which they are looked for. */
+export const configFileNames: readonly string[] = ['holdfast.config.ts', 'holdfast.config.js', 'holdfast.config.json'];
+
+/** A configuration and where it was found. */
+export interface LoadedConfig {
+  readonly config: HoldfastConfig;
+  /** Path of the file; relative paths in it start from its folder. */
+  readonly file: string;
+}
+
+/** The configuration file of a folder; undefined where it has none. */
+export async function findConfigFile(folder: string): Promise<string | undefined> {
+  for (const name of configFileNames) {
+    const file = join(folder, name);
+    try {
+      await access(file);
+      return file;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(file, cause);
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Loads the configuration of a folder. Throws `config.not_found`, and `config.invalid` for a file that cannot be read or run, and for
+ * settings that are not valid.
+ */
+export async function loadConfig(
+  folder: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<LoadedConfig> {
+  const file = await findConfigFile(folder);
+  if (file === undefined) {
+    throw new HoldfastError('config.not_found', { message: `there is no ${configFileNames[0]} here` });
+  }
+  return { config: parseConfig(await readConfig(file), environment, file), file };
+}
+
+async function readConfig(file: string): Promise<unknown> {
+  try {
+    if (file.endsWith('.json')) return JSON.parse(await readFile(file, 'utf8'));
+    const loaded = await importWithHoldfast(file);
+    return loaded.default;
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+}
+
+/**
+ * Imports a file, whose `import … from 'holdfast'` finds this program where no other is installed beside it: a Holdfast that is
+ * installed globally reads configurations of any folder.
+ */
+async function importWithHoldfast(file: string): Promise<{ default?: unknown }> {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const hooks = registerHooks({
+    resolve(specifier, context, nextResolve) {
+      if (specifier !== 'holdfast') return nextResolve(specifier, context);
+      try {
+        return nextResolve(specifier, context);
+      } catch {
+        return nextResolve(new URL(`../index.${extension}`, import.meta.url).href, context);
+      }
+    },
+  });
+  try {
+    return (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
+  } finally {
+    hooks.deregister();
+  }
+}
+
+function unreadable(file: string, cause: unknown): HoldfastError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new HoldfastError('config.invalid', {
+    message: `${file} cannot be read: ${reason}`,
+    hint: 'it must export a configuration: `export default defineConfig({ … })`',
+    context: { file },
+    cause,
+  });
+}

@@ -1,0 +1,89 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: configurations have variables of their own in plain strings
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { HoldfastError } from '../errors.ts';
+import { parseConfig } from './parse-config.ts';
+
+const file = 'holdfast.config.ts';
+const parse = (value: unknown, environment: Record<string, string> = {}) => parseConfig(value, environment, file);
+
+test('a whole configuration is taken as it is', () => {
+  const config = {
+    databases: [{ alias: 'shop', url: 'sqlite:shop.db' }],
+    files: ['uploads', { path: '/srv/media', name: 'media' }],
+    storage: { backend: 'local', path: 'backups' },
+    filenameTemplate: '{database}_{timestamp}',
+    environment: 'production',
+    compression: 'xz',
+    encryption: 'aes-256-gcm',
+    recipients: ['age1abc'],
+    copies: 8,
+  };
+  assert.deepEqual(parse(config), config);
+  assert.deepEqual(parse({}), {});
+});
+
+const mistakes: [unknown, string][] = [
+  [undefined, 'Invalid input: expected object, received undefined'],
+  [{ databses: [] }, 'databses: there is no such setting (did you mean databases?)'],
+  [{ colour: 'red' }, 'colour: there is no such setting'],
+  [
+    { databases: [{ alias: 'a', ulr: 'x', url: 'x' }] },
+    'databases[0].ulr: there is no such setting (did you mean url?)',
+  ],
+  [{ files: [{ path: 'a', nmae: 'b' }] }, 'files[0].nmae: there is no such setting (did you mean name?)'],
+  [{ files: [7] }, 'files[0]: Invalid input'],
+  [{ databases: [{ alias: 'a/b', url: 'x' }] }, 'databases[0].alias: must not be empty or hold a /'],
+  [{ copies: 0 }, 'copies: Too small: expected number to be >=1'],
+  [{ copies: 9 }, 'copies: Too big: expected number to be <=8'],
+  [{ copies: 1.5 }, 'copies: Invalid input: expected int, received number'],
+  [{ recipients: ['AGE-SECRET-KEY-1X'] }, 'recipients[0]: must be an age recipient (age1…)'],
+  [{ storage: { backend: 's3', path: 'x' } }, 'storage.backend: Invalid input: expected "local"'],
+  [
+    { databases: [1, 2].map(() => ({ alias: 'a', url: 'x' })) },
+    'databases[1].alias: a is the alias of another database',
+  ],
+];
+
+test('a mistake is named with its path, and a misspelt name with the nearest one', () => {
+  for (const [value, message] of mistakes) {
+    assert.throws(
+      () => parse(value),
+      (error: HoldfastError) => {
+        assert.equal(error.code, 'config.invalid');
+        assert.equal(error.message, `${file}: ${message}`);
+        return true;
+      },
+    );
+  }
+});
+
+test('the message counts further mistakes, and the context lists all', () => {
+  assert.throws(
+    () => parse({ copies: 0, colour: 'red' }),
+    (error: HoldfastError) => {
+      assert.match(error.message, /copies: .* \(and 1 more\)$/);
+      assert.equal((error.context['problems'] as unknown[]).length, 2);
+      return true;
+    },
+  );
+});
+
+test('variables are put into strings, and only what is written as a variable', () => {
+  const environment = { SHOP_DB: '/srv/$1/${OTHER}', EMPTY: '' };
+  const url = (text: string) => parse({ databases: [{ alias: 'a', url: text }] }, environment).databases?.[0]?.url;
+  assert.equal(url('sqlite:${SHOP_DB}'), 'sqlite:/srv/$1/${OTHER}');
+  assert.equal(url('sqlite:${EMPTY}x'), 'sqlite:x');
+  assert.equal(url('sqlite:$${SHOP_DB}$SHOP_DB'), 'sqlite:${SHOP_DB}$SHOP_DB');
+});
+
+test('a variable that is not set is named, with the place that uses it', () => {
+  assert.throws(
+    () => parse({ databases: [{ alias: 'a', url: 'sqlite:${SHOP_DB}' }] }),
+    (error: HoldfastError) => {
+      assert.equal(error.code, 'config.invalid');
+      assert.equal(error.message, 'the variable SHOP_DB is not set, which databases[0].url uses');
+      return true;
+    },
+  );
+});

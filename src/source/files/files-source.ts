@@ -1,0 +1,205 @@
+import type { BigIntStats } from 'node:fs';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, readlink, stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import { joinBytes } from '../safe-path.ts';
+import type { EntryMetadata, Source, SourceContext, SourceDescription, SourceEntry, SourceProblem } from '../source.ts';
+import { sourceError, systemCode, systemReason } from '../system-error.ts';
+import { estimateSize } from './estimate-size.ts';
+import { FileEntry, newReadBuffers } from './file-entry.ts';
+import { entryPath, fileMetadata, symlinkMetadata } from './file-metadata.ts';
+
+/** O_NONBLOCK: what was a file a moment ago may be a FIFO now, and must not hold the run up. Windows has neither flag. */
+const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+/** What a {@link FilesSource} reads. */
+export interface FilesSourceOptions {
+  /** A folder, or a single file. A link here is followed; the links below are not. */
+  readonly path: string;
+  /** The name under `files/`; the path's last part unless set. */
+  readonly name?: string;
+  /** Leaves out what it answers true to, with all that is below. */
+  readonly exclude?: (absolutePath: string) => boolean;
+}
+
+/** A place in the tree: where it is on the disk and what it is called in the archive, both as bytes. */
+interface Place {
+  readonly disk: Buffer;
+  readonly archive: Buffer;
+}
+
+/** The names left in one folder of the chain that is open. */
+interface OpenFolder extends Place {
+  readonly names: readonly Buffer[];
+  next: number;
+}
+
+/**
+ * A tree of files, or one file. Folders come before what they hold, names in the order of their bytes. What cannot be read is
+ * reported and left out; only a root that cannot be read ends the run. Holds the names of one chain of folders, and 2 MiB.
+ * Hard links become files of their own; holes of sparse files, zeros; access lists and extended attributes are not kept.
+ *
+ * @example new FilesSource({ path: '/srv/app/uploads' }).name // 'uploads'
+ */
+export class FilesSource implements Source {
+  readonly name: string;
+  readonly #path: string;
+  readonly #exclude: (absolutePath: string) => boolean;
+  readonly #buffers = newReadBuffers();
+
+  constructor(options: FilesSourceOptions) {
+    this.#path = resolve(options.path);
+    this.name = options.name ?? (basename(this.#path) || 'root');
+    this.#exclude = options.exclude ?? (() => false);
+    if (this.name === '' || this.name === '.' || this.name === '..' || /[/\0]/.test(this.name)) {
+      throw new HoldfastError('usage.invalid', {
+        message: `${JSON.stringify(this.name)} is not a name for a tree of files`,
+      });
+    }
+  }
+
+  async describe(context: SourceContext): Promise<SourceDescription> {
+    throwIfAborted(context.signal);
+    const stats = await this.#rootStats();
+    const root = Buffer.from(this.#path);
+    if (stats.isFile()) await (await this.#openRootFile(root)).close();
+    else await this.#rootNames(root);
+    const expectedSizeBytes = stats.isFile()
+      ? Number(stats.size)
+      : await estimateSize(root, this.#exclude, context.signal);
+    return { type: 'files', label: this.#path, expectedSizeBytes };
+  }
+
+  async *entries(context: SourceContext): AsyncGenerator<SourceEntry> {
+    throwIfAborted(context.signal);
+    const stats = await this.#rootStats();
+    const root: Place = { disk: Buffer.from(this.#path), archive: Buffer.from(`files/${this.name}`) };
+    const extraMetadata = { source: this.#path };
+    if (stats.isFile()) {
+      const handle = await this.#openRootFile(root.disk);
+      yield* this.#file(root, handle, context, extraMetadata);
+      return;
+    }
+    const chain: OpenFolder[] = [{ ...root, names: await this.#rootNames(root.disk), next: 0 }];
+    yield directoryEntry(root, stats, extraMetadata);
+    for (let folder = chain.at(-1); folder !== undefined; folder = chain.at(-1)) {
+      throwIfAborted(context.signal);
+      const name = folder.names[folder.next];
+      folder.next += 1;
+      if (name === undefined) {
+        chain.pop();
+        continue;
+      }
+      const place = { disk: joinBytes(folder.disk, name), archive: joinBytes(folder.archive, name) };
+      if (!this.#exclude(place.disk.toString('utf8'))) yield* this.#visit(place, chain, context);
+    }
+  }
+
+  /** Nothing is held between entries but the entry's own handle, which the iteration closes. */
+  async close(): Promise<void> {}
+
+  /** The entries at one place; a folder joins the chain. */
+  async *#visit(place: Place, chain: OpenFolder[], context: SourceContext): AsyncGenerator<SourceEntry> {
+    try {
+      const stats = await lstat(place.disk, { bigint: true });
+      if (stats.isDirectory()) {
+        chain.push({ ...place, names: await sortedNames(place.disk), next: 0 });
+        yield directoryEntry(place, stats);
+      } else if (stats.isSymbolicLink()) {
+        const target = await readlink(place.disk, { encoding: 'buffer' });
+        const metadata = { ...fileMetadata(stats), ...symlinkMetadata(target) };
+        yield { ...entryPath(place.archive), kind: 'symlink', expectedSizeBytes: 0, metadata };
+      } else if (stats.isFile()) {
+        yield* this.#file(place, await open(place.disk, readFlags), context);
+      } else {
+        context.report({
+          ...problemAt(place),
+          code: 'source.unsupported',
+          message: `${kindOf(stats)} holds nothing to keep`,
+        });
+      }
+    } catch (error) {
+      if (error instanceof HoldfastError || systemCode(error) === '') throw error;
+      context.report(readProblem(place, error));
+    }
+  }
+
+  async *#file(place: Place, handle: FileHandle, context: SourceContext, extraMetadata: EntryMetadata = {}) {
+    try {
+      const stats = await handle.stat({ bigint: true });
+      if (!stats.isFile()) {
+        context.report({
+          ...problemAt(place),
+          code: 'source.vanished',
+          message: 'another kind of file took its place',
+        });
+        return;
+      }
+      yield new FileEntry({
+        ...entryPath(place.archive),
+        handle,
+        stats,
+        buffers: this.#buffers,
+        context,
+        extraMetadata,
+      });
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #rootStats(): Promise<BigIntStats> {
+    let stats: BigIntStats;
+    try {
+      stats = await stat(this.#path, { bigint: true });
+    } catch (error) {
+      throw sourceError(error, this.#path);
+    }
+    if (stats.isFile() || stats.isDirectory()) return stats;
+    const message = `${this.#path} is ${kindOf(stats)}, neither a folder nor a file`;
+    throw new HoldfastError('source.unreadable', { message, context: { path: this.#path } });
+  }
+
+  async #rootNames(root: Buffer): Promise<readonly Buffer[]> {
+    try {
+      return await sortedNames(root);
+    } catch (error) {
+      throw sourceError(error, this.#path);
+    }
+  }
+
+  async #openRootFile(root: Buffer): Promise<FileHandle> {
+    try {
+      return await open(root, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    } catch (error) {
+      throw sourceError(error, this.#path);
+    }
+  }
+}
+
+async function sortedNames(folder: Buffer): Promise<readonly Buffer[]> {
+  return (await readdir(folder, { encoding: 'buffer' })).sort(Buffer.compare);
+}
+
+function directoryEntry(place: Place, stats: BigIntStats, extraMetadata: EntryMetadata = {}): SourceEntry {
+  const metadata = { ...fileMetadata(stats), ...extraMetadata };
+  return { ...entryPath(place.archive), kind: 'directory', expectedSizeBytes: 0, metadata };
+}
+
+function kindOf(stats: BigIntStats): string {
+  if (stats.isSocket()) return 'a socket';
+  if (stats.isFIFO()) return 'a FIFO';
+  return stats.isBlockDevice() || stats.isCharacterDevice() ? 'a device' : 'of an unknown kind';
+}
+
+function problemAt(place: Place): { readonly path: string } {
+  return { path: place.archive.toString('utf8') };
+}
+
+/** ENOTDIR and ELOOP: something else took the place of a folder or the file between the look and the opening. */
+function readProblem(place: Place, error: unknown): SourceProblem {
+  const isGone = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ESTALE'].includes(systemCode(error));
+  const message = isGone ? 'it was removed or replaced before it was read' : systemReason(error);
+  return { ...problemAt(place), code: isGone ? 'source.vanished' : 'source.unreadable', message };
+}

@@ -1,0 +1,113 @@
+import type { Stats } from 'node:fs';
+import { chmod, lstat, open, readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import type { Random } from '../random.ts';
+import { joinBytes } from './safe-path.ts';
+import { systemCode } from './system-error.ts';
+
+/**
+ * After this long without a sign of life, what was staged is taken for dead even when a process has its number: numbers are
+ * used again. A restore at work renews the sign every {@link heartbeatMs}.
+ */
+export const staleAfterMs = 3_600_000;
+/** How often a restore at work renews the time of what it stages. */
+export const heartbeatMs = 60_000;
+
+/** Room for the longest addition to a name, so that the result is a name still. */
+const baseLimitBytes = 180;
+
+function shortBase(target: string): string {
+  const bytes = Buffer.from(basename(target));
+  if (bytes.length <= baseLimitBytes) return basename(target);
+  let end = baseLimitBytes;
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.toString('utf8', 0, end);
+}
+
+/** Where a target is staged: beside it, so on the same file system, hidden, with the process's number. */
+export function partialPath(target: string, random: Random): string {
+  const tag = Buffer.from(random.bytes(6)).toString('hex');
+  return join(dirname(target), `.${shortBase(target)}.holdfast-${process.pid}-${tag}.partial`);
+}
+
+/** Where what a target held is kept: beside it, by the time (UTC), under a name that is free. */
+export async function undoPath(target: string, clock: Clock): Promise<string> {
+  const stamp = new Date(clock.nowMs())
+    .toISOString()
+    .replace(/\.\d+Z$/, 'Z')
+    .replaceAll(/[-:]/g, '');
+  const first = join(dirname(target), `${shortBase(target)}.holdfast-undo-${stamp}`);
+  let path = first;
+  for (let count = 2; (await statsIfThere(path)) !== undefined; count += 1) path = `${first}-${count}`;
+  return path;
+}
+
+function isRunning(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it runs, as another user.
+    return systemCode(error) !== 'ESRCH';
+  }
+}
+
+/** Removes what restores of the same target staged that did not live to the end. Returns what it removed. */
+export async function removeStalePartials(target: string, clock: Clock): Promise<readonly string[]> {
+  const folder = dirname(target);
+  const prefix = `.${shortBase(target)}.holdfast-`;
+  const removed: string[] = [];
+  for (const name of await readdir(folder)) {
+    const processId = name.startsWith(prefix)
+      ? /^(\d+)-[0-9a-f]{12}\.partial(?:-wal|-shm|-journal)?$/.exec(name.slice(prefix.length))?.[1]
+      : undefined;
+    if (processId === undefined) continue;
+    const path = join(folder, name);
+    const stats = await statsIfThere(path);
+    if (stats === undefined) continue;
+    if (isRunning(Number(processId)) && clock.nowMs() - stats.mtimeMs <= staleAfterMs) continue;
+    await removeTree(path);
+    removed.push(path);
+  }
+  return removed;
+}
+
+/** Removes what is there, folders included that their owner may not write. Nothing there is not an error. */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (systemCode(error) !== 'EACCES' && systemCode(error) !== 'EPERM') throw error;
+    await openFolders(Buffer.from(path));
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function openFolders(folder: Buffer): Promise<void> {
+  if ((await statsIfThere(folder))?.isDirectory() !== true) return;
+  await chmod(folder, 0o700);
+  for (const name of await readdir(folder, { encoding: 'buffer' })) await openFolders(joinBytes(folder, name));
+}
+
+/** The stats of a path, links not followed, or undefined when nothing is there. */
+export async function statsIfThere(path: string | Buffer): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Makes the names in a folder durable. */
+export async function syncFolder(path: string | Buffer): Promise<void> {
+  // Windows has no handle on a folder; NTFS keeps its names in a journal.
+  if (process.platform === 'win32') return;
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,166 @@
+/** What makes files on local disk survive a crash: temporary names, synced folders, and errors that say why. */
+import { createHash } from 'node:crypto';
+import { readlinkSync } from 'node:fs';
+import { chmod, lstat, mkdir, open, opendir, unlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { systemClock } from '../clock.ts';
+import { type ErrorCode, HoldfastError } from '../errors.ts';
+import { systemRandom } from '../random.ts';
+
+interface SystemError extends Error {
+  readonly code: string;
+}
+
+/** Whether the error comes from a system call: it has an errno name such as `ENOENT` as its code. */
+export function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && 'code' in error && 'syscall' in error && typeof error.code === 'string';
+}
+
+const meanings: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  ENOSPC: ['storage.full', 'there is no space left'],
+  EDQUOT: ['storage.full', 'the quota is used up'],
+  EFBIG: ['storage.full', 'the file would be larger than the file system or a limit of the process allows'],
+  EROFS: ['storage.read_only', 'the file system is read-only'],
+  EACCES: ['storage.unauthorized', 'access was denied'],
+  EPERM: ['storage.unauthorized', 'the operation is not permitted'],
+  ENOENT: ['storage.not_found', 'it does not exist'],
+  ENOTDIR: ['storage.not_found', 'a part of the path is not a folder'],
+  EISDIR: ['storage.not_found', 'it is a folder, not a file'],
+  EBUSY: ['storage.unavailable', 'it is in use'],
+  ESTALE: ['storage.unavailable', 'the network file system lost it'],
+  ETIMEDOUT: ['storage.unavailable', 'the file system does not answer'],
+  EMFILE: ['storage.unavailable', 'too many files are open'],
+  ENFILE: ['storage.unavailable', 'too many files are open on this machine'],
+  EIO: ['storage.failed', 'the disk cannot read or write it'],
+  ENAMETOOLONG: ['storage.failed', 'the name is too long'],
+  ELOOP: ['storage.failed', 'its symbolic links go in a circle'],
+};
+
+/** The {@link HoldfastError} that an error of the file system means; all other errors are given back as they are. */
+export function storageErrorFrom(error: unknown, path: string): unknown {
+  if (!isSystemError(error)) return error;
+  const [code, reason] = meanings[error.code] ?? ['storage.failed', `the file system answered ${error.code}`];
+  return new HoldfastError(code, { message: `${path}: ${reason}`, context: { path, errno: error.code }, cause: error });
+}
+
+/** Runs an operation on a path; errors of the file system come out as {@link HoldfastError}. */
+export async function onPath<Result>(path: string, operation: () => Promise<Result>): Promise<Result> {
+  try {
+    return await operation();
+  } catch (error) {
+    throw storageErrorFrom(error, path);
+  }
+}
+
+/** The error for a path that should name a file and names a folder. */
+export function folderError(path: string): HoldfastError {
+  return new HoldfastError('storage.not_found', {
+    message: `${path}: it is a folder, not a file`,
+    hint: 'name a file in it',
+    context: { path },
+  });
+}
+
+/** Makes renames, creations and removals in a folder survive a crash. */
+export async function syncFolder(folder: string): Promise<void> {
+  await onPath(folder, async () => {
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } catch (error) {
+      // Some network and FUSE file systems have no fsync for folders; there is nothing more that could be asked of them.
+      if (!isSystemError(error) || (error.code !== 'EINVAL' && error.code !== 'ENOTSUP')) throw error;
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+/** Makes a folder and its missing parents, each of which survives a crash. `exactMode` overrides the umask. */
+export async function makeFolder(folder: string, options: { mode: number; exactMode: boolean }): Promise<void> {
+  if (await isMissingParent(folder, options)) {
+    await makeFolder(dirname(folder), options);
+    if (await isMissingParent(folder, options)) {
+      const message = `${folder}: a symbolic link above it leads nowhere`;
+      throw new HoldfastError('storage.not_found', { message, context: { path: folder } });
+    }
+  }
+}
+
+/** Tries to make the folder, and says whether its parent has to be made first. */
+async function isMissingParent(folder: string, options: { mode: number; exactMode: boolean }): Promise<boolean> {
+  try {
+    await mkdir(folder, { mode: options.mode });
+  } catch (error) {
+    const code = isSystemError(error) ? error.code : undefined;
+    if (code === 'ENOENT' && dirname(folder) !== folder) return true;
+    // It may also be a file: whoever opens something in it is told so.
+    if (code === 'EEXIST' || code === 'EISDIR') return false;
+    throw storageErrorFrom(error, folder);
+  }
+  if (options.exactMode) await onPath(folder, () => chmod(folder, options.mode));
+  await syncFolder(dirname(folder));
+  return false;
+}
+
+/** Process ids mean something only where they were given: on this host, in this container. */
+function processSpaceTag(): string {
+  let space = '';
+  try {
+    space = readlinkSync('/proc/self/ns/pid');
+  } catch (error) {
+    // Only Linux has it; elsewhere the host's name is enough.
+    if (!isSystemError(error)) throw error;
+  }
+  return createHash('sha256').update(`${hostname()}\0${space}`).digest('hex').slice(0, 8);
+}
+
+const partialPattern = /^\..*\.holdfast-(\d+)-([0-9a-f]{8})[0-9a-f]{16}\.partial$/su;
+const nameLimitBytes = 255;
+/** A paused run touches its file again within this time, or is taken for dead where its process cannot be asked. */
+const staleAfterMs = 24 * 60 * 60 * 1000;
+
+/** A new temporary path beside `target`, from which {@link removeStalePartials} can tell whether its process still lives. */
+export function partialPath(target: string): string {
+  const suffix = `.holdfast-${process.pid}-${processSpaceTag()}${Buffer.from(systemRandom.bytes(8)).toString('hex')}.partial`;
+  const base = [...basename(target)];
+  while (Buffer.byteLength(base.join('')) + 1 + suffix.length > nameLimitBytes) base.pop();
+  return join(dirname(target), `.${base.join('')}${suffix}`);
+}
+
+/** Whether a file name is one that {@link partialPath} makes. */
+export function isPartialName(name: string): boolean {
+  return partialPattern.test(name);
+}
+
+function isProcessAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives and belongs to another user.
+    return !isSystemError(error) || error.code !== 'ESRCH';
+  }
+}
+
+/**
+ * Removes what dead processes left in a folder: partial files whose process is gone, and, where that cannot be told (another host or
+ * container, or the process id was given again), those not written to for 24 hours.
+ */
+export async function removeStalePartials(folder: string): Promise<void> {
+  await onPath(folder, async () => {
+    for await (const entry of await opendir(folder)) {
+      const [, pid, tag] = partialPattern.exec(entry.name) ?? [];
+      if (pid === undefined || !entry.isFile()) continue;
+      const path = join(folder, entry.name);
+      try {
+        const isDead = tag === processSpaceTag() && !isProcessAlive(Number(pid));
+        if (isDead || systemClock.nowMs() - (await lstat(path)).mtimeMs > staleAfterMs) await unlink(path);
+      } catch (error) {
+        // ENOENT: another run removed it first. EPERM, EACCES: another user's, in a shared folder; it does not stop this run.
+        if (!isSystemError(error) || !['ENOENT', 'EPERM', 'EACCES'].includes(error.code)) throw error;
+      }
+    }
+  });
+}

@@ -1,0 +1,8 @@
+/** For tests of adapters and of what is built on Holdfast. */
+export { MemoryStorage, memoryRandomAccess } from '../storage/memory/memory-storage.ts';
+export { Corruptor, type Damage } from './corruptor.ts';
+export { FakeClock } from './fake-clock.ts';
+export { FaultyStorage, type StorageFaults } from './faulty-storage.ts';
+export { SeededRandom } from './seeded-random.ts';
+export { type SourceCase, type SourceCaseSubject, sourceCases } from './source-cases.ts';
+export { type StorageCase, type StorageNeed, storageCases } from './storage-cases.ts';

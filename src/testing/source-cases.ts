@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import type { EntryMetadata, Source, SourceProblem } from '../source/source.ts';
+
+/** An entry that was read to its end. */
+export interface CollectedEntry {
+  readonly path: string;
+  readonly pathBytes?: Uint8Array;
+  readonly kind: string;
+  readonly bytes: Buffer;
+  readonly metadata: EntryMetadata;
+}
+
+/** All that a source gave. */
+export interface CollectedSource {
+  readonly entries: readonly CollectedEntry[];
+  readonly problems: readonly SourceProblem[];
+}
+
+/** How a source is read by {@link collectSource}. */
+export interface CollectOptions {
+  readonly signal?: AbortSignal;
+  /** Called after each chunk of an entry, before the next one is asked for. */
+  readonly onChunk?: (path: string, doneBytes: number) => Promise<void> | void;
+  /** Called when an entry appears, before it is read. */
+  readonly onEntry?: (path: string) => Promise<void> | void;
+}
+
+/** Reads a source into memory as a run would, in a temporary folder of its own, which must be empty in the end. */
+export async function collectSource(source: Source, options: CollectOptions = {}): Promise<CollectedSource> {
+  const temporaryFolder = await mkdtemp(join(tmpdir(), 'holdfast-source-'));
+  const { signal } = options;
+  const problems: SourceProblem[] = [];
+  const context = {
+    temporaryFolder,
+    report: (problem: SourceProblem) => problems.push(problem),
+    ...(signal ? { signal } : {}),
+  };
+  const entries: CollectedEntry[] = [];
+  try {
+    for await (const entry of source.entries(context)) {
+      await options.onEntry?.(entry.path);
+      const chunks: Buffer[] = [];
+      let doneBytes = 0;
+      for await (const chunk of entry.open?.(signal) ?? []) {
+        assert.ok(chunk.length > 0 && chunk.length <= 1024 * 1024, 'a chunk has 1 byte to 1 MiB');
+        chunks.push(Buffer.from(chunk));
+        doneBytes += chunk.length;
+        await options.onChunk?.(entry.path, doneBytes);
+      }
+      const { path, pathBytes, kind, metadata } = entry;
+      entries.push({ path, kind, bytes: Buffer.concat(chunks), metadata, ...(pathBytes ? { pathBytes } : {}) });
+    }
+    assert.deepEqual(await readdir(temporaryFolder), [], 'nothing is left in the temporary folder');
+    return { entries, problems };
+  } finally {
+    await source.close();
+    await rm(temporaryFolder, { recursive: true, force: true });
+  }
+}
+
+/** What the cases need to make sources of one kind. */
+export interface SourceCaseSubject {
+  /** The folder that entries lie in, with the source's name: `files/` or `databases/`. */
+  readonly prefix: string;
+  /** A new source of something that is there and holds some bytes. */
+  make(): Promise<Source>;
+  /** A new source of something that is not there. */
+  makeMissing(): Promise<Source>;
+}
+
+/** A promise of {@link Source} that every adapter keeps. */
+export interface SourceCase {
+  readonly name: string;
+  run(subject: SourceCaseSubject): Promise<void>;
+}
+
+const noContext = { temporaryFolder: '/nonexistent', report: () => assert.fail('nothing is to be reported') };
+
+async function rejectsWith(promise: Promise<unknown>, code: string): Promise<void> {
+  await assert.rejects(promise, (error) => error instanceof HoldfastError && error.code === code);
+}
+
+/** The contract of sources, free of any test runner: a runner calls `run` of each with its own subject. */
+export const sourceCases: readonly SourceCase[] = [
+  {
+    name: 'describes itself as often as it is asked, and writes nothing',
+    async run(subject) {
+      const source = await subject.make();
+      const first = await source.describe(noContext);
+      assert.deepEqual(await source.describe(noContext), first);
+      assert.ok(first.expectedSizeBytes > 0 && first.label !== '' && first.type !== '');
+      await source.close();
+    },
+  },
+  {
+    name: 'throws source.not_found for what is not there, when described and when read',
+    async run(subject) {
+      await rejectsWith((await subject.makeMissing()).describe(noContext), 'source.not_found');
+      await rejectsWith(collectSource(await subject.makeMissing()), 'source.not_found');
+    },
+  },
+  {
+    name: 'gives entries with unique paths below its name, and metadata that JSON keeps',
+    async run(subject) {
+      const source = await subject.make();
+      const { entries, problems } = await collectSource(source);
+      assert.deepEqual(problems, []);
+      assert.ok(entries.some(({ bytes }) => bytes.length > 0));
+      assert.equal(new Set(entries.map(({ path }) => path)).size, entries.length);
+      const below = `${subject.prefix}${source.name}`;
+      for (const { path, metadata } of entries) {
+        assert.ok(path === below || path.startsWith(`${below}/`), path);
+        assert.deepEqual(JSON.parse(JSON.stringify(metadata)), metadata);
+      }
+    },
+  },
+  {
+    name: 'reads the same bytes twice when nothing changes',
+    async run(subject) {
+      const first = await collectSource(await subject.make());
+      assert.deepEqual(await collectSource(await subject.make()), first);
+    },
+  },
+  {
+    name: 'ends with operation.interrupted when it is aborted before and while it is read',
+    async run(subject) {
+      await rejectsWith(collectSource(await subject.make(), { signal: AbortSignal.abort() }), 'operation.interrupted');
+      const controller = new AbortController();
+      const onChunk = () => controller.abort();
+      await rejectsWith(
+        collectSource(await subject.make(), { signal: controller.signal, onChunk }),
+        'operation.interrupted',
+      );
+    },
+  },
+  {
+    name: 'frees everything when the reading is given up, and can be closed again',
+    async run(subject) {
+      const temporaryFolder = await mkdtemp(join(tmpdir(), 'holdfast-source-'));
+      try {
+        const source = await subject.make();
+        for await (const _entry of source.entries({ ...noContext, temporaryFolder })) break;
+        assert.deepEqual(await readdir(temporaryFolder), []);
+        await source.close();
+        await source.close();
+      } finally {
+        await rm(temporaryFolder, { recursive: true, force: true });
+      }
+    },
+  },
+];

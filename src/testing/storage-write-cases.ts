@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import { HoldfastError } from '../errors.ts';
+import type { StorageWriter } from '../storage/storage.ts';
+import { SeededRandom } from './seeded-random.ts';
+import {
+  assertAbsent,
+  assertCode,
+  bytesOf,
+  get,
+  listAll,
+  listNames,
+  objectName,
+  put,
+  readAll,
+  type StorageCase,
+  storageCase,
+} from './storage-case.ts';
+
+/** What the commit of a writer must leave alone, and what it must change. */
+const commitCases: readonly StorageCase[] = [
+  storageCase('an object appears at commit, not before', async (storage) => {
+    const writer = await storage.writer(objectName, { copies: 1 });
+    await writer.write(bytesOf('one '));
+    await assertAbsent(storage, objectName);
+    await writer.write(bytesOf('two'));
+    await assertAbsent(storage, objectName);
+    const stored = await writer.commit();
+    assert.equal(stored.name, objectName);
+    assert.equal(stored.sizeBytes, 7);
+    assert.deepEqual(await storage.stat(objectName), stored);
+    assert.deepEqual(await listAll(storage), [stored]);
+    assert.equal(await get(storage, objectName), 'one two');
+  }),
+  storageCase('an object without bytes is an object', async (storage) => {
+    const writer = await storage.writer(objectName, { copies: 2 });
+    assert.equal((await writer.commit()).sizeBytes, 0);
+    assert.equal(await get(storage, objectName), '');
+    assert.deepEqual(await listNames(storage), [objectName]);
+  }),
+  storageCase('the memory of a write can be used again', async (storage) => {
+    const writer = await storage.writer(objectName, { copies: 2 });
+    const buffer = bytesOf('abc');
+    await writer.write(buffer);
+    buffer.fill(0x7a);
+    await writer.write(buffer);
+    buffer.fill(0);
+    await writer.commit();
+    assert.equal(await get(storage, objectName), 'abczzzabczzz');
+  }),
+  storageCase('an overwrite shows the old object until commit, then the new one', async (storage) => {
+    await put(storage, objectName, 'old and long');
+    const writer = await storage.writer(objectName, { copies: 1 });
+    await writer.write(bytesOf('new'));
+    assert.equal(await get(storage, objectName), 'old and long');
+    await writer.commit();
+    assert.equal(await get(storage, objectName), 'new');
+    assert.deepEqual(await listNames(storage), [objectName]);
+  }),
+  ...[1, 2, 3].map((copies) =>
+    storageCase(`copies: ${copies} gives the bytes as often, one run after the other`, async (storage) => {
+      const progress: (readonly [number, number])[] = [];
+      const onReplicate = (doneBytes: number, totalBytes: number) => progress.push([doneBytes, totalBytes]);
+      const writer = await storage.writer(objectName, { copies, onReplicate });
+      await writer.write(bytesOf('head'));
+      await writer.write(bytesOf('tail'));
+      const stored = await writer.commit();
+      assert.equal(stored.sizeBytes, 8 * copies);
+      assert.equal(await get(storage, objectName), 'headtail'.repeat(copies));
+      if (copies > 1) assert.deepEqual(progress.at(-1), [8 * (copies - 1), 8 * (copies - 1)]);
+      else assert.deepEqual(progress, []);
+    }),
+  ),
+  storageCase('5 MiB in odd chunks, twice, come back as they were', async (storage) => {
+    const random = new SeededRandom(5);
+    const bytes = random.bytes(5 * 1024 * 1024);
+    const onReplicate = (doneBytes: number, totalBytes: number) => {
+      assert.ok(doneBytes > replicated && doneBytes <= totalBytes);
+      replicated = doneBytes;
+      assert.equal(totalBytes, bytes.length);
+    };
+    let replicated = 0;
+    const writer = await storage.writer(objectName, { copies: 2, onReplicate });
+    for (let offset = 0; offset < bytes.length; ) {
+      const length = random.integer(300_001);
+      await writer.write(bytes.subarray(offset, offset + length));
+      offset += length;
+    }
+    await writer.commit();
+    const access = await storage.open(objectName);
+    const stored = await readAll(access);
+    await access.close();
+    assert.equal(stored.length, 2 * bytes.length);
+    assert.equal(Buffer.compare(stored.subarray(0, bytes.length), bytes), 0);
+    assert.equal(Buffer.compare(stored.subarray(bytes.length), bytes), 0);
+    assert.equal(replicated, bytes.length);
+  }),
+];
+
+const checkCases: readonly StorageCase[] = [
+  storageCase('a check is given what was stored, all copies of it', async (storage) => {
+    const writer = await storage.writer(objectName, { copies: 2 });
+    await writer.write(bytesOf('body'));
+    let seen = '';
+    await writer.commit(async (stored) => {
+      seen = new TextDecoder().decode(await readAll(stored));
+    });
+    assert.equal(seen, 'bodybody');
+  }),
+  storageCase(
+    'a check runs before the object appears',
+    async (storage) => {
+      await put(storage, objectName, 'old');
+      const writer = await storage.writer(objectName, { copies: 1 });
+      await writer.write(bytesOf('new'));
+      let seen = '';
+      await writer.commit(async () => {
+        seen = await get(storage, objectName);
+      });
+      assert.equal(seen, 'old');
+      assert.equal(await get(storage, objectName), 'new');
+    },
+    ['check before publish'],
+  ),
+  storageCase('a failing check leaves nothing, and its error is thrown on', async (storage) => {
+    const writer = await storage.writer(objectName, { copies: 2 });
+    await writer.write(bytesOf('bad'));
+    const failure = new HoldfastError('archive.verify_failed');
+    await assert.rejects(
+      writer.commit(async () => {
+        throw failure;
+      }),
+      (error) => error === failure,
+    );
+    await assertAbsent(storage, objectName);
+    await writer.abort();
+    await writer.abort();
+    await assertAbsent(storage, objectName);
+  }),
+  storageCase(
+    'a failing check leaves the old object',
+    async (storage) => {
+      await put(storage, objectName, 'old');
+      const writer = await storage.writer(objectName, { copies: 1 });
+      await writer.write(bytesOf('bad'));
+      const commit = writer.commit(async () => {
+        throw new HoldfastError('archive.verify_failed');
+      });
+      await assertCode(commit, 'archive.verify_failed');
+      await writer.abort();
+      assert.equal(await get(storage, objectName), 'old');
+    },
+    ['check before publish'],
+  ),
+];
+
+const abortCases: readonly StorageCase[] = [
+  storageCase('abort leaves nothing, and may be repeated', async (storage) => {
+    const writer = await storage.writer(objectName, { copies: 2 });
+    await writer.write(bytesOf('half'));
+    await writer.abort();
+    await writer.abort();
+    await assertAbsent(storage, objectName);
+  }),
+  storageCase('abort leaves the old object', async (storage) => {
+    await put(storage, objectName, 'old');
+    const writer = await storage.writer(objectName, { copies: 1 });
+    await writer.write(bytesOf('half'));
+    await writer.abort();
+    assert.equal(await get(storage, objectName), 'old');
+  }),
+  storageCase('abort after commit leaves the object', async (storage) => {
+    const writer = await storage.writer(objectName, { copies: 1 });
+    await writer.write(bytesOf('done'));
+    await writer.commit();
+    await writer.abort();
+    assert.equal(await get(storage, objectName), 'done');
+  }),
+  storageCase('a signal aborted between writes ends the next one as interrupted', async (storage) => {
+    const controller = new AbortController();
+    const writer = await storage.writer(objectName, { copies: 1, signal: controller.signal });
+    await writer.write(bytesOf('half'));
+    controller.abort();
+    await assertCode(writer.write(bytesOf('more')), 'operation.interrupted');
+    await assertCode(writer.write(bytesOf('more')), 'operation.interrupted');
+    await assertCode(writer.commit(), 'operation.interrupted');
+    await writer.abort();
+    await assertAbsent(storage, objectName);
+  }),
+  storageCase('a signal aborted during the check keeps the old object', async (storage) => {
+    await put(storage, objectName, 'old');
+    const controller = new AbortController();
+    const writer = await storage.writer(objectName, { copies: 1, signal: controller.signal });
+    await writer.write(bytesOf('new'));
+    await assertCode(
+      writer.commit(async () => controller.abort()),
+      'operation.interrupted',
+    );
+    await writer.abort();
+    assert.equal(await get(storage, objectName), 'old');
+  }),
+  storageCase('a signal aborted before opens no writer', async (storage) => {
+    await assertCode(storage.writer(objectName, { copies: 1, signal: AbortSignal.abort() }), 'operation.interrupted');
+    await assertAbsent(storage, objectName);
+  }),
+];
+
+const concurrencyCases: readonly StorageCase[] = [
+  storageCase('writers on different names do not meet', async (storage) => {
+    const names = ['a', 'b', 'c', 'd'];
+    const writers = await Promise.all(names.map((each) => storage.writer(each, { copies: 2 })));
+    const each = (step: (writer: StorageWriter, index: number) => Promise<unknown>) => Promise.all(writers.map(step));
+    for (let round = 0; round < 5; round += 1)
+      await each((writer, index) => writer.write(bytesOf(`${names[index]}${round}`)));
+    await each((writer) => writer.commit());
+    for (const object of names) {
+      const run = [0, 1, 2, 3, 4].map((round) => `${object}${round}`).join('');
+      assert.equal(await get(storage, object), run + run);
+    }
+  }),
+  storageCase('of two writers on one name the last commit stands, whole', async (storage) => {
+    const first: StorageWriter = await storage.writer(objectName, { copies: 1 });
+    const second = await storage.writer(objectName, { copies: 1 });
+    await first.write(bytesOf('first, which is longer'));
+    await second.write(bytesOf('second'));
+    await second.commit();
+    assert.equal(await get(storage, objectName), 'second');
+    await first.commit();
+    assert.equal(await get(storage, objectName), 'first, which is longer');
+    assert.deepEqual(await listNames(storage), [objectName]);
+  }),
+  storageCase('an open object is read to its end while it is replaced', async (storage) => {
+    await put(storage, objectName, 'old');
+    const access = await storage.open(objectName);
+    await put(storage, objectName, 'newer');
+    assert.equal(new TextDecoder().decode(await readAll(access)), 'old');
+    await access.close();
+  }),
+];
+
+/** Cases about writers. */
+export const storageWriteCases: readonly StorageCase[] = [
+  ...commitCases,
+  ...checkCases,
+  ...abortCases,
+  ...concurrencyCases,
+];

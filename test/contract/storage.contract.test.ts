@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { LocalStorage } from '../../src/storage/local/local-storage.ts';
+import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
+import type { Storage } from '../../src/storage/storage.ts';
+import { FaultyStorage } from '../../src/testing/faulty-storage.ts';
+import { storageCases } from '../../src/testing/storage-cases.ts';
+
+let folder: string;
+let count = 0;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-contract-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+function localStorage(): LocalStorage {
+  count += 1;
+  // Its root is not there yet: that is an empty storage too.
+  return new LocalStorage({ root: join(folder, `${count}`, 'root') });
+}
+
+const adapters: Readonly<Record<string, () => Storage>> = {
+  local: localStorage,
+  memory: () => new MemoryStorage(),
+  'faulty without faults, on memory': () => new FaultyStorage(new MemoryStorage(), { seed: 1 }),
+  'faulty without faults, on local': () => new FaultyStorage(localStorage(), { seed: 1 }),
+};
+
+for (const [adapter, make] of Object.entries(adapters)) {
+  describe(adapter, () => {
+    for (const each of storageCases) test(each.name, () => each.run(async () => make()));
+  });
+}
+
+test('the cases have names of their own', () => {
+  assert.equal(new Set(storageCases.map((each) => each.name)).size, storageCases.length);
+});
+
+test('the cases notice a storage that publishes before commit', async () => {
+  const eager = new MemoryStorage();
+  const writer = eager.writer.bind(eager);
+  eager.writer = async (name, options) => {
+    await (await writer(name, options)).commit();
+    return writer(name, options);
+  };
+  const broken = storageCases.find((each) => each.name === 'an object appears at commit, not before');
+  await assert.rejects(async () => broken?.run(async () => eager), assert.AssertionError);
+});
