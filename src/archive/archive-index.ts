@@ -4,7 +4,7 @@ import { decodeIndexPart, type IndexPart, maximumIndexPartBytes } from './entry/
 import { decodeTail, type Tail, tailRecordSizeBytes } from './entry/tail.ts';
 import type { BlockStore, SegmentPlace } from './heal/block-store.ts';
 import { payloadSizeBytes } from './heal/geometry.ts';
-import { segmentKind } from './seal/segment-cipher.ts';
+import { sealedOverheadBytes, segmentKind } from './seal/segment-cipher.ts';
 
 /** The segments of one index part. */
 interface SegmentTable {
@@ -17,7 +17,6 @@ interface SegmentTable {
 
 /** Parts that are kept after they were read. */
 const keptParts = 4;
-const sealedOverheadBytes = 65_536;
 
 function corrupt(what: string): HoldfastError {
   return new HoldfastError('archive.corrupt', { message: `the index is not valid: ${what}` });

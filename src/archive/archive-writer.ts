@@ -8,13 +8,11 @@ import { BlockWriter } from './heal/block-writer.ts';
 import { type Layout, payloadSizeBytes } from './heal/geometry.ts';
 import type { EntryMetadata } from './json.ts';
 import { deriveKeys } from './seal/key-schedule.ts';
-import { type SegmentSeal, sealSegment, segmentKind } from './seal/segment-cipher.ts';
+import { type SegmentSeal, sealedOverheadBytes, sealSegment, segmentKind } from './seal/segment-cipher.ts';
 import { BufferPool } from './worker/buffer-pool.ts';
 import type { HashSpan } from './worker/protocol.ts';
 import type { WorkerPool } from './worker/worker-pool.ts';
 
-/** Room that a sealed segment may need beyond its plain bytes. */
-export const sealedOverheadBytes = 65_536;
 /** An index part is written when so much is waiting for it. */
 const indexPartTargetBytes = 512 * 1024;
 const indexBytesPerSegment = 20;

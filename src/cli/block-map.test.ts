@@ -9,8 +9,8 @@ test('each copy is drawn from its start to its end, and only what is there is ex
   assert.deepEqual(
     formatBlockMap(
       [
-        { copy: 1, cells: '==+#' },
-        { copy: 2, cells: '====' },
+        { copy: 0, cells: '==+#' },
+        { copy: 1, cells: '====' },
       ],
       plain,
     ),
@@ -19,6 +19,6 @@ test('each copy is drawn from its start to its end, and only what is there is ex
 });
 
 test('a long copy is broken into lines, and an unknown cell is shown as such', () => {
-  const lines = formatBlockMap([{ copy: 1, cells: `${'='.repeat(64)}?` }], plain);
+  const lines = formatBlockMap([{ copy: 0, cells: `${'='.repeat(64)}?` }], plain);
   assert.deepEqual(lines, [`  copy 1  ${'█'.repeat(64)}`, '          ?', '          █ whole']);
 });

@@ -31,7 +31,7 @@ export function formatBlockMap(
 ): string[] {
   const lines = map.flatMap(({ copy, cells: states }) => {
     const rows = states.match(new RegExp(`.{1,${cellsPerLine}}`, 'gsu')) ?? [];
-    return rows.map((row, index) => `  ${(index === 0 ? `copy ${copy}` : '').padEnd(7)} ${drawRun(row, context)}`);
+    return rows.map((row, index) => `  ${(index === 0 ? `copy ${copy + 1}` : '').padEnd(7)} ${drawRun(row, context)}`);
   });
   const present = new Set(map.flatMap((row) => [...row.cells]));
   const legend = Object.entries(cells)

@@ -7,9 +7,11 @@ import type { CommandContext, Terminal } from './command-context.ts';
 export function openProcessContext(): CommandContext {
   const interruption = new AbortController();
   const interrupt = () => {
-    // The first one lets the run clean up behind itself, the second one does not wait.
-    if (interruption.signal.aborted) process.exit(130);
-    interruption.abort();
+    // The first one lets the run clean up behind itself, the second one does not wait: not even for a call that a dead network
+    // file system never answers, as process.exit() would. The signal's own way ends the process at once; a shell shows it as 130.
+    if (!interruption.signal.aborted) return interruption.abort();
+    process.removeAllListeners('SIGINT');
+    process.kill(process.pid, 'SIGINT');
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   return {

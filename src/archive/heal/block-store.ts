@@ -1,8 +1,9 @@
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { Header } from '../header.ts';
 import type { RandomAccess } from '../random-access.ts';
-import type { SegmentKind, SegmentSeal } from '../seal/segment-cipher.ts';
-import type { LoadResult } from '../worker/protocol.ts';
+import { type SegmentKind, type SegmentSeal, sealedOverheadBytes } from '../seal/segment-cipher.ts';
+import { BufferPool } from '../worker/buffer-pool.ts';
+import type { LoadResult, LoadTask } from '../worker/protocol.ts';
 import type { BlockMap } from './block-map.ts';
 import { blockSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
 import { Healer } from './healer.ts';
@@ -32,6 +33,7 @@ export class BlockStore {
   readonly headerBody: Uint8Array;
   readonly #options: LocateOptions;
   #located: Located;
+  readonly #raw: BufferPool;
   #healer: Healer;
   #seal: SegmentSeal | undefined;
   #relocating: Promise<void> | undefined;
@@ -62,6 +64,9 @@ export class BlockStore {
     this.header = located.header;
     this.headerBody = located.body;
     this.#healer = this.#makeHealer();
+    const sealedBytes = located.header.segmentSizeBytes + sealedOverheadBytes;
+    const sizeBytes = (Math.ceil(sealedBytes / payloadSizeBytes) + 1) * blockSizeBytes;
+    this.#raw = new BufferPool({ count: options.workers.threadCount * 2 + 2, sizeBytes });
   }
 
   get layout(): Layout {
@@ -144,7 +149,7 @@ export class BlockStore {
     if (place.length < 1 || lastData >= this.layout.totalDataBlocks) {
       throw new HoldfastError('archive.corrupt', { message: `segment ${place.number} lies outside the archive` });
     }
-    let result = await this.#tryLoad(place, into, { firstData, count, layers: [0] });
+    let result = await this.#tryFirstLayer(place, into, firstData, count);
     if (result.missing.length > 0 && this.map.layers.length > 1) {
       for (const index of result.missing) this.#noteHealed(firstData + index);
       result = await this.#tryLoad(place, into, { firstData, count, layers: this.allLayers() });
@@ -159,6 +164,20 @@ export class BlockStore {
     return result.plainLength;
   }
 
+  /** The usual case, in memory that is used again and again. */
+  async #tryFirstLayer(place: SegmentPlace, into: Uint8Array, firstData: number, count: number): Promise<LoadResult> {
+    const size = count * blockSizeBytes;
+    if (size > this.#raw.sizeBytes) return await this.#tryLoad(place, into, { firstData, count, layers: [0] });
+    const buffer = await this.#raw.acquire();
+    try {
+      const layer = buffer.subarray(0, size);
+      await this.#readData(0, firstData, count, layer);
+      return await this.#open(place, into, { firstData, count, layers: [layer], patches: [] });
+    } finally {
+      this.#raw.release(buffer);
+    }
+  }
+
   async #tryLoad(
     place: SegmentPlace,
     into: Uint8Array,
@@ -169,10 +188,19 @@ export class BlockStore {
       patches?: readonly { index: number; payload: Uint8Array }[];
     },
   ): Promise<LoadResult> {
-    const { firstData, count, layers, patches = [] } = blocks;
-    const raw = await this.#readLayers(layers, firstData, count);
+    const { firstData, count, patches = [] } = blocks;
+    const { layers } = await this.#readLayers(blocks.layers, firstData, count);
+    return await this.#open(place, into, { firstData, count, layers, patches });
+  }
+
+  async #open(
+    place: SegmentPlace,
+    into: Uint8Array,
+    raw: Pick<LoadTask, 'firstData' | 'count' | 'layers' | 'patches'>,
+  ): Promise<LoadResult> {
+    const { firstData, count, layers, patches } = raw;
     return await this.#options.workers.run('load', {
-      layers: raw.layers,
+      layers,
       firstData,
       count,
       patches,

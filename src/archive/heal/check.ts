@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../errors.ts';
 import { expandSegment } from '../compress/codec.ts';
 import { openSegment } from '../seal/segment-cipher.ts';
+import { freeMemory } from '../worker/free-memory.ts';
 import type { CheckResult, CheckTask, LoadResult, LoadTask, WorkerSetup } from '../worker/protocol.ts';
 import { asBuffer, blockKind, expectedFrame, type Frame, isIntactBlock } from './block.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
@@ -86,7 +87,7 @@ function gatherPayloads(task: LoadTask, setup: WorkerSetup, layout: Layout, payl
 export function loadSegment(task: LoadTask, setup: WorkerSetup, layout: Layout): LoadResult {
   const { seal, codec } = setup;
   if (seal === undefined) throw new Error('the worker has no key');
-  const payloads = Buffer.allocUnsafeSlow(task.count * payloadSizeBytes);
+  const payloads = scratchOf(task.count * payloadSizeBytes);
   const open = () => {
     const sealed = payloads.subarray(task.offset, task.offset + task.length);
     return openSegment(seal, { number: task.number, kind: task.kind, bytes: sealed });
@@ -104,7 +105,18 @@ export function loadSegment(task: LoadTask, setup: WorkerSetup, layout: Layout):
   }
   const plain = task.compressed ? expandSegment(codec, opened, task.maximumPlainBytes) : opened;
   task.into.set(plain, 0);
-  return { missing: [], plainLength: plain.length };
+  const plainLength = plain.length;
+  freeMemory(plain);
+  freeMemory(opened);
+  return { missing: [], plainLength };
+}
+
+let scratch = Buffer.alloc(0);
+
+/** Memory that each task of this thread uses anew. */
+function scratchOf(sizeBytes: number): Buffer {
+  if (scratch.length < sizeBytes) scratch = Buffer.allocUnsafeSlow(sizeBytes);
+  return scratch;
 }
 
 /** Undefined where the tag is wrong; why is then found out block by block. */

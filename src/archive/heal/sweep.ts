@@ -1,9 +1,11 @@
+import { BufferPool } from '../worker/buffer-pool.ts';
 import { mapOrdered } from '../worker/ordered.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
 import type { BlockStore } from './block-store.ts';
 import { blockSizeBytes, headerReplicas, type Layout, payloadSizeBytes } from './geometry.ts';
 
 const windowBlocks = 256;
+const windowBytes = windowBlocks * blockSizeBytes;
 
 /** Consecutive positions of one kind. */
 interface SweepRange {
@@ -146,23 +148,30 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
   const { store, workers } = options;
   const { layout, map } = store;
   const counter = new Counter(store);
+  const layerNumbers = store.allLayers();
+  const inFlight = workers.threadCount + 2;
+  // One buffer holds a window of each layer, and its payloads: so none waits for a second one.
+  const buffers = new BufferPool({ count: inFlight + 1, sizeBytes: (layerNumbers.length + 1) * windowBytes });
   const readRange = async (range: SweepRange) => {
-    const layers = await Promise.all(
-      store.allLayers().map(async (layer) => {
-        const bytes = new Uint8Array(new SharedArrayBuffer(range.count * blockSizeBytes));
-        await store.readLayer(layer, range.firstPosition, range.count, bytes);
-        return bytes;
-      }),
+    const buffer = await buffers.acquire();
+    const sizeBytes = range.count * blockSizeBytes;
+    const layers = layerNumbers.map((_, index) =>
+      buffer.subarray(index * windowBytes, index * windowBytes + sizeBytes),
+    );
+    await Promise.all(
+      layerNumbers.map((layer, index) =>
+        store.readLayer(layer, range.firstPosition, range.count, layers[index] as Uint8Array),
+      ),
     );
     const wanted = range.firstData !== undefined && options.onWindow !== undefined;
-    const payloads = wanted ? new Uint8Array(new SharedArrayBuffer(range.count * payloadSizeBytes)) : undefined;
+    const payloads = wanted ? buffer.subarray(layerNumbers.length * windowBytes) : undefined;
     const { firstPosition, count } = range;
     const task = { layers, firstPosition, count, headerBody: store.headerBody };
     const { intact } = await workers.run('check', payloads === undefined ? task : { ...task, payloads });
-    return { range, intact, payloads };
+    return { range, intact, payloads, buffer };
   };
   let doneBlocks = 0;
-  for await (const { range, intact, payloads } of mapOrdered(ranges(layout), workers.threadCount + 2, readRange)) {
+  for await (const { range, intact, payloads, buffer } of mapOrdered(ranges(layout), inFlight, readRange)) {
     const missing: number[] = [];
     for (const [index, layers] of intact.entries()) {
       counter.add(range.firstPosition + index, layers);
@@ -185,6 +194,7 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
     if (payloads !== undefined && range.firstData !== undefined) {
       await options.onWindow?.({ firstData: range.firstData, count: range.count, payloads, lost });
     }
+    buffers.release(buffer);
     doneBlocks += range.count;
     options.onProgress?.(
       doneBlocks * blockSizeBytes * store.header.copies,

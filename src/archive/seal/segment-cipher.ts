@@ -1,11 +1,14 @@
 import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
 import { HoldfastError } from '../../errors.ts';
+import { freeMemory } from '../worker/free-memory.ts';
 
 /** Sealing of segments: `docs/format.md` section 6. */
 
 export const segmentKind = { data: 0, index: 1, tail: 2 } as const;
 export type SegmentKind = (typeof segmentKind)[keyof typeof segmentKind];
 export const tagSizeBytes = 16;
+/** Room that a sealed segment may need beyond its plain bytes. */
+export const sealedOverheadBytes = 65_536;
 
 /** What a segment is sealed with; the key is undefined where the cipher is none. */
 export interface SegmentSeal {
@@ -46,7 +49,9 @@ export function sealSegment(
   } else {
     const cipher = createCipheriv('aes-256-gcm', seal.key, nonceOf(number));
     cipher.setAAD(associated);
-    into.set(cipher.update(bytes), 0);
+    const sealed = cipher.update(bytes);
+    into.set(sealed, 0);
+    freeMemory(sealed);
     cipher.final();
     into.set(cipher.getAuthTag(), bytes.length);
   }

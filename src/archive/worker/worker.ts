@@ -16,6 +16,7 @@ import { finishParity, ParityAccumulator } from '../heal/parity-accumulator.ts';
 import { scanBlocks } from '../heal/scan.ts';
 import { solveStripe } from '../heal/solve.ts';
 import { sealSegment } from '../seal/segment-cipher.ts';
+import { freeMemory } from './free-memory.ts';
 import type {
   FinishParityTask,
   FrameTask,
@@ -58,7 +59,9 @@ function seal(task: SealTask): number {
   const { codec, seal: keys } = configured();
   if (keys === undefined) throw new Error('the worker has no key');
   const compressed = compressSegment(codec, task.plain);
-  return sealSegment(keys, { number: task.number, kind: task.kind, bytes: compressed }, task.into);
+  const length = sealSegment(keys, { number: task.number, kind: task.kind, bytes: compressed }, task.into);
+  freeMemory(compressed);
+  return length;
 }
 
 function hash(task: { bytes: Uint8Array; spans: readonly HashSpan[] }): { entry: number; sha256: string }[] {

@@ -19,7 +19,6 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import fc from 'fast-check';
 import { systemClock } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
@@ -156,11 +155,11 @@ describe('FileTreeTarget: a root that is not there', () => {
     assert.deepEqual(readdirSync(folder), []);
   });
 
-  it('restores two thousand small files and leaves no handle open', async () => {
-    const entries = Array.from({ length: 2_000 }, (_, index) => file(`files/n/${index % 100}/${index}`, `${index}`));
+  it('restores a thousand small files and leaves no handle open', async () => {
+    const entries = Array.from({ length: 1_000 }, (_, index) => file(`files/n/${index % 100}/${index}`, `${index}`));
     await restore(entries);
-    assert.equal(readdirSync(join(root, '99')).length, 20);
-    assert.equal(readFileSync(join(root, '42', '1942'), 'utf8'), '1942');
+    assert.equal(readdirSync(join(root, '99')).length, 10);
+    assert.equal(readFileSync(join(root, '42', '942'), 'utf8'), '942');
     const open = readdirSync('/proc/self/fd').filter((name) => {
       const path = join('/proc/self/fd', name);
       return existsSync(path) && readlinkSync(path).startsWith(folder);
@@ -378,50 +377,5 @@ describe('FileTreeTarget: what dead restores left', () => {
     await target.stage(file('files/n/a', 'ab'), slowly());
     assert.equal(statSync(partial).mtimeMs, clock.nowMs());
     await target.abort();
-  });
-});
-
-describe('FilesSource and FileTreeTarget', () => {
-  it('bring any tree back as it was', async () => {
-    const name = fc
-      .uint8Array({ minLength: 1, maxLength: 6 })
-      .map((bytes) => Buffer.from(bytes.map((byte) => (byte === 0x2f || byte === 0 ? 0x78 : byte))))
-      .filter((bytes) => !['.', '..'].includes(bytes.toString('latin1')));
-    const leaf = fc.record({
-      path: fc.array(name, { minLength: 1, maxLength: 4 }),
-      bytes: fc.uint8Array({ maxLength: 50 }),
-    });
-    let count = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(leaf, { maxLength: 6 }), async (leaves) => {
-        count += 1;
-        const from = join(folder, `from-${count}`);
-        const to = join(folder, `to-${count}`);
-        mkdirSync(from);
-        for (const { path, bytes } of leaves) {
-          const place = (length: number) =>
-            Buffer.concat([Buffer.from(from), ...path.slice(0, length).flatMap((part) => [Buffer.from('/'), part])]);
-          try {
-            mkdirSync(place(path.length - 1), { recursive: true });
-            writeFileSync(place(path.length), bytes);
-          } catch {
-            // A file of an earlier leaf stands in the way.
-          }
-        }
-        const before = await collectSource(new FilesSource({ path: from, name: 'n' }));
-        await restore(restorable(before.entries), { rootPath: to });
-        const after = await collectSource(new FilesSource({ path: to, name: 'n' }));
-        const shape = (items: readonly CollectedEntry[]) =>
-          items.map(({ path, pathBytes, kind, bytes, metadata }) => ({
-            path,
-            pathBytes,
-            kind,
-            bytes,
-            mode: metadata['mode'],
-          }));
-        assert.deepEqual(shape(after.entries), shape(before.entries));
-      }),
-      { seed: 11, numRuns: 60 },
-    );
   });
 });

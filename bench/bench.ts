@@ -1,0 +1,121 @@
+/** `npm run bench`: the product beside its peers, in one sitting. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { benchmarks } from './benchmarks.ts';
+import { makeData } from './make-data.ts';
+import { versionOf } from './measure.ts';
+import { holdfast, peers } from './programs.ts';
+import { type BenchReport, describeMachine, formatPage, formatTable } from './report.ts';
+import { type JudgedRow, judge } from './row.ts';
+
+const usage = `usage: npm run bench -- [--size 1GiB] [--only backup,verify,…] [--repetitions 3] [--json] [--install] [--no-page]
+  --size         source data, in KiB, MiB or GiB (1GiB unless set)
+  --only         some of: ${Object.keys(benchmarks).join(', ')}
+  --repetitions  runs of each program in the long benchmarks (3 unless set)
+  --json         everything as JSON on stdout
+  --install      install missing peers with apt-get first
+  --no-page      leave bench/RESULTS.md as it is
+Data is kept in $HOLDFAST_BENCH_FOLDER (a folder under the system's temporary one unless set).
+`;
+
+/** `256MiB` → bytes. */
+function parseSize(text: string): number {
+  const match = /^(\d+)(KiB|MiB|GiB)$/.exec(text);
+  if (match === null) throw new Error(`--size ${text}: give a number with KiB, MiB or GiB`);
+  return Number(match[1]) * 1_024 ** (['KiB', 'MiB', 'GiB'].indexOf(match[2] ?? '') + 1);
+}
+
+function parseOnly(text: string | undefined): string[] {
+  const names = text?.split(',') ?? Object.keys(benchmarks);
+  const unknown = names.find((name) => !(name in benchmarks));
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: choose from ${Object.keys(benchmarks).join(', ')}`);
+  return Object.keys(benchmarks).filter((name) => names.includes(name));
+}
+
+function installPeers(): void {
+  const missing = peers.filter((peer) => versionOf(peer.program, peer.versionArgs) === undefined);
+  if (missing.length === 0) return;
+  for (const args of [
+    ['update', '-q'],
+    ['install', '-y', '-q', ...missing.map((peer) => peer.debianPackage)],
+  ]) {
+    const { status } = spawnSync('apt-get', args, { stdio: ['ignore', 2, 2] });
+    if (status !== 0) throw new Error(`apt-get ${args.join(' ')} failed`);
+  }
+}
+
+function versions(): Record<string, string> {
+  const own = holdfast('--version');
+  const found: Record<string, string | undefined> = {
+    holdfast: versionOf(own.program, own.args),
+    node: process.version,
+  };
+  for (const peer of peers) found[peer.name] = versionOf(peer.program, peer.versionArgs);
+  found['openssl'] = versionOf('openssl', ['version']);
+  return Object.fromEntries(Object.entries(found).map(([name, version]) => [name, version ?? 'not installed']));
+}
+
+async function run(options: { sizeBytes: number; only: readonly string[]; repetitions: number }): Promise<BenchReport> {
+  const say = (text: string) => void process.stderr.write(`${text}\n`);
+  const cacheFolder = process.env['HOLDFAST_BENCH_FOLDER'] ?? join(tmpdir(), 'holdfast-bench');
+  mkdirSync(cacheFolder, { recursive: true });
+  say(`data: ${cacheFolder}`);
+  const dataFolder = makeData(cacheFolder, options.sizeBytes);
+  const workFolder = mkdtempSync(join(cacheFolder, 'run-'));
+  const found = versions();
+  const rows: JudgedRow[] = [];
+  const failures: Record<string, string> = {};
+  try {
+    for (const name of options.only) {
+      say(`${name}`);
+      const bench = {
+        workFolder,
+        dataFolder,
+        dataSizeBytes: options.sizeBytes,
+        peers: peers.filter((peer) => found[peer.name] !== 'not installed'),
+        repetitions: options.repetitions,
+        say: (text: string) => say(`  ${text}`),
+      };
+      try {
+        rows.push(...((await benchmarks[name]?.(bench)) ?? []).map(judge));
+      } catch (error) {
+        // The others are still worth having; the run ends with 1.
+        failures[name] = error instanceof Error ? error.message : String(error);
+        say(`  failed: ${failures[name]}`);
+      }
+    }
+  } finally {
+    rmSync(workFolder, { recursive: true, force: true });
+  }
+  const date = new Date().toISOString().slice(0, 10);
+  return { date, machine: describeMachine(), dataSizeBytes: options.sizeBytes, versions: found, rows, failures };
+}
+
+const { values } = parseArgs({
+  options: {
+    size: { type: 'string', default: '1GiB' },
+    only: { type: 'string' },
+    repetitions: { type: 'string', default: '3' },
+    json: { type: 'boolean', default: false },
+    install: { type: 'boolean', default: false },
+    'no-page': { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+if (values.help) {
+  process.stdout.write(usage);
+} else {
+  if (values.install) installPeers();
+  const repetitions = Math.max(1, Math.floor(Number(values.repetitions)) || 3);
+  const report = await run({ sizeBytes: parseSize(values.size), only: parseOnly(values.only), repetitions });
+  process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatTable(report));
+  if (!values['no-page']) {
+    const page = join(import.meta.dirname, 'RESULTS.md');
+    writeFileSync(`${page}.partial`, formatPage(report));
+    renameSync(`${page}.partial`, page);
+  }
+  if (Object.keys(report.failures).length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,324 @@
+import { copyFileSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { type Command, type Measurement, measure, syncDisk } from './measure.ts';
+import { holdfast, type Peer, removeRepository } from './programs.ts';
+import type { Row, Series } from './row.ts';
+
+/** Where a run works, and on what. */
+export interface Bench {
+  /** Empty, removed after the run. */
+  readonly workFolder: string;
+  readonly dataFolder: string;
+  readonly dataSizeBytes: number;
+  readonly peers: readonly Peer[];
+  /** Runs of each program; 5 of short ones. */
+  readonly repetitions: number;
+  /** Says what is being done. */
+  readonly say: (text: string) => void;
+}
+
+const mebibyte = 1_048_576;
+const shortRepetitions = 5;
+const startRepetitions = 21;
+const listedArchives = 10_000;
+
+interface Contestant {
+  readonly name: string;
+  /** Before each run, not measured. */
+  prepare?(): void | Promise<void>;
+  readonly command: Command;
+}
+
+/** Runs the contestants in turn, `repetitions` times, with the disk synced in between. */
+async function race(
+  bench: Bench,
+  contestants: readonly Contestant[],
+  repetitions: number,
+): Promise<Map<string, Measurement[]>> {
+  const results = new Map<string, Measurement[]>(contestants.map(({ name }) => [name, []]));
+  for (let round = 0; round < repetitions; round += 1) {
+    for (const contestant of contestants) {
+      await contestant.prepare?.();
+      syncDisk();
+      const measurement = await measure(contestant.command);
+      bench.say(
+        `${contestant.name}: ${(measurement.durationMs / 1_000).toFixed(2)} s (${round + 1} of ${repetitions})`,
+      );
+      results.get(contestant.name)?.push(measurement);
+    }
+  }
+  return results;
+}
+
+function seriesOf(
+  results: Map<string, Measurement[]>,
+  value: (measurement: Measurement) => number,
+): [Series, Series[]] {
+  const all = [...results].map(([name, measurements]) => ({ name, values: measurements.map(value) }));
+  const [own, ...peers] = all;
+  return [own as Series, peers];
+}
+
+const seconds = (measurement: Measurement) => measurement.durationMs / 1_000;
+const residentMebibytes = (measurement: Measurement) => measurement.peakResidentBytes / mebibyte;
+
+/** The archive that the later benchmarks read; made by the first that needs it. */
+function archivePath(bench: Bench): string {
+  return join(bench.workFolder, 'bench.holdfast');
+}
+
+function repositoryPath(bench: Bench, peer: Peer): string {
+  return join(bench.workFolder, `repository-${peer.name}`);
+}
+
+function backupCommand(bench: Bench): Command {
+  return holdfast('backup', '--files', bench.dataFolder, '--output', archivePath(bench), '--json');
+}
+
+async function fillRepository(bench: Bench, peer: Peer): Promise<void> {
+  const repository = repositoryPath(bench, peer);
+  removeRepository(repository);
+  await measure(peer.init(repository));
+}
+
+async function ensureArchive(bench: Bench): Promise<void> {
+  if (!readdirSync(bench.workFolder).includes(basename(archivePath(bench)))) await measure(backupCommand(bench));
+}
+
+async function benchBackup(bench: Bench): Promise<Row[]> {
+  const own: Contestant = {
+    name: 'holdfast',
+    prepare: () => rmSync(archivePath(bench), { force: true }),
+    command: backupCommand(bench),
+  };
+  const others = bench.peers.map((peer) => ({
+    name: peer.name,
+    prepare: () => fillRepository(bench, peer),
+    command: peer.backup(repositoryPath(bench, peer), bench.dataFolder),
+  }));
+  const results = await race(bench, [own, ...others], bench.repetitions);
+  const [time, peerTimes] = seriesOf(results, seconds);
+  const [rate, peerRates] = seriesOf(results, (measurement) => bench.dataSizeBytes / mebibyte / seconds(measurement));
+  const [memory, peerMemories] = seriesOf(results, residentMebibytes);
+  const sizes = { name: 'holdfast', values: [statSync(archivePath(bench)).size / mebibyte] };
+  const peerSizes = bench.peers.map((peer) => ({
+    name: peer.name,
+    values: [treeSize(repositoryPath(bench, peer)) / mebibyte],
+  }));
+  return [
+    {
+      id: 'backup.time',
+      title: 'backup',
+      unit: 's',
+      own: time,
+      peers: peerTimes,
+      target: { kind: 'at most', bound: 1, ratioTo: 'restic' },
+      note: 'encrypted, two copies, parity, all of it read back; the peers write one copy without parity and read nothing back',
+    },
+    {
+      id: 'backup.rate',
+      title: 'backup, rate of source data',
+      unit: 'MiB/s',
+      own: rate,
+      peers: peerRates,
+      target: { kind: 'at least', bound: 60 },
+    },
+    {
+      id: 'backup.memory',
+      title: 'backup, peak resident memory',
+      unit: 'MiB',
+      own: memory,
+      peers: peerMemories,
+      target: { kind: 'at most', bound: 300 },
+    },
+    { id: 'backup.size', title: 'size of what was written', unit: 'MiB', own: sizes, peers: peerSizes },
+  ];
+}
+
+function treeSize(folder: string): number {
+  let sizeBytes = 0;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) sizeBytes += statSync(join(entry.parentPath, entry.name)).size;
+  }
+  return sizeBytes;
+}
+
+async function benchVerify(bench: Bench): Promise<Row[]> {
+  await ensureArchive(bench);
+  const archive = archivePath(bench);
+  const results = await race(
+    bench,
+    [
+      { name: 'holdfast', command: holdfast('verify', archive, '--level', 'structure', '--json') },
+      { name: 'openssl', command: { program: 'openssl', args: ['dgst', '-sha256', archive] } },
+    ],
+    shortRepetitions,
+  );
+  const [own, others] = seriesOf(results, seconds);
+  const target = { kind: 'at most', bound: 1, ratioTo: 'openssl' } as const;
+  return [
+    {
+      id: 'verify.time',
+      title: 'verify --level structure, beside openssl dgst -sha256',
+      unit: 's',
+      own,
+      peers: others,
+      target,
+    },
+  ];
+}
+
+async function benchRestore(bench: Bench): Promise<Row[]> {
+  await ensureArchive(bench);
+  const target = join(bench.workFolder, 'restored');
+  function clear(): void {
+    rmSync(target, { recursive: true, force: true });
+  }
+  for (const peer of bench.peers) {
+    if (readdirSync(bench.workFolder).includes(basename(repositoryPath(bench, peer)))) continue;
+    await fillRepository(bench, peer);
+    await measure(peer.backup(repositoryPath(bench, peer), bench.dataFolder));
+  }
+  const restore = holdfast('restore', archivePath(bench), '--files-to', target, '--yes', '--json');
+  const others = bench.peers.map((peer) => ({
+    name: peer.name,
+    prepare: () => {
+      clear();
+      mkdirSync(target);
+    },
+    command: { folder: target, ...peer.restore(repositoryPath(bench, peer), target) },
+  }));
+  const results = await race(
+    bench,
+    [{ name: 'holdfast', prepare: clear, command: restore }, ...others],
+    bench.repetitions,
+  );
+  clear();
+  const [time, peerTimes] = seriesOf(results, seconds);
+  const [memory, peerMemories] = seriesOf(results, residentMebibytes);
+  return [
+    {
+      id: 'restore.time',
+      title: 'restore',
+      unit: 's',
+      own: time,
+      peers: peerTimes,
+      target: { kind: 'at most', bound: 1, ratioTo: 'restic' },
+    },
+    {
+      id: 'restore.memory',
+      title: 'restore, peak resident memory',
+      unit: 'MiB',
+      own: memory,
+      peers: peerMemories,
+      target: { kind: 'at most', bound: 300 },
+    },
+  ];
+}
+
+async function benchOneFile(bench: Bench): Promise<Row[]> {
+  await ensureArchive(bench);
+  const target = join(bench.workFolder, 'one-file');
+  const path = 'media/7.bin';
+  const only = `files/${basename(bench.dataFolder)}/${path}`;
+  const command = holdfast('restore', archivePath(bench), '--files-to', target, '--only', only, '--yes', '--json');
+  const clear = () => rmSync(target, { recursive: true, force: true });
+  const results = await race(bench, [{ name: 'holdfast', prepare: clear, command }], shortRepetitions);
+  const [time] = seriesOf(results, seconds);
+  const [read] = seriesOf(
+    results,
+    (measurement) => (JSON.parse(measurement.stdout) as { readBytes: number }).readBytes / mebibyte,
+  );
+  const fileMebibytes = statSync(join(bench.dataFolder, path)).size / mebibyte;
+  const note = `the file has ${fileMebibytes.toFixed(2)} MiB, the archive ${(statSync(archivePath(bench)).size / mebibyte).toFixed(0)} MiB`;
+  const target2 = { kind: 'at most', bound: fileMebibytes * 1.1 + 4 } as const;
+  return [
+    {
+      id: 'one-file.read',
+      title: 'one file: bytes read of the archive',
+      unit: 'MiB',
+      own: read,
+      peers: [],
+      target: target2,
+      note,
+    },
+    { id: 'one-file.time', title: 'one file: time', unit: 's', own: time, peers: [] },
+  ];
+}
+
+/** `bench/reed-solomon.ts` prints a line for each shape, the default one first. */
+async function benchReedSolomon(bench: Bench): Promise<Row[]> {
+  const command = { program: process.execPath, args: [join(import.meta.dirname, 'reed-solomon.ts')] };
+  const results = await race(bench, [{ name: 'holdfast', command }], bench.repetitions);
+  const [own] = seriesOf(results, ({ stdout }) => Number(/^239 \+ 16 blocks.*: ([\d.]+) GB\/s/m.exec(stdout)?.[1]));
+  const target = { kind: 'at least', bound: 1 } as const;
+  return [
+    {
+      id: 'reed-solomon.rate',
+      title: 'Reed–Solomon encoding, one core, 239 + 16',
+      unit: 'GB/s',
+      own,
+      peers: [],
+      target,
+    },
+  ];
+}
+
+async function benchStart(bench: Bench): Promise<Row[]> {
+  const quiet = { ...bench, say: () => {} };
+  const node = { name: 'node -e 0', command: { program: process.execPath, args: ['-e', '0'] } };
+  const results = await race(quiet, [{ name: 'holdfast', command: holdfast('--version') }, node], startRepetitions);
+  const [own, others] = seriesOf(results, (measurement) => measurement.durationMs);
+  const target = { kind: 'at most', bound: 1.5, ratioTo: 'node -e 0' } as const;
+  return [{ id: 'start.time', title: 'holdfast --version, beside node -e 0', unit: 'ms', own, peers: others, target }];
+}
+
+async function benchList(bench: Bench): Promise<Row[]> {
+  const small = join(bench.workFolder, 'small');
+  const folder = join(bench.workFolder, 'archives');
+  mkdirSync(small);
+  mkdirSync(folder);
+  writeFileSync(join(small, 'file.txt'), 'a small archive\n');
+  const original = join(bench.workFolder, 'small.holdfast');
+  await measure(holdfast('backup', '--files', small, '--output', original, '--json'));
+  for (let number = 0; number < listedArchives; number += 1) {
+    const name = join(folder, `shop_${String(number).padStart(5, '0')}.holdfast`);
+    // Links: ten thousand names, one file's bytes. Some file systems allow fewer links than that.
+    try {
+      linkSync(original, name);
+    } catch {
+      copyFileSync(original, name);
+    }
+  }
+  const results = await race(
+    bench,
+    [{ name: 'holdfast', command: holdfast('list', folder, '--json') }],
+    shortRepetitions,
+  );
+  rmSync(folder, { recursive: true });
+  const [own] = seriesOf(results, seconds);
+  const target = { kind: 'at most', bound: 2 } as const;
+  const note = 'hard links to one archive: each is opened and its header read, from the page cache';
+  return [
+    {
+      id: 'list.time',
+      title: `list of ${listedArchives.toLocaleString('en-US')} archives`,
+      unit: 's',
+      own,
+      peers: [],
+      target,
+      note,
+    },
+  ];
+}
+
+/** By the names that `--only` takes, in the order in which they run. */
+export const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Row[]>>> = {
+  backup: benchBackup,
+  verify: benchVerify,
+  restore: benchRestore,
+  'one-file': benchOneFile,
+  'reed-solomon': benchReedSolomon,
+  start: benchStart,
+  list: benchList,
+};

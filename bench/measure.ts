@@ -1,0 +1,87 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** One run of a program. */
+export interface Measurement {
+  readonly durationMs: number;
+  /** The most memory that the process, all of its threads together, had resident. 0 where the system does not tell. */
+  readonly peakResidentBytes: number;
+  readonly stdout: string;
+}
+
+export interface Command {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly folder?: string;
+}
+
+const samplingMs = 10;
+
+/**
+ * The high-water mark as the kernel keeps it for a running process: it never falls, so the last look before the end has the peak, but
+ * for the final 10 ms. `ru_maxrss` would not do: it also counts what this process had resident when it forked.
+ */
+function peakResident(processId: number): number | undefined {
+  try {
+    const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${processId}/status`, 'utf8'));
+    return match?.[1] === undefined ? undefined : Number(match[1]) * 1_024;
+  } catch {
+    return undefined; // it ended just now, or this is no Linux
+  }
+}
+
+/** Runs a program to its end. Its failure is an error with what it said. */
+export async function measure(command: Command): Promise<Measurement> {
+  const startedMs = performance.now();
+  const child = spawn(command.program, command.args, {
+    cwd: command.folder,
+    env: { ...process.env, ...command.environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  let peakResidentBytes = 0;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-10_000);
+  });
+  const sampler = setInterval(() => {
+    peakResidentBytes = peakResident(child.pid ?? 0) ?? peakResidentBytes;
+  }, samplingMs);
+  let endedMs = 0;
+  child.on('exit', () => {
+    endedMs = performance.now();
+  });
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.on('error', reject).on('close', resolve);
+    });
+    if (code !== 0)
+      throw new Error(`${command.program} ${command.args.join(' ')} ended with ${code}:\n${stdout}${stderr}`);
+  } finally {
+    clearInterval(sampler);
+  }
+  return { durationMs: endedMs - startedMs, peakResidentBytes, stdout };
+}
+
+/** Writes out what the system still holds back, so that one run does not pay for the one before it. */
+export function syncDisk(): void {
+  spawnSync('sync', { stdio: 'ignore' });
+}
+
+/** The middle value. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
+}
+
+/** First line of what `program args` prints, or undefined where there is no such program. */
+export function versionOf(program: string, args: readonly string[]): string | undefined {
+  const result = spawnSync(program, args, { encoding: 'utf8' });
+  return result.status === 0 ? (result.stdout || result.stderr).trim().split('\n')[0] : undefined;
+}

@@ -1,0 +1,104 @@
+import { cpus, release, totalmem } from 'node:os';
+import type { JudgedRow, Unit } from './row.ts';
+
+/** What was measured, on what, with what. */
+export interface BenchReport {
+  readonly date: string;
+  readonly machine: string;
+  readonly dataSizeBytes: number;
+  /** Program → version; `not installed` where it is absent. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly rows: readonly JudgedRow[];
+  /** Benchmark → what went wrong. */
+  readonly failures: Readonly<Record<string, string>>;
+}
+
+/** Processor, cores, memory and system, without names. */
+export function describeMachine(): string {
+  const model = cpus()[0]?.model.trim() || 'unknown processor';
+  const gibibytes = Math.round(totalmem() / 1_073_741_824);
+  return `${model}, ${cpus().length} cores, ${gibibytes} GiB of memory, ${process.platform} ${release().split('-')[0]}`;
+}
+
+function formatValue(value: number, unit: Unit): string {
+  return `${Number.isFinite(value) ? Number(value.toPrecision(3)) : '?'} ${unit}`;
+}
+
+function formatTarget({ target, unit }: JudgedRow): string {
+  if (target === undefined) return '';
+  const bound = Number(target.bound.toPrecision(3));
+  return target.ratioTo === undefined
+    ? `${target.kind} ${bound} ${unit}`
+    : `${target.kind} ${bound} × ${target.ratioTo}`;
+}
+
+function formatPeers(row: JudgedRow): string {
+  return Object.entries(row.peerMedians)
+    .map(([name, value]) => `${name} ${formatValue(value, row.unit)}`)
+    .join(', ');
+}
+
+function verdict(row: JudgedRow): string {
+  if (row.target === undefined) return '';
+  return row.met === undefined ? 'not measured' : row.met ? 'met' : 'missed';
+}
+
+const columns = ['benchmark', 'holdfast', 'peers', 'ratio', 'target', 'verdict'];
+
+function cells(row: JudgedRow): string[] {
+  const ratio = row.ratio === undefined ? '' : row.ratio.toFixed(2);
+  return [row.title, formatValue(row.median, row.unit), formatPeers(row), ratio, formatTarget(row), verdict(row)];
+}
+
+/** The table for a terminal. */
+export function formatTable(report: BenchReport): string {
+  const table = [columns, ...report.rows.map(cells)];
+  const widths = columns.map((_, column) => Math.max(...table.map((line) => line[column]?.length ?? 0)));
+  const lines = table.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+  const failures = Object.entries(report.failures).map(
+    ([name, message]) => `${name} failed: ${message.split('\n').slice(0, 6).join('\n  ')}`,
+  );
+  return [...lines, ...failures, ''].join('\n');
+}
+
+/** The page `bench/RESULTS.md`. */
+export function formatPage(report: BenchReport): string {
+  const size = `${Math.round(report.dataSizeBytes / 1_048_576)} MiB`;
+  const line = (values: readonly string[]) => `| ${values.join(' | ')} |`;
+  const notes = report.rows.flatMap((row) => (row.note === undefined ? [] : [`- ${row.title}: ${row.note}.`]));
+  const failures = Object.entries(report.failures).map(([name]) => `- ${name} failed and has no row.`);
+  const values = report.rows.map((row) => {
+    const series = [row.own, ...row.peers].map(
+      ({ name, values }) => `${name} ${values.map((value) => Number(value.toPrecision(3))).join(' ')}`,
+    );
+    return `- ${row.title} (${row.unit}): ${series.join('; ')}`;
+  });
+  return `# Results of the benchmarks
+
+Written by \`npm run bench\`; do not edit. ${report.date}, ${report.machine}.
+
+Data: ${size} in 16 files, half noise, half text like a database dump. Every program runs in turn, in one sitting; a value is the
+median of its runs. Times are of the whole process, from start to end. The disk is synced before each run. The page cache is not
+dropped: sources and archives are read from memory where they fit, by all programs alike. Peak memory is the kernel's high-water mark
+of the process with all of its threads.
+
+${line(columns)}
+${line(columns.map(() => '---'))}
+${report.rows.map((row) => line(cells(row))).join('\n')}
+
+${[...notes, ...failures].join('\n')}
+
+## Versions
+${Object.entries(report.versions)
+  .map(([name, version]) => `- ${name}: ${version}`)
+  .join('\n')}
+
+## Every run
+${values.join('\n')}
+`;
+}
