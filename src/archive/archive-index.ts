@@ -28,7 +28,9 @@ async function readTail(store: BlockStore): Promise<Tail> {
   const numberBytes = Buffer.alloc(8);
   await store.readPayload(last, payloadSizeBytes - tailRecordSizeBytes, numberBytes);
   const number = numberBytes.readBigUInt64LE();
-  if (number > BigInt(Number.MAX_SAFE_INTEGER)) throw corrupt('the tail has an impossible number');
+  if (number > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new HoldfastError('archive.damaged', { message: 'the tail does not authenticate' });
+  }
   const into = new Uint8Array(new SharedArrayBuffer(tailRecordSizeBytes));
   const length = tailRecordSizeBytes - 8;
   const place = {
@@ -90,14 +92,21 @@ export class ArchiveIndex {
   /** The entries, in the order in which they were finished. */
   async *entries(): AsyncGenerator<IndexEntry> {
     let count = 0;
+    let plainBytes = 0;
+    const paths = new Set<string>();
     for (const [number, place] of this.#places.entries()) {
       const part = this.#kept.get(number) ?? (await readPart(this.#store, place));
       for (const entry of part.entries) {
         count++;
+        plainBytes += entry.sizeBytes;
+        // Names that are not UTF-8 may look alike; their bytes tell them apart.
+        paths.add(entry.pathBytes === undefined ? entry.path : Buffer.from(entry.pathBytes).toString('latin1'));
+        if (paths.size !== count) throw corrupt(`the path ${entry.path} stands twice`);
         yield entry;
       }
     }
     if (count !== this.tail.entryCount) throw corrupt('the number of entries is not what the tail says');
+    if (plainBytes !== this.tail.plainBytes) throw corrupt('the bytes of the entries are not what the tail says');
   }
 
   /** Numbers of the data segments that an entry's bytes lie in, with the part of each. Throws `archive.corrupt`. */

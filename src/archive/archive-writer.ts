@@ -46,6 +46,8 @@ interface OpenEntry {
   readonly id: number;
   readonly runs: Run[];
   sizeBytes: number;
+  /** Known when its hash has been made. */
+  sha256: string | undefined;
 }
 
 /**
@@ -69,7 +71,8 @@ export class ArchiveWriter {
   #hashes: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
   readonly #waitingForHash = new Map<number, OpenEntry>();
-  #indexLines: string[] = [];
+  /** Entries that have ended and are in no index part yet, in the order in which they ended. */
+  #finished: OpenEntry[] = [];
   #indexBytes = 0;
   #sizes: SegmentSize[] = [];
   #sizesFirst = 0;
@@ -104,23 +107,29 @@ export class ArchiveWriter {
     this.#seal = seal;
     this.#workers = workers;
     this.#blocks = blocks;
-    const count = workers.threadCount * 2 + 2;
+    const count = workers.threadCount + 2;
     this.#plain = new BufferPool({ count, sizeBytes: header.segmentSizeBytes });
     this.#sealed = new BufferPool({ count, sizeBytes: header.segmentSizeBytes + sealedOverheadBytes });
   }
 
   /** Adds an entry. Entries are added one after the other. */
   async add(input: EntryInput, bytes: AsyncIterable<Uint8Array> | undefined): Promise<void> {
-    const entry: OpenEntry = { input, id: this.#workers.newHash(), runs: [], sizeBytes: 0 };
+    const entry: OpenEntry = { input, id: this.#workers.newHash(), runs: [], sizeBytes: 0, sha256: undefined };
     if (bytes !== undefined) for await (const chunk of bytes) await this.#pack(entry, chunk);
     this.#entryCount++;
     this.#plainBytes += entry.sizeBytes;
     if (entry.sizeBytes === 0) {
-      this.#index(entry, emptySha256);
-      return;
+      entry.sha256 = emptySha256;
+    } else {
+      this.#waitingForHash.set(entry.id, entry);
+      this.#endHash(entry);
     }
-    this.#waitingForHash.set(entry.id, entry);
-    this.#endHash(entry);
+    this.#finished.push(entry);
+    this.#indexBytes += indexLine(entry, emptySha256).length;
+    if (!this.#isIndexDue()) return;
+    if (this.#segment === undefined) this.#queueIndexPart();
+    else await this.#dispatch();
+    await this.#unlessFailed(this.#order);
   }
 
   /** Writes what is left, the index, the tail and the final headers. */
@@ -129,7 +138,7 @@ export class ArchiveWriter {
     await this.#unlessFailed(this.#hashes);
     this.#queueIndexPart();
     await this.#unlessFailed(this.#order);
-    await this.#blocks.append({ bytes: this.#tail(), release: () => undefined });
+    await this.#blocks.append(this.#tail());
     const layout = await this.#unlessFailed(this.#blocks.finish());
     return { layout, plainBytes: this.#plainBytes, entryCount: this.#entryCount };
   }
@@ -181,7 +190,7 @@ export class ArchiveWriter {
         const entry = this.#waitingForHash.get(id);
         if (entry === undefined) throw new Error('a digest came for an entry that is not waiting');
         this.#waitingForHash.delete(id);
-        this.#index(entry, sha256);
+        entry.sha256 = sha256;
       }
     });
     this.#hashes = Promise.all([this.#hashes, hashed]).then(() => undefined);
@@ -189,14 +198,8 @@ export class ArchiveWriter {
     return hashed;
   }
 
-  #index(entry: OpenEntry, sha256: string): void {
-    const { input, runs, sizeBytes } = entry;
-    const { path, pathBytes, kind, metadata } = input;
-    const bytes = pathBytes === undefined ? {} : { pathBytes };
-    const record: IndexEntry = { path, ...bytes, kind, sizeBytes, sha256, runs, metadata };
-    const line = encodeIndexEntry(record);
-    this.#indexLines.push(line);
-    this.#indexBytes += line.length;
+  #isIndexDue(): boolean {
+    return this.#indexBytes + (this.#nextSegment - this.#sizesFirst) * indexBytesPerSegment >= indexPartTargetBytes;
   }
 
   /** Sends the open segment to be hashed, compressed and sealed, and queues it for the stream. */
@@ -214,21 +217,10 @@ export class ArchiveWriter {
       const length = await sealing;
       this.#sizes.push({ plain: segment.length, sealed: length });
       this.#streamBytes += length;
-      await this.#join(into, length);
+      await this.#blocks.append(into.subarray(0, length));
+      this.#sealed.release(into);
     });
-    const waiting = this.#indexBytes + (this.#nextSegment - this.#sizesFirst) * indexBytesPerSegment;
-    if (waiting >= indexPartTargetBytes) this.#queueIndexPart();
-  }
-
-  async #join(sealed: Uint8Array, length: number): Promise<void> {
-    // A window of blocks may gather many small segments: these are copied, so that they do not hold all buffers.
-    if (length < this.#sealed.sizeBytes / 2) {
-      const bytes = sealed.slice(0, length);
-      this.#sealed.release(sealed);
-      await this.#blocks.append({ bytes, release: () => undefined });
-    } else {
-      await this.#blocks.append({ bytes: sealed.subarray(0, length), release: () => this.#sealed.release(sealed) });
-    }
+    if (this.#isIndexDue()) this.#queueIndexPart();
   }
 
   /** Takes the next segment number for an index part; its contents are made when all segments before it are sealed. */
@@ -236,10 +228,14 @@ export class ArchiveWriter {
     const number = this.#nextSegment++;
     const firstSegment = this.#sizesFirst;
     this.#sizesFirst = this.#nextSegment;
-    const lines = this.#indexLines;
-    this.#indexLines = [];
+    const finished = this.#finished;
+    this.#finished = [];
     this.#indexBytes = 0;
+    const hashed = this.#hashes;
     this.#inOrder(async () => {
+      // What an index part holds depends on the order of the entries alone, never on how fast a thread is.
+      await hashed;
+      const lines = finished.map((entry) => indexLine(entry, entry.sha256));
       const segments = this.#sizes;
       this.#sizes = [];
       const head = encodeIndexHead({ part: this.#partCount, previous: this.#lastPart, firstSegment, segments });
@@ -251,7 +247,7 @@ export class ArchiveWriter {
       this.#lastPart = { segment: number, offset: this.#streamBytes, length };
       this.#partCount++;
       this.#streamBytes += length;
-      await this.#blocks.append({ bytes: into.subarray(0, length), release: () => undefined });
+      await this.#blocks.append(into.subarray(0, length));
     });
   }
 
@@ -307,4 +303,13 @@ export class ArchiveWriter {
   get header(): Header {
     return this.#header;
   }
+}
+
+function indexLine(entry: OpenEntry, sha256: string | undefined): string {
+  const { input, runs, sizeBytes } = entry;
+  const { path, pathBytes, kind, metadata } = input;
+  if (sha256 === undefined) throw new Error('an entry has no digest');
+  const bytes = pathBytes === undefined ? {} : { pathBytes };
+  const record: IndexEntry = { path, ...bytes, kind, sizeBytes, sha256, runs, metadata };
+  return encodeIndexEntry(record);
 }

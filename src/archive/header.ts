@@ -41,6 +41,8 @@ export interface Header extends StripeShape {
   readonly segmentSizeBytes: number;
   readonly generation: number;
   readonly slots: readonly Slot[];
+  /** The fixed part as it was read: what was read is bound to these bytes. */
+  readonly fixedPart?: Uint8Array;
 }
 
 function corrupt(what: string): HoldfastError {
@@ -53,6 +55,7 @@ function require(condition: boolean, what: string): void {
 
 /** The fixed part, which never changes in an archive's life. */
 export function encodeFixedPart(header: Header): Buffer {
+  if (header.fixedPart !== undefined) return Buffer.from(header.fixedPart);
   const bytes = Buffer.alloc(fixedSizeBytes);
   headerMagic.copy(bytes, 0);
   bytes.writeUInt16LE(formatVersion, 8);
@@ -179,6 +182,7 @@ export function decodeHeader(input: Uint8Array): Header {
     parityBlocks,
     segmentSizeBytes,
     generation: bytes.readUInt32LE(52),
+    fixedPart: Uint8Array.from(bytes.subarray(0, fixedSizeBytes)),
     slots: decodeSlots(bytes, slotsOffset, length - codeSizeBytes, slotCount),
   };
 }

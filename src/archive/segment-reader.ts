@@ -53,7 +53,7 @@ export class SegmentReader {
       return { bytes, release: () => this.#release(segment) };
     } catch (error) {
       this.#release(segment);
-      this.#cache.delete(number);
+      if (this.#cache.get(number) === segment) this.#cache.delete(number);
       throw error;
     }
   }

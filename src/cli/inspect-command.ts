@@ -16,6 +16,7 @@ interface InspectOptions extends OutputOptions, OpenKeyOptions {
 interface Inspection {
   readonly summary: ArchiveSummary;
   readonly sizeBytes: number;
+  readonly state: 'intact' | 'repairable' | 'lost';
   readonly entries?: readonly ArchiveEntry[];
   readonly blocks: BlockHealth;
   readonly map: readonly { readonly copy: number; readonly cells: string }[];
@@ -51,7 +52,7 @@ function rowsOf(entry: ArchiveEntry): number | undefined {
   return typeof rows === 'number' ? rows : undefined;
 }
 
-function toJson(archive: string, { summary, sizeBytes, entries, blocks, map }: Inspection): object {
+function toJson(archive: string, { summary, sizeBytes, state, entries, blocks, map }: Inspection): object {
   const shown = entries?.map((entry) => {
     const { path, kind, sizeBytes: size, sha256 } = entry;
     return { path, kind, sizeBytes: size, ...withoutUndefined({ rows: rowsOf(entry) }), sha256 };
@@ -61,6 +62,7 @@ function toJson(archive: string, { summary, sizeBytes, entries, blocks, map }: I
     archive,
     ...summary,
     sizeBytes,
+    state,
     blocks,
     map,
     opened: shown !== undefined,

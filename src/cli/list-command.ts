@@ -1,16 +1,17 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { HoldfastError } from '../errors.ts';
-import type { ArchiveSummary } from '../operation/options.ts';
+import { type HoldfastError, throwIfAborted } from '../errors.ts';
+import type { ArchiveLocation, ArchiveSummary } from '../operation/options.ts';
 import { onPath } from '../storage/durable-file.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatMoment, formatSize, paint, printable } from './format-value.ts';
 import { toHoldfastError } from './print-error.ts';
 import { formatTable, printJson, printLines, printNote } from './print-result.ts';
+import { openSynchronousFile } from './synchronous-file.ts';
 
-/** Headers read at once: enough to keep a disk busy, few enough for any limit on open files. */
-const concurrentReads = 32;
+/** Headers that are read without looking up, on the main thread: signals are heard between, some milliseconds later. */
+const headersInOneGo = 64;
 
 /** A row of the list; a file that is no archive has an error in place of a header. */
 interface ListedArchive {
@@ -51,21 +52,29 @@ async function findArchives(paths: readonly string[]): Promise<string[]> {
 async function readHeaders(paths: readonly string[], signal: AbortSignal): Promise<ListedArchive[]> {
   const { summarizeArchive } = await import('../operation/inspect.ts');
   const listed: ListedArchive[] = [];
-  const waiting = paths.values();
-  const read = async () => {
-    for (const path of waiting) {
-      if (signal.aborted) throw new HoldfastError('operation.interrupted');
-      try {
-        const { sizeBytes, ...summary } = await summarizeArchive(path);
-        listed.push({ path, sizeBytes, summary });
-      } catch (thrown) {
-        // One unreadable file must not hide the others: it stands in the list with its error.
-        listed.push({ path, sizeBytes: await sizeOf(path), error: toHoldfastError(thrown) });
-      }
+  for (const [index, path] of paths.entries()) {
+    if (index % headersInOneGo === 0) await new Promise((resolve) => setImmediate(resolve));
+    throwIfAborted(signal);
+    try {
+      const { sizeBytes, ...summary } = await readHeader(path, summarizeArchive);
+      listed.push({ path, sizeBytes, summary });
+    } catch (thrown) {
+      // One unreadable file must not hide the others: it stands in the list with its error.
+      listed.push({ path, sizeBytes: await sizeOf(path), error: toHoldfastError(thrown) });
     }
-  };
-  await Promise.all(Array.from({ length: concurrentReads }, read));
+  }
   return listed;
+}
+
+type Summarize = (archive: ArchiveLocation) => Promise<ArchiveSummary & { readonly sizeBytes: number }>;
+
+async function readHeader(path: string, summarize: Summarize): ReturnType<Summarize> {
+  const file = await onPath(path, async () => openSynchronousFile(path));
+  try {
+    return await summarize(file ?? path);
+  } finally {
+    await file?.close();
+  }
 }
 
 async function sizeOf(path: string): Promise<number> {

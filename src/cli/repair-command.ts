@@ -52,7 +52,7 @@ function exitCodeOf(report: RepairReport): number {
 function formatReport(archive: string, dryRun: boolean, report: RepairReport, context: CommandContext): string[] {
   const { state, blocks, written } = report;
   const verdicts = {
-    intact: paint(context, context.stdout, 'green', written ? 'intact, written anew' : 'intact, nothing to repair'),
+    intact: paint(context, context.stdout, 'green', written ? 'written whole' : 'intact, nothing to repair'),
     repaired: paint(context, context.stdout, 'green', dryRun ? 'can be repaired fully' : 'repaired'),
     lost: paint(context, context.stdout, 'red', written ? 'written, with blocks lost' : 'damaged beyond repair'),
   };

@@ -1,20 +1,20 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ArchiveWriter } from '../archive/archive-writer.ts';
-import type { Header } from '../archive/header.ts';
+import { decodeHeader, encodeHeader, type Header } from '../archive/header.ts';
 import type { RandomAccess } from '../archive/random-access.ts';
-import { dataKeySizeBytes } from '../archive/seal/key-schedule.ts';
+import { dataKeySizeBytes, deriveKeys } from '../archive/seal/key-schedule.ts';
+import { unlock } from '../archive/unlock.ts';
 import type { WorkerPool } from '../archive/worker/worker-pool.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { systemRandom } from '../random.ts';
 import type { Source, SourceContext, SourceProblem } from '../source/source.ts';
 import { writableLocation } from './location.ts';
-import type { BackupOptions, BackupReport } from './options.ts';
-import { ProgressMeter, withWorkers } from './run.ts';
+import type { BackupOptions, BackupReport, SealKeys } from './options.ts';
+import { failAfter, ProgressMeter, withWorkers } from './run.ts';
 import { makeSlots } from './seal-archive.ts';
 import { archiveIdHex } from './summary.ts';
+import { withTemporaryFolder } from './temporary-folder.ts';
 import { checkArchive } from './verify.ts';
 
 const segmentSizeBytes = 1024 * 1024;
@@ -53,7 +53,19 @@ async function newArchive(options: BackupOptions): Promise<NewArchive> {
     slots,
   };
   inRange(header.dataBlocks + header.parityBlocks, 'data and parity blocks together', [3, 255]);
+  if (dataKey !== undefined) await checkSlots(header, dataKey, keys);
   return { header, dataKey };
+}
+
+/** Opens the header with each passphrase that it was made for: a slot that was made wrongly would cost the archive. */
+async function checkSlots(header: Header, dataKey: Uint8Array, keys: SealKeys): Promise<void> {
+  const encoded = encodeHeader(header, deriveKeys(dataKey, header.archiveId).header);
+  for (const passphrase of keys.passphrases ?? []) {
+    const unlocked = await unlock(decodeHeader(encoded), encoded, { passphrases: [passphrase] });
+    if (unlocked === undefined || !Buffer.from(unlocked.dataKey).equals(dataKey)) {
+      throw new HoldfastError('archive.verify_failed', { message: 'a key slot does not open again' });
+    }
+  }
 }
 
 function inRange(value: number, name: string, [least, most]: readonly [number, number]): number {
@@ -90,9 +102,11 @@ async function writeSources(
 ): Promise<Totals> {
   const meter = new ProgressMeter(options);
   const totals: Totals = { rowCount: 0, entryCount: 0, plainBytes: 0 };
+  const owners = new Map<string, Source>();
   for (const source of options.sources) {
     for await (const entry of source.entries(context)) {
       throwIfAborted(options.signal);
+      claimRoot(owners, source, entry.path);
       const count = async function* (bytes: AsyncIterable<Uint8Array>) {
         for await (const chunk of bytes) {
           throwIfAborted(options.signal);
@@ -111,6 +125,14 @@ async function writeSources(
   return totals;
 }
 
+/** Two sources under one root would make paths that are not unique: an archive that nothing restores. */
+function claimRoot(owners: Map<string, Source>, source: Source, path: string): void {
+  const root = path.split('/', 2).join('/');
+  const owner = owners.get(root) ?? source;
+  owners.set(root, owner);
+  if (owner !== source) throw new HoldfastError('usage.invalid', { message: `two sources give entries below ${root}` });
+}
+
 /** Reads back what was written, both copies; what differs means that this machine cannot be trusted with it. */
 async function checkWritten(
   stored: RandomAccess,
@@ -121,9 +143,8 @@ async function checkWritten(
   const level = options.verify ?? 'contents';
   if (level === 'none') return;
   const { dataKey, header } = expected;
-  // The keys that were given must open it, not only the data key at hand.
-  const passphrases = options.keys?.passphrases ?? [];
-  const keys = passphrases.length > 0 ? { passphrases } : dataKey === undefined ? undefined : { dataKey };
+  // The slots were opened when they were made, and the header's code covers them.
+  const keys = dataKey === undefined ? undefined : { dataKey };
   const checkOptions = { sources: [stored], workers, run: options, level, keys };
   let failure: string | undefined;
   let cause: unknown;
@@ -167,38 +188,52 @@ async function checkWritten(
  * });
  */
 export async function createBackup(options: BackupOptions): Promise<BackupReport> {
-  checkNames(options.sources);
+  const { sources } = options;
+  checkNames(sources);
   const clock = options.clock ?? systemClock;
   const startMs = clock.monotonicMs();
-  const folder = await mkdtemp(join(options.temporaryFolder ?? tmpdir(), 'holdfast-'));
+  const close = sources.map((source) => () => source.close());
+  let report: Omit<BackupReport, 'durationMs'>;
+  try {
+    // What is wrong with the options is found before a source is touched.
+    const archive = await newArchive(options);
+    report = await withTemporaryFolder({ parent: options.temporaryFolder ?? tmpdir(), clock }, (folder) =>
+      withWorkers(options, (workers) => readAndWrite(options, archive, workers, folder)),
+    );
+  } catch (error) {
+    return await failAfter(error, close);
+  }
+  for (const step of close) await step();
+  return { ...report, durationMs: clock.monotonicMs() - startMs };
+}
+
+async function readAndWrite(
+  options: BackupOptions,
+  archive: NewArchive,
+  workers: WorkerPool,
+  temporaryFolder: string,
+): Promise<Omit<BackupReport, 'durationMs'>> {
   const problems: SourceProblem[] = [];
   const context: SourceContext = {
-    temporaryFolder: folder,
+    temporaryFolder,
     report: (problem) => {
       if (problems.length < maximumProblems) problems.push(problem);
     },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  try {
-    return await withWorkers(options, async (workers) => {
-      let expectedBytes = 0;
-      for (const source of options.sources) expectedBytes += (await source.describe(context)).expectedSizeBytes;
-      const written = await writeArchive(options, workers, context, expectedBytes);
-      return { ...written, durationMs: clock.monotonicMs() - startMs, problems };
-    });
-  } finally {
-    for (const source of options.sources) await source.close();
-    await rm(folder, { recursive: true, force: true });
-  }
+  let expectedBytes = 0;
+  for (const source of options.sources) expectedBytes += (await source.describe(context)).expectedSizeBytes;
+  return { ...(await writeArchive({ options, archive, workers, context, expectedBytes })), problems };
 }
 
-async function writeArchive(
-  options: BackupOptions,
-  workers: WorkerPool,
-  context: SourceContext,
-  expectedBytes: number,
-): Promise<Omit<BackupReport, 'durationMs' | 'problems'>> {
-  const archive = await newArchive(options);
+async function writeArchive(run: {
+  readonly options: BackupOptions;
+  readonly archive: NewArchive;
+  readonly workers: WorkerPool;
+  readonly context: SourceContext;
+  readonly expectedBytes: number;
+}): Promise<Omit<BackupReport, 'durationMs' | 'problems'>> {
+  const { options, archive, workers, context, expectedBytes } = run;
   const { storage, name } = writableLocation(options.output);
   const meter = new ProgressMeter(options);
   const output = await storage.writer(name, {
@@ -224,7 +259,6 @@ async function writeArchive(
       verified: options.verify ?? 'contents',
     };
   } catch (error) {
-    await output.abort();
-    throw error;
+    return await failAfter(error, [() => output.abort()]);
   }
 }

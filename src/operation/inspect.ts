@@ -30,7 +30,7 @@ export async function summarizeArchive(
   return await withSources([archive], async (sources) => {
     const sizeBytes = sources[0]?.sizeBytes ?? 0;
     const whole = await findWholeHeader(sources, undefined);
-    if (whole !== undefined) return { ...summarize(whole.header), sizeBytes };
+    if (whole !== undefined && whole !== 'several') return { ...summarize(whole.header), sizeBytes };
     // Worker threads are started only for an archive that is damaged, so that listing many is quick.
     return await withWorkers({}, async (workers) => {
       const { header } = await findHeader({ sources, workers });

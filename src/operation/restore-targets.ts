@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { IndexEntry } from '../archive/entry/entry.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
@@ -13,6 +13,9 @@ export interface TargetGroup {
   readonly kind: RestoreAction['kind'];
   readonly target: RestoreTarget;
   readonly entries: IndexEntry[];
+  /** The absolute path that `prefix` in the archive becomes. */
+  readonly place: string;
+  readonly prefix: string;
 }
 
 const databasePath = /^databases\/([^/]+)\//;
@@ -22,17 +25,18 @@ const filesPath = /^files\/([^/]+)(?:\/|$)/;
 function databaseUrls(to: readonly string[], names: ReadonlySet<string>): Map<string, string> {
   const urls = new Map<string, string>();
   for (const item of to) {
-    const named = /^([^=:]+)=(.+)$/.exec(item);
-    const name = named?.[1] ?? (names.size === 1 ? [...names][0] : undefined);
+    // A name may have any character, so the names that there are come first.
+    const given = [...names].find((name) => item.startsWith(`${name}=`)) ?? /^([^=:]+)=/.exec(item)?.[1];
+    const name = given ?? (names.size === 1 ? [...names][0] : undefined);
     if (name === undefined || !names.has(name)) {
-      const known = [...names].join(', ') || 'none';
+      const several = names.size === 0 ? 'no database is to be restored' : 'several databases are to be restored';
       throw new HoldfastError('usage.invalid', {
-        message: name === undefined ? 'several databases are to be restored' : `no database ${name} is to be restored`,
-        hint: `name each target: --to name=sqlite:path (databases: ${known})`,
+        message: name === undefined ? several : `no database ${name} is to be restored`,
+        hint: `name each target: --to name=sqlite:path (databases: ${[...names].join(', ') || 'none'})`,
       });
     }
     if (urls.has(name)) throw new HoldfastError('usage.invalid', { message: `database ${name} has two targets` });
-    urls.set(name, named?.[2] ?? item);
+    urls.set(name, given === undefined ? item : item.slice(name.length + 1));
   }
   return urls;
 }
@@ -59,30 +63,60 @@ export function makeTargets(
   const urls = databaseUrls(options.to ?? [], names);
   const groups = new Map<string, TargetGroup>();
   for (const entry of chosen) {
-    const database = entry.kind === 'sqlite' ? databasePath.exec(entry.path)?.[1] : undefined;
-    const root = filesPath.exec(entry.path)?.[1];
-    const prefix = database === undefined ? `files/${root}` : `databases/${database}`;
+    const prefix = prefixOf(entry);
     const known = groups.get(prefix);
     if (known !== undefined) {
       known.entries.push(entry);
-    } else if (database !== undefined) {
-      const url = urls.get(database);
+      continue;
+    }
+    if (entry.kind === 'sqlite') {
+      const url = urls.get(prefix.slice('databases/'.length));
       const path = url === undefined ? originalPath(entry, entry.path) : sqlitePathFromUrl(url);
-      groups.set(prefix, { kind: 'sqlite', target: new SqliteTarget({ path, ...common }), entries: [entry] });
-    } else if (root !== undefined && ['file', 'directory', 'symlink'].includes(entry.kind)) {
+      const target = new SqliteTarget({ path, ...common });
+      groups.set(prefix, { kind: 'sqlite', target, entries: [entry], place: resolve(path), prefix });
+    } else {
       const { filesTo } = options;
       const rootEntry = all.find((candidate) => candidate.path === prefix);
-      const rootPath = filesTo === undefined ? originalPath(rootEntry, prefix) : join(filesTo, safeRootName(root));
+      const name = safeRootName(prefix.slice('files/'.length));
+      const rootPath = filesTo === undefined ? originalPath(rootEntry, prefix) : join(filesTo, name);
       const target = new FileTreeTarget({ rootPath, prefix, ...common });
-      groups.set(prefix, { kind: 'files', target, entries: [entry] });
-    } else {
-      throw new HoldfastError('target.unsafe', {
-        message: `${entry.path} is of a kind that this version cannot restore: ${entry.kind}`,
-        context: { path: entry.path },
-      });
+      groups.set(prefix, { kind: 'files', target, entries: [entry], place: resolve(rootPath), prefix });
     }
   }
+  refuseCollisions([...groups.values()]);
   return [...groups.values()];
+}
+
+/** The part of an entry's path that becomes the target. */
+function prefixOf({ kind, path }: IndexEntry): string {
+  const isFile = ['file', 'directory', 'symlink'].includes(kind);
+  const prefix = kind === 'sqlite' ? databasePath.exec(path) : isFile ? filesPath.exec(path) : undefined;
+  if (prefix?.[1] !== undefined) return `${kind === 'sqlite' ? 'databases' : 'files'}/${prefix[1]}`;
+  throw new HoldfastError('target.unsafe', {
+    message: `${path} is of a kind that this version cannot restore there: ${kind}`,
+    hint: 'choose other entries with --only',
+    context: { path, kind },
+  });
+}
+
+/** Refuses what would put two things in one place: the later one would replace the earlier, or fail after it stands. */
+function refuseCollisions(groups: readonly TargetGroup[]): void {
+  if (groups.length < 2) return;
+  const taken = new Set<string>();
+  for (const { kind, entries, place, prefix } of groups) {
+    for (const entry of entries.filter((candidate) => candidate.kind !== 'directory')) {
+      // Bytes as Latin-1: two names that are not UTF-8 may read alike.
+      const below = Buffer.from(entry.pathBytes ?? Buffer.from(entry.path)).subarray(Buffer.byteLength(prefix));
+      const key = Buffer.from(place).toString('latin1') + (kind === 'sqlite' ? '' : below.toString('latin1'));
+      if (taken.has(key)) {
+        throw new HoldfastError('usage.invalid', {
+          message: `two of what is to be restored have the same place: ${kind === 'sqlite' ? place : entry.path}`,
+          hint: 'give each another target, or choose entries with --only',
+        });
+      }
+      taken.add(key);
+    }
+  }
 }
 
 function safeRootName(name: string): string {

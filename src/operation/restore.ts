@@ -1,13 +1,13 @@
 import { ArchiveReader } from '../archive/archive-reader.ts';
 import type { IndexEntry } from '../archive/entry/entry.ts';
 import { systemClock } from '../clock.ts';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { TargetChange } from '../source/target.ts';
 import { chooseEntries } from './choose-entries.ts';
 import { checkedArchiveId, withSources } from './location.ts';
 import type { RestoreAction, RestoreOptions, RestoreReport } from './options.ts';
 import { makeTargets, type TargetGroup } from './restore-targets.ts';
-import { ProgressMeter, withWorkers } from './run.ts';
+import { failAfter, ProgressMeter, withWorkers } from './run.ts';
 import { archiveIdHex, rowCount } from './summary.ts';
 
 function sumBytes(entries: readonly IndexEntry[]): number {
@@ -18,43 +18,45 @@ function action(group: TargetGroup, change: TargetChange, entries: readonly Inde
   return { kind: group.kind, ...change, entryCount: entries.length, sizeBytes: sumBytes(entries) };
 }
 
-/** Finds all entries that cannot be had, and names them. */
-async function refuseDamaged(
-  reader: ArchiveReader,
-  entries: readonly IndexEntry[],
-  cause: HoldfastError,
-): Promise<HoldfastError> {
-  const lost: string[] = [];
-  for await (const failure of reader.check(entries)) lost.push(failure.entry.path);
-  const shown = lost.slice(0, 5).join(', ');
+function refuseDamaged(lost: readonly IndexEntry[], cause: HoldfastError): HoldfastError {
+  const paths = lost.map(({ path }) => path);
+  const shown = paths.slice(0, 5).join(', ') + (paths.length > 5 ? ', …' : '');
   return new HoldfastError('archive.damaged', {
-    message: `the archive is damaged beyond repair: ${lost.length} entries are lost (${shown}${lost.length > 5 ? ', …' : ''})`,
-    context: { ...cause.context, lostEntries: lost },
+    message: `the archive is damaged beyond repair: ${paths.length} ${paths.length === 1 ? 'entry is' : 'entries are'} lost (${shown})`,
+    context: { ...cause.context, lostEntries: paths },
     cause,
   });
 }
 
-interface Staged {
-  readonly group: TargetGroup;
-  readonly entries: IndexEntry[];
+/** All entries of these that cannot be had. */
+async function findLost(
+  reader: ArchiveReader,
+  entries: readonly IndexEntry[],
+  meter: ProgressMeter,
+): Promise<IndexEntry[]> {
+  const lost: IndexEntry[] = [];
+  const totalBytes = sumBytes(entries);
+  let doneBytes = 0;
+  const onBytes = (entry: IndexEntry, bytes: number) => {
+    doneBytes += bytes;
+    meter.report({ phase: 'verify', doneBytes, totalBytes, entry: entry.path });
+  };
+  for await (const failure of reader.check(entries, onBytes)) {
+    // Whole blocks that contradict themselves are no damage: such an archive is not trusted with anything.
+    if (failure.error.code === 'archive.corrupt') throw failure.error;
+    lost.push(failure.entry);
+  }
+  return lost;
 }
 
-/** Stages every entry, in the order in which they lie in the archive; with `partial`, those that can be had. */
-async function stageAll(
-  reader: ArchiveReader,
-  groups: readonly TargetGroup[],
-  options: RestoreOptions,
-): Promise<{ staged: Staged[]; lost: string[] }> {
-  const meter = new ProgressMeter(options);
+/** Stages every entry, in the order in which they lie in the archive. Throws `archive.damaged` at the first that is lost. */
+async function stageAll(reader: ArchiveReader, groups: readonly TargetGroup[], meter: ProgressMeter): Promise<void> {
   const groupOf = new Map(groups.flatMap((group) => group.entries.map((entry) => [entry, group] as const)));
   const entries = [...groupOf.keys()].sort((a, b) => (a.runs[0]?.segment ?? -1) - (b.runs[0]?.segment ?? -1));
   const totalBytes = sumBytes(entries);
   const segments = reader.segmentsFor(entries);
-  const staged = new Map<TargetGroup, Staged>();
-  const lost: string[] = [];
   let doneBytes = 0;
   for (const entry of entries) {
-    const group = groupOf.get(entry) as TargetGroup;
     const bytes = async function* () {
       for await (const chunk of reader.read(entry, segments)) {
         yield chunk;
@@ -62,45 +64,92 @@ async function stageAll(
         meter.report({ phase: 'restore', doneBytes, totalBytes, entry: entry.path });
       }
     };
-    try {
-      await group.target.stage(entry, bytes());
-    } catch (error) {
-      if (!(error instanceof HoldfastError) || error.code !== 'archive.damaged') throw error;
-      if (options.partial !== true) throw await refuseDamaged(reader, entries, error);
-      lost.push(entry.path);
-      continue;
-    }
-    const known = staged.get(group) ?? { group, entries: [] };
-    known.entries.push(entry);
-    staged.set(group, known);
+    await groupOf.get(entry)?.target.stage(entry, bytes());
   }
-  return { staged: [...staged.values()], lost };
+}
+
+/** Puts one target after the other in place. A failure after the first tells what stands already. */
+async function commitAll(groups: readonly TargetGroup[]): Promise<RestoreAction[]> {
+  const actions: RestoreAction[] = [];
+  for (const group of groups) {
+    try {
+      actions.push(action(group, await group.target.commit(), group.entries));
+    } catch (error) {
+      if (actions.length === 0 || !(error instanceof HoldfastError)) throw error;
+      const done = actions.map(({ target, undo }) => (undo === undefined ? target : `${target} (before: ${undo})`));
+      throw new HoldfastError(error.code, {
+        message: `${error.message}; restored already: ${done.join(', ')}`,
+        hint: error.hint,
+        context: { ...error.context, restored: actions },
+        cause: error,
+      });
+    }
+  }
+  return actions;
+}
+
+/** How entries are restored in one go. */
+interface Attempt {
+  readonly reader: ArchiveReader;
+  readonly all: readonly IndexEntry[];
+  readonly options: RestoreOptions;
+  readonly meter: ProgressMeter;
+}
+
+/** Restores all of these entries, or nothing and leaves nothing. */
+async function restoreEntries(attempt: Attempt, entries: readonly IndexEntry[]): Promise<RestoreAction[]> {
+  const { reader, all, options, meter } = attempt;
+  const groups = makeTargets(all, entries, options);
+  try {
+    for (const group of groups) await group.target.plan(group.entries);
+    await stageAll(reader, groups, meter);
+    throwIfAborted(options.signal);
+    return await commitAll(groups);
+  } catch (error) {
+    return await failAfter(
+      error,
+      groups.map(
+        ({ target }) =>
+          () =>
+            target.abort(),
+      ),
+    );
+  }
 }
 
 async function restore(reader: ArchiveReader, options: RestoreOptions): Promise<Omit<RestoreReport, 'durationMs'>> {
   const all: IndexEntry[] = [];
   for await (const entry of reader.entries()) all.push(entry);
   const chosen = chooseEntries(all, options.only);
-  const groups = makeTargets(all, chosen, options);
   const dryRun = options.dryRun === true;
-  const planned = [];
-  for (const group of groups) planned.push(action(group, await group.target.plan(group.entries), group.entries));
-  const common = { archiveId: archiveIdHex(reader.header), dryRun };
-  const totals = (entries: readonly IndexEntry[]) => ({
+  const report = (actions: readonly RestoreAction[], entries: readonly IndexEntry[], lost: readonly IndexEntry[]) => ({
+    archiveId: archiveIdHex(reader.header),
+    dryRun,
+    actions,
     entryCount: entries.length,
     sizeBytes: sumBytes(entries),
     rowCount: entries.reduce((sum, entry) => sum + rowCount(entry), 0),
+    readBytes: reader.store.readBytes,
+    healedBlocks: reader.store.healed.size,
+    lostEntries: lost.map(({ path }) => path),
   });
-  const used = () => ({ readBytes: reader.store.readBytes, healedBlocks: reader.store.healed.size });
-  if (dryRun) return { ...common, actions: planned, ...totals(chosen), ...used(), lostEntries: [] };
+  if (dryRun) {
+    const planned: RestoreAction[] = [];
+    for (const group of makeTargets(all, chosen, options)) {
+      planned.push(action(group, await group.target.plan(group.entries), group.entries));
+    }
+    return report(planned, chosen, []);
+  }
+  const attempt: Attempt = { reader, all, options, meter: new ProgressMeter(options) };
   try {
-    const { staged, lost } = await stageAll(reader, groups, options);
-    const actions: RestoreAction[] = [];
-    for (const { group, entries } of staged) actions.push(action(group, await group.target.commit(), entries));
-    return { ...common, actions, ...totals(staged.flatMap(({ entries }) => entries)), ...used(), lostEntries: lost };
+    return report(await restoreEntries(attempt, chosen), chosen, []);
   } catch (error) {
-    for (const group of groups) await group.target.abort();
-    throw error;
+    if (!(error instanceof HoldfastError) || error.code !== 'archive.damaged') throw error;
+    const lost = new Set(await findLost(reader, chosen, attempt.meter));
+    // A restore that gives nothing back is no success, not even in part.
+    if (options.partial !== true || lost.size === chosen.length) throw refuseDamaged([...lost], error);
+    const kept = chosen.filter((entry) => !lost.has(entry));
+    return report(await restoreEntries(attempt, kept), kept, [...lost]);
   }
 }
 

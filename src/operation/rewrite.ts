@@ -7,7 +7,7 @@ import { HoldfastError } from '../errors.ts';
 import type { StoredObject } from '../storage/storage.ts';
 import type { WritableLocation } from './location.ts';
 import type { Progress, RunOptions } from './options.ts';
-import { ProgressMeter } from './run.ts';
+import { failAfter, ProgressMeter } from './run.ts';
 import { checkArchive } from './verify.ts';
 
 export interface RewriteOptions {
@@ -19,11 +19,6 @@ export interface RewriteOptions {
   /** Blocks that are lost stay lost in the new archive, instead of ending the run. */
   readonly allowLost: boolean;
   readonly run: RunOptions;
-}
-
-/** Copies a payload that will be used again by its producer. */
-function ownPiece(bytes: Uint8Array) {
-  return { bytes: bytes.slice(), release: () => undefined };
 }
 
 /**
@@ -52,11 +47,11 @@ export async function rewriteArchive(options: RewriteOptions): Promise<StoredObj
         let next = 0;
         for (const index of lost) {
           if (!options.allowLost) throw new HoldfastError('archive.damaged');
-          await blocks.append(ownPiece(payloads.subarray(next * payloadSizeBytes, index * payloadSizeBytes)));
+          await blocks.append(payloads.subarray(next * payloadSizeBytes, index * payloadSizeBytes));
           await blocks.appendLost();
           next = index + 1;
         }
-        await blocks.append(ownPiece(payloads.subarray(next * payloadSizeBytes, count * payloadSizeBytes)));
+        await blocks.append(payloads.subarray(next * payloadSizeBytes, count * payloadSizeBytes));
       },
     });
     await blocks.finish();
@@ -75,7 +70,6 @@ export async function rewriteArchive(options: RewriteOptions): Promise<StoredObj
       }
     });
   } catch (error) {
-    await writer.abort();
-    throw error;
+    return await failAfter(error, [() => writer.abort()]);
   }
 }

@@ -28,6 +28,28 @@ export async function withWorkers<Result>(
   }
 }
 
+/**
+ * Cleans up after a failure: runs every step, whatever becomes of the others, and throws the failure; what the cleaning up meets is
+ * added to it.
+ */
+export async function failAfter(failure: unknown, steps: readonly (() => Promise<void>)[]): Promise<never> {
+  const more: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      more.push(error);
+    }
+  }
+  if (more.length === 0) throw failure;
+  const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
+  throw new HoldfastError(failure instanceof HoldfastError ? failure.code : 'operation.failed', {
+    message: `${reason(failure)}; cleaning up failed too: ${more.map(reason).join('; ')}`,
+    ...(failure instanceof HoldfastError ? { hint: failure.hint, context: failure.context } : {}),
+    cause: new AggregateError([failure, ...more]),
+  });
+}
+
 /** Passes progress on, at most ten times a second and at each end of a phase. */
 export class ProgressMeter {
   readonly #clock: Clock;

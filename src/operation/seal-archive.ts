@@ -33,6 +33,12 @@ export async function makeSlots(options: SlotOptions): Promise<Slot[]> {
     if (passphrase.reveal() === '') throw new HoldfastError('key.invalid', { message: 'the passphrase is empty' });
     add(slotType.passphrase, await sealPassphraseSlot({ passphrase, dataKey, archiveId, random }));
   }
-  for (const recipient of keys.recipients ?? []) add(slotType.age, await sealAgeSlot(recipient, dataKey));
+  for (const recipient of keys.recipients ?? []) {
+    // An identity or a passphrase given here by mistake must not be quoted.
+    if (!recipient.startsWith('age1')) {
+      throw new HoldfastError('key.invalid', { message: 'what was given as a recipient is none' });
+    }
+    add(slotType.age, await sealAgeSlot(recipient, dataKey));
+  }
   return slots;
 }

@@ -69,7 +69,8 @@ function expandBounded(codec: Codec, bytes: Uint8Array, maximumBytes: number): U
     case 'xz':
       return runTool('xz', ['-d', '-c', '-T1'], bytes, maximumBytes);
   }
-  const options = { chunkSize: Math.max(64, maximumBytes), maxOutputLength: Math.max(1, maximumBytes) };
+  // One chunk that is never quite full: zlib takes another where it is.
+  const options = { chunkSize: maximumBytes + 64, maxOutputLength: Math.max(1, maximumBytes) };
   try {
     return codec === 'zstd' ? zstdDecompressSync(bytes, options) : gunzipSync(bytes, options);
   } catch (cause) {

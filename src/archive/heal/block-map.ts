@@ -14,12 +14,13 @@ export interface Extent {
 /** A layer is read as one bit of a block's state. */
 export const maximumLayers = 16;
 
-/** Spreads extents over layers in which no position stands twice. */
+/** Spreads extents over layers in which no position stands twice; what more layers than are read would hold is left out. */
 function layered(extents: readonly Extent[]): Extent[][] {
   const layers: Extent[][] = [];
   const ends: number[] = [];
   for (const extent of [...extents].sort((a, b) => a.position - b.position)) {
     let layer = ends.findIndex((end) => end <= extent.position);
+    if (layer === -1 && layers.length === maximumLayers) continue;
     if (layer === -1) layer = layers.push([]) - 1;
     layers[layer]?.push(extent);
     ends[layer] = extent.position + extent.count;
@@ -38,7 +39,7 @@ export class BlockMap {
 
   /** `guesses` are places where a block may lie by what lies beside it; they are read last. */
   constructor(extents: readonly Extent[], guesses: readonly Extent[] = []) {
-    const primary = layered(extents).slice(0, maximumLayers);
+    const primary = layered(extents);
     this.primaryLayers = primary.length;
     this.layers = [...primary, ...layered(guesses)].slice(0, maximumLayers);
   }

@@ -1,7 +1,7 @@
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { Header } from '../header.ts';
 import type { RandomAccess } from '../random-access.ts';
-import { type SegmentKind, type SegmentSeal, sealedOverheadBytes } from '../seal/segment-cipher.ts';
+import { type SegmentKind, type SegmentSeal, sealedOverheadBytes, segmentKind } from '../seal/segment-cipher.ts';
 import { BufferPool } from '../worker/buffer-pool.ts';
 import type { LoadResult, LoadTask } from '../worker/protocol.ts';
 import type { BlockMap } from './block-map.ts';
@@ -16,7 +16,7 @@ export interface SegmentPlace {
   readonly kind: SegmentKind;
   readonly offset: number;
   readonly length: number;
-  /** Most bytes that it may expand to. */
+  /** Most bytes that it may expand to; for a data segment just so many. */
   readonly maximumPlainBytes: number;
 }
 
@@ -161,6 +161,9 @@ export class BlockStore {
       result = await this.#tryLoad(place, into, { firstData, count, layers: this.allLayers(), patches });
     }
     if (result.missing.length > 0) throw new HoldfastError('archive.damaged');
+    if (place.kind === segmentKind.data && result.plainLength !== place.maximumPlainBytes) {
+      throw new HoldfastError('archive.corrupt', { message: `segment ${place.number} is shorter than the index says` });
+    }
     return result.plainLength;
   }
 
@@ -209,7 +212,7 @@ export class BlockStore {
       number: place.number,
       kind: place.kind,
       maximumPlainBytes: Math.min(place.maximumPlainBytes, into.length),
-      compressed: place.kind !== 2,
+      compressed: place.kind !== segmentKind.tail,
       into,
     });
   }
@@ -247,7 +250,9 @@ export class BlockStore {
     if (this.#located.scanned || numbers.every((number) => first.get(number) !== undefined)) return first;
     this.#relocating ??= this.#relocate();
     await this.#relocating;
-    const found = await Promise.all(numbers.map(async (number) => [number, await this.#readIntact(number)] as const));
+    // The scan may have found that the archive is shorter than its file's size told.
+    const inside = numbers.filter((number) => number < this.layout.totalDataBlocks);
+    const found = await Promise.all(inside.map(async (number) => [number, await this.#readIntact(number)] as const));
     const missing = found.filter(([, payload]) => payload === undefined).map(([number]) => number);
     return new Map([...found, ...(await this.#healer.heal(missing))]);
   }

@@ -1,8 +1,10 @@
 import { BufferPool } from '../worker/buffer-pool.ts';
+import { freeMemory } from '../worker/free-memory.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
 import { blockKind, headerBlocks } from './block.ts';
 import {
   blockSizeBytes,
+  frameSizeBytes,
   headerReplicas,
   Layout,
   payloadSizeBytes,
@@ -12,32 +14,14 @@ import {
 
 /** Blocks that a worker frames at once: about 1 MiB. */
 const windowBlocks = 256;
-const windowsInFlight = 6;
+const windowsInFlight = 4;
 
-/** A piece of the sealed stream; `release` is called when its memory is no longer needed. */
-export interface StreamPiece {
-  readonly bytes: Uint8Array;
-  readonly release: () => void;
-}
-
+/** Blocks whose payloads are being filled in, where they will stand when they are framed. */
 interface Window {
-  pieces: Uint8Array[];
-  releases: (() => void)[];
+  readonly buffer: Uint8Array;
+  readonly capacityBlocks: number;
   filledBytes: number;
-  lost: number[];
-}
-
-function emptyWindow(): Window {
-  return { pieces: [], releases: [], filledBytes: 0, lost: [] };
-}
-
-/** Calls `release` after the `count`th call of the function that it returns. */
-function releaseAfter(count: number, release: () => void): () => void {
-  let left = count;
-  return () => {
-    left--;
-    if (left === 0) release();
-  };
+  readonly lost: number[];
 }
 
 export interface BlockWriterOptions {
@@ -58,7 +42,7 @@ export class BlockWriter {
   readonly #options: BlockWriterOptions;
   readonly #windows = new BufferPool({ count: windowsInFlight, sizeBytes: windowBlocks * blockSizeBytes });
   readonly #fullBandData: number;
-  #window = emptyWindow();
+  #window: Window | undefined;
   /** Data blocks handed to workers. */
   #totalData = 0;
   #position = 0;
@@ -76,40 +60,26 @@ export class BlockWriter {
     this.#windows.fail(error);
   }
 
-  /** Appends to the sealed stream; resolves when there is room for more. */
-  async append(piece: StreamPiece): Promise<void> {
-    const { bytes } = piece;
-    if (bytes.length === 0) {
-      piece.release();
-      return;
-    }
-    const cuts: Uint8Array[] = [];
-    let offset = 0;
-    let room = this.#room();
-    while (offset < bytes.length) {
-      const length = Math.min(bytes.length - offset, room);
-      cuts.push(bytes.subarray(offset, offset + length));
-      offset += length;
-      room = offset < bytes.length ? this.#capacity(this.#bandDataAfter(cuts.length)) : 0;
-    }
-    const release = releaseAfter(cuts.length, piece.release);
-    for (const cut of cuts) {
-      this.#window.pieces.push(cut);
-      this.#window.releases.push(release);
-      this.#window.filledBytes += cut.length;
-      if (this.#room() === 0) await this.#flush();
+  /** Appends to the sealed stream. The memory may be used again once the promise is settled. */
+  async append(bytes: Uint8Array): Promise<void> {
+    let taken = 0;
+    while (taken < bytes.length) {
+      const window = this.#window ?? (await this.#begin());
+      taken += fillPayload(window, bytes.subarray(taken));
+      if (window.filledBytes === window.capacityBlocks * payloadSizeBytes) this.#flush(window);
     }
   }
 
   /** Marks the next payload as lost: its block stays zero. Only for a stream that is appended payload by payload. */
   async appendLost(): Promise<void> {
-    this.#window.lost.push(Math.floor(this.#window.filledBytes / payloadSizeBytes));
-    await this.append({ bytes: new Uint8Array(payloadSizeBytes), release: () => undefined });
+    const window = this.#window ?? (await this.#begin());
+    window.lost.push(window.filledBytes / payloadSizeBytes);
+    await this.append(new Uint8Array(payloadSizeBytes));
   }
 
   /** Writes what is left and the final headers. The stream's length must be a whole number of payloads. */
   async finish(): Promise<Layout> {
-    if (this.#window.filledBytes > 0) await this.#flush();
+    if (this.#window !== undefined) this.#flush(this.#window);
     const lastBandData = this.#bandData === 0 ? this.#fullBandData : this.#bandData;
     if (this.#bandData > 0) this.#endBand();
     this.#writeHeaders(blockKind.final, lastBandData);
@@ -117,44 +87,27 @@ export class BlockWriter {
     return new Layout(this.#totalData, this.#options.shape);
   }
 
-  /** Bytes of the window that are free. */
-  #room(): number {
-    return this.#capacity(this.#bandData) - this.#window.filledBytes;
-  }
-
-  #capacity(bandData: number): number {
-    return Math.min(windowBlocks, this.#fullBandData - bandData) * payloadSizeBytes;
-  }
-
-  /** The band's data blocks when `flushes` windows, from the one that is open on, will have been written. */
-  #bandDataAfter(flushes: number): number {
-    let bandData = this.#bandData;
-    for (let index = 0; index < flushes; index++) {
-      bandData += Math.min(windowBlocks, this.#fullBandData - bandData);
-      if (bandData === this.#fullBandData) bandData = 0;
-    }
-    return bandData;
-  }
-
-  async #flush(): Promise<void> {
-    const window = this.#window;
-    this.#window = emptyWindow();
+  async #begin(): Promise<Window> {
     if (this.#bandData === 0) {
       // Only one band's parity is made at a time, so that its memory is bounded.
       await this.#bandParity;
       this.#writeHeaders(blockKind.header, 0);
     }
-    const into = await this.#windows.acquire();
+    const buffer = await this.#windows.acquire();
+    const capacityBlocks = Math.min(windowBlocks, this.#fullBandData - this.#bandData);
+    this.#window = { buffer, capacityBlocks, filledBytes: 0, lost: [] };
+    return this.#window;
+  }
+
+  #flush(window: Window): void {
+    this.#window = undefined;
+    const { buffer, lost } = window;
     const count = Math.ceil(window.filledBytes / payloadSizeBytes);
-    const { pieces, lost } = window;
-    const framed = this.#options.workers
-      .run('frame', { pieces, firstPosition: this.#position, firstIndex: this.#bandData, count, lost, into })
-      .finally(() => {
-        for (const release of window.releases) release();
-      });
+    const task = { firstPosition: this.#position, firstIndex: this.#bandData, count, lost, blocks: buffer };
+    const framed = this.#options.workers.run('frame', task);
     this.#write(
-      framed.then(() => into.subarray(0, count * blockSizeBytes)),
-      () => this.#windows.release(into),
+      framed.then(() => buffer.subarray(0, count * blockSizeBytes)),
+      () => this.#windows.release(buffer),
     );
     this.#position += count;
     this.#bandData += count;
@@ -166,11 +119,15 @@ export class BlockWriter {
     const { workers, shape } = this.#options;
     const bandDataBlocks = this.#bandData;
     const firstPosition = this.#position;
-    const parity = workers
-      .broadcast('takeParity', { bandDataBlocks })
-      .then((partials) => workers.run('finishParity', { partials, bandDataBlocks, firstPosition }));
+    const parity = workers.broadcast('takeParity', { bandDataBlocks }).then((partials) =>
+      workers.run(
+        'finishParity',
+        { partials, bandDataBlocks, firstPosition },
+        partials.map((partial) => partial.buffer as ArrayBuffer),
+      ),
+    );
     this.#bandParity = parity;
-    this.#write(parity, () => undefined);
+    this.#write(parity, (blocks) => freeMemory(blocks));
     this.#position += new Layout(bandDataBlocks, shape).totalBlocks - 2 * headerReplicas - bandDataBlocks;
     this.#bandData = 0;
   }
@@ -183,15 +140,32 @@ export class BlockWriter {
   }
 
   /** Writes what a promise gives, after all that was queued before. */
-  #write(bytes: Promise<Uint8Array>, release: () => void): void {
+  #write(bytes: Promise<Uint8Array>, release: (written: Uint8Array) => void): void {
     const before = this.#output;
     this.#output = (async () => {
       await before;
-      await this.#options.sink(await bytes);
-      release();
+      const ready = await bytes;
+      await this.#options.sink(ready);
+      release(ready);
     })();
     // The error is seen where the output is awaited; until then it wakes those who wait for room.
     bytes.catch(() => undefined);
     this.#output.catch((error: unknown) => this.fail(error));
   }
+}
+
+/** Copies bytes to where payloads stand in the window's blocks, as many as there is room for; gives how many. */
+function fillPayload(window: Window, bytes: Uint8Array): number {
+  let taken = 0;
+  let block = Math.floor(window.filledBytes / payloadSizeBytes);
+  let filled = window.filledBytes - block * payloadSizeBytes;
+  while (taken < bytes.length && block < window.capacityBlocks) {
+    const length = Math.min(bytes.length - taken, payloadSizeBytes - filled);
+    window.buffer.set(bytes.subarray(taken, taken + length), block * blockSizeBytes + frameSizeBytes + filled);
+    taken += length;
+    block++;
+    filled = 0;
+  }
+  window.filledBytes += taken;
+  return taken;
 }

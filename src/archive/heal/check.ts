@@ -12,13 +12,13 @@ function blockAt(layer: Buffer, index: number): Buffer {
   return layer.subarray(index * blockSizeBytes, (index + 1) * blockSizeBytes);
 }
 
-/** The layers in which a block is intact, as bits; equal bytes are hashed once. */
+/** The layers in which a block is intact, as bits; bytes that are equal are hashed once. */
 function intactLayers(layers: readonly Buffer[], index: number, archiveId: Uint8Array, expected: Frame): number {
   let bits = 0;
   let known: Buffer | undefined;
   for (const [number, layer] of layers.entries()) {
     const block = blockAt(layer, index);
-    const intact = known === undefined ? isIntactBlock(block, archiveId, expected) : known.equals(block);
+    const intact = known?.equals(block) === true || isIntactBlock(block, archiveId, expected);
     if (!intact) continue;
     known = block;
     bits |= 1 << number;
@@ -37,19 +37,25 @@ function copyPayload(layers: readonly Buffer[], index: number, bits: number, int
   into.set(layer.subarray(start, start + payloadSizeBytes), offset);
 }
 
+/** The layers whose header is the archive's: one of another generation is whole, but it does not count any more. */
+function currentHeaders(layers: readonly Buffer[], index: number, headerBody: Uint8Array): number {
+  let bits = 0;
+  for (const [number, layer] of layers.entries()) {
+    const start = index * blockSizeBytes + frameSizeBytes;
+    if (layer.subarray(start, start + bodySizeBytes).equals(headerBody)) bits |= 1 << number;
+  }
+  return bits;
+}
+
 /** The `check` task. */
 export function checkBlocks(task: CheckTask, archiveId: Uint8Array, layout: Layout): CheckResult {
   const layers = task.layers.map(asBuffer);
   const intact = new Uint16Array(task.count);
   for (let index = 0; index < task.count; index++) {
     const expected = expectedFrame(layout, task.firstPosition + index);
-    let bits = intactLayers(layers, index, archiveId, expected);
-    if (bits !== 0 && (expected.kind === blockKind.header || expected.kind === blockKind.final)) {
-      // A header of another generation is whole, but it is not this archive's any more.
-      const layer = layers[firstLayer(bits)] as Buffer;
-      const start = index * blockSizeBytes + frameSizeBytes;
-      if (!layer.subarray(start, start + bodySizeBytes).equals(task.headerBody)) bits = 0;
-    }
+    const whole = intactLayers(layers, index, archiveId, expected);
+    const isHeader = expected.kind === blockKind.header || expected.kind === blockKind.final;
+    const bits = isHeader ? whole & currentHeaders(layers, index, task.headerBody) : whole;
     intact[index] = bits;
     if (bits !== 0 && task.payloads !== undefined && expected.kind === blockKind.data) {
       copyPayload(layers, index, bits, task.payloads, index * payloadSizeBytes);
@@ -124,7 +130,7 @@ function tryOpen(open: () => Buffer): Buffer | undefined {
   try {
     return open();
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'archive.corrupt') return undefined;
+    if (error instanceof HoldfastError && error.code === 'archive.damaged') return undefined;
     throw error;
   }
 }

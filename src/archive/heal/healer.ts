@@ -43,9 +43,11 @@ export class Healer {
   }
 
   #stripe(band: number, stripe: number): Promise<SolvedStripe> {
-    // Readers go forward: a band that lies behind is not asked for again, or is solved again.
-    if (band > this.#band) {
-      for (const key of this.#stripes.keys()) if (!key.startsWith(`${this.#band}/`)) this.#stripes.delete(key);
+    // Two bands are kept, as work goes on at the border of two; another is solved again.
+    if (band !== this.#band) {
+      for (const key of this.#stripes.keys()) {
+        if (!key.startsWith(`${this.#band}/`) && !key.startsWith(`${band}/`)) this.#stripes.delete(key);
+      }
       this.#band = band;
     }
     const key = `${band}/${stripe}`;

@@ -179,7 +179,7 @@ async function scanForHeaders(options: LocateOptions): Promise<LocatedHeader> {
 export async function findWholeHeader(
   sources: readonly RandomAccess[],
   archiveId: string | undefined,
-): Promise<LocatedHeader | undefined> {
+): Promise<LocatedHeader | 'several' | undefined> {
   const bodies: Uint8Array[] = [];
   for (const source of sources) {
     for (const block of await readBlocksAt(source, nominalHeaderOffsets(source.sizeBytes, 1))) {
@@ -189,12 +189,16 @@ export async function findWholeHeader(
       if (archiveId === undefined || hex(body.subarray(12, 28)) === archiveId) bodies.push(body);
     }
   }
+  // Headers of several archives: which is meant is not for this function to say.
+  const ids = new Set(bodies.map((body) => hex(body.subarray(12, 28))));
+  if (ids.size > 1) return 'several';
   return bodies.length === 0 ? undefined : newest(bodies);
 }
 
 /** Finds the header: at its places, by majority where all of these are damaged, by scanning. */
 export async function findHeader(options: LocateOptions): Promise<LocatedHeader> {
   const whole = await findWholeHeader(options.sources, options.archiveId);
+  if (whole === 'several') return await scanForHeaders(options);
   if (whole !== undefined) return whole;
   const damaged: Buffer[] = [];
   for (const source of options.sources) {
@@ -211,7 +215,7 @@ async function nominalExtents(
   source: RandomAccess,
   index: number,
   header: Header,
-): Promise<{ extents: Extent[]; layout: Layout; exact: boolean } | undefined> {
+): Promise<{ extents: Extent[]; layout: Layout } | undefined> {
   const { copies } = header;
   const blocks = Math.floor(source.sizeBytes / blockSizeBytes);
   const aligned = source.sizeBytes % blockSizeBytes === 0;
@@ -231,7 +235,7 @@ async function nominalExtents(
   if (!exact && !(copies === 2 && blocks > total * 2)) return undefined;
   const starts = Array.from({ length: copies }, (_, copy) => (copy === copies - 1 ? blocks - total : copy * total));
   const extents = starts.map((start) => ({ source: index, offset: start * blockSizeBytes, position: 0, count: total }));
-  return (await agrees(source, header, extents)) ? { extents, layout, exact } : undefined;
+  return (await agrees(source, header, extents)) ? { extents, layout } : undefined;
 }
 
 /** Whether intact blocks stand where the extents say; where none is intact at all, there is nothing better to go by. */
@@ -290,6 +294,26 @@ class LayoutEvidence {
   }
 }
 
+/** Whether each source begins and ends with a copy and has all of them, with nothing but filler between. */
+function inPlace(
+  extents: readonly Extent[],
+  layout: Layout,
+  header: Header,
+  sources: readonly RandomAccess[],
+): boolean {
+  return sources.every((source, index) => {
+    const own = extents.filter((extent) => extent.source === index);
+    const last = own.at(-1);
+    return (
+      own.length === header.copies &&
+      own.every((extent) => extent.position === 0 && extent.count === layout.totalBlocks) &&
+      own[0]?.offset === 0 &&
+      last !== undefined &&
+      last.offset + last.count * blockSizeBytes === source.sizeBytes
+    );
+  });
+}
+
 /** Finds all blocks of the archive by scanning all sources. */
 async function locateByScan(found: LocatedHeader, options: LocateOptions): Promise<Located> {
   const evidence = new LayoutEvidence(found.header);
@@ -315,7 +339,8 @@ async function locateByScan(found: LocatedHeader, options: LocateOptions): Promi
   const guesses = collectors.flatMap((collector, index) =>
     collector.guesses(options.sources[index]?.sizeBytes ?? 0, layout.totalBlocks),
   );
-  return { ...found, layout, map: new BlockMap(extents, guesses), inPlace: false, scanned: true };
+  const map = new BlockMap(extents, guesses);
+  return { ...found, layout, map, inPlace: inPlace(extents, layout, found.header, options.sources), scanned: true };
 }
 
 /** Finds an archive in one or more sources that hold it. Throws `archive.not_an_archive`, `archive.ambiguous`, `archive.damaged` and what a header gives. */
@@ -329,8 +354,7 @@ export async function locate(options: LocateOptions): Promise<Located> {
   const alike = nominal.every((one) => one?.layout.totalDataBlocks === layout?.totalDataBlocks);
   if (layout === undefined || !alike) return await locateByScan(found, options);
   const extents = nominal.flatMap((one) => one?.extents ?? []);
-  const inPlace = nominal.every((one) => one?.exact === true);
-  return { ...found, layout, map: new BlockMap(extents), inPlace, scanned: false };
+  return { ...found, layout, map: new BlockMap(extents), inPlace: true, scanned: false };
 }
 
 /** Looks again, by scanning: for when blocks are not where they should be. */

@@ -9,8 +9,12 @@ function found(bytes: Buffer, offset: number): FoundBlock | undefined {
   const block = bytes.subarray(offset, offset + blockSizeBytes);
   if (block.length < blockSizeBytes) return undefined;
   const frame = readFrame(block);
-  if (frame === undefined || !hasRightHash(block)) return undefined;
+  if (frame === undefined) return undefined;
   const isHeader = frame.kind === blockKind.header || frame.kind === blockKind.final;
+  // Cheaper than a hash, which would be made at every byte of a run of zeros where the archive id is zeros.
+  if (isHeader && block.compare(headerMagic, 0, headerMagic.length, frameSizeBytes, frameSizeBytes + 8) !== 0)
+    return undefined;
+  if (!hasRightHash(block)) return undefined;
   const body = isHeader ? Uint8Array.from(block.subarray(frameSizeBytes, frameSizeBytes + bodySizeBytes)) : undefined;
   return { ...frame, offset, ...(body === undefined ? {} : { body }) };
 }

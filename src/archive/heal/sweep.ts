@@ -151,7 +151,8 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
   const layerNumbers = store.allLayers();
   const inFlight = workers.threadCount + 2;
   // One buffer holds a window of each layer, and its payloads: so none waits for a second one.
-  const buffers = new BufferPool({ count: inFlight + 1, sizeBytes: (layerNumbers.length + 1) * windowBytes });
+  const parts = layerNumbers.length + (options.onWindow === undefined ? 0 : 1);
+  const buffers = new BufferPool({ count: inFlight + 1, sizeBytes: parts * windowBytes });
   const readRange = async (range: SweepRange) => {
     const buffer = await buffers.acquire();
     const sizeBytes = range.count * blockSizeBytes;

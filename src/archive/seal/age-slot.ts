@@ -6,11 +6,16 @@ import { dataKeySizeBytes } from './key-schedule.ts';
 
 const maximumBodyBytes = 1024;
 
+/** A recipient is public; anything else given in its place may be a secret and is not repeated. */
+function shown(recipient: string): string {
+  return recipient.startsWith('age1') ? `: ${recipient.slice(0, 80)}` : '';
+}
+
 export async function sealAgeSlot(recipient: string, dataKey: Uint8Array): Promise<Uint8Array> {
   const { Encrypter } = await import('age-encryption');
   const encrypter = new Encrypter();
   if (!/^age1[02-9ac-hj-np-z]{58}$/.test(recipient)) {
-    throw new HoldfastError('key.invalid', { message: `not an age X25519 recipient: ${recipient.slice(0, 80)}` });
+    throw new HoldfastError('key.invalid', { message: `not an age X25519 recipient${shown(recipient)}` });
   }
   try {
     encrypter.addRecipient(recipient);

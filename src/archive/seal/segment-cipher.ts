@@ -58,15 +58,15 @@ export function sealSegment(
   return bytes.length + tagSizeBytes;
 }
 
-/** Opens a sealed segment; throws `archive.corrupt` where its tag is wrong. */
+/** Opens a sealed segment; throws `archive.damaged` where its tag is wrong. */
 export function openSegment(
   seal: SegmentSeal,
   segment: { readonly number: number; readonly kind: SegmentKind; readonly bytes: Uint8Array },
 ): Buffer {
   const { number, kind, bytes } = segment;
   const refuse = (cause?: unknown) =>
-    new HoldfastError('archive.corrupt', {
-      message: `segment ${number} does not authenticate`,
+    new HoldfastError('archive.damaged', {
+      message: `segment ${number} does not authenticate: it was altered, and the blocks that hold it were made to fit`,
       context: { segment: number },
       cause,
     });

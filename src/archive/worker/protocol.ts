@@ -36,15 +36,14 @@ export interface SealTask {
 }
 
 export interface FrameTask {
-  /** Payload bytes, joined; zeros fill up the last block. */
-  readonly pieces: readonly Uint8Array[];
+  /** Blocks whose payloads stand in their place; frame and hashes are written around them. */
+  readonly blocks: Uint8Array;
   readonly firstPosition: number;
   /** Index of the first block in its band. */
   readonly firstIndex: number;
   readonly count: number;
   /** Indexes, from the first block on, whose payload is lost: their block stays zero, so that it stays known as lost. */
   readonly lost: readonly number[];
-  readonly into: Uint8Array;
 }
 
 export interface FinishParityTask {

@@ -39,13 +39,17 @@ class TaskThread {
     return this.#pending.size;
   }
 
-  run<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output']> {
+  run<Name extends TaskName>(
+    name: Name,
+    input: Tasks[Name]['input'],
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<Tasks[Name]['output']> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const id = this.#nextId++;
     const request: TaskRequest<Name> = { id, name, input };
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve: resolve as (output: unknown) => void, reject });
-      this.#worker.postMessage(request);
+      this.#worker.postMessage(request, transfer);
     });
   }
 
@@ -87,12 +91,16 @@ export class WorkerPool {
     await this.broadcast('configure', setup);
   }
 
-  /** Runs a task on the thread that has the least to do. */
-  run<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output']> {
+  /** Runs a task on the thread that has the least to do. What is transferred is gone here. */
+  run<Name extends TaskName>(
+    name: Name,
+    input: Tasks[Name]['input'],
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<Tasks[Name]['output']> {
     let chosen = this.#threads[0];
     for (const thread of this.#threads) if (thread.pendingCount < (chosen?.pendingCount ?? 0)) chosen = thread;
     if (chosen === undefined) throw new Error('a pool has at least one thread');
-    return chosen.run(name, input);
+    return chosen.run(name, input, transfer);
   }
 
   /** Runs a task on every thread, after what was sent to each before. */

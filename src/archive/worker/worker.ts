@@ -2,16 +2,9 @@ import { createHash, type Hash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import { compressSegment } from '../compress/codec.ts';
-import { blockKind, sealBlock } from '../heal/block.ts';
+import { asBuffer, blockKind, sealBlock } from '../heal/block.ts';
 import { checkBlocks, loadSegment } from '../heal/check.ts';
-import {
-  bandGeometry,
-  blockSizeBytes,
-  bodySizeBytes,
-  frameSizeBytes,
-  Layout,
-  payloadSizeBytes,
-} from '../heal/geometry.ts';
+import { bandGeometry, blockSizeBytes, bodySizeBytes, frameSizeBytes, Layout } from '../heal/geometry.ts';
 import { finishParity, ParityAccumulator } from '../heal/parity-accumulator.ts';
 import { scanBlocks } from '../heal/scan.ts';
 import { solveStripe } from '../heal/solve.ts';
@@ -79,32 +72,10 @@ function hash(task: { bytes: Uint8Array; spans: readonly HashSpan[] }): { entry:
   return ended;
 }
 
-/** Copies joined payload bytes into the places that they have in framed blocks. */
-function spreadPayloads(pieces: readonly Uint8Array[], into: Uint8Array, count: number): void {
-  let block = 0;
-  let filled = 0;
-  for (const piece of pieces) {
-    let taken = 0;
-    while (taken < piece.length) {
-      const length = Math.min(piece.length - taken, payloadSizeBytes - filled);
-      const start = block * blockSizeBytes + frameSizeBytes + filled;
-      into.set(piece.subarray(taken, taken + length), start);
-      taken += length;
-      filled += length;
-      if (filled === payloadSizeBytes) {
-        block++;
-        filled = 0;
-      }
-    }
-  }
-  if (filled > 0) into.fill(0, block * blockSizeBytes + frameSizeBytes + filled, count * blockSizeBytes);
-}
-
 function frame(task: FrameTask): undefined {
   const { archiveId, shape } = configured();
   accumulator ??= new ParityAccumulator(shape);
-  spreadPayloads(task.pieces, task.into, task.count);
-  const bytes = Buffer.from(task.into.buffer, task.into.byteOffset, task.count * blockSizeBytes);
+  const bytes = asBuffer(task.blocks).subarray(0, task.count * blockSizeBytes);
   for (let index = 0; index < task.count; index++) {
     const block = bytes.subarray(index * blockSizeBytes, (index + 1) * blockSizeBytes);
     sealBlock(block, archiveId, {
@@ -127,6 +98,7 @@ function takeParity(task: { bandDataBlocks: number }): Uint8Array {
 function finishBandParity(task: FinishParityTask): Uint8Array {
   const { archiveId, shape } = configured();
   const bodies = finishParity([...task.partials], task.bandDataBlocks, shape.dataBlocks, shape.parityBlocks);
+  for (const partial of task.partials) freeMemory(partial);
   const { stripes, parityRows } = bandGeometry(task.bandDataBlocks, shape);
   const blocks = Buffer.alloc(stripes * parityRows * blockSizeBytes);
   for (let index = 0; index < stripes * parityRows; index++) {
@@ -139,6 +111,7 @@ function finishBandParity(task: FinishParityTask): Uint8Array {
       ordinal: Math.floor(index / stripes),
     });
   }
+  freeMemory(bodies);
   return blocks;
 }
 

@@ -1,0 +1,1113 @@
+#!/usr/bin/env node
+// Takes the entries out of a `.holdfast` archive, intact or damaged, with nothing but Node: one file to keep beside the archives.
+// It follows docs/format.md ("section" below means there) and shares no code with Holdfast, on purpose. It repairs lost blocks from
+// the other copies and from parity; it does not repair single bytes within blocks, which `holdfast repair` does.
+//
+//   node holdfast-recover.mjs archive.holdfast out/ [--list] [--only GLOB] [--identity FILE] [--passphrase-file FILE] [--archive-id HEX]
+//
+// Exit codes: 0 all right, 2 usage, 11 something is lost (it is named, the rest is there), 12 wrong key, 13 not an archive, 1 else.
+
+import childProcess from 'node:child_process';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import zlib from 'node:zlib';
+
+const usage = `usage: node holdfast-recover.mjs archive.holdfast out/ [options]
+  --list                  shows the entries and writes nothing
+  --only GLOB             only entries whose path matches, or lies under it; may be repeated
+  --identity FILE         age identities (AGE-SECRET-KEY-1...), one a line
+  --passphrase-file FILE  the passphrase; else $HOLDFAST_PASSPHRASE, else it is asked for
+  --archive-id HEX        chooses one where a file holds several archives`;
+
+const BLOCK = 4096;
+const PAYLOAD = 4032;
+const BODY = 4048;
+const HEADER = 0;
+const DATA = 1;
+const PARITY = 2;
+const FINAL = 3;
+const MIB = 1048576;
+const POSITIONS = 2 ** 48;
+const CODECS = ['none', 'zstd', 'gzip', 'bzip2', 'xz'];
+
+/** An end that the user is told about, with its exit code. */
+class Failure extends Error {
+  constructor(exitCode, message) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+const corrupt = (what) => new Failure(11, `the archive contradicts itself: ${what}`);
+const damaged = (what) => new Failure(11, `damaged beyond repair: ${what}`);
+
+// ---------------------------------------------------------------------------------------------------- bytes
+
+const sha256 = (...parts) => {
+  const hash = crypto.createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+};
+const hkdf = (key, salt, info) => Buffer.from(crypto.hkdfSync('sha256', key, salt, info, 32));
+const same = (a, b) => a.length === b.length && crypto.timingSafeEqual(a, b);
+
+/** A 64-bit number; what no file can hold is refused where it is used, so it may be inexact above 2^53. */
+const u64 = (bytes, offset) => Number(bytes.readBigUInt64LE(offset));
+
+function bytesOfU64(value) {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(value));
+  return bytes;
+}
+
+/** Opens an AEAD whose tag stands at the end; undefined when the tag is wrong. */
+function openSealed(algorithm, key, nonce, sealed, associated) {
+  if (sealed.length < 16) return undefined;
+  const decipher = crypto.createDecipheriv(algorithm, key, nonce, { authTagLength: 16 });
+  if (associated) decipher.setAAD(associated);
+  decipher.setAuthTag(sealed.subarray(-16));
+  const plain = decipher.update(sealed.subarray(0, -16));
+  try {
+    return Buffer.concat([plain, decipher.final()]);
+  } catch {
+    return undefined; // Node's only way to say that the tag is wrong
+  }
+}
+
+/** A file that is read at any place; beyond its ends it has zeros. */
+class InputFile {
+  constructor(name) {
+    this.descriptor = fs.openSync(name, 'r');
+    this.size = fs.fstatSync(this.descriptor).size;
+  }
+
+  read(offset, length) {
+    const bytes = Buffer.alloc(length);
+    for (let done = 0; done < length && offset + done < this.size; ) {
+      let count = 0;
+      try {
+        count = fs.readSync(this.descriptor, bytes, done, length - done, offset + done);
+      } catch (error) {
+        if (error.code !== 'EIO') throw error;
+        // A disk that cannot read a sector: go on after it, the zeros in its place fail their hash.
+        if (length > BLOCK) return this.readInBlocks(offset, length);
+        return bytes;
+      }
+      if (count === 0) break;
+      done += count;
+    }
+    return bytes;
+  }
+
+  readInBlocks(offset, length) {
+    const parts = [];
+    for (let from = 0; from < length; from += BLOCK) {
+      parts.push(this.read(offset + from, Math.min(BLOCK, length - from)));
+    }
+    return Buffer.concat(parts);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------- section 4: GF(2^8)
+
+const EXP = new Uint8Array(510);
+const LOG = new Uint8Array(256);
+for (let power = 0, value = 1; power < 255; power++) {
+  EXP[power] = EXP[power + 255] = value;
+  LOG[value] = power;
+  value <<= 1;
+  if (value > 255) value ^= 0x11d;
+}
+const multiply = (a, b) => (a === 0 || b === 0 ? 0 : EXP[LOG[a] + LOG[b]]);
+
+/** target ^= factor * source, byte by byte. */
+function addMultiple(target, source, factor) {
+  if (factor === 0) return;
+  const row = new Uint8Array(256);
+  for (let value = 1; value < 256; value++) row[value] = multiply(value, factor);
+  for (let index = 0; index < target.length; index++) target[index] ^= row[source[index]];
+}
+
+/**
+ * Solves the unknown bodies of one stripe. `known`: [{ locator, body }], `unknown`: locators (exponents of alpha). The u unknown ones
+ * obey u of the equations "sum of c_X * X^r = 0": a Vandermonde system, solved by elimination with whole bodies on the right.
+ */
+function solveBodies(known, unknown) {
+  const size = unknown.length;
+  const rows = [];
+  for (let r = 0; r < size; r++) {
+    const right = new Uint8Array(BODY);
+    for (const { locator, body } of known) addMultiple(right, body, EXP[(locator * r) % 255]);
+    rows.push({ left: unknown.map((locator) => EXP[(locator * r) % 255]), right });
+  }
+  for (let pivot = 0; pivot < size; pivot++) {
+    const found = rows.findIndex((row, index) => index >= pivot && row.left[pivot] !== 0);
+    [rows[pivot], rows[found]] = [rows[found], rows[pivot]];
+    const inverse = EXP[255 - LOG[rows[pivot].left[pivot]]];
+    const left = rows[pivot].left.map((value) => multiply(value, inverse));
+    const right = new Uint8Array(BODY);
+    addMultiple(right, rows[pivot].right, inverse);
+    rows[pivot] = { left, right };
+    for (let other = 0; other < size; other++) {
+      const factor = rows[other].left[pivot];
+      if (other === pivot || factor === 0) continue;
+      rows[other].left = rows[other].left.map((value, index) => value ^ multiply(factor, left[index]));
+      addMultiple(rows[other].right, right, factor);
+    }
+  }
+  return rows.map((row) => Buffer.from(row.right));
+}
+
+// ---------------------------------------------------------------------------------------------------- sections 2 and 3: blocks
+
+function hashIsRight(block) {
+  const covered = block[28] === DATA ? 4064 : 4080;
+  const hash = sha256(block.subarray(0, covered)).subarray(0, 16);
+  return hash.equals(block.subarray(4080)) && (covered === 4080 || hash.equals(block.subarray(4064, 4080)));
+}
+
+/** What a block of T data blocks with K and M has to be at each position. */
+class Geometry {
+  constructor(dataCount, K, M) {
+    Object.assign(this, { dataCount, K, M, fullData: 64 * K, fullBlocks: 3 + 64 * K + 64 * M });
+    this.bandCount = Math.ceil(dataCount / this.fullData);
+    this.lastData = dataCount - (this.bandCount - 1) * this.fullData;
+    const last = this.stripes(this.lastData);
+    this.lastBlocks = 3 + this.lastData + last.count * last.rows;
+    this.blockCount = (this.bandCount - 1) * this.fullBlocks + this.lastBlocks + 3;
+  }
+
+  stripes(bandData) {
+    const count = bandData <= this.K ? 1 : bandData <= 8 * this.K ? 8 : 64;
+    const rows = Math.min(this.M, Math.max(2, Math.ceil((Math.ceil(bandData / count) * this.M) / this.K) + 4));
+    return { count, rows };
+  }
+
+  /** The geometry whose copy has `blockCount` blocks, or undefined: N grows strictly with T. */
+  static ofBlockCount(blockCount, K, M) {
+    if (!Number.isInteger(blockCount) || blockCount > POSITIONS) return undefined;
+    const fullBands = Math.max(0, Math.ceil((blockCount - 3) / (3 + 64 * K + 64 * M)) - 1);
+    for (let low = 1, high = 64 * K; low <= high; ) {
+      const middle = Math.floor((low + high) / 2);
+      const geometry = new Geometry(fullBands * 64 * K + middle, K, M);
+      if (geometry.blockCount === blockCount) return geometry;
+      if (geometry.blockCount < blockCount) low = middle + 1;
+      else high = middle - 1;
+    }
+    return undefined;
+  }
+
+  band(number) {
+    const data = number < this.bandCount - 1 ? this.fullData : this.lastData;
+    return { first: number * this.fullBlocks, data, stripes: this.stripes(data) };
+  }
+
+  /** The 32 bytes that a block begins with at this position. */
+  frame(id, position) {
+    const band = this.band(Math.min(Math.floor(position / this.fullBlocks), this.bandCount - 1));
+    const index = position - band.first;
+    const afterData = index - 3 - band.data;
+    const parityCount = band.stripes.count * band.stripes.rows;
+    let [kind, ordinal, bandSize] = [HEADER, index, 0];
+    if (index >= 3) [kind, ordinal] = [DATA, 0];
+    if (afterData >= 0) [kind, ordinal, bandSize] = [PARITY, Math.floor(afterData / band.stripes.count), band.data];
+    if (afterData >= parityCount) [kind, ordinal, bandSize] = [FINAL, afterData - parityCount, band.data];
+    const frame = Buffer.alloc(32);
+    id.copy(frame);
+    bytesOfU64(position).copy(frame, 16);
+    frame.writeUInt32LE(bandSize, 24);
+    frame[28] = kind;
+    frame[29] = ordinal;
+    return frame;
+  }
+
+  dataPosition(index) {
+    return Math.floor(index / this.fullData) * this.fullBlocks + 3 + (index % this.fullData);
+  }
+
+  /** The stripe of a data block: positions, locators, and the number of parity rows. */
+  stripeOf(dataIndex) {
+    const band = this.band(Math.floor(dataIndex / this.fullData));
+    const { count, rows } = band.stripes;
+    const stripe = (dataIndex % this.fullData) % count;
+    const members = [];
+    for (let d = stripe, index = 0; d < band.data; d += count, index++) {
+      members.push({ position: band.first + 3 + d, locator: this.M + index, isData: true });
+    }
+    for (let row = 0; row < rows; row++) {
+      members.push({ position: band.first + 3 + band.data + row * count + stripe, locator: row, isData: false });
+    }
+    return { members, rows };
+  }
+}
+
+/** Calls `found(offset, block)` for each place where `needle` stands `before` bytes into something; `found` returns bytes to skip. */
+function scan(file, needle, before, found) {
+  const chunk = 4 * MIB;
+  let next = 0;
+  for (let from = 0; from < file.size; from += chunk) {
+    const bytes = file.read(from, chunk + 2 * BLOCK);
+    for (let hit = bytes.indexOf(needle); hit !== -1 && hit < chunk + before; hit = bytes.indexOf(needle, hit + 1)) {
+      const offset = from + hit - before;
+      if (offset < next || offset + BLOCK > file.size) continue;
+      const block = hit < before ? file.read(offset, BLOCK) : bytes.subarray(hit - before, hit - before + BLOCK);
+      next = offset + Math.max(1, found(offset, block));
+    }
+  }
+}
+
+/** The blocks of one archive in a file, wherever they lie. */
+class Blocks {
+  constructor(file, id, header) {
+    Object.assign(this, { file, id, header, scanned: false, healed: 0 });
+    this.starts = []; // where the copies should begin
+    this.extents = []; // what a scan found: { position, offset, count }
+    this.buckets = new Map(); // the extents by position / 1024
+    this.votes = new Map(); // how many blocks tell each T
+    this.solved = new Map(); // payloads given back by parity, by position
+    this.layOut();
+  }
+
+  vote(geometry) {
+    if (geometry) this.votes.set(geometry.dataCount, (this.votes.get(geometry.dataCount) || 0) + 1);
+  }
+
+  /** Takes T from the last block, or from what a scan finds, or from the size alone. */
+  layOut() {
+    const { file, header } = this;
+    const last = file.read(Math.max(0, file.size - BLOCK), BLOCK);
+    if (last.subarray(0, 16).equals(this.id) && last[28] === FINAL && hashIsRight(last)) this.voteOf(last);
+    if (this.best() === undefined || this.best().blockCount * BLOCK * header.copies > file.size) {
+      this.votes.clear();
+      this.scanForBlocks();
+    }
+    const bySize = Geometry.ofBlockCount(file.size / BLOCK / header.copies, header.K, header.M);
+    this.geometry = this.best() || bySize;
+    if (this.geometry === undefined) throw damaged('nothing tells how many blocks there were');
+    const length = this.geometry.blockCount * BLOCK;
+    for (let copy = 0; copy < header.copies - 1; copy++) this.starts.push(copy * length);
+    this.starts.push(file.size - length);
+  }
+
+  best() {
+    const [first] = [...this.votes].sort((a, b) => b[1] - a[1]);
+    return first && new Geometry(first[0], this.header.K, this.header.M);
+  }
+
+  /** Final headers and parity blocks of the last band tell T. */
+  voteOf(block) {
+    const { K, M } = this.header;
+    const position = u64(block, 16);
+    if (block[28] === FINAL) this.vote(Geometry.ofBlockCount(position + 3 - block[29], K, M));
+    const bandSize = block.readUInt32LE(24);
+    if (block[28] !== PARITY || bandSize < 1 || bandSize >= 64 * K) return;
+    const band = Math.floor(position / (3 + 64 * K + 64 * M));
+    this.vote(new Geometry(band * 64 * K + bandSize, K, M));
+  }
+
+  /** Once, where the layout does not hold: remembers where blocks lie, as runs of following positions. */
+  scanForBlocks() {
+    this.scanned = true;
+    scan(this.file, this.id, 0, (offset, block) => {
+      const position = u64(block, 16);
+      if (position >= POSITIONS || !hashIsRight(block)) return 1;
+      this.voteOf(block);
+      const run = this.extents[this.extents.length - 1];
+      if (run && run.position + run.count === position && run.offset + run.count * BLOCK === offset) run.count++;
+      else this.extents.push({ position, offset, count: 1 });
+      return BLOCK;
+    });
+    for (const run of this.extents) {
+      for (let bucket = Math.floor(run.position / 1024); bucket * 1024 < run.position + run.count; bucket++) {
+        if (!this.buckets.has(bucket)) this.buckets.set(bucket, []);
+        this.buckets.get(bucket).push(run);
+      }
+    }
+  }
+
+  /** A block that is what this position needs, from any copy. */
+  fetch(position) {
+    const frame = this.geometry.frame(this.id, position);
+    const isHere = (offset) => {
+      const block = offset < 0 ? undefined : this.file.read(offset, BLOCK);
+      return block?.subarray(0, 32).equals(frame) && hashIsRight(block) ? block : undefined;
+    };
+    for (const start of this.starts) {
+      const block = isHere(start + position * BLOCK);
+      if (block) return block;
+    }
+    for (const run of this.buckets.get(Math.floor(position / 1024)) || []) {
+      const index = position - run.position;
+      const block = index >= 0 && index < run.count ? isHere(run.offset + index * BLOCK) : undefined;
+      if (block) return block;
+    }
+    return undefined;
+  }
+
+  /** The payload of a data block, healed where it has to be. */
+  payload(dataIndex) {
+    const position = this.geometry.dataPosition(dataIndex);
+    for (;;) {
+      const block = this.fetch(position);
+      if (block) return block.subarray(32, 32 + PAYLOAD);
+      if (!this.solved.has(position)) this.solveStripe(dataIndex);
+      if (this.solved.has(position)) return this.solved.get(position);
+      if (this.scanned) throw damaged(`block ${position}`);
+      this.scanForBlocks();
+    }
+  }
+
+  solveStripe(dataIndex) {
+    const { members, rows } = this.geometry.stripeOf(dataIndex);
+    const known = [];
+    const unknown = [];
+    for (const { position, locator, isData } of members) {
+      const block = this.fetch(position);
+      if (block) known.push({ locator, body: block.subarray(32, 32 + BODY) });
+      else unknown.push({ locator, position, isData });
+    }
+    if (unknown.length > rows) return;
+    if (this.solved.size > 4096) this.solved.clear(); // 16 MiB: what a burst in a band of the most parity can take
+    const bodies = solveBodies(
+      known,
+      unknown.map((member) => member.locator),
+    );
+    for (const [index, { position, isData }] of unknown.entries()) {
+      const payload = bodies[index].subarray(0, PAYLOAD);
+      const hash = sha256(this.geometry.frame(this.id, position), payload).subarray(0, 16);
+      if (!isData || !hash.equals(bodies[index].subarray(PAYLOAD))) continue;
+      this.solved.set(position, payload);
+      this.healed++;
+    }
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------- section 5: header and keys
+
+function parseHeader(body) {
+  if (body.toString('latin1', 0, 8) !== 'HOLDFAST') throw new Failure(13, 'this is not a Holdfast archive');
+  if (body.readUInt16LE(8) !== 1) throw new Failure(13, `format version ${body.readUInt16LE(8)} is not known here`);
+  const [cipher, codec, copies, K, M] = body.subarray(36, 41);
+  const segmentSize = body.readUInt32LE(44);
+  const length = body.readUInt16LE(48);
+  const slotCount = body.readUInt16LE(50);
+  const zeros = body.readUInt16LE(10) | body[41] | body[42] | body[43];
+  if (zeros !== 0) throw corrupt('reserved bytes of the header');
+  if (cipher > 1 || codec > 4 || copies < 1 || copies > 8) throw corrupt('cipher, codec or copies');
+  if (K < 1 || K > 253 || M < 2 || M > 64 || K + M > 255) throw corrupt('stripes');
+  if (segmentSize < 1 || segmentSize > 16 * MIB) throw corrupt('segment size');
+  if (length < 88 || length > BODY || slotCount > 16) throw corrupt('length of the header');
+  if (slotCount > 0 !== cipher > 0) throw corrupt('key slots and cipher');
+  const slots = [];
+  let offset = 56;
+  for (let index = 0; index < slotCount; index++) {
+    const labelEnd = offset + 16 + body[offset + 1];
+    const end = labelEnd + body.readUInt16LE(offset + 2);
+    if (body[offset + 1] > 64 || offset + 16 > length - 32 || end > length - 32) throw corrupt('key slots');
+    slots.push({
+      type: body[offset],
+      label: body.toString('utf8', offset + 16, labelEnd),
+      body: body.subarray(labelEnd, end),
+    });
+    offset = end;
+  }
+  if (offset !== length - 32) throw corrupt('key slots');
+  return {
+    id: body.subarray(12, 28),
+    encrypted: cipher === 1,
+    codec: CODECS[codec],
+    copies,
+    K,
+    M,
+    segmentSize,
+    slots,
+    generation: body.readUInt32LE(52),
+    fixed: body.subarray(0, 48),
+    authenticated: body.subarray(0, length - 32),
+    code: body.subarray(length - 32, length),
+  };
+}
+
+/** Tries a passphrase slot; a key, or undefined. */
+function openPassphraseSlot(header, slot, passphrases) {
+  if (slot.body.length !== 88) throw corrupt('a passphrase slot');
+  const [memory, passes, parallelism] = [0, 4, 8].map((offset) => slot.body.readUInt32LE(offset));
+  if (memory < 65536 || memory > MIB || passes < 3 || passes > 16 || parallelism < 4 || parallelism > 16) {
+    throw corrupt('Argon2id parameters out of bounds');
+  }
+  const associated = Buffer.concat([Buffer.from('holdfast/1 slot'), header.id]);
+  for (const passphrase of passphrases) {
+    const message = Buffer.from(passphrase.normalize('NFC'));
+    const nonce = slot.body.subarray(12, 28);
+    const key = crypto.argon2Sync('argon2id', { message, nonce, memory, passes, parallelism, tagLength: 32 });
+    const opened = openSealed('aes-256-gcm', key, slot.body.subarray(28, 40), slot.body.subarray(40), associated);
+    if (opened) return opened;
+  }
+  return undefined;
+}
+
+const x25519Private = (secret) =>
+  crypto.createPrivateKey({
+    key: Buffer.concat([Buffer.from('302e020100300506032b656e04220420', 'hex'), secret]),
+    format: 'der',
+    type: 'pkcs8',
+  });
+const x25519Public = (bytes) =>
+  crypto.createPublicKey({
+    key: Buffer.concat([Buffer.from('302a300506032b656e032100', 'hex'), bytes]),
+    format: 'der',
+    type: 'spki',
+  });
+
+/** Opens an age v1 file (C2SP age.md) whose payload is one short chunk. */
+function openAge(file, secret) {
+  const endOfHeader = file.indexOf('\n--- ');
+  const endOfCode = file.indexOf('\n', endOfHeader + 1);
+  if (endOfHeader < 0 || endOfCode < 0) return undefined;
+  const lines = file.toString('latin1', 0, endOfHeader).split('\n');
+  if (lines[0] !== 'age-encryption.org/v1') return undefined;
+  const identity = x25519Private(secret);
+  const recipient = crypto.createPublicKey(identity).export({ format: 'der', type: 'spki' }).subarray(-32);
+  for (const [index, line] of lines.entries()) {
+    const share = Buffer.from(line.startsWith('-> X25519 ') ? line.slice(10) : '', 'base64');
+    if (share.length !== 32) continue;
+    let shared;
+    try {
+      shared = crypto.diffieHellman({ privateKey: identity, publicKey: x25519Public(share) });
+    } catch {
+      continue; // a share of low order: not an honest recipient
+    }
+    const wrapKey = hkdf(shared, Buffer.concat([share, recipient]), 'age-encryption.org/v1/X25519');
+    const fileKey = openSealed(
+      'chacha20-poly1305',
+      wrapKey,
+      Buffer.alloc(12),
+      Buffer.from(lines[index + 1] || '', 'base64'),
+    );
+    if (fileKey?.length !== 16) continue;
+    const code = crypto
+      .createHmac('sha256', hkdf(fileKey, '', 'header'))
+      .update(file.subarray(0, endOfHeader + 4))
+      .digest();
+    if (!same(code, Buffer.from(file.toString('latin1', endOfHeader + 5, endOfCode), 'base64'))) continue;
+    const payloadKey = hkdf(fileKey, file.subarray(endOfCode + 1, endOfCode + 17), 'payload');
+    const lastChunk = Buffer.concat([Buffer.alloc(11), Buffer.from([1])]);
+    return openSealed('chacha20-poly1305', payloadKey, lastChunk, file.subarray(endOfCode + 17));
+  }
+  return undefined;
+}
+
+/** The 32 bytes of an AGE-SECRET-KEY-1... (Bech32). */
+function parseIdentity(text) {
+  const alphabet = 'qpzry9x8gf2tvdw0s3jn54khce6mua7l';
+  const lower = text.toLowerCase();
+  const values = [...lower.slice(16)].map((letter) => alphabet.indexOf(letter));
+  if (!lower.startsWith('age-secret-key-1') || values.length !== 58 || values.includes(-1)) {
+    throw new Failure(2, 'the identity file holds a line that is not an age identity');
+  }
+  const name = [...'age-secret-key-'].map((letter) => letter.charCodeAt(0));
+  let sum = 1;
+  for (const value of [...name.map((code) => code >> 5), 0, ...name.map((code) => code & 31), ...values]) {
+    const top = sum >>> 25;
+    sum = ((sum & 0x1ffffff) << 5) ^ value;
+    for (const [bit, part] of [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3].entries()) {
+      if ((top >> bit) & 1) sum ^= part;
+    }
+  }
+  if (sum !== 1) throw new Failure(2, 'an age identity has a typing error: its check digits are wrong');
+  const bits = values
+    .slice(0, 52)
+    .map((value) => value.toString(2).padStart(5, '0'))
+    .join('');
+  return Buffer.from(
+    bits
+      .slice(0, 256)
+      .match(/.{8}/g)
+      .map((byte) => Number.parseInt(byte, 2)),
+  );
+}
+
+/** The data key, or undefined when no key fits. */
+function openSlots(header, keys) {
+  for (const slot of header.slots) {
+    let key;
+    if (slot.type === 1) key = openPassphraseSlot(header, slot, keys.passphrases);
+    if (slot.type === 2) for (const identity of keys.identities) key = key || openAge(slot.body, identity);
+    if (key && key.length === 32) return key;
+  }
+  return undefined;
+}
+
+/** Section 7, steps 1 and 2: the newest header that a key opens and whose code is right. */
+function unlock(headers, keys) {
+  let failure = new Failure(12, 'no key opens this archive');
+  for (const header of headers) {
+    const dataKey = header.encrypted ? openSlots(header, keys) : Buffer.alloc(32);
+    if (!dataKey) continue;
+    const hmac = () =>
+      crypto
+        .createHmac('sha256', hkdf(dataKey, header.id, 'holdfast/1 header'))
+        .update(header.authenticated)
+        .digest();
+    if (same(header.encrypted ? hmac() : sha256(header.authenticated), header.code)) return { header, dataKey };
+    failure = corrupt('the code of the header is wrong');
+  }
+  throw failure;
+}
+
+/** Distinct headers of one archive, the newest first. */
+function findHeaders(file, wantedId) {
+  const byId = new Map();
+  const keep = (block) => {
+    const intact =
+      (block[28] === HEADER || block[28] === FINAL) &&
+      block.toString('latin1', 32, 40) === 'HOLDFAST' &&
+      hashIsRight(block);
+    const id = block.toString('hex', 0, 16);
+    if (!intact || (wantedId && id !== wantedId)) return false;
+    const bodies = byId.get(id) || byId.set(id, new Map()).get(id);
+    if (bodies.size < 64)
+      bodies.set(block.toString('latin1', 32, 32 + BODY), Buffer.from(block.subarray(32, 32 + BODY)));
+    return true;
+  };
+  const bothEnds = keep(file.read(0, BLOCK)) && file.size > BLOCK && keep(file.read(file.size - BLOCK, BLOCK));
+  const bodies = [];
+  if (!bothEnds || byId.size > 1) {
+    byId.clear();
+    scan(file, 'HOLDFAST', 32, (_offset, block) => {
+      if (keep(block)) return BLOCK;
+      if (bodies.length < 64) bodies.push(Buffer.from(block.subarray(32, 32 + BODY)));
+      return 1;
+    });
+  }
+  if (byId.size > 1) {
+    throw new Failure(
+      13,
+      `more than one archive stands in this file; choose with --archive-id: ${[...byId.keys()].join(', ')}`,
+    );
+  }
+  const [found] = byId.values();
+  if (!found) return [headerByMajority(file, bodies)];
+  return [...found.values()].map(parseHeader).sort((a, b) => b.generation - a.generation);
+}
+
+/** No header block is intact: each byte is what most of the damaged ones say. */
+function headerByMajority(file, bodies) {
+  const last = file.size - BLOCK;
+  for (const offset of [0, BLOCK, 2 * BLOCK, last - 2 * BLOCK, last - BLOCK, last]) {
+    const body = file.read(Math.max(0, offset), BLOCK).subarray(32, 32 + BODY);
+    const alike = [...'HOLDFAST'].filter((letter, index) => body[index] === letter.charCodeAt(0)).length;
+    if (alike >= 5 && alike < 8) bodies.push(body); // those with all 8 were found by scanning
+  }
+  const majority = Buffer.alloc(BODY);
+  for (let index = 0; index < BODY; index++) {
+    const counts = new Map();
+    for (const body of bodies) counts.set(body[index], (counts.get(body[index]) || 0) + 1);
+    majority[index] = [...counts].reduce((best, next) => (next[1] > best[1] ? next : best), [0, 0])[0];
+  }
+  try {
+    return parseHeader(majority);
+  } catch {
+    throw new Failure(13, 'this is not a Holdfast archive, or nothing of its header is left');
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------- section 6: segments and index
+
+/** Expands one member to exactly `length` bytes, never to more; an index part (no length) to 16 MiB at most. */
+function expand(codec, bytes, length) {
+  const limit = length === undefined ? 16 * MIB : length;
+  let plain;
+  try {
+    const options = { maxOutputLength: limit };
+    if (codec === 'none') plain = bytes;
+    else if (codec === 'zstd') plain = zlib.zstdDecompressSync(bytes, options);
+    else if (codec === 'gzip') plain = zlib.gunzipSync(bytes, options);
+    else plain = expandByTool(codec, bytes, limit);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw corrupt(`a segment does not expand (${error.code || error.message})`);
+  }
+  if (plain.length > limit || (length !== undefined && plain.length !== length))
+    throw corrupt('the plain length of a segment');
+  return plain;
+}
+
+function expandByTool(codec, bytes, limit) {
+  const result = childProcess.spawnSync(codec, ['-dc'], { input: bytes, maxBuffer: limit + 1 });
+  if (result.error && result.error.code === 'ENOENT')
+    throw new Failure(1, `the program "${codec}" is needed: install it`);
+  if (result.error) throw result.error;
+  if (result.status !== 0) throw corrupt(`${codec} cannot expand a segment`);
+  return result.stdout;
+}
+
+/** Numbers of the index: whole, exact, not negative. */
+function whole(value, what) {
+  if (!Number.isSafeInteger(value) || value < 0) throw corrupt(what);
+  return value;
+}
+
+class Archive {
+  constructor(blocks, header, dataKey) {
+    Object.assign(this, { blocks, header, opened: new Map(), parts: [], segments: new Map(), lostParts: 0 });
+    this.segmentKey = hkdf(dataKey, header.id, 'holdfast/1 segment');
+    this.fixedDigest = sha256(header.fixed);
+    this.streamLength = blocks.geometry.dataCount * PAYLOAD;
+    this.readTail();
+    this.readParts();
+  }
+
+  readStream(offset, length) {
+    if (offset + length > this.streamLength) throw corrupt('a segment lies outside the archive');
+    const first = Math.floor(offset / PAYLOAD);
+    const payloads = [];
+    for (let index = first; index * PAYLOAD < offset + length; index++) payloads.push(this.blocks.payload(index));
+    const from = offset - first * PAYLOAD;
+    return Buffer.concat(payloads).subarray(from, from + length);
+  }
+
+  unseal(number, kind, sealed) {
+    const associated = Buffer.concat([this.fixedDigest, bytesOfU64(number), Buffer.from([kind])]);
+    if (this.header.encrypted) {
+      const nonce = Buffer.concat([Buffer.alloc(4), bytesOfU64(number)]);
+      return openSealed('aes-256-gcm', this.segmentKey, nonce, sealed, associated);
+    }
+    const bytes = sealed.subarray(0, Math.max(0, sealed.length - 16));
+    return same(sha256(associated, bytes).subarray(0, 16), sealed.subarray(bytes.length)) ? bytes : undefined;
+  }
+
+  readTail() {
+    const end = this.readStream(this.streamLength - 96, 96);
+    const number = u64(end, 0);
+    const tail = number < 2 ** 53 ? this.unseal(number, 2, end.subarray(8)) : undefined;
+    if (!tail) throw damaged('the tail, which leads to the index');
+    const [count, length, size, entries, segment, offset] = [0, 8, 16, 24, 32, 40].map((at) => u64(tail, at));
+    Object.assign(this, {
+      segmentCount: count,
+      sealedLength: length,
+      size,
+      entryCount: entries,
+      partCount: tail.readUInt32LE(52),
+    });
+    this.lastPart = { segment, offset, length: tail.readUInt32LE(48) };
+    const ends = segment === count - 1 && offset + this.lastPart.length === length;
+    if (count !== number || length > this.streamLength - 96 || this.partCount < 1 || !ends) throw corrupt('the tail');
+  }
+
+  readPart({ segment, offset, length }) {
+    if (length > 16 * MIB + 65536) throw corrupt('the length of an index part');
+    const bytes = this.unseal(segment, 1, this.readStream(offset, length));
+    if (!bytes) throw damaged(`segment ${segment}, a part of the index`);
+    const plain = expand(this.header.codec, bytes);
+    if (plain.length === 0 || plain[plain.length - 1] !== 10) throw corrupt('the end of an index part');
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+        .decode(plain)
+        .slice(0, -1)
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    } catch {
+      throw corrupt('an index part is not lines of JSON');
+    }
+  }
+
+  /** From the last part to the first: each holds the lengths of the segments before it. When one is lost, the later ones serve. */
+  readParts() {
+    let place = this.lastPart;
+    try {
+      for (let number = this.partCount - 1; number >= 0; number--) {
+        place = this.readSegments(place, number);
+        if ((place === null) !== (number === 0)) throw corrupt('the chain of index parts');
+      }
+    } catch (error) {
+      if (!(error instanceof Failure) || this.parts.length === 0) throw error;
+      this.lostParts = this.partCount - this.parts.length;
+      this.lossOfParts = error.message;
+    }
+    this.parts.reverse();
+  }
+
+  readSegments(place, number) {
+    const [{ part, previous, firstSegment, segments }] = this.readPart(place);
+    if (part !== number || !Array.isArray(segments) || firstSegment + segments.length !== place.segment)
+      throw corrupt('an index part');
+    let before = null;
+    if (previous !== null) {
+      const { segment, offset, length } = previous || {};
+      before = {
+        segment: whole(segment, 'previous'),
+        offset: whole(offset, 'previous'),
+        length: whole(length, 'previous'),
+      };
+    }
+    if (firstSegment !== (before ? before.segment + 1 : 0))
+      throw corrupt('an index part does not follow its previous one');
+    let offset = before ? before.offset + before.length : 0;
+    for (const [index, pair] of segments.entries()) {
+      const [plain, sealed] = Array.isArray(pair) ? pair.map((length) => whole(length, 'a segment')) : [];
+      if (
+        !(plain >= 1 && plain <= this.header.segmentSize && sealed >= 17 && sealed <= this.header.segmentSize + 65536)
+      ) {
+        throw corrupt('the length of a segment');
+      }
+      this.segments.set(firstSegment + index, { offset, plain, sealed });
+      offset += sealed;
+    }
+    if (offset !== place.offset) throw corrupt('the lengths of segments do not add up');
+    this.parts.push(place);
+    return before;
+  }
+
+  /** All entries of the index that is left, part by part. */
+  *entries() {
+    const seen = new Set();
+    let [count, size] = [0, 0];
+    for (const place of this.parts) {
+      for (const entry of this.readPart(place).slice(1)) {
+        const right =
+          entry !== null &&
+          typeof entry === 'object' &&
+          typeof entry.path === 'string' &&
+          typeof entry.kind === 'string';
+        if (!right || !/^[0-9a-f]{64}$/.test(entry.sha256) || !Array.isArray(entry.runs))
+          throw corrupt('an entry of the index');
+        const bytes =
+          entry.pathBytes === undefined ? Buffer.from(entry.path) : Buffer.from(String(entry.pathBytes), 'base64');
+        if (seen.has(bytes.toString('latin1'))) throw corrupt(`the path ${entry.path} stands twice in the index`);
+        seen.add(bytes.toString('latin1'));
+        this.checkRuns(entry);
+        count++;
+        size += entry.size;
+        yield { ...entry, bytes, metadata: entry.metadata || {} };
+      }
+    }
+    if (this.lostParts === 0 && (count !== this.entryCount || size !== this.size))
+      throw corrupt('the counts of the tail and the index');
+  }
+
+  checkRuns(entry) {
+    let sum = 0;
+    for (const run of entry.runs) {
+      if (!Array.isArray(run) || run.length !== 3) throw corrupt('a run');
+      const [segment, offset, length] = run.map((number) => whole(number, 'a run'));
+      const known = this.segments.get(segment);
+      const lost = this.lostParts > 0 && !known;
+      if (!lost && (!known || offset >= known.plain)) throw corrupt(`a run of ${entry.path} lies outside its segment`);
+      sum += length;
+    }
+    if (sum !== whole(entry.size, 'the size of an entry')) throw corrupt(`the size of ${entry.path}`);
+  }
+
+  /** One opened segment; the last few are kept, as small files share them and parallel ones interleave. */
+  segment(number) {
+    if (!this.opened.has(number)) {
+      const known = this.segments.get(number);
+      if (!known) throw damaged(`where segment ${number} stands is not known`);
+      const bytes = this.unseal(number, 0, this.readStream(known.offset, known.sealed));
+      if (!bytes) throw damaged(`segment ${number} fails its tag`);
+      if (this.opened.size >= 4) this.opened.delete(this.opened.keys().next().value);
+      this.opened.set(number, expand(this.header.codec, bytes, known.plain));
+    }
+    return this.opened.get(number);
+  }
+
+  /** The bytes of an entry, segment by segment. */
+  *contents(entry) {
+    for (const [first, from, length] of entry.runs) {
+      let [number, offset, rest] = [first, from, length];
+      while (rest > 0) {
+        if (number >= this.segmentCount) throw corrupt('a run goes on beyond the last segment');
+        if (!this.parts.some((part) => part.segment === number)) {
+          const bytes = this.segment(number).subarray(offset, offset + rest);
+          rest -= bytes.length;
+          offset = 0;
+          yield bytes;
+        }
+        number++;
+      }
+    }
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------- writing
+
+/** The parts of a path as bytes; refuses whatever could leave the folder. */
+function safeParts(bytes) {
+  const parts = bytes.toString('latin1').split('/');
+  const bad = (part) =>
+    part === '' ||
+    part === '.' ||
+    part === '..' ||
+    /[\0]/.test(part) ||
+    (process.platform === 'win32' && /[\\:]/.test(part));
+  if (parts.some(bad)) throw new Failure(11, 'its path would leave the folder');
+  return parts.map((part) => Buffer.from(part, 'latin1'));
+}
+
+const join = (folder, name) => Buffer.concat([folder, Buffer.from('/'), name]);
+
+class Output {
+  constructor(folder) {
+    fs.mkdirSync(folder, { recursive: true });
+    this.root = Buffer.from(fs.realpathSync(folder));
+    this.known = new Set();
+    this.later = [];
+  }
+
+  /** Makes the folders that lead to an entry; each must be a real folder, never a link. */
+  makeFolder(parts) {
+    let folder = this.root;
+    for (const part of parts) {
+      folder = join(folder, part);
+      const key = folder.toString('latin1');
+      if (this.known.has(key)) continue;
+      const state = fs.lstatSync(folder, { throwIfNoEntry: false });
+      if (state && !state.isDirectory())
+        throw new Failure(11, 'a file or link stands where a folder of its path has to be');
+      if (!state) fs.mkdirSync(folder, { mode: 0o700 });
+      this.known.add(key);
+    }
+    return folder;
+  }
+
+  /** Mode and times. Owners, and set-user-id bits, are left away on purpose. */
+  static attributes({ mode, mtimeNs }) {
+    return {
+      mode: Number.isInteger(mode) ? mode & 0o777 : undefined,
+      seconds: /^-?\d{1,25}$/.test(mtimeNs) ? Number(mtimeNs) / 1e9 : undefined,
+    };
+  }
+
+  writeFile(entry, contents) {
+    const parts = safeParts(entry.bytes);
+    const folder = this.makeFolder(parts.slice(0, -1));
+    const target = join(folder, parts[parts.length - 1]);
+    const temporary = join(folder, Buffer.from(`.holdfast-${crypto.randomBytes(8).toString('hex')}.partial`));
+    const descriptor = fs.openSync(temporary, 'wx', 0o600);
+    try {
+      this.fill(descriptor, entry, contents);
+      fs.closeSync(descriptor);
+      fs.renameSync(temporary, target);
+    } catch (error) {
+      fs.rmSync(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  fill(descriptor, entry, contents) {
+    const hash = crypto.createHash('sha256');
+    for (const bytes of contents) {
+      hash.update(bytes);
+      for (let done = 0; done < bytes.length; ) done += fs.writeSync(descriptor, bytes, done);
+    }
+    if (hash.digest('hex') !== entry.sha256) throw corrupt('its SHA-256 is wrong');
+    const { mode, seconds } = Output.attributes(entry.metadata);
+    if (mode !== undefined) fs.fchmodSync(descriptor, mode);
+    if (seconds !== undefined) fs.futimesSync(descriptor, seconds, seconds);
+    fs.fsyncSync(descriptor);
+  }
+
+  writeFolder(entry, failed) {
+    const folder = this.makeFolder(safeParts(entry.bytes));
+    const { mode, seconds } = Output.attributes(entry.metadata);
+    this.later.push(() => {
+      try {
+        if (seconds !== undefined) fs.utimesSync(folder, seconds, seconds);
+        if (mode !== undefined) fs.chmodSync(folder, mode);
+      } catch (error) {
+        failed(entry, error);
+      }
+    });
+  }
+
+  /** Links are made after all files, so that nothing is ever written through one. */
+  writeLink(entry, failed) {
+    const parts = safeParts(entry.bytes);
+    const { target, targetBytes } = entry.metadata;
+    if (targetBytes === undefined && typeof target !== 'string') throw corrupt('a link without a target');
+    const bytes = targetBytes === undefined ? Buffer.from(String(target)) : Buffer.from(String(targetBytes), 'base64');
+    this.later.push(() => {
+      try {
+        const link = join(this.makeFolder(parts.slice(0, -1)), parts[parts.length - 1]);
+        const state = fs.lstatSync(link, { throwIfNoEntry: false });
+        if (state?.isSymbolicLink()) fs.unlinkSync(link);
+        fs.symlinkSync(bytes, link);
+        const { seconds } = Output.attributes(entry.metadata);
+        if (seconds !== undefined) fs.lutimesSync(link, seconds, seconds);
+      } catch (error) {
+        failed(entry, error);
+      }
+    });
+  }
+
+  /** The last first: a link before the times of its folder, a folder before the one that holds it. */
+  finish() {
+    for (const action of this.later.reverse()) action();
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------- the program
+
+function parseArguments(words) {
+  const options = { only: [], positional: [] };
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index];
+    if (word === '--help' || word === '-h') return { help: true };
+    else if (word === '--list') options.list = true;
+    else if (['--only', '--identity', '--passphrase-file', '--archive-id'].includes(word)) {
+      const value = words[++index];
+      if (value === undefined) throw new Failure(2, `${word} needs a value`);
+      if (word === '--only') options.only.push(value);
+      else options[word.slice(2)] = value;
+    } else if (word.startsWith('-')) throw new Failure(2, `unknown option ${word}\n${usage}`);
+    else options.positional.push(word);
+  }
+  if (options.positional.length !== (options.list ? 1 : 2) && !(options.list && options.positional.length === 2))
+    throw new Failure(2, usage);
+  return options;
+}
+
+/** `**` is anything, `*` anything but a slash; a path also matches with all that lies under it. */
+function matcher(globs) {
+  const patterns = globs.map((glob) => {
+    const source = glob.replace(/\/+$/, '').replace(/\*\*|\*|\?|[^*?]+/g, (part) => {
+      if (part === '**') return '.*';
+      if (part === '*') return '[^/]*';
+      return part === '?' ? '[^/]' : part.replace(/[\\^$.|+()[\]{}]/g, '\\$&');
+    });
+    return new RegExp(`^${source}(/.*)?$`, 's');
+  });
+  return (name) => patterns.length === 0 || patterns.some((pattern) => pattern.test(name));
+}
+
+function askPassphrase() {
+  if (!process.stdin.isTTY)
+    throw new Failure(2, 'a key is needed: set $HOLDFAST_PASSPHRASE, or give --passphrase-file or --identity');
+  process.stderr.write('passphrase: ');
+  process.stdin.setRawMode(true).setEncoding('utf8');
+  return new Promise((resolve, reject) => {
+    let typed = '';
+    const end = (settle) => {
+      process.stdin.setRawMode(false).pause();
+      process.stderr.write('\n');
+      settle();
+    };
+    process.stdin.on('data', (text) => {
+      for (const letter of text) {
+        if (letter === '\r' || letter === '\n' || letter === '\u0004') return end(() => resolve(typed));
+        if (letter === '\u0003') return end(() => reject(new Failure(130, 'interrupted')));
+        typed = letter === '\u007f' || letter === '\b' ? [...typed].slice(0, -1).join('') : typed + letter;
+      }
+    });
+  });
+}
+
+async function collectKeys(options, headers) {
+  const keys = { passphrases: [], identities: [] };
+  if (options.identity !== undefined) {
+    const lines = fs
+      .readFileSync(options.identity, 'utf8')
+      .split(/\r?\n/)
+      .map((line) => line.trim());
+    keys.identities = lines.filter((line) => line !== '' && !line.startsWith('#')).map(parseIdentity);
+  }
+  if (options['passphrase-file'] !== undefined) {
+    keys.passphrases.push(fs.readFileSync(options['passphrase-file'], 'utf8').replace(/\r?\n$/, ''));
+  } else if (process.env.HOLDFAST_PASSPHRASE) {
+    keys.passphrases.push(process.env.HOLDFAST_PASSPHRASE);
+  } else if (options.identity === undefined && headers.some((header) => header.encrypted)) {
+    keys.passphrases.push(await askPassphrase());
+  }
+  return keys;
+}
+
+/** Names come from the archive: nothing of them may steer the terminal. */
+const printable = (text) => text.replace(/\p{Cc}/gu, '\ufffd');
+const say = (line) => fs.writeSync(1, `${line}\n`);
+
+function extractAll(archive, options) {
+  const output = options.list ? undefined : new Output(options.positional[1]);
+  const matches = matcher(options.only);
+  const counts = { right: 0, lost: 0, bytes: 0 };
+  const failed = (entry, error) => {
+    if (!(error instanceof Failure) && !error.code) throw error;
+    if (error.exitCode === 1 || error.code === 'ENOSPC') throw error;
+    counts.lost++;
+    say(`LOST      ${printable(entry.path)}: ${error.message}`);
+  };
+  const failedLater = (entry, error) => {
+    counts.right--;
+    failed(entry, error);
+  };
+  for (const entry of archive.entries()) {
+    if (!matches(entry.path)) continue;
+    if (!['directory', 'file', 'symlink', 'sqlite'].includes(entry.kind)) {
+      say(`passed    ${printable(entry.path)}: the kind "${printable(entry.kind)}" is not known here`);
+      continue;
+    }
+    try {
+      if (entry.kind === 'directory') output?.writeFolder(entry, failedLater);
+      else if (entry.kind === 'symlink') output?.writeLink(entry, failedLater);
+      else output?.writeFile(entry, archive.contents(entry));
+      counts.right++;
+      counts.bytes += entry.size;
+      say(`${entry.kind.padEnd(9)} ${printable(entry.path)}  ${entry.size} bytes`);
+    } catch (error) {
+      failed(entry, error);
+    }
+  }
+  output?.finish();
+  return counts;
+}
+
+async function main() {
+  const options = parseArguments(process.argv.slice(2));
+  if (options.help) return say(usage);
+  const file = new InputFile(options.positional[0]);
+  const headers = findHeaders(file, options['archive-id']?.toLowerCase());
+  const { header, dataKey } = unlock(headers, await collectKeys(options, headers));
+  const blocks = new Blocks(file, header.id, header);
+  const archive = new Archive(blocks, header, dataKey);
+  const counts = extractAll(archive, options);
+  const healed = blocks.healed > 0 ? `, ${blocks.healed} blocks were healed from parity` : '';
+  if (archive.lostParts > 0)
+    say(`LOST      what the first ${archive.lostParts} parts of the index list: ${archive.lossOfParts}`);
+  say(
+    `${counts.right} entries, ${counts.bytes} bytes ${options.list ? 'listed' : 'written'}; ${counts.lost} lost${healed}`,
+  );
+  if (counts.lost > 0 || archive.lostParts > 0) process.exitCode = 11;
+}
+
+/** This Node lacks Argon2id or zstd: hands over to one that has them. */
+function findNewerNode() {
+  const program = process.platform === 'win32' ? 'node.exe' : 'node';
+  const beside = fileURLToPath(new URL(`../node_modules/node/bin/${program}`, import.meta.url));
+  const folders = (process.env.PATH || '').split(path.delimiter).filter((folder) => path.isAbsolute(folder));
+  const probe = "const z=require('zlib'),c=require('crypto');process.exit(c.argon2Sync&&z.zstdDecompressSync?0:1)";
+  return [beside, ...folders.map((folder) => path.join(folder, program))].find(
+    (name) => fs.existsSync(name) && childProcess.spawnSync(name, ['-e', probe]).status === 0,
+  );
+}
+
+if (typeof crypto.argon2Sync === 'function' && typeof zlib.zstdDecompressSync === 'function') {
+  main().catch((error) => {
+    process.stderr.write(`holdfast-recover: ${error.message}\n`);
+    process.exitCode = error.exitCode || 1;
+  });
+} else {
+  const node = findNewerNode();
+  if (node === undefined) {
+    process.stderr.write(
+      `holdfast-recover: this is Node ${process.versions.node}; Node 24.7 or newer is needed (https://nodejs.org)\n`,
+    );
+    process.exitCode = 2;
+  } else {
+    const result = childProcess.spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+      stdio: 'inherit',
+    });
+    process.exitCode = result.status === null ? 1 : result.status;
+  }
+}

@@ -1,0 +1,73 @@
+/** How the process behaves towards signals and pipes. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const entry = fileURLToPath(new URL('holdfast.ts', import.meta.url));
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-process-'));
+  await writeFile(join(folder, 'file.txt'), 'content');
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+function start(...words: string[]): ChildProcess {
+  const environment = { PATH: process.env['PATH'] };
+  const stdio = ['ignore', 'pipe', 'pipe'] as const;
+  return spawn(process.execPath, [entry, ...words], {
+    cwd: folder,
+    env: environment,
+    stdio: [...stdio],
+    detached: true,
+  });
+}
+
+function ended(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => child.once('close', resolve).once('error', reject));
+}
+
+/** Starts a backup that waits for its passphrase; opening the FIFO succeeds once the program reads from it. */
+async function startWaitingBackup() {
+  execFileSync('mkfifo', [join(folder, 'fifo')]);
+  const child = start('backup', '--files', 'file.txt', '--output', 'out.holdfast', '--passphrase-file', 'fifo');
+  const end = ended(child);
+  const stderr = text(child.stderr!);
+  return { child, end, stderr, passphrase: await open(join(folder, 'fifo'), 'w') };
+}
+
+test('a first signal ends the run with 130 and leaves nothing behind', async () => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const { child, end, stderr, passphrase } = await startWaitingBackup();
+    child.kill(signal);
+    await passphrase.writeFile('secret\n');
+    await passphrase.close();
+    assert.equal(await end, 130);
+    assert.match(await stderr, /^holdfast: interrupted \[operation\.interrupted\]\nhint: .*\n$/);
+    assert.equal(existsSync(join(folder, 'out.holdfast')), false);
+    await rm(join(folder, 'fifo'));
+  }
+});
+
+test('a second signal ends the program at once', async () => {
+  const { child, end, passphrase } = await startWaitingBackup();
+  child.kill('SIGINT');
+  child.kill('SIGTERM');
+  await end;
+  // A shell shows this as 130.
+  assert.equal(child.signalCode, 'SIGINT');
+  await passphrase.close();
+});
+
+test('a reader who has seen enough is no failure', async () => {
+  const child = start('help');
+  child.stdout?.destroy();
+  const stderr = text(child.stderr!);
+  assert.equal(await ended(child), 0);
+  assert.equal(await stderr, '');
+});

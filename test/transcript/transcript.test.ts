@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { outputPattern, parseTranscript, type Step } from './parse-transcript.ts';
+import { stepActions } from './steps.ts';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+/** Runs the command line in a process of its own, without a terminal that it could ask on. */
+async function runHoldfast(words: readonly string[], folder: string, environment: Record<string, string>) {
+  const child = spawn(process.execPath, [join(here, 'holdfast.ts'), ...words], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'], ...environment },
+    // A session of its own has no controlling terminal.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject));
+  const [stdout, stderr, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return { stdout, stderr, exitCode };
+}
+
+async function runStep(step: Step, folder: string, environment: Record<string, string>): Promise<void> {
+  const [name = '', ...words] = step.words;
+  if (name === 'env') {
+    const [, variable = '', value = ''] = /^([^=]+)=(.*)$/.exec(words[0] ?? '') ?? [];
+    environment[variable] = value;
+    return;
+  }
+  const action = stepActions[name];
+  if (action === undefined) assert.equal(name, 'holdfast', 'a step that is not known');
+  const { stdout, stderr, exitCode } = action
+    ? { stdout: action(folder, ...words) ?? '', stderr: '', exitCode: 0 }
+    : await runHoldfast(words, folder, environment);
+  const shown = `exit code ${exitCode}\n--- stdout\n${stdout}--- stderr\n${stderr}`;
+  assert.equal(exitCode, step.exitCode, shown);
+  assert.match(stdout, outputPattern(step.stdout), shown);
+  assert.match(stderr, outputPattern(step.stderr), shown);
+}
+
+for (const name of (await readdir(here)).filter((file) => file.endsWith('.txt')).sort()) {
+  test(`transcript ${name}`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'holdfast-transcript-'));
+    const environment: Record<string, string> = {};
+    try {
+      const steps = parseTranscript(await readFile(join(here, name), 'utf8'));
+      assert.ok(steps.length > 0, 'the transcript is empty');
+      for (const step of steps) {
+        try {
+          await runStep(step, folder, environment);
+        } catch (cause) {
+          const { message } = cause as Error;
+          throw new Error(`${name}:${step.lineNumber}: ${step.words.join(' ')}\n${message}`, { cause });
+        }
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+}
+
+test('a transcript is read line by line, and its wildcards match no more than they say', () => {
+  const [step] = parseTranscript('# comment\n$ holdfast list \'a b\' --x="c"\n= 3\n> one … two\n> …\n! note\n');
+  assert.deepEqual(step?.words, ['holdfast', 'list', 'a b', '--x=c']);
+  assert.equal(step?.exitCode, 3);
+  assert.deepEqual(step?.stderr, ['note']);
+  const pattern = outputPattern(step?.stdout ?? []);
+  assert.match('one 1 two\n', pattern);
+  assert.match('one 1 two\nmore\nand more\n', pattern);
+  assert.doesNotMatch('one\n1 two\n', pattern);
+  assert.doesNotMatch('one 1 two', pattern);
+  assert.doesNotMatch('x\n', outputPattern([]));
+  assert.throws(() => parseTranscript('> output of nothing\n'), /line 1/);
+});
