@@ -6,6 +6,7 @@ export interface Random {
   bytes(sizeBytes: number): Uint8Array;
 }
 
+/** The randomness of this machine, fit for keys. */
 export const systemRandom: Random = {
   bytes: (sizeBytes) => randomFillSync(new Uint8Array(sizeBytes)),
 };

@@ -64,7 +64,7 @@ export class ArchiveReader {
       store: this.store,
       place: (number) => this.index.place(number),
       plan: Array.from(plan),
-      ahead: this.#workers.threadCount * 2 + 1,
+      ahead: this.#workers.threadCount + 1,
     });
   }
 

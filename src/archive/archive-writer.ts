@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
 import type { IndexEntry, IndexPartPlace, Run, SegmentSize } from './entry/entry.ts';
@@ -16,6 +17,9 @@ import type { WorkerPool } from './worker/worker-pool.ts';
 /** An index part is written when so much is waiting for it. */
 const indexPartTargetBytes = 512 * 1024;
 const indexBytesPerSegment = 20;
+/** Segments go to the workers in batches of about this size: waking a thread costs as much as hashing 100 KiB. */
+const batchBytes = 2 * 1024 * 1024;
+const maximumBatchSegments = 64;
 const emptySha256 = createHash('sha256').digest('hex');
 
 /** An entry on its way in. */
@@ -33,18 +37,20 @@ export interface WriterResult {
   readonly entryCount: number;
 }
 
-interface OpenSegment {
-  readonly number: number;
+/** Segments that are filled one after the other, and go to a worker together. */
+interface OpenBatch {
   readonly buffer: Uint8Array;
+  readonly segments: { readonly number: number; readonly offset: number; length: number }[];
+  readonly spans: HashSpan[];
   length: number;
-  spans: HashSpan[];
 }
 
 /** An entry whose bytes have begun. */
 interface OpenEntry {
   readonly input: EntryInput;
   readonly id: number;
-  readonly runs: Run[];
+  /** Where its first byte is; undefined while it has none. */
+  start: Pick<Run, 'segment' | 'offset'> | undefined;
   sizeBytes: number;
   /** Known when its hash has been made. */
   sha256: string | undefined;
@@ -62,7 +68,7 @@ export class ArchiveWriter {
   readonly #blocks: BlockWriter;
   readonly #plain: BufferPool;
   readonly #sealed: BufferPool;
-  #segment: OpenSegment | undefined;
+  #batch: OpenBatch | undefined;
   #nextSegment = 0;
   #plainBytes = 0;
   #entryCount = 0;
@@ -107,14 +113,15 @@ export class ArchiveWriter {
     this.#seal = seal;
     this.#workers = workers;
     this.#blocks = blocks;
-    const count = workers.threadCount + 2;
-    this.#plain = new BufferPool({ count, sizeBytes: header.segmentSizeBytes });
-    this.#sealed = new BufferPool({ count, sizeBytes: header.segmentSizeBytes + sealedOverheadBytes });
+    const count = workers.threadCount + 1;
+    const segments = Math.max(1, Math.min(maximumBatchSegments, Math.floor(batchBytes / header.segmentSizeBytes)));
+    this.#plain = new BufferPool({ count, sizeBytes: segments * header.segmentSizeBytes });
+    this.#sealed = new BufferPool({ count, sizeBytes: segments * (header.segmentSizeBytes + sealedOverheadBytes) });
   }
 
   /** Adds an entry. Entries are added one after the other. */
   async add(input: EntryInput, bytes: AsyncIterable<Uint8Array> | undefined): Promise<void> {
-    const entry: OpenEntry = { input, id: this.#workers.newHash(), runs: [], sizeBytes: 0, sha256: undefined };
+    const entry: OpenEntry = { input, id: this.#workers.newHash(), start: undefined, sizeBytes: 0, sha256: undefined };
     if (bytes !== undefined) for await (const chunk of bytes) await this.#pack(entry, chunk);
     this.#entryCount++;
     this.#plainBytes += entry.sizeBytes;
@@ -127,14 +134,14 @@ export class ArchiveWriter {
     this.#finished.push(entry);
     this.#indexBytes += indexLine(entry, emptySha256).length;
     if (!this.#isIndexDue()) return;
-    if (this.#segment === undefined) this.#queueIndexPart();
+    if (this.#batch === undefined) this.#queueIndexPart();
     else await this.#dispatch();
     await this.#unlessFailed(this.#order);
   }
 
   /** Writes what is left, the index, the tail and the final headers. */
   async finish(): Promise<WriterResult> {
-    if (this.#segment !== undefined) await this.#dispatch();
+    if (this.#batch !== undefined) await this.#dispatch();
     await this.#unlessFailed(this.#hashes);
     this.#queueIndexPart();
     await this.#unlessFailed(this.#order);
@@ -146,34 +153,38 @@ export class ArchiveWriter {
   async #pack(entry: OpenEntry, chunk: Uint8Array): Promise<void> {
     let taken = 0;
     while (taken < chunk.length) {
-      const segment = this.#segment ?? (await this.#begin());
-      const length = Math.min(chunk.length - taken, segment.buffer.length - segment.length);
-      segment.buffer.set(chunk.subarray(taken, taken + length), segment.length);
-      this.#extendRun(entry, segment, length);
-      segment.spans.push({ entry: entry.id, offset: segment.length, length, last: false });
+      const batch = this.#batch ?? (await this.#begin());
+      const segment = this.#segmentWithRoom(batch);
+      const length = Math.min(chunk.length - taken, this.#header.segmentSizeBytes - segment.length);
+      batch.buffer.set(chunk.subarray(taken, taken + length), batch.length);
+      // Entries are packed one after the other, so each is one run that goes on in the next data segment.
+      if (entry.sizeBytes === 0) entry.start = { segment: segment.number, offset: segment.length };
+      batch.spans.push({ entry: entry.id, offset: batch.length, length, last: false });
       segment.length += length;
+      batch.length += length;
       taken += length;
       entry.sizeBytes += length;
-      if (segment.length === segment.buffer.length) await this.#dispatch();
+      if (batch.length === batch.buffer.length) await this.#dispatch();
     }
   }
 
-  async #begin(): Promise<OpenSegment> {
+  async #begin(): Promise<OpenBatch> {
     this.#throwFailure();
     const buffer = await this.#plain.acquire();
-    this.#segment = { number: this.#nextSegment++, buffer, length: 0, spans: [] };
-    return this.#segment;
+    this.#batch = { buffer, segments: [], spans: [], length: 0 };
+    return this.#batch;
   }
 
-  /** Entries are packed one after the other, so each is one run that goes on in the next data segment. */
-  #extendRun(entry: OpenEntry, segment: OpenSegment, length: number): void {
-    const last = entry.runs.at(-1);
-    if (last === undefined) entry.runs.push({ segment: segment.number, offset: segment.length, length });
-    else entry.runs[entry.runs.length - 1] = { ...last, length: last.length + length };
+  #segmentWithRoom(batch: OpenBatch): OpenBatch['segments'][number] {
+    const last = batch.segments.at(-1);
+    if (last !== undefined && last.length < this.#header.segmentSizeBytes) return last;
+    const segment = { number: this.#nextSegment++, offset: batch.length, length: 0 };
+    batch.segments.push(segment);
+    return segment;
   }
 
   #endHash(entry: OpenEntry): void {
-    const spans = this.#segment?.spans;
+    const spans = this.#batch?.spans;
     const last = spans?.at(-1);
     if (spans !== undefined && last?.entry === entry.id) {
       spans[spans.length - 1] = { ...last, last: true };
@@ -188,7 +199,7 @@ export class ArchiveWriter {
     const hashed = this.#workers.hash({ bytes, spans }).then((digests) => {
       for (const { entry: id, sha256 } of digests) {
         const entry = this.#waitingForHash.get(id);
-        if (entry === undefined) throw new Error('a digest came for an entry that is not waiting');
+        assert(entry !== undefined, 'a digest came for an entry that is not waiting');
         this.#waitingForHash.delete(id);
         entry.sha256 = sha256;
       }
@@ -202,20 +213,22 @@ export class ArchiveWriter {
     return this.#indexBytes + (this.#nextSegment - this.#sizesFirst) * indexBytesPerSegment >= indexPartTargetBytes;
   }
 
-  /** Sends the open segment to be hashed, compressed and sealed, and queues it for the stream. */
+  /** Sends the open segments to be hashed, compressed and sealed, and queues them for the stream. */
   async #dispatch(): Promise<void> {
-    const segment = this.#segment;
-    if (segment === undefined) return;
-    this.#segment = undefined;
+    const batch = this.#batch;
+    if (batch === undefined) return;
+    this.#batch = undefined;
     const into = await this.#sealed.acquire();
-    const plain = segment.buffer.subarray(0, segment.length);
-    const task = { plain, number: segment.number, kind: segmentKind.data, into };
-    const sealing = this.#workers.run('seal', task);
-    const hashing = this.#hash(plain, segment.spans);
-    this.#watch(Promise.all([sealing, hashing]).then(() => this.#plain.release(segment.buffer)));
+    const { segments } = batch;
+    const sealing = this.#workers.run('seal', { plain: batch.buffer, segments, kind: segmentKind.data, into });
+    const hashing = this.#hash(batch.buffer.subarray(0, batch.length), batch.spans);
+    this.#watch(Promise.all([sealing, hashing]).then(() => this.#plain.release(batch.buffer)));
     this.#inOrder(async () => {
-      const length = await sealing;
-      this.#sizes.push({ plain: segment.length, sealed: length });
+      let length = 0;
+      for (const [index, sealed] of (await sealing).entries()) {
+        this.#sizes.push({ plain: segments[index]?.length ?? 0, sealed });
+        length += sealed;
+      }
       this.#streamBytes += length;
       await this.#blocks.append(into.subarray(0, length));
       this.#sealed.release(into);
@@ -243,7 +256,9 @@ export class ArchiveWriter {
       if (text.length > maximumIndexPartBytes)
         throw new HoldfastError('operation.failed', { message: 'the index of an entry is too large' });
       const into = new Uint8Array(new SharedArrayBuffer(text.length + (text.length >> 6) + sealedOverheadBytes));
-      const length = await this.#workers.run('seal', { plain: text, number, kind: segmentKind.index, into });
+      const segment = { number, offset: 0, length: text.length };
+      const task = { plain: text, segments: [segment], kind: segmentKind.index, into };
+      const [length = 0] = await this.#workers.run('seal', task);
       this.#lastPart = { segment: number, offset: this.#streamBytes, length };
       this.#partCount++;
       this.#streamBytes += length;
@@ -253,7 +268,7 @@ export class ArchiveWriter {
 
   /** The zeros that fill the last payload, and the tail at its end. */
   #tail(): Uint8Array {
-    if (this.#lastPart === undefined) throw new Error('the index was not written');
+    assert(this.#lastPart !== undefined, 'the index was not written');
     const plain = encodeTail({
       segmentCount: this.#nextSegment,
       sealedBytes: this.#streamBytes,
@@ -306,9 +321,10 @@ export class ArchiveWriter {
 }
 
 function indexLine(entry: OpenEntry, sha256: string | undefined): string {
-  const { input, runs, sizeBytes } = entry;
+  const { input, start, sizeBytes } = entry;
+  const runs: Run[] = start === undefined ? [] : [{ ...start, length: sizeBytes }];
   const { path, pathBytes, kind, metadata } = input;
-  if (sha256 === undefined) throw new Error('an entry has no digest');
+  assert(sha256 !== undefined, 'an entry has no digest');
   const bytes = pathBytes === undefined ? {} : { pathBytes };
   const record: IndexEntry = { path, ...bytes, kind, sizeBytes, sha256, runs, metadata };
   return encodeIndexEntry(record);

@@ -5,6 +5,7 @@ import { bodySizeBytes, type StripeShape } from './heal/geometry.ts';
 
 /** The header byte by byte: `docs/format.md` section 5. */
 
+/** How segments are compressed. `bz2` and `xz` need the programs bzip2 and xz. */
 export type Codec = 'zstd' | 'gzip' | 'bz2' | 'xz' | 'none';
 export type Cipher = 'aes-256-gcm' | 'none';
 

@@ -1,4 +1,4 @@
-import type { BlockStore, SegmentPlace } from './heal/block-store.ts';
+import { type BlockStore, type SegmentPlace, segmentsTogether } from './heal/block-store.ts';
 import { BufferPool } from './worker/buffer-pool.ts';
 
 /** Plain bytes of a segment, lent until `release`. */
@@ -7,28 +7,35 @@ export interface SegmentLease {
   readonly release: () => void;
 }
 
-interface CachedSegment {
-  readonly loading: Promise<Uint8Array>;
+interface LoadedGroup {
+  readonly buffer: Uint8Array;
+  /** The plain bytes of each segment, or why it cannot be had. */
+  readonly segments: ReadonlyMap<number, Uint8Array | { readonly error: unknown }>;
+}
+
+/** Consecutive segments that are loaded together. */
+interface Group {
+  readonly loading: Promise<LoadedGroup>;
   leases: number;
   lastUse: number;
 }
 
-/** Segments kept beyond those that are read ahead, for entries that share or interleave them. */
-const keptSegments = 3;
+/** Groups kept beyond those that are read ahead, for entries that share or interleave segments. */
+const keptGroups = 2;
 
-/**
- * Gives data segments by number, reading ahead along a plan. Memory: `ahead + keptSegments` buffers of the segment size.
- */
+/** Gives data segments by number, reading ahead along a plan. Memory: `ahead + keptGroups` buffers of some MiB. */
 export class SegmentReader {
   readonly #store: BlockStore;
   readonly #place: (number: number) => SegmentPlace;
   readonly #plan: readonly number[];
   readonly #ahead: number;
+  readonly #together: number;
   readonly #buffers: BufferPool;
-  readonly #cache = new Map<number, CachedSegment>();
+  /** Groups by the number of their first segment. */
+  readonly #groups = new Map<number, Group>();
   #clock = 0;
 
-  /** `plan` are the numbers that will be asked for, ascending; asking for others, or going back, is slower but right. */
+  /** `plan` are the numbers that will be asked for, ascending; going back is slower but right. */
   constructor(options: {
     readonly store: BlockStore;
     readonly place: (number: number) => SegmentPlace;
@@ -39,85 +46,122 @@ export class SegmentReader {
     this.#place = options.place;
     this.#plan = options.plan;
     this.#ahead = options.ahead;
-    const count = options.ahead + keptSegments;
-    this.#buffers = new BufferPool({ count, sizeBytes: options.store.header.segmentSizeBytes });
+    this.#together = segmentsTogether(options.store.header);
+    const count = options.ahead + keptGroups;
+    this.#buffers = new BufferPool({ count, sizeBytes: this.#together * options.store.header.segmentSizeBytes });
   }
 
-  /** Throws as `BlockStore.load`. At most two leases may be held at once. */
+  /** Throws as `BlockStore.load`. At most one lease may be held while another is asked for. */
   async get(number: number): Promise<SegmentLease> {
-    const segment = this.#cached(number);
-    segment.leases++;
-    this.#readAhead(number);
+    const index = lastNotAbove(this.#plan, number);
+    const start = this.#plan[index] === number ? this.#groupStart(index) : undefined;
+    const group = start === undefined ? this.#group([number]) : this.#group(this.#groupNumbers(start));
+    group.leases++;
+    if (start !== undefined) this.#readAhead(start);
     try {
-      const bytes = await segment.loading;
-      return { bytes, release: () => this.#release(segment) };
+      const bytes = (await group.loading).segments.get(number);
+      if (bytes instanceof Uint8Array) return { bytes, release: () => this.#release(group) };
+      throw bytes?.error;
     } catch (error) {
-      this.#release(segment);
-      if (this.#cache.get(number) === segment) this.#cache.delete(number);
+      this.#release(group);
       throw error;
     }
   }
 
-  #release(segment: CachedSegment): void {
-    segment.leases--;
-    this.#evict();
+  /**
+   * Where in the plan the group of an item begins. Groups begin at multiples of their size, so that every item knows its own; a gap in
+   * the numbers begins another.
+   */
+  #groupStart(index: number): number {
+    let start = index;
+    while (start % this.#together !== 0 && this.#plan[start - 1] === (this.#plan[start] as number) - 1) start--;
+    return start;
   }
 
-  #cached(number: number): CachedSegment {
-    let segment = this.#cache.get(number);
-    if (segment === undefined) {
-      segment = { loading: this.#load(number), leases: 0, lastUse: 0 };
-      // A failure is thrown to whoever asks for the segment; nobody may.
-      segment.loading.catch(() => undefined);
-      this.#cache.set(number, segment);
+  #groupNumbers(start: number): number[] {
+    const first = this.#plan[start] as number;
+    const numbers = [first];
+    for (let index = start + 1; index % this.#together !== 0 && this.#plan[index] === first + numbers.length; index++) {
+      numbers.push(first + numbers.length);
     }
-    segment.lastUse = this.#clock++;
-    this.#evict();
-    return segment;
+    return numbers;
   }
 
-  #readAhead(number: number): void {
-    let index = firstAbove(this.#plan, number);
-    for (let count = 0; count < this.#ahead && index < this.#plan.length; count++, index++) {
-      const next = this.#plan[index] as number;
-      if (!this.#cache.has(next)) this.#cached(next);
+  #group(numbers: readonly number[]): Group {
+    const first = numbers[0] as number;
+    let group = this.#groups.get(first);
+    if (group === undefined) {
+      const places = numbers.map((number) => this.#place(number));
+      group = { loading: this.#load(places), leases: 0, lastUse: 0 };
+      // A failure is thrown to whoever asks for a segment; nobody may.
+      group.loading.catch(() => undefined);
+      this.#groups.set(first, group);
+    }
+    group.lastUse = this.#clock++;
+    this.#evict();
+    return group;
+  }
+
+  #readAhead(start: number): void {
+    let index = start;
+    for (let count = 0; count < this.#ahead; count++) {
+      index += this.#groupNumbers(index).length;
+      if (index >= this.#plan.length) return;
+      if (!this.#groups.has(this.#plan[index] as number)) this.#group(this.#groupNumbers(index));
     }
   }
 
-  async #load(number: number): Promise<Uint8Array> {
+  async #load(places: readonly SegmentPlace[]): Promise<LoadedGroup> {
     const buffer = await this.#buffers.acquire();
     try {
-      const length = await this.#store.load(this.#place(number), buffer);
-      return buffer.subarray(0, length);
+      const segments = new Map<number, Uint8Array | { readonly error: unknown }>();
+      const together = await this.#store.loadTogether(places, buffer);
+      let end = 0;
+      for (const place of places) {
+        const bytes = buffer.subarray(end, end + place.maximumPlainBytes);
+        end += place.maximumPlainBytes;
+        segments.set(place.number, together ? bytes : await this.#loadAlone(place, bytes));
+      }
+      return { buffer, segments };
     } catch (error) {
       this.#buffers.release(buffer);
       throw error;
     }
   }
 
+  async #loadAlone(place: SegmentPlace, into: Uint8Array): Promise<Uint8Array | { readonly error: unknown }> {
+    try {
+      return into.subarray(0, await this.#store.load(place, into));
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  #release(group: Group): void {
+    group.leases--;
+    this.#evict();
+  }
+
   /** Lets go of what was used longest ago, so that those that wait for a buffer get one. */
   #evict(): void {
-    const limit = this.#ahead + keptSegments - 1;
-    while (this.#cache.size > limit) {
-      let oldest: number | undefined;
-      let oldestUse = Number.POSITIVE_INFINITY;
-      for (const [number, segment] of this.#cache) {
-        if (segment.leases > 0 || segment.lastUse >= oldestUse) continue;
-        oldest = number;
-        oldestUse = segment.lastUse;
+    while (this.#groups.size >= this.#ahead + keptGroups) {
+      let oldest: [number, Group] | undefined;
+      for (const item of this.#groups) {
+        if (item[1].leases === 0 && item[1].lastUse < (oldest?.[1].lastUse ?? Number.POSITIVE_INFINITY)) oldest = item;
       }
       if (oldest === undefined) return;
-      const segment = this.#cache.get(oldest);
-      this.#cache.delete(oldest);
-      segment?.loading.then(
-        (bytes) => this.#buffers.release(new Uint8Array(bytes.buffer)),
+      const [first, group] = oldest;
+      this.#groups.delete(first);
+      group.loading.then(
+        ({ buffer }) => this.#buffers.release(buffer),
         () => undefined,
       );
     }
   }
 }
 
-function firstAbove(sorted: readonly number[], value: number): number {
+/** Index of the last item that is not above `value`; -1 where there is none. */
+function lastNotAbove(sorted: readonly number[], value: number): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
@@ -125,5 +169,5 @@ function firstAbove(sorted: readonly number[], value: number): number {
     if ((sorted[middle] as number) <= value) low = middle + 1;
     else high = middle;
   }
-  return low;
+  return low - 1;
 }

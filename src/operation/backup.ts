@@ -204,7 +204,7 @@ export async function createBackup(options: BackupOptions): Promise<BackupReport
     return await failAfter(error, close);
   }
   for (const step of close) await step();
-  return { ...report, durationMs: clock.monotonicMs() - startMs };
+  return { ...report, durationMs: Math.round(clock.monotonicMs() - startMs) };
 }
 
 async function readAndWrite(

@@ -31,6 +31,7 @@ export interface Progress {
   readonly entry?: string;
 }
 
+/** What every operation takes. */
 export interface RunOptions {
   /** Aborting ends the run with `operation.interrupted`; nothing half-done stays. */
   readonly signal?: AbortSignal;
@@ -71,6 +72,7 @@ export interface BlockHealth {
   readonly lost: number;
 }
 
+/** What {@link createBackup} takes. */
 export interface BackupOptions extends RunOptions {
   readonly sources: readonly Source[];
   /** Path of the archive on local disk, or a storage and a name. An older archive there is replaced only when the run succeeds. */
@@ -92,6 +94,7 @@ export interface BackupOptions extends RunOptions {
   readonly temporaryFolder?: string;
 }
 
+/** What {@link createBackup} did. */
 export interface BackupReport {
   /** Where the archive is. */
   readonly output: string;
@@ -108,6 +111,7 @@ export interface BackupReport {
   readonly problems: readonly SourceProblem[];
 }
 
+/** What {@link validateBackup} takes. */
 export interface ValidateOptions extends RunOptions {
   readonly archive: ArchiveLocation;
   /** `structure` (no key: every block of every copy) or `contents` (also opens, expands and hashes each entry); `contents` when there are keys or the archive is not encrypted, unless set. */
@@ -117,6 +121,7 @@ export interface ValidateOptions extends RunOptions {
   readonly archiveId?: string;
 }
 
+/** What {@link validateBackup} found. */
 export interface ValidationReport {
   /** `lost`: beyond repair. */
   readonly state: 'intact' | 'repairable' | 'lost';
@@ -133,6 +138,7 @@ export interface ValidationReport {
   readonly durationMs: number;
 }
 
+/** What {@link repairArchive} takes. */
 export interface RepairOptions extends RunOptions {
   readonly archive: ArchiveLocation;
   /** Further replicas of the same archive, each as damaged as may be. */
@@ -146,6 +152,7 @@ export interface RepairOptions extends RunOptions {
   readonly archiveId?: string;
 }
 
+/** What {@link repairArchive} found and did. */
 export interface RepairReport {
   readonly output: string;
   readonly archiveId: string;
@@ -157,6 +164,7 @@ export interface RepairReport {
   readonly durationMs: number;
 }
 
+/** What {@link restoreBackup} takes. */
 export interface RestoreOptions extends RunOptions {
   readonly archive: ArchiveLocation;
   readonly keys?: OpenKeys;
@@ -192,6 +200,7 @@ export interface RestoreAction {
   readonly undo?: string;
 }
 
+/** What {@link restoreBackup} did, or would do. */
 export interface RestoreReport {
   readonly archiveId: string;
   readonly actions: readonly RestoreAction[];

@@ -1,10 +1,12 @@
 import { headerLength } from '../archive/header.ts';
 import { BlockStore } from '../archive/heal/block-store.ts';
+import type { LocateOptions } from '../archive/heal/locate.ts';
 import { type SweepResult, sweep } from '../archive/heal/sweep.ts';
+import type { RandomAccess } from '../archive/random-access.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import { checkedArchiveId, locationLabel, type WritableLocation, withSources, writableLocation } from './location.ts';
-import type { RepairOptions, RepairReport } from './options.ts';
+import type { BlockHealth, RepairOptions, RepairReport } from './options.ts';
 import { rewriteArchive } from './rewrite.ts';
 import { ProgressMeter, withWorkers } from './run.ts';
 import { archiveIdHex, blockHealth, stateOf } from './summary.ts';
@@ -37,6 +39,26 @@ function refuseLost(swept: SweepResult): HoldfastError {
   });
 }
 
+/** The health of the archive without its replicas. */
+async function lookAlone(
+  sources: readonly RandomAccess[],
+  locate: Omit<LocateOptions, 'sources'>,
+  options: RepairOptions,
+): Promise<{ readonly blocks: BlockHealth | undefined; readonly state: 'intact' | 'repairable' }> {
+  try {
+    const store = await BlockStore.open({ ...locate, sources });
+    const swept = await sweep({ store, workers: locate.workers });
+    return { blocks: blockHealth(swept), state: stateOf(swept, store.inPlace) === 'intact' ? 'intact' : 'repairable' };
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || !error.code.startsWith('archive.')) throw error;
+    if (error.code !== 'archive.not_an_archive' || options.output !== undefined) {
+      return { blocks: undefined, state: 'repairable' };
+    }
+    // It may be any file at all, named by mistake: it is not overwritten with an archive.
+    throw new HoldfastError(error.code, { hint: 'to write what the replicas hold, give --output', cause: error });
+  }
+}
+
 /**
  * Heals an archive: from its copies, its parity and, with `from`, further replicas, none of which need be whole. The healed archive is
  * written aside, checked, and put in place by one rename. No key is needed. An intact archive is left alone unless `output` is given.
@@ -57,9 +79,14 @@ export async function repairArchive(options: RepairOptions): Promise<RepairRepor
     withWorkers(options, async (workers) => {
       const { signal } = options;
       const report = (doneBytes: number, totalBytes: number) => meter.report({ phase: 'scan', doneBytes, totalBytes });
-      const store = await BlockStore.open({ sources, workers, archiveId, signal, onScan: report });
+      const locate = { workers, archiveId, signal, onScan: report };
+      // Whether the archive needs repair is for it alone to tell: together with a whole replica nothing seems to be missing.
+      const own = sources.length > 1 ? await lookAlone(sources.slice(0, 1), locate, options) : undefined;
+      const store = await BlockStore.open({ ...locate, sources });
       const swept = await sweep({ store, workers, onProgress: report });
-      const state = stateOf(swept, store.inPlace);
+      const { solved, lost } = swept.tally;
+      const blocks: BlockHealth = { ...(own?.blocks ?? blockHealth(swept)), solved, lost };
+      const state = own === undefined || lost > 0 ? stateOf(swept, store.inPlace) : own.state;
       if (state === 'lost' && options.partial !== true) throw refuseLost(swept);
       const wanted = options.output !== undefined || state !== 'intact';
       const written = wanted && options.dryRun !== true;
@@ -73,9 +100,9 @@ export async function repairArchive(options: RepairOptions): Promise<RepairRepor
         archiveId: archiveIdHex(store.header),
         state: state === 'repairable' ? 'repaired' : state,
         written,
-        blocks: blockHealth(swept),
+        blocks,
         lostBlocks: swept.lostRanges,
-        durationMs: clock.monotonicMs() - startMs,
+        durationMs: Math.round(clock.monotonicMs() - startMs),
       };
     }),
   );

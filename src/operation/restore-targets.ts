@@ -51,11 +51,15 @@ function originalPath(entry: IndexEntry | undefined, path: string): string {
   });
 }
 
-/** Makes the targets for the chosen entries. `all` are the archive's entries, whose roots tell where they came from. */
+/**
+ * Makes the targets for the chosen entries. `all` are the archive's entries, whose roots tell where they came from; `lost` are those
+ * of the chosen that are left out.
+ */
 export function makeTargets(
   all: readonly IndexEntry[],
   chosen: readonly IndexEntry[],
   options: RestoreOptions,
+  lost: ReadonlySet<IndexEntry> = new Set(),
 ): TargetGroup[] {
   const clock: Clock = options.clock ?? systemClock;
   const common = { overwrite: options.overwrite ?? false, keepUndo: options.keepUndo ?? true, clock };
@@ -84,7 +88,9 @@ export function makeTargets(
     }
   }
   refuseCollisions([...groups.values()]);
-  return [...groups.values()];
+  return [...groups.values()]
+    .map((group) => ({ ...group, entries: group.entries.filter((entry) => !lost.has(entry)) }))
+    .filter(({ entries }) => entries.length > 0);
 }
 
 /** The part of an entry's path that becomes the target. */

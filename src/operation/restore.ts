@@ -92,14 +92,15 @@ async function commitAll(groups: readonly TargetGroup[]): Promise<RestoreAction[
 interface Attempt {
   readonly reader: ArchiveReader;
   readonly all: readonly IndexEntry[];
+  readonly chosen: readonly IndexEntry[];
   readonly options: RestoreOptions;
   readonly meter: ProgressMeter;
 }
 
-/** Restores all of these entries, or nothing and leaves nothing. */
-async function restoreEntries(attempt: Attempt, entries: readonly IndexEntry[]): Promise<RestoreAction[]> {
-  const { reader, all, options, meter } = attempt;
-  const groups = makeTargets(all, entries, options);
+/** Restores all chosen entries but those that are lost, or nothing and leaves nothing. */
+async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): Promise<RestoreAction[]> {
+  const { reader, all, chosen, options, meter } = attempt;
+  const groups = makeTargets(all, chosen, options, lost);
   try {
     for (const group of groups) await group.target.plan(group.entries);
     await stageAll(reader, groups, meter);
@@ -140,16 +141,16 @@ async function restore(reader: ArchiveReader, options: RestoreOptions): Promise<
     }
     return report(planned, chosen, []);
   }
-  const attempt: Attempt = { reader, all, options, meter: new ProgressMeter(options) };
+  const attempt: Attempt = { reader, all, chosen, options, meter: new ProgressMeter(options) };
   try {
-    return report(await restoreEntries(attempt, chosen), chosen, []);
+    return report(await restoreEntries(attempt, new Set()), chosen, []);
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== 'archive.damaged') throw error;
     const lost = new Set(await findLost(reader, chosen, attempt.meter));
     // A restore that gives nothing back is no success, not even in part.
     if (options.partial !== true || lost.size === chosen.length) throw refuseDamaged([...lost], error);
     const kept = chosen.filter((entry) => !lost.has(entry));
-    return report(await restoreEntries(attempt, kept), kept, [...lost]);
+    return report(await restoreEntries(attempt, lost), kept, [...lost]);
   }
 }
 
@@ -177,7 +178,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
     withWorkers(options, async (workers) => {
       const { keys, signal } = options;
       const reader = await ArchiveReader.open({ sources, workers, keys, archiveId, signal });
-      return { ...(await restore(reader, options)), durationMs: clock.monotonicMs() - startMs };
+      return { ...(await restore(reader, options)), durationMs: Math.round(clock.monotonicMs() - startMs) };
     }),
   );
 }

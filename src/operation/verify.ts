@@ -77,7 +77,7 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     entryCount: level === 'contents' ? entries.length - lostEntries.length : 0,
     lostEntries,
     lostBlocks: swept.lostRanges,
-    durationMs: clock.monotonicMs() - startMs,
+    durationMs: Math.round(clock.monotonicMs() - startMs),
     map: swept.map,
     header: store.header,
     indexRead: reader !== undefined,

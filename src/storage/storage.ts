@@ -25,6 +25,7 @@ export interface StorageWriter {
   abort(): Promise<void>;
 }
 
+/** How an object is written. */
 export interface WriterOptions {
   /** How often the bytes stand in the object, 1 to 8. */
   readonly copies: number;

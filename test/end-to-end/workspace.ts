@@ -28,7 +28,8 @@ export async function describeTree(folder: string, options: { times?: boolean } 
   const lines: string[] = [];
   const look = async (place: Buffer, shown: string): Promise<void> => {
     const stats = await lstat(place, { bigint: true });
-    const time = options.times === false ? '' : ` ${stats.mtimeNs / 1000n}`;
+    // A time goes through a float of seconds, so that it may come back a microsecond off.
+    const time = options.times === false ? '' : ` ${(stats.mtimeNs + 50_000_000n) / 100_000_000n}`;
     const mode = (stats.mode & 0o7777n).toString(8);
     if (stats.isSymbolicLink()) {
       lines.push(`${shown} -> ${readlinkSync(place, { encoding: 'buffer' }).toString('latin1')}${time}`);
@@ -68,9 +69,10 @@ export function dumpDatabase(path: string): string[] {
 /** A small database with `rows` rows. */
 export function makeDatabase(path: string, rows: number): void {
   const database = new DatabaseSync(path);
-  database.exec('CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)');
+  database.exec('CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT); BEGIN');
   const insert = database.prepare('INSERT INTO item (name) VALUES (?)');
   for (let index = 0; index < rows; index += 1) insert.run(`item ${index}`);
+  database.exec('COMMIT');
   database.close();
 }
 

@@ -22,6 +22,11 @@ function runTool(program: string, args: readonly string[], bytes: Uint8Array, ma
     });
   }
   if (code === 'ENOBUFS') throw tooLong();
+  // A program that could not be started, or was killed, tells nothing of the bytes.
+  if (result.status === null) {
+    const reason = result.error?.message ?? `it was ended by ${result.signal}`;
+    throw new HoldfastError('tool.failed', { message: `${program} failed: ${reason}`, cause: result.error });
+  }
   if (result.status !== 0) {
     throw new HoldfastError('archive.corrupt', { message: `${program} failed: ${String(result.stderr).trim()}` });
   }

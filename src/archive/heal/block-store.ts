@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { Header } from '../header.ts';
 import type { RandomAccess } from '../random-access.ts';
@@ -9,6 +10,13 @@ import { blockSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
 import { Healer } from './healer.ts';
 import { type Located, type LocateOptions, locate, relocate } from './locate.ts';
 import { readTolerant } from './read-tolerant.ts';
+
+const togetherBytes = 2 * 1024 * 1024;
+
+/** How many data segments are loaded together at most. */
+export function segmentsTogether(header: Header): number {
+  return Math.max(1, Math.min(64, Math.floor(togetherBytes / header.segmentSizeBytes)));
+}
 
 /** A segment's place in the sealed stream. */
 export interface SegmentPlace {
@@ -64,9 +72,9 @@ export class BlockStore {
     this.header = located.header;
     this.headerBody = located.body;
     this.#healer = this.#makeHealer();
-    const sealedBytes = located.header.segmentSizeBytes + sealedOverheadBytes;
+    const sealedBytes = segmentsTogether(located.header) * (located.header.segmentSizeBytes + sealedOverheadBytes);
     const sizeBytes = (Math.ceil(sealedBytes / payloadSizeBytes) + 1) * blockSizeBytes;
-    this.#raw = new BufferPool({ count: options.workers.threadCount * 2 + 2, sizeBytes });
+    this.#raw = new BufferPool({ count: options.workers.threadCount + 1, sizeBytes });
   }
 
   get layout(): Layout {
@@ -142,14 +150,14 @@ export class BlockStore {
    * Throws `archive.damaged` where blocks are lost, `archive.corrupt` where whole blocks do not authenticate.
    */
   async load(place: SegmentPlace, into: Uint8Array): Promise<number> {
-    if (this.#seal === undefined) throw new Error('the store has no key');
+    assert(this.#seal !== undefined, 'the store has no key');
     const firstData = Math.floor(place.offset / payloadSizeBytes);
     const lastData = Math.floor((place.offset + place.length - 1) / payloadSizeBytes);
     const count = lastData - firstData + 1;
     if (place.length < 1 || lastData >= this.layout.totalDataBlocks) {
       throw new HoldfastError('archive.corrupt', { message: `segment ${place.number} lies outside the archive` });
     }
-    let result = await this.#tryFirstLayer(place, into, firstData, count);
+    let result = await this.#tryLoad(place, into, { firstData, count, layers: [0] });
     if (result.missing.length > 0 && this.map.layers.length > 1) {
       for (const index of result.missing) this.#noteHealed(firstData + index);
       result = await this.#tryLoad(place, into, { firstData, count, layers: this.allLayers() });
@@ -167,15 +175,30 @@ export class BlockStore {
     return result.plainLength;
   }
 
-  /** The usual case, in memory that is used again and again. */
-  async #tryFirstLayer(place: SegmentPlace, into: Uint8Array, firstData: number, count: number): Promise<LoadResult> {
-    const size = count * blockSizeBytes;
-    if (size > this.#raw.sizeBytes) return await this.#tryLoad(place, into, { firstData, count, layers: [0] });
+  /**
+   * Reads and opens consecutive data segments into `into`, joined, from the first layer alone; false where one does not open, and
+   * has to be loaded by itself. This is the way of an archive that is whole: few large reads, few messages, memory that is used again.
+   */
+  async loadTogether(places: readonly SegmentPlace[], into: Uint8Array): Promise<boolean> {
+    const [first] = places;
+    const last = places.at(-1);
+    if (first === undefined || last === undefined) return true;
+    const firstData = Math.floor(first.offset / payloadSizeBytes);
+    const lastData = Math.floor((last.offset + last.length - 1) / payloadSizeBytes);
+    const count = lastData - firstData + 1;
+    if (count * blockSizeBytes > this.#raw.sizeBytes || lastData >= this.layout.totalDataBlocks) return false;
     const buffer = await this.#raw.acquire();
     try {
-      const layer = buffer.subarray(0, size);
-      await this.#readData(0, firstData, count, layer);
-      return await this.#open(place, into, { firstData, count, layers: [layer], patches: [] });
+      const blocks = buffer.subarray(0, count * blockSizeBytes);
+      await this.#readData(0, firstData, count, blocks);
+      const segments = places.map(({ number, offset, length, maximumPlainBytes }) => {
+        return { number, offset: offset - firstData * payloadSizeBytes, length, plainLength: maximumPlainBytes };
+      });
+      return await this.#options.workers.run('open', { blocks, count, segments, into });
+    } catch (error) {
+      // What a single segment contradicts is said when it is loaded by itself.
+      if (error instanceof HoldfastError && error.code === 'archive.corrupt') return false;
+      throw error;
     } finally {
       this.#raw.release(buffer);
     }

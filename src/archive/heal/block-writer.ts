@@ -12,9 +12,9 @@ import {
   stripesPerBand,
 } from './geometry.ts';
 
-/** Blocks that a worker frames at once: about 1 MiB. */
-const windowBlocks = 256;
-const windowsInFlight = 4;
+/** Blocks that a worker frames at once: 2 MiB. */
+const windowBlocks = 512;
+const windowsInFlight = 3;
 
 /** Blocks whose payloads are being filled in, where they will stand when they are framed. */
 interface Window {
@@ -47,12 +47,15 @@ export class BlockWriter {
   #totalData = 0;
   #position = 0;
   #bandData = 0;
-  #bandParity: Promise<unknown> = Promise.resolve();
+  #bandParity: Promise<unknown>;
   #output: Promise<void> = Promise.resolve();
 
   constructor(options: BlockWriterOptions) {
     this.#options = options;
     this.#fullBandData = stripesPerBand * options.shape.dataBlocks;
+    this.#bandParity = options.workers.broadcast('resetParity', undefined);
+    // The error is seen where the first band begins.
+    this.#bandParity.catch(() => undefined);
   }
 
   /** Wakes all who wait: the run has failed elsewhere. */

@@ -1,8 +1,9 @@
+import assert from 'node:assert/strict';
 import { HoldfastError } from '../../errors.ts';
 import { expandSegment } from '../compress/codec.ts';
-import { openSegment } from '../seal/segment-cipher.ts';
+import { openSegment, segmentKind } from '../seal/segment-cipher.ts';
 import { freeMemory } from '../worker/free-memory.ts';
-import type { CheckResult, CheckTask, LoadResult, LoadTask, WorkerSetup } from '../worker/protocol.ts';
+import type { CheckResult, CheckTask, LoadResult, LoadTask, OpenTask, WorkerSetup } from '../worker/protocol.ts';
 import { asBuffer, blockKind, expectedFrame, type Frame, isIntactBlock } from './block.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
 
@@ -32,7 +33,7 @@ function firstLayer(bits: number): number {
 
 function copyPayload(layers: readonly Buffer[], index: number, bits: number, into: Uint8Array, offset: number): void {
   const layer = layers[firstLayer(bits)];
-  if (layer === undefined) throw new Error('a block has no intact layer');
+  assert(layer !== undefined, 'a block has no intact layer');
   const start = index * blockSizeBytes + frameSizeBytes;
   into.set(layer.subarray(start, start + payloadSizeBytes), offset);
 }
@@ -92,7 +93,7 @@ function gatherPayloads(task: LoadTask, setup: WorkerSetup, layout: Layout, payl
  */
 export function loadSegment(task: LoadTask, setup: WorkerSetup, layout: Layout): LoadResult {
   const { seal, codec } = setup;
-  if (seal === undefined) throw new Error('the worker has no key');
+  assert(seal !== undefined, 'the worker has no key');
   const payloads = scratchOf(task.count * payloadSizeBytes);
   const open = () => {
     const sealed = payloads.subarray(task.offset, task.offset + task.length);
@@ -115,6 +116,27 @@ export function loadSegment(task: LoadTask, setup: WorkerSetup, layout: Layout):
   freeMemory(plain);
   freeMemory(opened);
   return { missing: [], plainLength };
+}
+
+/** The `open` task: the way of an archive that is whole. */
+export function openSegments(task: OpenTask, setup: WorkerSetup): boolean {
+  const { seal, codec } = setup;
+  assert(seal !== undefined, 'the worker has no key');
+  const payloads = scratchOf(task.count * payloadSizeBytes);
+  plainPayloads(asBuffer(task.blocks), task.count, payloads);
+  let end = 0;
+  for (const { number, offset, length, plainLength } of task.segments) {
+    const bytes = payloads.subarray(offset, offset + length);
+    const opened = tryOpen(() => openSegment(seal, { number, kind: segmentKind.data, bytes }));
+    if (opened === undefined) return false;
+    const plain = expandSegment(codec, opened, plainLength);
+    if (plain.length !== plainLength) return false;
+    task.into.set(plain, end);
+    end += plainLength;
+    freeMemory(plain);
+    freeMemory(opened);
+  }
+  return true;
 }
 
 let scratch = Buffer.alloc(0);

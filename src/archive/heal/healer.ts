@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { Limiter } from '../worker/ordered.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
 import { bandGeometry, blockSizeBytes, type Layout } from './geometry.ts';
@@ -34,7 +35,7 @@ export class Healer {
     const solved = new Map<number, Payload>();
     const parts = numbers.map(async (number) => {
       const place = layout.place(layout.dataPosition(number));
-      if (place.kind !== 'data') throw new Error('a data block has the place of another');
+      assert(place.kind === 'data', 'a data block has the place of another');
       const { stripes } = layout.bandGeometry(place.band);
       solved.set(number, (await this.#stripe(place.band, place.index % stripes)).get(number));
     });

@@ -1,10 +1,11 @@
+import assert from 'node:assert/strict';
 import { BufferPool } from '../worker/buffer-pool.ts';
 import { mapOrdered } from '../worker/ordered.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
 import type { BlockStore } from './block-store.ts';
 import { blockSizeBytes, headerReplicas, type Layout, payloadSizeBytes } from './geometry.ts';
 
-const windowBlocks = 256;
+const windowBlocks = 512;
 const windowBytes = windowBlocks * blockSizeBytes;
 
 /** Consecutive positions of one kind. */
@@ -139,7 +140,7 @@ export interface SweepOptions {
  */
 export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const result = (await sweepOnce(options)) ?? (await sweepOnce(options));
-  if (result === undefined) throw new Error('sources are scanned once, so the map of blocks changes once');
+  assert(result !== undefined, 'sources are scanned once, so the map of blocks changes once');
   return result;
 }
 
@@ -149,7 +150,7 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
   const { layout, map } = store;
   const counter = new Counter(store);
   const layerNumbers = store.allLayers();
-  const inFlight = workers.threadCount + 2;
+  const inFlight = workers.threadCount + 1;
   // One buffer holds a window of each layer, and its payloads: so none waits for a second one.
   const parts = layerNumbers.length + (options.onWindow === undefined ? 0 : 1);
   const buffers = new BufferPool({ count: inFlight + 1, sizeBytes: parts * windowBytes });

@@ -28,9 +28,10 @@ export interface HashSpan {
   readonly last: boolean;
 }
 
+/** Segments that lie one after the other in `plain`; sealed they lie one after the other in `into`. */
 export interface SealTask {
   readonly plain: Uint8Array;
-  readonly number: number;
+  readonly segments: readonly { readonly number: number; readonly offset: number; readonly length: number }[];
   readonly kind: SegmentKind;
   readonly into: Uint8Array;
 }
@@ -95,6 +96,22 @@ export interface LoadResult {
   readonly plainLength: number;
 }
 
+/** Consecutive data segments from raw blocks that need no healing. */
+export interface OpenTask {
+  /** Raw data blocks in order. */
+  readonly blocks: Uint8Array;
+  readonly count: number;
+  readonly segments: readonly {
+    readonly number: number;
+    /** Where in the joined payloads the sealed bytes begin. */
+    readonly offset: number;
+    readonly length: number;
+    readonly plainLength: number;
+  }[];
+  /** Takes the plain bytes of all, joined. */
+  readonly into: Uint8Array;
+}
+
 export interface SolveTask {
   /** Positions of the stripe: its data by index, then its parity by row. */
   readonly positions: readonly number[];
@@ -133,16 +150,21 @@ export interface FoundBlock {
 
 export interface Tasks {
   configure: { input: WorkerSetup; output: undefined };
-  seal: { input: SealTask; output: number };
+  /** Gives the sealed length of each. */
+  seal: { input: SealTask; output: readonly number[] };
   hash: {
     input: { bytes: Uint8Array; spans: readonly HashSpan[] };
     output: readonly { entry: number; sha256: string }[];
   };
+  /** Forgets parity that an earlier writer, of another archive or one that failed, left behind. */
+  resetParity: { input: undefined; output: undefined };
   frame: { input: FrameTask; output: undefined };
   takeParity: { input: { bandDataBlocks: number }; output: Uint8Array };
   finishParity: { input: FinishParityTask; output: Uint8Array };
   check: { input: CheckTask; output: CheckResult };
   load: { input: LoadTask; output: LoadResult };
+  /** False where a segment does not open as it should; nothing in `into` may be used then. */
+  open: { input: OpenTask; output: boolean };
   solve: { input: SolveTask; output: SolveResult };
   scan: { input: ScanTask; output: readonly FoundBlock[] };
 }

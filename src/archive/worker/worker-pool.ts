@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, errorTable, HoldfastError } from '../../errors.ts';
 import type { TaskError, TaskName, TaskRequest, TaskResponse, Tasks, WorkerSetup } from './protocol.ts';
@@ -15,6 +16,10 @@ function toError(error: TaskError): Error {
   const plain = new Error(error.message);
   if (error.stack !== undefined) plain.stack = error.stack;
   return plain;
+}
+
+function stopped(): HoldfastError {
+  return new HoldfastError('operation.interrupted', { message: 'the worker threads were stopped' });
 }
 
 /** One thread with its tasks under way. */
@@ -54,7 +59,7 @@ class TaskThread {
   }
 
   async close(): Promise<void> {
-    this.#failure ??= new HoldfastError('operation.interrupted', { message: 'the worker threads were stopped' });
+    this.#failure ??= stopped();
     await this.#worker.terminate();
   }
 
@@ -77,6 +82,7 @@ export class WorkerPool {
   readonly #threads: readonly TaskThread[];
   #hashThread: TaskThread | undefined;
   #nextHash = 0;
+  #closed = false;
 
   constructor(threads: number) {
     this.#threads = Array.from({ length: threads }, () => new TaskThread());
@@ -99,7 +105,7 @@ export class WorkerPool {
   ): Promise<Tasks[Name]['output']> {
     let chosen = this.#threads[0];
     for (const thread of this.#threads) if (thread.pendingCount < (chosen?.pendingCount ?? 0)) chosen = thread;
-    if (chosen === undefined) throw new Error('a pool has at least one thread');
+    assert(chosen !== undefined, 'a pool has at least one thread');
     return chosen.run(name, input, transfer);
   }
 
@@ -115,11 +121,14 @@ export class WorkerPool {
 
   /** Adds bytes to the SHA-256 of entries; gives the digests of those that end. */
   hash(input: Tasks['hash']['input']): Promise<Tasks['hash']['output']> {
+    // A thread that is started now would never be stopped.
+    if (this.#closed) return Promise.reject(stopped());
     this.#hashThread ??= new TaskThread();
     return this.#hashThread.run('hash', input);
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const threads = this.#hashThread === undefined ? this.#threads : [...this.#threads, this.#hashThread];
     await Promise.all(threads.map((thread) => thread.close()));
   }

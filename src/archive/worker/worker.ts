@@ -1,9 +1,10 @@
+import assert from 'node:assert/strict';
 import { createHash, type Hash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import { compressSegment } from '../compress/codec.ts';
 import { asBuffer, blockKind, sealBlock } from '../heal/block.ts';
-import { checkBlocks, loadSegment } from '../heal/check.ts';
+import { checkBlocks, loadSegment, openSegments } from '../heal/check.ts';
 import { bandGeometry, blockSizeBytes, bodySizeBytes, frameSizeBytes, Layout } from '../heal/geometry.ts';
 import { finishParity, ParityAccumulator } from '../heal/parity-accumulator.ts';
 import { scanBlocks } from '../heal/scan.ts';
@@ -32,13 +33,13 @@ let accumulator: ParityAccumulator | undefined;
 const hashes = new Map<number, Hash>();
 
 function configured(): WorkerState {
-  if (state === undefined) throw new Error('the worker was not configured');
+  assert(state !== undefined, 'the worker was not configured');
   return state;
 }
 
 function layout(): Layout {
   const known = configured().layout;
-  if (known === undefined) throw new Error('the layout is not known');
+  assert(known !== undefined, 'the layout is not known');
   return known;
 }
 
@@ -48,13 +49,17 @@ function configure(setup: WorkerSetup): undefined {
   return undefined;
 }
 
-function seal(task: SealTask): number {
+function seal(task: SealTask): number[] {
   const { codec, seal: keys } = configured();
-  if (keys === undefined) throw new Error('the worker has no key');
-  const compressed = compressSegment(codec, task.plain);
-  const length = sealSegment(keys, { number: task.number, kind: task.kind, bytes: compressed }, task.into);
-  freeMemory(compressed);
-  return length;
+  assert(keys !== undefined, 'the worker has no key');
+  let end = 0;
+  return task.segments.map(({ number, offset, length }) => {
+    const compressed = compressSegment(codec, task.plain.subarray(offset, offset + length));
+    const sealed = sealSegment(keys, { number, kind: task.kind, bytes: compressed }, task.into.subarray(end));
+    freeMemory(compressed);
+    end += sealed;
+    return sealed;
+  });
 }
 
 function hash(task: { bytes: Uint8Array; spans: readonly HashSpan[] }): { entry: number; sha256: string }[] {
@@ -70,6 +75,11 @@ function hash(task: { bytes: Uint8Array; spans: readonly HashSpan[] }): { entry:
     }
   }
   return ended;
+}
+
+function resetParity(): undefined {
+  accumulator = undefined;
+  return undefined;
 }
 
 function frame(task: FrameTask): undefined {
@@ -119,11 +129,13 @@ const handlers: { [Name in TaskName]: (input: TaskRequest<Name>['input']) => unk
   configure,
   seal,
   hash,
+  resetParity,
   frame,
   takeParity,
   finishParity: finishBandParity,
   check: (task) => checkBlocks(task, configured().archiveId, layout()),
   load: (task) => loadSegment(task, configured(), layout()),
+  open: (task) => openSegments(task, configured()),
   solve: (task) => solveStripe(task, configured(), layout()),
   scan: scanBlocks,
 };

@@ -43,9 +43,16 @@ export function restoredMetadata(metadata: EntryMetadata): RestoredMetadata {
   const mtimeNs = typeof time === 'string' && /^-?\d{1,20}$/.test(time) ? BigInt(time) : undefined;
   return {
     ...(mode === undefined ? {} : { mode }),
-    ...(mtimeNs === undefined ? {} : { mtimeSeconds: Number(mtimeNs) / 1e9 }),
+    ...(mtimeNs === undefined ? {} : { mtimeSeconds: secondsFrom(mtimeNs) }),
     ...(uid === undefined || gid === undefined ? {} : { owner: { uid, gid } }),
   };
+}
+
+/** Through decimal text, so that it is rounded once: a division would be off by a step now and then. */
+function secondsFrom(nanoseconds: bigint): number {
+  const size = nanoseconds < 0n ? -nanoseconds : nanoseconds;
+  const seconds = Number(`${size / 1_000_000_000n}.${String(size % 1_000_000_000n).padStart(9, '0')}`);
+  return nanoseconds < 0n ? -seconds : seconds;
 }
 
 /** The text of a symlink as bytes, or undefined when there is none that a symlink could have. */

@@ -4,20 +4,31 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { HoldfastError } from '../../errors.ts';
 import { folderError, onPath } from '../durable-file.ts';
 import type { RandomAccess } from '../storage.ts';
+import { directReadLength, openDirect, refusesDirectIo } from './direct-io.ts';
 
 /** Node refuses single reads of 2 GiB and more. */
 const readLimitBytes = 64 * 1024 * 1024;
+
+/** How a file is read. */
+export interface FileAccessOptions {
+  /** Reads past the page cache where that can be done; false unless set. */
+  readonly direct?: boolean;
+  /** The size that the file will have when it is finished; the present one unless set. */
+  readonly sizeBytes?: number;
+}
 
 /**
  * Opens a file, a disk image or a block device for reading. Throws `storage.not_found` (a folder too), `storage.unauthorized`,
  * `storage.failed`.
  */
-export async function fileRandomAccess(path: string): Promise<RandomAccess> {
+export async function fileRandomAccess(path: string, options: FileAccessOptions = {}): Promise<RandomAccess> {
   return onPath(path, async () => {
     // Without O_NONBLOCK opening a pipe would wait for its other end.
     const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      return new FileRandomAccess(handle, path, await sizeOf(handle, path));
+      const sizeBytes = options.sizeBytes ?? (await sizeOf(handle, path));
+      const direct = options.direct ? await openDirect(path, constants.O_RDONLY) : undefined;
+      return new FileRandomAccess({ handle, direct, path, sizeBytes });
     } catch (error) {
       await handle.close();
       throw error;
@@ -59,12 +70,16 @@ export async function findEnd(hasByte: (offset: number) => Promise<boolean>): Pr
 class FileRandomAccess implements RandomAccess {
   readonly sizeBytes: number;
   readonly #handle: FileHandle;
+  readonly #direct: FileHandle | undefined;
   readonly #path: string;
+  #usesDirect: boolean;
 
-  constructor(handle: FileHandle, path: string, sizeBytes: number) {
-    this.#handle = handle;
-    this.#path = path;
-    this.sizeBytes = sizeBytes;
+  constructor(parts: { handle: FileHandle; direct: FileHandle | undefined; path: string; sizeBytes: number }) {
+    this.#handle = parts.handle;
+    this.#direct = parts.direct;
+    this.#path = parts.path;
+    this.#usesDirect = parts.direct !== undefined;
+    this.sizeBytes = parts.sizeBytes;
   }
 
   async read(offset: number, into: Uint8Array): Promise<number> {
@@ -73,8 +88,9 @@ class FileRandomAccess implements RandomAccess {
     return onPath(this.#path, async () => {
       let done = 0;
       while (done < wanted) {
-        const length = Math.min(wanted - done, readLimitBytes);
-        const { bytesRead } = await this.#handle.read(into, done, length, offset + done);
+        const piece = into.subarray(done, Math.min(wanted, done + readLimitBytes));
+        const position = offset + done;
+        const bytesRead = (await this.#readDirect(piece, position)) ?? (await this.#readBuffered(piece, position));
         // The file was cut since it was opened: its end is here now.
         if (bytesRead === 0) break;
         done += bytesRead;
@@ -83,7 +99,26 @@ class FileRandomAccess implements RandomAccess {
     });
   }
 
+  async #readBuffered(into: Uint8Array, offset: number): Promise<number> {
+    return (await this.#handle.read(into, 0, into.length, offset)).bytesRead;
+  }
+
+  /** Bytes read; undefined where they have to be read through the page cache. */
+  async #readDirect(into: Uint8Array, offset: number): Promise<number | undefined> {
+    const length = directReadLength(into, into.length, offset);
+    if (!this.#usesDirect || this.#direct === undefined || length === 0) return undefined;
+    try {
+      return (await this.#direct.read(into, 0, length, offset)).bytesRead;
+    } catch (error) {
+      if (!refusesDirectIo(error)) throw error;
+      this.#usesDirect = false;
+      return undefined;
+    }
+  }
+
   async close(): Promise<void> {
-    await onPath(this.#path, () => this.#handle.close());
+    await onPath(this.#path, async () => {
+      await Promise.all([this.#handle.close(), this.#direct?.close()]);
+    });
   }
 }

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { HoldfastError } from '../../errors.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+const archiveId = new Uint8Array(16);
+const shape = { dataBlocks: 10, parityBlocks: 3 };
+const setup = { archiveId, shape, codec: 'none' as const, seal: undefined, totalDataBlocks: undefined };
+
+async function withPool(threads: number, work: (pool: WorkerPool) => Promise<void>): Promise<void> {
+  const pool = new WorkerPool(threads);
+  try {
+    await work(pool);
+  } finally {
+    await pool.close();
+  }
+}
+
+function settled(promises: readonly Promise<unknown>[]): Promise<string[]> {
+  return Promise.all(
+    promises.map((promise) =>
+      promise.then(
+        () => 'ok',
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      ),
+    ),
+  );
+}
+
+function scan(pool: WorkerPool): Promise<unknown> {
+  return pool.run('scan', { bytes: new Uint8Array(10_000), limit: 10_000, archiveId: undefined });
+}
+
+/** A task that a thread does not survive: it asks for more plain heap than it may have. */
+function killThread(pool: WorkerPool): Promise<unknown> {
+  const spans = Array.from({ length: 4_000_000 }, () => ({ entry: 1, offset: 0, length: 0, last: true }));
+  return pool.hash({ bytes: new Uint8Array(0), spans });
+}
+
+test('a task that throws rejects alone, and the thread goes on', async () => {
+  await withPool(1, async (pool) => {
+    const tasks = [scan(pool), pool.run('takeParity', { bandDataBlocks: 5 }), scan(pool)];
+    assert.deepEqual(await settled(tasks), ['ok', 'the worker was not configured', 'ok']);
+  });
+});
+
+test('an error keeps its code, message, hint and context across threads', async () => {
+  await withPool(1, async (pool) => {
+    const seal = { key: undefined, fixedDigest: new Uint8Array(32) };
+    await pool.configure({ ...setup, codec: 'zstd', seal, totalDataBlocks: 1 });
+    const load = {
+      layers: [],
+      firstData: 0,
+      count: 1,
+      patches: [{ index: 0, payload: new Uint8Array(4032) }],
+      offset: 0,
+      length: 100,
+      number: 7,
+      kind: 0 as const,
+      maximumPlainBytes: 10,
+      compressed: true,
+      into: new Uint8Array(10),
+    };
+    await assert.rejects(pool.run('load', load), (error: unknown) => {
+      assert.ok(error instanceof HoldfastError);
+      assert.equal(error.code, 'archive.damaged');
+      assert.match(error.message, /segment 7 does not authenticate/);
+      assert.deepEqual(error.context, { segment: 7 });
+      assert.ok(error.hint.length > 0);
+      return true;
+    });
+  });
+});
+
+test('a thread that dies rejects what was pending and all that comes, and nothing hangs', async () => {
+  await withPool(2, async (pool) => {
+    // Its input does not fit the plain heap of a thread.
+    const dying = killThread(pool);
+    const waiting = pool.hash({ bytes: new Uint8Array(0), spans: [] });
+    const outcomes = await settled([dying, waiting]);
+    assert.ok(
+      outcomes.every((outcome) => /memory/.test(outcome)),
+      outcomes.join(),
+    );
+    assert.match((await settled([pool.hash({ bytes: new Uint8Array(0), spans: [] })]))[0] ?? '', /memory/);
+    // The others live.
+    assert.deepEqual(await settled([scan(pool), scan(pool)]), ['ok', 'ok']);
+  });
+});
+
+test('closing rejects what is pending and all that comes', async () => {
+  const pool = new WorkerPool(2);
+  const tasks = Array.from({ length: 20 }, () => scan(pool));
+  const outcomes = settled(tasks);
+  await pool.close();
+  for (const outcome of await outcomes) assert.match(outcome, /^ok$|were stopped/);
+  await assert.rejects(scan(pool), { code: 'operation.interrupted' });
+  await assert.rejects(pool.broadcast('configure', setup), { code: 'operation.interrupted' });
+  await assert.rejects(pool.hash({ bytes: new Uint8Array(0), spans: [] }), { code: 'operation.interrupted' });
+  await pool.close();
+});
+
+test('hashes go on over tasks, several at once, and end when told', async () => {
+  await withPool(1, async (pool) => {
+    const [first, second] = [pool.newHash(), pool.newHash()];
+    assert.notEqual(first, second);
+    const bytes = Buffer.from('abcdef');
+    const span = (entry: number, offset: number, length: number, last = false) => ({ entry, offset, length, last });
+    assert.deepEqual(await pool.hash({ bytes, spans: [span(first, 0, 2), span(second, 2, 1)] }), []);
+    const digests = await pool.hash({ bytes, spans: [span(second, 3, 3, true), span(first, 0, 0, true)] });
+    const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+    assert.deepEqual(digests, [
+      { entry: second, sha256: sha256('cdef') },
+      { entry: first, sha256: sha256('ab') },
+    ]);
+  });
+});

@@ -1,0 +1,227 @@
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open, statfs, unlink } from 'node:fs/promises';
+import { alignedMemory } from '../../archive/worker/aligned-memory.ts';
+import { HoldfastError } from '../../errors.ts';
+import { isSystemError, onPath } from '../durable-file.ts';
+import { directLength, openDirect, refusesDirectIo } from './direct-io.ts';
+
+/** Each of the two buffers in which bytes are gathered, and later moved. */
+const bufferBytes = 2 * 1024 * 1024;
+/** Where the page cache is used, data is handed to the disk this often, so that the last sync has little left to wait for. */
+const syncIntervalBytes = 32 * 1024 * 1024;
+/** Types of file systems that fill a hole with zeros, at the cost of writing it: FAT, exFAT, HFS+. */
+const fillingTypes = new Set([0x4d44, 0x2011bab0, 0x482b]);
+
+/**
+ * The temporary file of a writer. What is appended is gathered in one buffer while the other one is written, directly where the file
+ * system takes that, else through the page cache; the two agree with each other in one file. Memory: two buffers of 2 MiB.
+ */
+export class PartialFile {
+  readonly path: string;
+  readonly #handle: FileHandle;
+  readonly #direct: FileHandle | undefined;
+  readonly #staging = [alignedMemory(bufferBytes), alignedMemory(bufferBytes)] as const;
+  /** Which of the two is being filled, and how far. */
+  #current: 0 | 1 = 0;
+  #stagedBytes = 0;
+  /** Where the bytes that are being gathered will stand. */
+  #stagedOffset = 0;
+  #writing: Promise<void> = Promise.resolve();
+  #usesDirect: boolean;
+  #unsyncedBytes = 0;
+  #sync: Promise<void> | undefined;
+  /** Kept for good: the kernel tells of a failed write-back only once, and a later sync would pass. */
+  #failure: { readonly error: unknown } | undefined;
+  /** Whether writing beyond the end costs nothing for what is left out. */
+  readonly hasHoles: boolean;
+
+  static async create(path: string, mode: number): Promise<PartialFile> {
+    return await onPath(path, async () => {
+      // wx+: never an existing file, nor through a link that someone put there; readable, for the further copies.
+      const handle = await open(path, 'wx+', mode);
+      let direct: FileHandle | undefined;
+      try {
+        direct = await openDirect(path, constants.O_RDWR);
+        return new PartialFile({ path, handle, direct, hasHoles: !fillingTypes.has((await statfs(path)).type) });
+      } catch (error) {
+        await Promise.all([handle.close(), direct?.close(), unlink(path)]);
+        throw error;
+      }
+    });
+  }
+
+  private constructor(parts: { path: string; handle: FileHandle; direct: FileHandle | undefined; hasHoles: boolean }) {
+    this.path = parts.path;
+    this.hasHoles = parts.hasHoles;
+    this.#handle = parts.handle;
+    this.#direct = parts.direct;
+    this.#usesDirect = parts.direct !== undefined;
+  }
+
+  /** Bytes appended, written or not. */
+  get appendedBytes(): number {
+    return this.#stagedOffset + this.#stagedBytes;
+  }
+
+  /** The two buffers, free to use once `flush` is done. */
+  get buffers(): readonly [Uint8Array, Uint8Array] {
+    return this.#staging;
+  }
+
+  setMode(mode: number): Promise<void> {
+    return this.#handle.chmod(mode);
+  }
+
+  /** Throws what an earlier write or sync in the background met. */
+  throwFailure(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  /** Takes a copy of the bytes. An error may be thrown by a later call. */
+  async append(bytes: Uint8Array): Promise<void> {
+    this.throwFailure();
+    let taken = 0;
+    while (taken < bytes.length) {
+      const length = Math.min(bytes.length - taken, bufferBytes - this.#stagedBytes);
+      this.#staging[this.#current].set(bytes.subarray(taken, taken + length), this.#stagedBytes);
+      this.#stagedBytes += length;
+      taken += length;
+      if (this.#stagedBytes === bufferBytes) await this.#writeStaged();
+    }
+  }
+
+  /** Writes all that was appended. Afterwards only `write` may be called. */
+  async flush(): Promise<void> {
+    await this.#writeStaged();
+    await this.#writing;
+    this.throwFailure();
+  }
+
+  /** Starts to write the buffer that was filled, when the other one is written and can be filled. */
+  async #writeStaged(): Promise<void> {
+    await this.#writing;
+    this.throwFailure();
+    const bytes = this.#staging[this.#current].subarray(0, this.#stagedBytes);
+    this.#writing = this.write(bytes, this.#stagedOffset).catch((error: unknown) => this.#fail(error));
+    this.#stagedOffset += this.#stagedBytes;
+    this.#stagedBytes = 0;
+    this.#current = this.#current === 0 ? 1 : 0;
+  }
+
+  /** Writes bytes at a place. Several may be under way at once. */
+  async write(bytes: Uint8Array, offset: number): Promise<void> {
+    let done = 0;
+    while (done < bytes.length) {
+      const rest = bytes.subarray(done);
+      const written =
+        (await this.#writeDirect(rest, offset + done)) ?? (await this.#writeBuffered(rest, offset + done));
+      this.require(written > 0, 'the disk takes nothing');
+      done += written;
+    }
+  }
+
+  /** How many bytes were written; undefined where they have to go through the page cache. */
+  async #writeDirect(bytes: Uint8Array, offset: number): Promise<number | undefined> {
+    const length = directLength(bytes, bytes.length, offset);
+    if (!this.#usesDirect || this.#direct === undefined || length === 0) return undefined;
+    try {
+      return (await this.#direct.write(bytes, 0, length, offset)).bytesWritten;
+    } catch (error) {
+      if (!refusesDirectIo(error)) throw error;
+      this.#usesDirect = false;
+      return undefined;
+    }
+  }
+
+  async #writeBuffered(bytes: Uint8Array, offset: number): Promise<number> {
+    const { bytesWritten } = await this.#handle.write(bytes, 0, bytes.length, offset);
+    this.#unsyncedBytes += bytesWritten;
+    if (this.#unsyncedBytes >= syncIntervalBytes && this.#sync === undefined) this.#syncInBackground();
+    return bytesWritten;
+  }
+
+  /** Fills `into` with what stands at a place. */
+  async read(into: Uint8Array, offset: number): Promise<void> {
+    let done = 0;
+    while (done < into.length) {
+      const rest = into.subarray(done);
+      const bytesRead =
+        (await this.#readDirect(rest, offset + done)) ?? (await this.#readBuffered(rest, offset + done));
+      this.require(bytesRead > 0, 'another process cut it');
+      done += bytesRead;
+    }
+  }
+
+  async #readDirect(into: Uint8Array, offset: number): Promise<number | undefined> {
+    const length = directLength(into, into.length, offset);
+    if (!this.#usesDirect || this.#direct === undefined || length === 0) return undefined;
+    try {
+      return (await this.#direct.read(into, 0, length, offset)).bytesRead;
+    } catch (error) {
+      if (!refusesDirectIo(error)) throw error;
+      this.#usesDirect = false;
+      return undefined;
+    }
+  }
+
+  async #readBuffered(into: Uint8Array, offset: number): Promise<number> {
+    return (await this.#handle.read(into, 0, into.length, offset)).bytesRead;
+  }
+
+  #syncInBackground(): void {
+    this.#unsyncedBytes = 0;
+    this.#sync = this.#handle
+      .datasync()
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#sync = undefined;
+      });
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+  }
+
+  /** Makes the bytes written so far durable. */
+  async syncData(): Promise<void> {
+    await this.#sync;
+    this.throwFailure();
+    await this.#handle.datasync();
+  }
+
+  /** Makes all of the file durable, and closes it. */
+  async finish(sizeBytes: number): Promise<Stats> {
+    await this.#sync;
+    this.throwFailure();
+    await this.#handle.sync();
+    const stats = await this.#handle.stat();
+    this.require(stats.size === sizeBytes, 'another process changed it');
+    await this.#close();
+    return stats;
+  }
+
+  /** Removes the file, after what is under way. */
+  async remove(): Promise<void> {
+    await onPath(this.path, async () => {
+      await Promise.all([this.#writing, this.#sync]);
+      await this.#close();
+      try {
+        await unlink(this.path);
+      } catch (error) {
+        if (!isSystemError(error) || error.code !== 'ENOENT') throw error;
+      }
+    });
+  }
+
+  async #close(): Promise<void> {
+    // A closed handle may be closed again.
+    await Promise.all([this.#handle.close(), this.#direct?.close()]);
+  }
+
+  /** Throws `storage.failed` where the file is not what this writer made. */
+  require(condition: boolean, problem: string, cause?: unknown): void {
+    if (condition) return;
+    const message = `the temporary file ${this.path} is not as it was written: ${problem}`;
+    throw new HoldfastError('storage.failed', { message, context: { path: this.path }, cause });
+  }
+}
