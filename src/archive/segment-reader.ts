@@ -107,7 +107,10 @@ export class SegmentReader {
     for (let count = 0; count < this.#ahead; count++) {
       index += this.#groupNumbers(index).length;
       if (index >= this.#plan.length) return;
-      if (!this.#groups.has(this.#plan[index] as number)) this.#group(this.#groupNumbers(index));
+      const known = this.#groups.get(this.#plan[index] as number);
+      // What is asked for next must not look older than what was asked for before.
+      if (known === undefined) this.#group(this.#groupNumbers(index));
+      else known.lastUse = this.#clock++;
     }
   }
 

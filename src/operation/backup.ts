@@ -145,7 +145,7 @@ async function checkWritten(
   const { dataKey, header } = expected;
   // The slots were opened when they were made, and the header's code covers them.
   const keys = dataKey === undefined ? undefined : { dataKey };
-  const checkOptions = { sources: [stored], workers, run: options, level, keys };
+  const checkOptions = { sources: [stored], workers, run: options, level, keys, onlyWhetherIntact: true };
   let failure: string | undefined;
   let cause: unknown;
   try {
@@ -204,7 +204,8 @@ export async function createBackup(options: BackupOptions): Promise<BackupReport
     return await failAfter(error, close);
   }
   for (const step of close) await step();
-  return { ...report, durationMs: Math.round(clock.monotonicMs() - startMs) };
+  const { problems, ...written } = report;
+  return { ...written, durationMs: Math.round(clock.monotonicMs() - startMs), problems };
 }
 
 async function readAndWrite(

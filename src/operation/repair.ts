@@ -1,5 +1,6 @@
 import { headerLength } from '../archive/header.ts';
 import { BlockStore } from '../archive/heal/block-store.ts';
+import { blockSizeBytes } from '../archive/heal/geometry.ts';
 import type { LocateOptions } from '../archive/heal/locate.ts';
 import { type SweepResult, sweep } from '../archive/heal/sweep.ts';
 import type { RandomAccess } from '../archive/random-access.ts';
@@ -10,6 +11,9 @@ import type { BlockHealth, RepairOptions, RepairReport } from './options.ts';
 import { rewriteArchive } from './rewrite.ts';
 import { ProgressMeter, withWorkers } from './run.ts';
 import { archiveIdHex, blockHealth, stateOf } from './summary.ts';
+
+/** Between copies there may be filler, of about this size where storages want large parts. */
+const fillerLimitBytes = 8 * 1024 * 1024;
 
 /** Where the healed archive goes. */
 function outputOf(options: RepairOptions): WritableLocation {
@@ -36,6 +40,17 @@ function refuseLost(swept: SweepResult): HoldfastError {
     message: `the archive is damaged beyond repair: ${swept.tally.lost} block(s) are lost (${ranges.join(', ')})`,
     hint: 'give further replicas with --from, or keep what can be had with --partial',
     context: { lostBlocks: swept.lostRanges },
+  });
+}
+
+/** A file that is mostly something else is an image in which the archive lies: in place, all else in it would be lost. */
+function refuseImage(store: BlockStore): void {
+  const { copies } = store.header;
+  const archiveBytes = copies * store.layout.totalBlocks * blockSizeBytes;
+  if (store.sizeBytes <= 2 * archiveBytes + copies * fillerLimitBytes) return;
+  throw new HoldfastError('usage.invalid', {
+    message: 'the archive is a small part of this file, which is not overwritten with it',
+    hint: 'give --output',
   });
 }
 
@@ -88,6 +103,7 @@ export async function repairArchive(options: RepairOptions): Promise<RepairRepor
       const blocks: BlockHealth = { ...(own?.blocks ?? blockHealth(swept)), solved, lost };
       const state = own === undefined || lost > 0 ? stateOf(swept, store.inPlace) : own.state;
       if (state === 'lost' && options.partial !== true) throw refuseLost(swept);
+      if (options.output === undefined && state !== 'intact') refuseImage(store);
       const wanted = options.output !== undefined || state !== 'intact';
       const written = wanted && options.dryRun !== true;
       if (written) {

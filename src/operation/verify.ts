@@ -33,6 +33,8 @@ export interface CheckOptions {
   readonly archiveId?: string | undefined;
   /** Reads the index, but no contents. */
   readonly indexOnly?: boolean;
+  /** Only whether all is well counts, as after a backup: what the contents prove is not hashed block by block as well. */
+  readonly onlyWhetherIntact?: boolean;
 }
 
 /** Checks every block, and at level `contents` every entry. A wrong key is found before any bulk work. */
@@ -62,11 +64,20 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
       indexLost = error;
     }
   }
-  const onProgress = (doneBytes: number, totalBytes: number) => meter.report({ phase: 'scan', doneBytes, totalBytes });
-  const swept = await sweep({ store, workers, onProgress });
   const entries: IndexEntry[] = [];
   if (reader !== undefined) for await (const entry of reader.entries()) entries.push(entry);
-  const lostEntries = reader === undefined || options.indexOnly === true ? [] : await lostPaths(reader, entries, meter);
+  const contents = options.indexOnly === true ? undefined : reader;
+  const progress = joinProgress(
+    meter,
+    contents === undefined ? 'scan' : 'verify',
+    contents?.index.tail.plainBytes ?? 0,
+  );
+  const payloadsProven = contents !== undefined && options.onlyWhetherIntact === true;
+  // Both at once: one waits for the disk more, the other for the processor.
+  const sweeping = sweep({ store, workers, payloadsProven, onProgress: progress.onBlocks });
+  sweeping.catch(() => undefined);
+  const lostEntries = contents === undefined ? [] : await lostPaths(contents, entries, progress.onContents);
+  const swept = await sweeping;
   const state = stateOf(swept, store.inPlace);
   return {
     state: lostEntries.length > 0 || indexLost !== undefined ? 'lost' : state,
@@ -85,18 +96,34 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
   };
 }
 
+/** One progress for the check of blocks and that of contents, which run at once. */
+function joinProgress(meter: ProgressMeter, phase: 'scan' | 'verify', contentBytes: number) {
+  let blocks = { doneBytes: 0, totalBytes: 0 };
+  let contentsDone = 0;
+  const report = (entry?: string) => {
+    const doneBytes = blocks.doneBytes + contentsDone;
+    const totalBytes = blocks.totalBytes + contentBytes;
+    if (blocks.totalBytes > 0)
+      meter.report({ phase, doneBytes, totalBytes, ...(entry === undefined ? {} : { entry }) });
+  };
+  return {
+    onBlocks: (doneBytes: number, totalBytes: number) => {
+      blocks = { doneBytes: Math.max(blocks.doneBytes, doneBytes), totalBytes };
+      report();
+    },
+    onContents: (entry: IndexEntry, bytes: number) => {
+      contentsDone += bytes;
+      report(entry.path);
+    },
+  };
+}
+
 async function lostPaths(
   reader: ArchiveReader,
   entries: readonly IndexEntry[],
-  meter: ProgressMeter,
+  onBytes: (entry: IndexEntry, bytes: number) => void,
 ): Promise<string[]> {
-  const totalBytes = reader.index.tail.plainBytes;
-  let doneBytes = 0;
   const lost: string[] = [];
-  const onBytes = (entry: IndexEntry, bytes: number) => {
-    doneBytes += bytes;
-    meter.report({ phase: 'verify', doneBytes, totalBytes, entry: entry.path });
-  };
   for await (const failure of reader.check(entries, onBytes)) {
     // Whole blocks that do not authenticate are not damage, they are a lie: that is its own error.
     if (failure.error.code === 'archive.corrupt') throw failure.error;

@@ -18,7 +18,9 @@ export interface StorageWriter {
   write(bytes: Uint8Array): Promise<void>;
   /**
    * Makes the object durable and visible, in place of an older one. `check` is given what was stored, read back; when it throws,
-   * the object does not appear and the error is thrown on. Storages that can read before they publish check before.
+   * the object does not appear and the error is thrown on. Storages that can read before they publish check before. `check` may begin
+   * while further copies are being made: its size is the final one, and a read waits until what it reaches is there. When making them
+   * fails, `commit` throws that error, and reads throw `operation.interrupted` with it as the cause.
    */
   commit(check?: (stored: RandomAccess) => Promise<void>): Promise<StoredObject>;
   /** Leaves nothing of the object. May be repeated, and called after a failed commit. */

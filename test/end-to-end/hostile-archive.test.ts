@@ -71,18 +71,16 @@ async function assertRefused(
   mkdirSync(join(folder, 'target'));
   const before = await describeTree(folder, { times: false });
   const archive = memoryRandomAccess(await writeArchive(entries));
-  for (const allow of [false, true]) {
-    const restored = restoreBackup({
-      threads: 1,
-      archive,
-      filesTo: join(folder, 'target'),
-      to: to.map((url) => url.replace('TARGET', join(folder, 'target'))),
-      overwrite: allow,
-      partial: allow,
-    });
-    await assert.rejects(restored, { code: /^(target\.(unsafe|invalid)|archive\.corrupt)$/ }, name);
-    assert.deepEqual(await describeTree(folder, { times: false }), before, name);
-  }
+  const restored = restoreBackup({
+    threads: 1,
+    archive,
+    filesTo: join(folder, 'target'),
+    to: to.map((url) => url.replace('TARGET', join(folder, 'target'))),
+    overwrite: true,
+    partial: true,
+  });
+  await assert.rejects(restored, { code: /^(target\.(unsafe|invalid)|archive\.corrupt)$/ }, name);
+  assert.deepEqual(await describeTree(folder, { times: false }), before, name);
 }
 
 for (const [name, entries] of Object.entries(hostile)) test(`refused: ${name}`, () => assertRefused(name, entries));

@@ -53,7 +53,7 @@ test('a source that throws in the middle ends the run with its error, and every 
         'b',
         [
           { path: 'files/b/1', bytes },
-          { path: 'files/b/2', bytes, then: fail },
+          { path: 'files/b/2', bytes, afterwards: fail },
         ],
         () => closed.push('b'),
       ),
@@ -73,7 +73,7 @@ test('a source that cannot be closed does not hide why the run failed, and fails
   const fail = () => {
     throw new HoldfastError('source.unreadable', { message: 'the disk is gone' });
   };
-  const failing = entriesSource('a', [{ path: 'files/a', then: fail }], stuck);
+  const failing = entriesSource('a', [{ path: 'files/a', afterwards: fail }], stuck);
   await assert.rejects(backUp([failing]), {
     code: 'source.unreadable',
     message: 'the disk is gone; cleaning up failed too: it is stuck',
@@ -124,10 +124,8 @@ test('files that vanish or change while they are read are told, and the rest is 
       ['source.changed', 'files/tree/changes'],
       ['source.vanished', 'files/tree/gone'],
       ['source.vanished', 'files/tree/vanishes'],
-    ].filter(([, path]) => report.problems.some((problem) => problem.path === path)),
+    ],
   );
-  const paths = report.problems.map(({ path }) => path);
-  assert.ok(paths.includes('files/tree/changes') && paths.includes('files/tree/vanishes'));
   assert.equal((await validateBackup({ archive: output, threads: 1 })).entryCount, report.entryCount);
   await using archive = await openArchive({ archive: output, threads: 1 });
   const entry = await archive.entry('files/tree/changes');

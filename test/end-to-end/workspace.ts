@@ -107,8 +107,8 @@ export interface GivenEntry {
   readonly path: string;
   readonly kind?: EntryKind;
   readonly bytes?: Uint8Array;
-  /** Runs after this entry's first chunk. */
-  readonly then?: () => void | Promise<void>;
+  /** Runs when this entry's bytes were taken. */
+  readonly afterwards?: () => void | Promise<void>;
 }
 
 /** A source of entries that are at hand. */
@@ -117,10 +117,10 @@ export function entriesSource(name: string, entries: readonly GivenEntry[], onCl
     name,
     describe: async () => ({ type: 'given', label: name, expectedSizeBytes: 0 }),
     async *entries() {
-      for (const { path, kind = 'file', bytes = new Uint8Array(0), then } of entries) {
+      for (const { path, kind = 'file', bytes = new Uint8Array(0), afterwards } of entries) {
         const open = async function* () {
           yield bytes;
-          await then?.();
+          await afterwards?.();
         };
         yield { path, kind, expectedSizeBytes: bytes.length, metadata: {}, open };
       }

@@ -8,7 +8,7 @@ import { vectorSeeds, writtenSeeds } from './seeds.ts';
 /** The least that is needed anyway: threads, their heaps and the buffers of segments of the size that a header may have. */
 const limitBytes = 700 * 1024 * 1024;
 
-const huge = [2n ** 32n - 1n, 2n ** 47n, 2n ** 48n - 1n, 2n ** 64n - 1n, 0x0100_0000n];
+const huge = [2n ** 32n - 1n, 2n ** 48n - 1n, 2n ** 64n - 1n];
 const workers = new WorkerPool(1);
 try {
   const seeds = await writtenSeeds(workers);
@@ -17,7 +17,7 @@ try {
     await exercise(workers, bytes, keys);
     check(name);
   }
-  for (const { name, bytes, keys } of seeds.slice(0, 2)) {
+  for (const { name, bytes, keys } of seeds.slice(0, 1)) {
     for (let field = 0; field < 34; field++) {
       for (const value of huge) {
         for (const block of [0, 0.999]) {

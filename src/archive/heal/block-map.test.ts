@@ -78,92 +78,94 @@ function collected(blocks: readonly (readonly [number, number])[]): ExtentCollec
   return collector;
 }
 
+/** Blocks as [offset, position], and the extents as [offset, position, count]. */
+const gatherings: [string, [number, number][], [number, number, number][]][] = [
+  ['nothing', [], []],
+  [
+    'in order',
+    [
+      [0, 0],
+      [4096, 1],
+      [8192, 2],
+    ],
+    [[0, 0, 3]],
+  ],
+  [
+    'a damaged one between',
+    [
+      [0, 0],
+      [8192, 2],
+    ],
+    [[0, 0, 3]],
+  ],
+  [
+    'not at the start',
+    [
+      [100, 7],
+      [4196, 8],
+    ],
+    [[100, 7, 2]],
+  ],
+  [
+    'a byte was put in',
+    [
+      [0, 0],
+      [4097, 1],
+    ],
+    [
+      [0, 0, 1],
+      [4097, 1, 1],
+    ],
+  ],
+  [
+    'a block was taken out',
+    [
+      [0, 0],
+      [4096, 2],
+    ],
+    [
+      [0, 0, 1],
+      [4096, 2, 1],
+    ],
+  ],
+  [
+    'the same twice',
+    [
+      [0, 4],
+      [4096, 4],
+    ],
+    [
+      [0, 4, 1],
+      [4096, 4, 1],
+    ],
+  ],
+  [
+    'backwards',
+    [
+      [0, 4],
+      [4096, 3],
+    ],
+    [
+      [0, 4, 1],
+      [4096, 3, 1],
+    ],
+  ],
+  [
+    'a second copy',
+    [
+      [0, 0],
+      [4096, 1],
+      [8192, 0],
+    ],
+    [
+      [0, 0, 2],
+      [8192, 0, 1],
+    ],
+  ],
+];
+
 test('blocks that lie as far apart as their positions are one extent, whatever is between them', () => {
-  const rows: [string, [number, number][], [number, number, number][]][] = [
-    ['nothing', [], []],
-    [
-      'in order',
-      [
-        [0, 0],
-        [4096, 1],
-        [8192, 2],
-      ],
-      [[0, 0, 3]],
-    ],
-    [
-      'a damaged one between',
-      [
-        [0, 0],
-        [8192, 2],
-      ],
-      [[0, 0, 3]],
-    ],
-    [
-      'not at the start',
-      [
-        [100, 7],
-        [4196, 8],
-      ],
-      [[100, 7, 2]],
-    ],
-    [
-      'a byte was put in',
-      [
-        [0, 0],
-        [4097, 1],
-      ],
-      [
-        [0, 0, 1],
-        [4097, 1, 1],
-      ],
-    ],
-    [
-      'a block was taken out',
-      [
-        [0, 0],
-        [4096, 2],
-      ],
-      [
-        [0, 0, 1],
-        [4096, 2, 1],
-      ],
-    ],
-    [
-      'the same twice',
-      [
-        [0, 4],
-        [4096, 4],
-      ],
-      [
-        [0, 4, 1],
-        [4096, 4, 1],
-      ],
-    ],
-    [
-      'backwards',
-      [
-        [0, 4],
-        [4096, 3],
-      ],
-      [
-        [0, 4, 1],
-        [4096, 3, 1],
-      ],
-    ],
-    [
-      'a second copy',
-      [
-        [0, 0],
-        [4096, 1],
-        [8192, 0],
-      ],
-      [
-        [0, 0, 2],
-        [8192, 0, 1],
-      ],
-    ],
-  ];
-  for (const [name, blocks, expected] of rows) {
+  for (const [name, blocks, expected] of gatherings) {
     const extents = expected.map(([offset, position, count]) => ({ source: 3, offset, position, count }));
     assert.deepEqual(collected(blocks).extents, extents, name);
   }

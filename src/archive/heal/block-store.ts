@@ -285,7 +285,8 @@ export class BlockStore {
     const { layers } = await this.#readLayers(this.allLayers(), number, 1);
     const payloads = new Uint8Array(new SharedArrayBuffer(payloadSizeBytes));
     const { headerBody } = this;
-    const task = { layers, firstPosition: this.layout.dataPosition(number), count: 1, headerBody, payloads };
+    const firstPosition = this.layout.dataPosition(number);
+    const task = { layers, firstPosition, count: 1, headerBody, payloads, payloadsProven: false };
     const { intact } = await this.#options.workers.run('check', task);
     return intact[0] === 0 ? undefined : payloads;
   }

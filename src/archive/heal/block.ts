@@ -86,15 +86,29 @@ export function hasRightHash(block: Buffer): boolean {
 
 /** Whether this is the intact block of that frame; final headers and parity carry the band size of the layout. */
 export function isIntactBlock(block: Buffer, archiveId: Uint8Array, expected: Frame): boolean {
+  return hasFrame(block, archiveId, expected) && hasRightHash(block);
+}
+
+function hasFrame(block: Buffer, archiveId: Uint8Array, expected: Frame): boolean {
   const frame = readFrame(block);
-  if (frame === undefined) return false;
   return (
+    frame !== undefined &&
     frame.position === expected.position &&
     frame.kind === expected.kind &&
     frame.ordinal === expected.ordinal &&
     frame.bandDataBlocks === expected.bandDataBlocks &&
-    asBuffer(archiveId).compare(block, 0, archiveIdSizeBytes) === 0 &&
-    hasRightHash(block)
+    asBuffer(archiveId).compare(block, 0, archiveIdSizeBytes) === 0
+  );
+}
+
+/**
+ * Whether a data block has its frame, and the same hash twice. With a payload that is known to be right this says as much as hashing it:
+ * a hash that was changed differs from its other copy, and one that was made of other bytes had other bytes in the payload.
+ */
+export function isFramedDataBlock(block: Buffer, archiveId: Uint8Array, expected: Frame): boolean {
+  return (
+    hasFrame(block, archiveId, expected) &&
+    block.compare(block, outerHashOffset, blockSizeBytes, innerHashOffset, outerHashOffset) === 0
   );
 }
 

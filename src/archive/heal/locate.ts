@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { decodeHeader, type Header, headerLength } from '../header.ts';
 import type { RandomAccess } from '../random-access.ts';
 import type { FoundBlock } from '../worker/protocol.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
-import { archiveIdSizeBytes, asBuffer, blockKind, hasRightHash, readFrame } from './block.ts';
+import { archiveIdSizeBytes, asBuffer, blockKind, expectedFrame, hasRightHash, readFrame } from './block.ts';
 import { BlockMap, type Extent, ExtentCollector } from './block-map.ts';
 import {
   bandGeometry,
@@ -20,6 +21,8 @@ import { readTolerant } from './read-tolerant.ts';
 /** Finding an archive in its sources: its header, its layout, and where its blocks lie (`docs/format.md` section 7). */
 
 const scanChunkBytes = 4 * 1024 * 1024;
+/** A 64th of a copy is enough to tell how large it was. */
+const believedFactor = 64;
 
 export interface LocatedHeader {
   readonly header: Header;
@@ -206,7 +209,8 @@ export async function findHeader(options: LocateOptions): Promise<LocatedHeader>
     damaged.push(...(await readBlocksAt(source, [...offsets])));
   }
   const voted = majorityHeader(damaged);
-  if (voted !== undefined) return newest([voted]);
+  const isWanted = options.archiveId === undefined || (voted && hex(voted.subarray(12, 28)) === options.archiveId);
+  if (voted !== undefined && isWanted) return newest([voted]);
   return await scanForHeaders(options);
 }
 
@@ -225,7 +229,7 @@ async function nominalExtents(
   let layout: Layout | undefined;
   if (aligned && frame?.kind === blockKind.final) {
     layout = Layout.fromFinalBlock(frame.position, frame.ordinal, header);
-  } else if (aligned && blocks % copies === 0) {
+  } else if (aligned && blocks % copies === 0 && frame === undefined) {
     // The end is damaged: the size alone tells, if a block in the middle or at the start agrees.
     layout = Layout.fromTotalBlocks(blocks / copies, header);
   }
@@ -235,11 +239,16 @@ async function nominalExtents(
   if (!exact && !(copies === 2 && blocks > total * 2)) return undefined;
   const starts = Array.from({ length: copies }, (_, copy) => (copy === copies - 1 ? blocks - total : copy * total));
   const extents = starts.map((start) => ({ source: index, offset: start * blockSizeBytes, position: 0, count: total }));
-  return (await agrees(source, header, extents)) ? { extents, layout } : undefined;
+  return (await agrees(source, header, layout, extents)) ? { extents, layout } : undefined;
 }
 
 /** Whether intact blocks stand where the extents say; where none is intact at all, there is nothing better to go by. */
-async function agrees(source: RandomAccess, header: Header, extents: readonly Extent[]): Promise<boolean> {
+async function agrees(
+  source: RandomAccess,
+  header: Header,
+  layout: Layout,
+  extents: readonly Extent[],
+): Promise<boolean> {
   let contradicted = 0;
   let confirmed = 0;
   for (const extent of extents) {
@@ -252,7 +261,8 @@ async function agrees(source: RandomAccess, header: Header, extents: readonly Ex
     );
     for (const [step, block] of blocks.entries()) {
       if (asBuffer(header.archiveId).compare(block, 0, archiveIdSizeBytes) !== 0 || !hasRightHash(block)) continue;
-      if (readFrame(block)?.position === probes[step]) confirmed++;
+      // Another kind at its position tells of another layout.
+      if (isDeepStrictEqual(readFrame(block), expectedFrame(layout, probes[step] ?? 0))) confirmed++;
       else contradicted++;
     }
   }
@@ -261,19 +271,30 @@ async function agrees(source: RandomAccess, header: Header, extents: readonly Ex
 
 /** What the frames of found blocks tell of the layout. */
 class LayoutEvidence {
-  #final: Layout | undefined;
+  /** Layouts by T, with the number of final header blocks that tell of each. */
+  readonly #finals = new Map<number, { readonly layout: Layout; votes: number }>();
   #lastParity: Layout | undefined;
   #highestPosition = -1;
   readonly #header: Header;
 
-  constructor(header: Header) {
+  /** A block's hash has no key: one that claims far more than the sources could have held is not believed. */
+  readonly #believedBlocks: number;
+
+  constructor(header: Header, sources: readonly RandomAccess[]) {
     this.#header = header;
+    const sizeBytes = sources.reduce((sum, source) => sum + source.sizeBytes, 0);
+    this.#believedBlocks = Math.ceil(sizeBytes / blockSizeBytes) * believedFactor;
   }
 
   add(block: FoundBlock): void {
     const { dataBlocks } = this.#header;
+    if (block.position >= this.#believedBlocks) return;
     if (block.kind === blockKind.final) {
-      this.#final ??= Layout.fromFinalBlock(block.position, block.ordinal, this.#header);
+      const layout = Layout.fromFinalBlock(block.position, block.ordinal, this.#header);
+      if (layout === undefined) return;
+      const known = this.#finals.get(layout.totalDataBlocks) ?? { layout, votes: 0 };
+      known.votes++;
+      this.#finals.set(layout.totalDataBlocks, known);
     } else if (block.kind === blockKind.parity && block.position > this.#highestPosition) {
       const fullData = stripesPerBand * dataBlocks;
       const band = Math.floor(block.position / bandGeometry(fullData, this.#header).blocks);
@@ -290,7 +311,9 @@ class LayoutEvidence {
     const bySize = Layout.fromTotalBlocks(Math.round(sizeBytes / blockSizeBytes / copies), this.#header);
     const fits = (layout: Layout | undefined) =>
       layout && layout.totalBlocks > this.#highestPosition ? layout : undefined;
-    return this.#final ?? fits(this.#lastParity) ?? fits(bySize);
+    let final: { readonly layout: Layout; readonly votes: number } | undefined;
+    for (const one of this.#finals.values()) if (one.votes > (final?.votes ?? 0)) final = one;
+    return final?.layout ?? fits(this.#lastParity) ?? fits(bySize);
   }
 }
 
@@ -316,7 +339,7 @@ function inPlace(
 
 /** Finds all blocks of the archive by scanning all sources. */
 async function locateByScan(found: LocatedHeader, options: LocateOptions): Promise<Located> {
-  const evidence = new LayoutEvidence(found.header);
+  const evidence = new LayoutEvidence(found.header, options.sources);
   const collectors = options.sources.map((_, index) => new ExtentCollector(index));
   let largest = 0;
   for (const [index, source] of options.sources.entries()) {

@@ -129,6 +129,8 @@ class Counter {
 export interface SweepOptions {
   readonly store: BlockStore;
   readonly workers: WorkerPool;
+  /** Whoever calls opens every segment of the first copy as well, so that payloads need not be hashed here. */
+  readonly payloadsProven?: boolean;
   /** Given each window of data payloads in order, healed. */
   readonly onWindow?: (window: SweptWindow) => Promise<void>;
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
@@ -168,7 +170,8 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
     const wanted = range.firstData !== undefined && options.onWindow !== undefined;
     const payloads = wanted ? buffer.subarray(layerNumbers.length * windowBytes) : undefined;
     const { firstPosition, count } = range;
-    const task = { layers, firstPosition, count, headerBody: store.headerBody };
+    const payloadsProven = options.payloadsProven ?? false;
+    const task = { layers, firstPosition, count, headerBody: store.headerBody, payloadsProven };
     const { intact } = await workers.run('check', payloads === undefined ? task : { ...task, payloads });
     return { range, intact, payloads, buffer };
   };

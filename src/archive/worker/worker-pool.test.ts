@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -32,10 +33,20 @@ function scan(pool: WorkerPool): Promise<unknown> {
   return pool.run('scan', { bytes: new Uint8Array(10_000), limit: 10_000, archiveId: undefined });
 }
 
-/** A task that a thread does not survive: it asks for more plain heap than it may have. */
-function killThread(pool: WorkerPool): Promise<unknown> {
-  const spans = Array.from({ length: 4_000_000 }, () => ({ entry: 1, offset: 0, length: 0, last: true }));
-  return pool.hash({ bytes: new Uint8Array(0), spans });
+/** Does what sends tasks, and gives the threads that they were sent to. */
+function threadsOf(send: () => void): Worker[] {
+  const threads: Worker[] = [];
+  const { postMessage } = Worker.prototype;
+  Worker.prototype.postMessage = function (this: Worker, ...message) {
+    threads.push(this);
+    postMessage.apply(this, message);
+  };
+  try {
+    send();
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+  }
+  return threads;
 }
 
 test('a task that throws rejects alone, and the thread goes on', async () => {
@@ -74,18 +85,29 @@ test('an error keeps its code, message, hint and context across threads', async 
 });
 
 test('a thread that dies rejects what was pending and all that comes, and nothing hangs', async () => {
+  await withPool(1, async (pool) => {
+    const tasks: Promise<unknown>[] = [];
+    const [thread] = threadsOf(() => {
+      for (let task = 0; task < 50; task++) tasks.push(scan(pool));
+    });
+    const outcomes = settled(tasks);
+    await thread?.terminate();
+    assert.equal((await outcomes).at(-1), 'a worker thread ended');
+    await assert.rejects(scan(pool), /a worker thread ended/);
+    await assert.rejects(pool.configure(setup), /a worker thread ended/);
+    // The thread of the hashes lives.
+    assert.deepEqual(await pool.hash({ bytes: new Uint8Array(0), spans: [] }), []);
+  });
+});
+
+test('where one of several threads has died, a task may fail, but none waits for ever', async () => {
   await withPool(2, async (pool) => {
-    // Its input does not fit the plain heap of a thread.
-    const dying = killThread(pool);
-    const waiting = pool.hash({ bytes: new Uint8Array(0), spans: [] });
-    const outcomes = await settled([dying, waiting]);
-    assert.ok(
-      outcomes.every((outcome) => /memory/.test(outcome)),
-      outcomes.join(),
-    );
-    assert.match((await settled([pool.hash({ bytes: new Uint8Array(0), spans: [] })]))[0] ?? '', /memory/);
-    // The others live.
-    assert.deepEqual(await settled([scan(pool), scan(pool)]), ['ok', 'ok']);
+    const [thread] = threadsOf(() => void scan(pool).catch(() => undefined));
+    await thread?.terminate();
+    for (const outcome of await settled([scan(pool), scan(pool), scan(pool)])) {
+      assert.match(outcome, /^ok$|a worker thread ended/);
+    }
+    await assert.rejects(pool.broadcast('configure', setup), /a worker thread ended/);
   });
 });
 

@@ -13,19 +13,23 @@ const alignmentBytes = 4096;
 const leastReadBytes = 256 * 1024;
 
 /** Whether the environment lets direct I/O be used. */
-export function isDirectIoAllowed(): boolean {
+function isDirectIoAllowed(): boolean {
   return process.env['HOLDFAST_DIRECT_IO'] !== '0';
 }
 
-/** Opens a file a second time, for direct I/O; undefined where its file system, or the platform, has none. */
-export async function openDirect(path: string, flags: number): Promise<FileHandle | undefined> {
+/**
+ * Opens an open file a second time, for direct I/O. Undefined where there is none: on its file system or platform, or because the file
+ * may not be opened again; the first handle serves then.
+ */
+export async function openDirect(handle: FileHandle, flags: number): Promise<FileHandle | undefined> {
   // Only Linux and FreeBSD define it.
   const direct: number | undefined = constants.O_DIRECT;
   if (!isDirectIoAllowed() || direct === undefined) return undefined;
   try {
-    return await open(path, flags | direct | constants.O_NOFOLLOW);
+    // The very same file, whatever stands at its path by now.
+    return await open(`/proc/self/fd/${handle.fd}`, flags | direct);
   } catch (error) {
-    if (refusesDirectIo(error)) return undefined;
+    if (isSystemError(error)) return undefined;
     throw error;
   }
 }

@@ -11,7 +11,10 @@ const readLimitBytes = 64 * 1024 * 1024;
 
 /** How a file is read. */
 export interface FileAccessOptions {
-  /** Reads past the page cache where that can be done; false unless set. */
+  /**
+   * Reads large aligned pieces past the page cache where that can be done; true unless set. It proves what is on the disk, leaves the
+   * cache to others, and takes less CPU time, even where the file is cached.
+   */
   readonly direct?: boolean;
   /** The size that the file will have when it is finished; the present one unless set. */
   readonly sizeBytes?: number;
@@ -27,7 +30,7 @@ export async function fileRandomAccess(path: string, options: FileAccessOptions 
     const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const sizeBytes = options.sizeBytes ?? (await sizeOf(handle, path));
-      const direct = options.direct ? await openDirect(path, constants.O_RDONLY) : undefined;
+      const direct = options.direct === false ? undefined : await openDirect(handle, constants.O_RDONLY);
       return new FileRandomAccess({ handle, direct, path, sizeBytes });
     } catch (error) {
       await handle.close();

@@ -132,7 +132,7 @@ class LocalWriter implements StorageWriter {
   }
 
   async #readBack(check: Check, replication: Replication): Promise<void> {
-    const stored = await fileRandomAccess(this.#file.path, { direct: true, sizeBytes: replication.sizeBytes });
+    const stored = await fileRandomAccess(this.#file.path, { sizeBytes: replication.sizeBytes });
     try {
       await check(replication.view(stored));
     } finally {
@@ -143,6 +143,8 @@ class LocalWriter implements StorageWriter {
   #throwIfStopped(): void {
     throwIfAborted(this.#options.signal);
     if (this.#isAborting) throw new HoldfastError('operation.interrupted');
+    const { failure } = this.#file;
+    if (failure) throw storageErrorFrom(failure.error, this.#target.target);
   }
 
   async #discard(): Promise<void> {

@@ -41,7 +41,7 @@ export class PartialFile {
       const handle = await open(path, 'wx+', mode);
       let direct: FileHandle | undefined;
       try {
-        direct = await openDirect(path, constants.O_RDWR);
+        direct = await openDirect(handle, constants.O_RDWR);
         return new PartialFile({ path, handle, direct, hasHoles: !fillingTypes.has((await statfs(path)).type) });
       } catch (error) {
         await Promise.all([handle.close(), direct?.close(), unlink(path)]);
@@ -72,14 +72,14 @@ export class PartialFile {
     return this.#handle.chmod(mode);
   }
 
-  /** Throws what an earlier write or sync in the background met. */
-  throwFailure(): void {
-    if (this.#failure) throw this.#failure.error;
+  /** What an earlier write or sync in the background met. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
   }
 
   /** Takes a copy of the bytes. An error may be thrown by a later call. */
   async append(bytes: Uint8Array): Promise<void> {
-    this.throwFailure();
+    this.#throwFailure();
     let taken = 0;
     while (taken < bytes.length) {
       const length = Math.min(bytes.length - taken, bufferBytes - this.#stagedBytes);
@@ -94,13 +94,13 @@ export class PartialFile {
   async flush(): Promise<void> {
     await this.#writeStaged();
     await this.#writing;
-    this.throwFailure();
+    this.#throwFailure();
   }
 
   /** Starts to write the buffer that was filled, when the other one is written and can be filled. */
   async #writeStaged(): Promise<void> {
     await this.#writing;
-    this.throwFailure();
+    this.#throwFailure();
     const bytes = this.#staging[this.#current].subarray(0, this.#stagedBytes);
     this.#writing = this.write(bytes, this.#stagedOffset).catch((error: unknown) => this.#fail(error));
     this.#stagedOffset += this.#stagedBytes;
@@ -182,17 +182,21 @@ export class PartialFile {
     this.#failure ??= { error };
   }
 
+  #throwFailure(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+
   /** Makes the bytes written so far durable. */
   async syncData(): Promise<void> {
     await this.#sync;
-    this.throwFailure();
+    this.#throwFailure();
     await this.#handle.datasync();
   }
 
   /** Makes all of the file durable, and closes it. */
   async finish(sizeBytes: number): Promise<Stats> {
     await this.#sync;
-    this.throwFailure();
+    this.#throwFailure();
     await this.#handle.sync();
     const stats = await this.#handle.stat();
     this.require(stats.size === sizeBytes, 'another process changed it');

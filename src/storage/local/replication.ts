@@ -4,7 +4,7 @@ import type { PartialFile } from './partial-file.ts';
 
 /** What a {@link Replication} makes: `copies - 1` further runs behind the first one of `runBytes`. */
 export interface ReplicationOptions {
-  readonly file: PartialFile;
+  readonly file: Pick<PartialFile, 'buffers' | 'read' | 'write' | 'hasHoles'>;
   readonly runBytes: number;
   readonly copies: number;
   readonly onProgress: ((doneBytes: number, totalBytes: number) => void) | undefined;

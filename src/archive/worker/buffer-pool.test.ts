@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { alignedMemory } from './aligned-memory.ts';
+import { BufferPool } from './buffer-pool.ts';
+
+test('memory is shared, of the size asked for, in pages', () => {
+  for (const sizeBytes of [1, 65_535, 65_536, 65_537, 3_000_000]) {
+    const memory = alignedMemory(sizeBytes);
+    assert.equal(memory.length, sizeBytes);
+    assert.equal(memory.byteOffset, 0);
+    assert.ok(memory.buffer instanceof SharedArrayBuffer);
+    assert.equal(memory.buffer.byteLength, Math.ceil(sizeBytes / 65_536) * 65_536);
+  }
+});
+
+test('who wants one more than there are waits for one that comes back', async () => {
+  const pool = new BufferPool({ count: 2, sizeBytes: 1000 });
+  const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
+  assert.notEqual(first.buffer, second.buffer);
+  let third: Uint8Array | undefined;
+  const waiting = pool.acquire().then((buffer) => {
+    third = buffer;
+  });
+  await Promise.resolve();
+  assert.equal(third, undefined);
+  pool.release(first);
+  await waiting;
+  assert.equal(third, first);
+});
+
+test('any view of its memory gives a buffer back, whole', async () => {
+  const pool = new BufferPool({ count: 1, sizeBytes: 1000 });
+  const own = await pool.acquire();
+  for (const view of [own.subarray(10, 20), new Uint8Array(own.buffer), own]) {
+    pool.release(view);
+    const again = await pool.acquire();
+    assert.equal(again, own);
+    assert.equal(again.length, 1000);
+  }
+});
+
+test('what is not lent is not taken back', async () => {
+  const pool = new BufferPool({ count: 2, sizeBytes: 1000 });
+  const buffer = await pool.acquire();
+  pool.release(buffer);
+  assert.throws(() => pool.release(buffer), assert.AssertionError);
+  assert.throws(() => pool.release(new Uint8Array(1000)), assert.AssertionError);
+});
+
+test('a failure wakes those who wait, and those who come later', async () => {
+  const pool = new BufferPool({ count: 1, sizeBytes: 1000 });
+  await pool.acquire();
+  const waiting = pool.acquire();
+  const failure = new Error('elsewhere');
+  pool.fail(failure);
+  await assert.rejects(waiting, (error) => error === failure);
+  await assert.rejects(pool.acquire(), (error) => error === failure);
+});
