@@ -78,7 +78,8 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
   sweeping.catch(() => undefined);
   const lostEntries = contents === undefined ? [] : await lostPaths(contents, entries, progress.onContents);
   const swept = await sweeping;
-  const state = stateOf(swept, store.inPlace);
+  const healedOnTheWay = payloadsProven && store.healed.size > 0;
+  const state = healedOnTheWay ? 'repairable' : stateOf(swept, store.inPlace);
   return {
     state: lostEntries.length > 0 || indexLost !== undefined ? 'lost' : state,
     level,

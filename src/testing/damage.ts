@@ -23,7 +23,7 @@ const chunkBytes = 1024 * 1024;
 export function applyToBytes(outline: Outline, original: Uint8Array): Uint8Array {
   const pieces = outline.map((piece) => {
     if (piece instanceof Uint8Array) return piece;
-    const part = original.slice(piece.from, piece.to);
+    const part = Uint8Array.from(original.subarray(piece.from, piece.to));
     piece.patch?.(part, piece.from);
     return part;
   });

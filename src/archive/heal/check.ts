@@ -19,12 +19,14 @@ function intactLayers(
   index: number,
   archiveId: Uint8Array,
   expected: Frame,
-  isIntact = isIntactBlock,
+  payloadProven = false,
 ): number {
   let bits = 0;
   let known: Buffer | undefined;
   for (const [number, layer] of layers.entries()) {
     const block = blockAt(layer, index);
+    // What is proven are the first layer's payloads; a block of another layer is as right as it is the same.
+    const isIntact = payloadProven && number === 0 ? isFramedDataBlock : isIntactBlock;
     const intact = known?.equals(block) === true || isIntact(block, archiveId, expected);
     if (!intact) continue;
     known = block;
@@ -63,8 +65,7 @@ export function checkBlocks(task: CheckTask, archiveId: Uint8Array, layout: Layo
     const expected = expectedFrame(layout, task.firstPosition + index);
     // The last block ends with zeros that no segment covers.
     const isProven = task.payloadsProven && expected.kind === blockKind.data && expected.position !== lastData;
-    const isIntact = isProven ? isFramedDataBlock : isIntactBlock;
-    const whole = intactLayers(layers, index, archiveId, expected, isIntact);
+    const whole = intactLayers(layers, index, archiveId, expected, isProven);
     const isHeader = expected.kind === blockKind.header || expected.kind === blockKind.final;
     const bits = isHeader ? whole & currentHeaders(layers, index, task.headerBody) : whole;
     intact[index] = bits;

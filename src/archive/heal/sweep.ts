@@ -129,7 +129,10 @@ class Counter {
 export interface SweepOptions {
   readonly store: BlockStore;
   readonly workers: WorkerPool;
-  /** Whoever calls opens every segment of the first copy as well, so that payloads need not be hashed here. */
+  /**
+   * Whoever calls opens every segment from the first layer as well, and counts one that had to be healed as damage: then its payloads
+   * need not be hashed here.
+   */
   readonly payloadsProven?: boolean;
   /** Given each window of data payloads in order, healed. */
   readonly onWindow?: (window: SweptWindow) => Promise<void>;

@@ -61,7 +61,7 @@ export interface CheckTask {
   readonly count: number;
   /** The body that header blocks must have. */
   readonly headerBody: Uint8Array;
-  /** Payloads are proven elsewhere, by their segments' tags: data blocks are judged by their frame and by their two hashes being alike. */
+  /** The first layer's payloads are proven elsewhere, by their segments' tags: its data blocks are judged by their frame and by their two hashes being alike. */
   readonly payloadsProven: boolean;
   /** Where the payloads of data blocks go; absent when they are not wanted. */
   readonly payloads?: Uint8Array;

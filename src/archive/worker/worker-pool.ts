@@ -33,6 +33,8 @@ class TaskThread {
     const script = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
     // Plain heaps stay small: bulk bytes live outside of them. A low limit makes freed buffers come back soon.
     this.#worker = new Worker(new URL(script, import.meta.url), {
+      // What the program itself was started with, an --eval for one, is not for its threads.
+      execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512 },
     });
     this.#worker.on('message', (response: TaskResponse) => this.#settle(response));
