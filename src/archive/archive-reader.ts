@@ -1,6 +1,7 @@
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { ArchiveIndex } from './archive-index.ts';
 import type { IndexEntry } from './entry/entry.ts';
+import { differs, EntryChecker, type EntryFailure, emptySha256 } from './entry-checker.ts';
 import { fixedPartDigest, type Header } from './header.ts';
 import { BlockStore } from './heal/block-store.ts';
 import type { LocateOptions } from './heal/locate.ts';
@@ -8,17 +9,9 @@ import { SegmentReader } from './segment-reader.ts';
 import { type UnlockKeys, unlock } from './unlock.ts';
 import type { WorkerPool } from './worker/worker-pool.ts';
 
-/** An entry's bytes could not be had, or are not what the index says. */
-export interface EntryFailure {
-  readonly entry: IndexEntry;
-  readonly error: HoldfastError;
-}
-
 export interface ReaderOptions extends LocateOptions {
   readonly keys?: UnlockKeys | undefined;
 }
-
-const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** Reads the entries of one archive, healed and authenticated. Memory: read-ahead of a few segments. */
 export class ArchiveReader {
@@ -95,28 +88,16 @@ export class ArchiveReader {
         lease.release();
       }
     }
-    if (sha256 !== entry.sha256) {
-      throw new HoldfastError('archive.corrupt', {
-        message: `${entry.path} is not what was backed up: its SHA-256 differs`,
-        context: { path: entry.path },
-      });
-    }
+    if (sha256 !== entry.sha256) throw differs(entry);
   }
 
   /** Reads every entry and compares its SHA-256; gives those that fail. Other errors are thrown. */
-  async *check(
+  check(
     entries: readonly IndexEntry[],
     onBytes?: (entry: IndexEntry, bytes: number) => void,
   ): AsyncGenerator<EntryFailure> {
     const segments = this.segmentsFor(entries);
-    for (const entry of entries) {
-      try {
-        for await (const bytes of this.read(entry, segments)) onBytes?.(entry, bytes.length);
-      } catch (error) {
-        if (!(error instanceof HoldfastError) || !['archive.damaged', 'archive.corrupt'].includes(error.code))
-          throw error;
-        yield { entry, error };
-      }
-    }
+    const { index } = this;
+    return new EntryChecker({ index, segments, workers: this.#workers, signal: this.#signal }).check(entries, onBytes);
   }
 }

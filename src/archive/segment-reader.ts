@@ -21,7 +21,7 @@ interface Group {
 }
 
 /** Groups kept beyond those that are read ahead, for entries that share or interleave segments. */
-const keptGroups = 2;
+const keptGroups = 3;
 
 /** Gives data segments by number, reading ahead along a plan. Memory: `ahead + keptGroups` buffers of some MiB. */
 export class SegmentReader {
@@ -51,7 +51,7 @@ export class SegmentReader {
     this.#buffers = new BufferPool({ count, sizeBytes: this.#together * options.store.header.segmentSizeBytes });
   }
 
-  /** Throws as `BlockStore.load`. At most one lease may be held while another is asked for. */
+  /** Throws as `BlockStore.load`. At most four leases, of neighbours, may be held while another is asked for. */
   async get(number: number): Promise<SegmentLease> {
     const index = lastNotAbove(this.#plan, number);
     const start = this.#plan[index] === number ? this.#groupStart(index) : undefined;
