@@ -1,7 +1,7 @@
-import { HoldfastError, throwIfAborted } from '../errors.ts';
+import { throwIfAborted } from '../errors.ts';
 import { ArchiveIndex } from './archive-index.ts';
 import type { IndexEntry } from './entry/entry.ts';
-import { differs, EntryChecker, type EntryFailure, emptySha256 } from './entry-checker.ts';
+import { differs, EntryChecker, type EntryFailure, emptySha256, hashedAtOnce } from './entry-checker.ts';
 import { fixedPartDigest, type Header } from './header.ts';
 import { BlockStore } from './heal/block-store.ts';
 import type { LocateOptions } from './heal/locate.ts';
@@ -67,26 +67,36 @@ export class ArchiveReader {
    */
   async *read(entry: IndexEntry, segments: SegmentReader = this.segmentsFor([entry])): AsyncGenerator<Uint8Array> {
     const hash = this.#workers.newHash();
+    // Pieces are hashed while the next ones are read; each holds its lease until then.
+    const hashing: Promise<void>[] = [];
     let sha256 = emptySha256;
     let left = entry.sizeBytes;
-    for (const piece of this.index.pieces(entry)) {
-      throwIfAborted(this.#signal);
-      const lease = await segments.get(piece.segment);
-      try {
+    try {
+      for (const piece of this.index.pieces(entry)) {
+        throwIfAborted(this.#signal);
+        const lease = await segments.get(piece.segment);
         const bytes = lease.bytes.subarray(piece.offset, piece.offset + piece.length);
-        if (bytes.length !== piece.length)
-          throw new HoldfastError('archive.corrupt', { message: 'a segment is shorter than the index says' });
         left -= bytes.length;
-        const hashing = this.#workers.hash({
-          bytes,
-          spans: [{ entry: hash, offset: 0, length: bytes.length, last: left === 0 }],
-        });
-        hashing.catch(() => undefined);
-        yield bytes;
-        for (const digest of await hashing) sha256 = digest.sha256;
-      } finally {
-        lease.release();
+        const { promise: released, resolve: release } = Promise.withResolvers<void>();
+        const span = { entry: hash, offset: 0, length: bytes.length, last: left === 0 };
+        const hashed = this.#workers
+          .hash({ bytes, spans: [span] })
+          .then(([digest]) => {
+            sha256 = digest?.sha256 ?? sha256;
+          })
+          .finally(() => released.then(lease.release));
+        hashed.catch(() => undefined);
+        hashing.push(hashed);
+        try {
+          yield bytes;
+        } finally {
+          release();
+        }
+        if (hashing.length >= hashedAtOnce) await hashing.shift();
       }
+      await Promise.all(hashing);
+    } finally {
+      await Promise.allSettled(hashing);
     }
     if (sha256 !== entry.sha256) throw differs(entry);
   }

@@ -11,8 +11,8 @@ export interface EntryFailure {
   readonly error: HoldfastError;
 }
 
-/** Segments that are being hashed while the next is read; each holds a lease. */
-const hashedAtOnce = 3;
+/** Pieces of segments that are being hashed while the next is read; each holds a lease. */
+export const hashedAtOnce = 3;
 export const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** The error of an entry whose bytes have another SHA-256 than the index. */

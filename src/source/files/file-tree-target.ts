@@ -1,4 +1,4 @@
-import { mkdir, open, realpath, rmdir, stat, symlink, utimes } from 'node:fs/promises';
+import { mkdir, realpath, rmdir, stat, symlink, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Clock, systemClock } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
@@ -18,6 +18,7 @@ import { systemCode, targetError } from '../system-error.ts';
 import type { RestorableEntry, RestoreTarget, TargetChange } from '../target.ts';
 import { applyLinkMetadata, applyMetadata } from './apply-metadata.ts';
 import { restoredMetadata, symlinkTarget } from './file-metadata.ts';
+import { StagedFile, StagingMemory } from './staged-file.ts';
 import { existsError, findReplaced, type NodeKind, StagedTree, type TreeNode } from './staged-tree.ts';
 import { TreeCommit } from './tree-commit.ts';
 
@@ -64,6 +65,7 @@ export class FileTreeTarget implements RestoreTarget {
   readonly #random: Random;
   readonly #tree = new StagedTree();
   readonly #syncs = new SyncPool();
+  readonly #memory = new StagingMemory();
   #staging: Staging | undefined;
   #undo: string | undefined;
   #beatMs = 0;
@@ -219,13 +221,11 @@ export class FileTreeTarget implements RestoreTarget {
   }
 
   async #stageFile(entry: RestorableEntry, path: Buffer, bytes: AsyncIterable<Uint8Array>): Promise<void> {
-    const handle = await open(path, 'wx', 0o600);
+    const file = await StagedFile.create(path, { sizeBytes: entry.sizeBytes, memory: this.#memory });
     try {
       let sizeBytes = 0;
       for await (const chunk of bytes) {
-        for (let done = 0; done < chunk.length; ) {
-          done += (await handle.write(chunk, done, chunk.length - done)).bytesWritten;
-        }
+        await file.append(chunk);
         sizeBytes += chunk.length;
         await this.#beat();
       }
@@ -233,12 +233,13 @@ export class FileTreeTarget implements RestoreTarget {
         const message = `${entry.path} has ${sizeBytes} bytes where the index tells of ${entry.sizeBytes}`;
         throw new HoldfastError('target.invalid', { message, context: { path: entry.path } });
       }
-      await applyMetadata(handle, restoredMetadata(entry.metadata), 0o666);
+      await file.finish();
+      await applyMetadata(file.handle, restoredMetadata(entry.metadata), 0o666);
     } catch (error) {
-      await handle.close();
+      await file.abandon();
       throw error;
     }
-    await this.#syncs.add(handle);
+    await this.#syncs.add(file.handle);
   }
 
   /** Tells other restores that this one is at work. */
