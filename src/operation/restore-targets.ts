@@ -21,13 +21,27 @@ export interface TargetGroup {
 const databasePath = /^databases\/([^/]+)\//;
 const filesPath = /^files\/([^/]+)(?:\/|$)/;
 
-/** `to` as a map from a database's name to its URL; an URL alone stands for the only database. */
-function databaseUrls(to: readonly string[], names: ReadonlySet<string>): Map<string, string> {
+/** Names of the databases that entries belong to. */
+function databaseNames(entries: readonly IndexEntry[]): Set<string> {
+  return new Set(entries.map((entry) => databasePath.exec(entry.path)?.[1]).filter((name) => name !== undefined));
+}
+
+/**
+ * `to` as a map from a database's name to its URL; an URL alone stands for the only database. Targets of databases of the archive
+ * (`known`) that were not chosen this time are passed over, so that a command line can be narrowed by `only` alone.
+ */
+function databaseUrls(
+  to: readonly string[],
+  names: ReadonlySet<string>,
+  known: ReadonlySet<string>,
+): Map<string, string> {
   const urls = new Map<string, string>();
   for (const item of to) {
     // A name may have any character, so the names that there are come first.
-    const given = [...names].find((name) => item.startsWith(`${name}=`)) ?? /^([^=:]+)=/.exec(item)?.[1];
+    const given = [...known].find((name) => item.startsWith(`${name}=`)) ?? /^([^=:]+)=/.exec(item)?.[1];
     const name = given ?? (names.size === 1 ? [...names][0] : undefined);
+    const isPassedOver = name === undefined ? names.size === 0 && known.size > 0 : !names.has(name) && known.has(name);
+    if (isPassedOver) continue;
     if (name === undefined || !names.has(name)) {
       const several = names.size === 0 ? 'no database is to be restored' : 'several databases are to be restored';
       throw new HoldfastError('usage.invalid', {
@@ -63,8 +77,7 @@ export function makeTargets(
 ): TargetGroup[] {
   const clock: Clock = options.clock ?? systemClock;
   const common = { overwrite: options.overwrite ?? false, keepUndo: options.keepUndo ?? true, clock };
-  const names = new Set(chosen.map((entry) => databasePath.exec(entry.path)?.[1]).filter((name) => name !== undefined));
-  const urls = databaseUrls(options.to ?? [], names);
+  const urls = databaseUrls(options.to ?? [], databaseNames(chosen), databaseNames(all));
   const groups = new Map<string, TargetGroup>();
   for (const entry of chosen) {
     const prefix = prefixOf(entry);
