@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
 import type { IndexEntry, IndexPartPlace, Run, SegmentSize } from './entry/entry.ts';
+import type { EntryBytes } from './entry/entry-bytes.ts';
 import { encodeIndexEntry, encodeIndexHead, maximumIndexPartBytes } from './entry/index-part.ts';
 import { encodeTail, tailRecordSizeBytes } from './entry/tail.ts';
 import { encodeHeader, fixedPartDigest, type Header } from './header.ts';
+import { asBuffer } from './heal/block.ts';
 import { BlockWriter } from './heal/block-writer.ts';
 import { type Layout, payloadSizeBytes } from './heal/geometry.ts';
 import type { EntryMetadata } from './json.ts';
@@ -27,6 +29,8 @@ export interface EntryInput {
   readonly path: string;
   readonly pathBytes?: Uint8Array;
   readonly kind: string;
+  /** As far as it is known. */
+  readonly expectedSizeBytes?: number;
   /** Read when the bytes have ended. */
   readonly metadata: EntryMetadata;
 }
@@ -119,10 +123,16 @@ export class ArchiveWriter {
     this.#sealed = new BufferPool({ count, sizeBytes: segments * (header.segmentSizeBytes + sealedOverheadBytes) });
   }
 
-  /** Adds an entry. Entries are added one after the other. */
-  async add(input: EntryInput, bytes: AsyncIterable<Uint8Array> | undefined): Promise<void> {
+  /**
+   * Adds an entry. Entries are added one after the other. A large one begins with a segment of its own: its bytes are then read and
+   * restored without being moved in memory.
+   */
+  async add(input: EntryInput, bytes: EntryBytes | undefined): Promise<void> {
     const entry: OpenEntry = { input, id: this.#workers.newHash(), start: undefined, sizeBytes: 0, sha256: undefined };
-    if (bytes !== undefined) for await (const chunk of bytes) await this.#pack(entry, chunk);
+    if ((input.expectedSizeBytes ?? 0) >= this.#plain.sizeBytes) await this.#dispatch();
+    if (bytes?.readInto !== undefined)
+      await this.#readInto(entry, (into) => bytes.readInto?.(into) ?? Promise.resolve(0));
+    else if (bytes !== undefined) for await (const chunk of bytes) await this.#pack(entry, chunk);
     this.#entryCount++;
     this.#plainBytes += entry.sizeBytes;
     if (entry.sizeBytes === 0) {
@@ -150,22 +160,40 @@ export class ArchiveWriter {
     return { layout, plainBytes: this.#plainBytes, entryCount: this.#entryCount };
   }
 
-  async #pack(entry: OpenEntry, chunk: Uint8Array): Promise<void> {
-    let taken = 0;
-    while (taken < chunk.length) {
+  /** Reads the bytes to where they are hashed and compressed. */
+  async #readInto(entry: OpenEntry, readInto: (into: Uint8Array) => Promise<number>): Promise<void> {
+    for (;;) {
       const batch = this.#batch ?? (await this.#begin());
+      const length = await readInto(batch.buffer.subarray(batch.length));
+      if (length === 0) return;
+      await this.#take(entry, batch, length);
+    }
+  }
+
+  /** Copies the bytes there. */
+  async #pack(entry: OpenEntry, chunk: Uint8Array): Promise<void> {
+    for (let taken = 0; taken < chunk.length; ) {
+      const batch = this.#batch ?? (await this.#begin());
+      const length = asBuffer(chunk).copy(asBuffer(batch.buffer), batch.length, taken);
+      await this.#take(entry, batch, length);
+      taken += length;
+    }
+  }
+
+  /** Takes the bytes that stand at the end of the batch into its segments. */
+  async #take(entry: OpenEntry, batch: OpenBatch, length: number): Promise<void> {
+    batch.spans.push({ entry: entry.id, offset: batch.length, length, last: false });
+    for (let left = length; left > 0; ) {
       const segment = this.#segmentWithRoom(batch);
-      const length = Math.min(chunk.length - taken, this.#header.segmentSizeBytes - segment.length);
-      batch.buffer.set(chunk.subarray(taken, taken + length), batch.length);
+      const part = Math.min(left, this.#header.segmentSizeBytes - segment.length);
       // Entries are packed one after the other, so each is one run that goes on in the next data segment.
       if (entry.sizeBytes === 0) entry.start = { segment: segment.number, offset: segment.length };
-      batch.spans.push({ entry: entry.id, offset: batch.length, length, last: false });
-      segment.length += length;
-      batch.length += length;
-      taken += length;
-      entry.sizeBytes += length;
-      if (batch.length === batch.buffer.length) await this.#dispatch();
+      segment.length += part;
+      batch.length += part;
+      entry.sizeBytes += part;
+      left -= part;
     }
+    if (batch.length === batch.buffer.length) await this.#dispatch();
   }
 
   async #begin(): Promise<OpenBatch> {
@@ -218,8 +246,12 @@ export class ArchiveWriter {
     const batch = this.#batch;
     if (batch === undefined) return;
     this.#batch = undefined;
-    const into = await this.#sealed.acquire();
     const { segments } = batch;
+    if (segments.length === 0) {
+      this.#plain.release(batch.buffer);
+      return;
+    }
+    const into = await this.#sealed.acquire();
     const sealing = this.#workers.run('seal', { plain: batch.buffer, segments, kind: segmentKind.data, into });
     const hashing = this.#hash(batch.buffer.subarray(0, batch.length), batch.spans);
     this.#watch(Promise.all([sealing, hashing]).then(() => this.#plain.release(batch.buffer)));
@@ -230,8 +262,8 @@ export class ArchiveWriter {
         length += sealed;
       }
       this.#streamBytes += length;
-      await this.#blocks.append(into.subarray(0, length));
-      this.#sealed.release(into);
+      const framed = this.#blocks.append(into.subarray(0, length));
+      this.#watch(framed.then(() => this.#sealed.release(into)));
     });
     if (this.#isIndexDue()) this.#queueIndexPart();
   }
@@ -262,7 +294,7 @@ export class ArchiveWriter {
       this.#lastPart = { segment: number, offset: this.#streamBytes, length };
       this.#partCount++;
       this.#streamBytes += length;
-      await this.#blocks.append(into.subarray(0, length));
+      this.#watch(this.#blocks.append(into.subarray(0, length)));
     });
   }
 

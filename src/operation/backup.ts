@@ -8,7 +8,7 @@ import type { WorkerPool } from '../archive/worker/worker-pool.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { systemRandom } from '../random.ts';
-import type { Source, SourceContext, SourceProblem } from '../source/source.ts';
+import type { EntryBytes, Source, SourceContext, SourceProblem } from '../source/source.ts';
 import { writableLocation } from './location.ts';
 import type { BackupOptions, BackupReport, SealKeys } from './options.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
@@ -94,6 +94,31 @@ interface Totals {
   plainBytes: number;
 }
 
+/** The bytes of an entry, counted as they come. */
+class CountedBytes implements EntryBytes {
+  readonly #bytes: EntryBytes;
+  readonly #onBytes: (count: number) => void;
+  readonly readInto?: (into: Uint8Array) => Promise<number>;
+
+  constructor(bytes: EntryBytes, onBytes: (count: number) => void) {
+    this.#bytes = bytes;
+    this.#onBytes = onBytes;
+    if (bytes.readInto === undefined) return;
+    this.readInto = async (into) => {
+      const count = (await bytes.readInto?.(into)) ?? 0;
+      onBytes(count);
+      return count;
+    };
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for await (const chunk of this.#bytes) {
+      this.#onBytes(chunk.length);
+      yield chunk;
+    }
+  }
+}
+
 async function writeSources(
   options: BackupOptions,
   writer: ArchiveWriter,
@@ -107,16 +132,15 @@ async function writeSources(
     for await (const entry of source.entries(context)) {
       throwIfAborted(options.signal);
       claimRoot(owners, source, entry.path);
-      const count = async function* (bytes: AsyncIterable<Uint8Array>) {
-        for await (const chunk of bytes) {
-          throwIfAborted(options.signal);
-          totals.plainBytes += chunk.length;
-          yield chunk;
-          meter.report({ phase: 'read', doneBytes: totals.plainBytes, totalBytes, entry: entry.path });
-        }
-      };
       const bytes = entry.open?.(options.signal);
-      await writer.add(entry, bytes === undefined ? undefined : count(bytes));
+      const counted =
+        bytes &&
+        new CountedBytes(bytes, (count) => {
+          throwIfAborted(options.signal);
+          totals.plainBytes += count;
+          meter.report({ phase: 'read', doneBytes: totals.plainBytes, totalBytes, entry: entry.path });
+        });
+      await writer.add(entry, counted);
       totals.entryCount++;
       const { rows } = entry.metadata;
       if (entry.kind === 'sqlite' && typeof rows === 'number') totals.rowCount += rows;

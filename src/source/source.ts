@@ -1,6 +1,7 @@
+import type { EntryBytes } from '../archive/entry/entry-bytes.ts';
 import type { EntryMetadata, JsonValue } from '../archive/json.ts';
 
-export type { EntryMetadata, JsonValue };
+export type { EntryBytes, EntryMetadata, JsonValue };
 
 /** Kinds of entries, see `docs/format.md` section 6. */
 export type EntryKind = 'directory' | 'file' | 'symlink' | 'sqlite';
@@ -22,7 +23,7 @@ export interface SourceEntry {
    * Throws `source.unreadable` or `source.changed`: when the source reports a problem instead, it ends the stream early and sets
    * `changed` in the metadata.
    */
-  open?(signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
+  open?(signal: AbortSignal | undefined): EntryBytes;
 }
 
 /** Something that was left out or is not what it was: it goes to the report, and the run ends with exit code 3. */

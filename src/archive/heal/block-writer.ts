@@ -1,10 +1,11 @@
+import assert from 'node:assert/strict';
 import { BufferPool } from '../worker/buffer-pool.ts';
 import { freeMemory } from '../worker/free-memory.ts';
+import type { FrameTask } from '../worker/protocol.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
 import { blockKind, headerBlocks } from './block.ts';
 import {
   blockSizeBytes,
-  frameSizeBytes,
   headerReplicas,
   Layout,
   payloadSizeBytes,
@@ -12,17 +13,9 @@ import {
   stripesPerBand,
 } from './geometry.ts';
 
-/** Blocks that a worker frames at once: 2 MiB. */
-const windowBlocks = 512;
+/** Most blocks that a worker frames at once: 2 MiB and what compression may add to it. */
+const windowBlocks = 544;
 const windowsInFlight = 3;
-
-/** Blocks whose payloads are being filled in, where they will stand when they are framed. */
-interface Window {
-  readonly buffer: Uint8Array;
-  readonly capacityBlocks: number;
-  filledBytes: number;
-  readonly lost: number[];
-}
 
 export interface BlockWriterOptions {
   readonly workers: WorkerPool;
@@ -42,12 +35,15 @@ export class BlockWriter {
   readonly #options: BlockWriterOptions;
   readonly #windows = new BufferPool({ count: windowsInFlight, sizeBytes: windowBlocks * blockSizeBytes });
   readonly #fullBandData: number;
-  #window: Window | undefined;
+  /** The beginning of a payload whose rest is to come. */
+  #rest: Uint8Array = new Uint8Array(0);
   /** Data blocks handed to workers. */
   #totalData = 0;
   #position = 0;
   #bandData = 0;
   #bandParity: Promise<unknown>;
+  /** The end of what was appended: each appending sends its tasks when those before it have sent theirs. */
+  #sent: Promise<void> = Promise.resolve();
   #output: Promise<void> = Promise.resolve();
 
   constructor(options: BlockWriterOptions) {
@@ -63,26 +59,23 @@ export class BlockWriter {
     this.#windows.fail(error);
   }
 
-  /** Appends to the sealed stream. The memory may be used again once the promise is settled. */
-  async append(bytes: Uint8Array): Promise<void> {
-    let taken = 0;
-    while (taken < bytes.length) {
-      const window = this.#window ?? (await this.#begin());
-      taken += fillPayload(window, bytes.subarray(taken));
-      if (window.filledBytes === window.capacityBlocks * payloadSizeBytes) this.#flush(window);
-    }
+  /** Appends to the sealed stream. The memory may be used again once the promise is settled; more may be appended before. */
+  append(bytes: Uint8Array): Promise<void> {
+    return this.#inOrder((framed) => this.#frame([bytes], framed));
   }
 
   /** Marks the next payload as lost: its block stays zero. Only for a stream that is appended payload by payload. */
-  async appendLost(): Promise<void> {
-    const window = this.#window ?? (await this.#begin());
-    window.lost.push(window.filledBytes / payloadSizeBytes);
-    await this.append(new Uint8Array(payloadSizeBytes));
+  appendLost(): Promise<void> {
+    return this.#inOrder(async (framed) => {
+      assert(this.#rest.length === 0, 'a lost payload is a whole one');
+      await this.#frame([new Uint8Array(payloadSizeBytes)], framed, true);
+    });
   }
 
   /** Writes what is left and the final headers. The stream's length must be a whole number of payloads. */
   async finish(): Promise<Layout> {
-    if (this.#window !== undefined) this.#flush(this.#window);
+    await this.#sent;
+    assert(this.#rest.length === 0, 'the stream ends within a payload');
     const lastBandData = this.#bandData === 0 ? this.#fullBandData : this.#bandData;
     if (this.#bandData > 0) this.#endBand();
     this.#writeHeaders(blockKind.final, lastBandData);
@@ -90,32 +83,56 @@ export class BlockWriter {
     return new Layout(this.#totalData, this.#options.shape);
   }
 
-  async #begin(): Promise<Window> {
-    if (this.#bandData === 0) {
-      // Only one band's parity is made at a time, so that its memory is bounded.
-      await this.#bandParity;
-      this.#writeHeaders(blockKind.header, 0);
-    }
-    const buffer = await this.#windows.acquire();
-    const capacityBlocks = Math.min(windowBlocks, this.#fullBandData - this.#bandData);
-    this.#window = { buffer, capacityBlocks, filledBytes: 0, lost: [] };
-    return this.#window;
+  /** Lets `send` send its tasks in turn; gives a promise of their end. */
+  async #inOrder(send: (framed: Promise<unknown>[]) => Promise<void>): Promise<void> {
+    const framed: Promise<unknown>[] = [];
+    this.#sent = this.#sent.then(() => send(framed));
+    this.#sent.catch((error: unknown) => this.fail(error));
+    await this.#sent;
+    await Promise.all(framed);
   }
 
-  #flush(window: Window): void {
-    this.#window = undefined;
-    const { buffer, lost } = window;
-    const count = Math.ceil(window.filledBytes / payloadSizeBytes);
-    const task = { firstPosition: this.#position, firstIndex: this.#bandData, count, lost, blocks: buffer };
-    const framed = this.#options.workers.run('frame', task);
+  /** Has all whole payloads of the bytes framed, and keeps the rest. */
+  async #frame(bytes: readonly Uint8Array[], framed: Promise<unknown>[], lost = false): Promise<void> {
+    const pieces = new Pieces([this.#rest, ...bytes]);
+    this.#rest = new Uint8Array(0);
+    while (pieces.sizeBytes >= payloadSizeBytes) {
+      if (this.#bandData === 0) {
+        // Only one band's parity is made at a time, so that its memory is bounded.
+        await this.#bandParity;
+        this.#writeHeaders(blockKind.header, 0);
+      }
+      const whole = Math.floor(pieces.sizeBytes / payloadSizeBytes);
+      const count = Math.min(whole, windowBlocks, this.#fullBandData - this.#bandData);
+      const blocks = await this.#windows.acquire();
+      framed.push(this.#send({ pieces: pieces.take(count * payloadSizeBytes), count, lost, blocks }));
+    }
+    // A copy: the memory is the caller's again. Of its own: what is sent to a worker is sent with all that it shares memory with.
+    const rest = new Uint8Array(pieces.sizeBytes);
+    let filled = 0;
+    for (const piece of pieces.take(rest.length)) {
+      rest.set(piece, filled);
+      filled += piece.length;
+    }
+    this.#rest = rest;
+  }
+
+  #send(task: Pick<FrameTask, 'pieces' | 'count' | 'lost' | 'blocks'>): Promise<unknown> {
+    const { count, blocks } = task;
+    const framed = this.#options.workers.run('frame', {
+      ...task,
+      firstPosition: this.#position,
+      firstIndex: this.#bandData,
+    });
     this.#write(
-      framed.then(() => buffer.subarray(0, count * blockSizeBytes)),
-      () => this.#windows.release(buffer),
+      framed.then(() => blocks.subarray(0, count * blockSizeBytes)),
+      () => this.#windows.release(blocks),
     );
     this.#position += count;
     this.#bandData += count;
     this.#totalData += count;
     if (this.#bandData === this.#fullBandData) this.#endBand();
+    return framed;
   }
 
   #endBand(): void {
@@ -157,18 +174,27 @@ export class BlockWriter {
   }
 }
 
-/** Copies bytes to where payloads stand in the window's blocks, as many as there is room for; gives how many. */
-function fillPayload(window: Window, bytes: Uint8Array): number {
-  let taken = 0;
-  let block = Math.floor(window.filledBytes / payloadSizeBytes);
-  let filled = window.filledBytes - block * payloadSizeBytes;
-  while (taken < bytes.length && block < window.capacityBlocks) {
-    const length = Math.min(bytes.length - taken, payloadSizeBytes - filled);
-    window.buffer.set(bytes.subarray(taken, taken + length), block * blockSizeBytes + frameSizeBytes + filled);
-    taken += length;
-    block++;
-    filled = 0;
+/** Pieces of memory that are joined, taken from the front. */
+class Pieces {
+  readonly #pieces: Uint8Array[];
+  sizeBytes: number;
+
+  constructor(pieces: readonly Uint8Array[]) {
+    this.#pieces = pieces.filter((piece) => piece.length > 0);
+    this.sizeBytes = this.#pieces.reduce((sum, piece) => sum + piece.length, 0);
   }
-  window.filledBytes += taken;
-  return taken;
+
+  take(sizeBytes: number): Uint8Array[] {
+    const taken: Uint8Array[] = [];
+    let wanted = sizeBytes;
+    while (wanted > 0) {
+      const piece = this.#pieces.shift();
+      assert(piece !== undefined, 'no more is taken than there is');
+      taken.push(piece.subarray(0, wanted));
+      if (piece.length > wanted) this.#pieces.unshift(piece.subarray(wanted));
+      wanted -= Math.min(wanted, piece.length);
+    }
+    this.sizeBytes -= sizeBytes;
+    return taken;
+  }
 }

@@ -18,7 +18,7 @@ import {
 } from './reed-solomon.ts';
 
 /** Blocks that are taken at a time: 4 of each of 64 stripes, so that sums are loaded and stored once for 4 blocks. */
-const chunkBlocks = 4 * stripesPerBand;
+export const chunkBlocks = 4 * stripesPerBand;
 
 /** The sums for one number of stripes. */
 interface Level {
@@ -38,8 +38,8 @@ interface Level {
 export class ParityAccumulator {
   readonly #shape: StripeShape;
   readonly #rowCount: number;
-  readonly #kernel: ReedSolomonKernel;
-  readonly #chunkOffset: number;
+  readonly kernel: ReedSolomonKernel;
+  readonly chunkOffset: number;
   readonly #levels: readonly Level[];
 
   constructor(shape: StripeShape) {
@@ -48,15 +48,15 @@ export class ParityAccumulator {
     this.#shape = { dataBlocks, parityBlocks };
     this.#rowCount = roundRows(parityBlocks);
     let end = dataBlocks * this.#rowCount * tableSizeBytes;
-    this.#chunkOffset = end;
+    this.chunkOffset = end;
     end += chunkBlocks * blockSizeBytes;
     this.#levels = [stripesPerBand, 8, 1].map((stripes) => {
       const offset = end;
       end += stripes * this.#rowCount * bodySizeBytes;
       return { stripes, offset, touched: new Uint8Array(stripes) };
     });
-    this.#kernel = createKernel(end);
-    writeSyndromeTables(this.#kernel.memory, {
+    this.kernel = createKernel(end);
+    writeSyndromeTables(this.kernel.memory, {
       offset: 0,
       firstExponent: parityBlocks,
       exponentCount: dataBlocks,
@@ -67,30 +67,32 @@ export class ParityAccumulator {
   /** Takes `count` framed data blocks (4,096 bytes each) that follow one another in the band from index `firstIndex` on. */
   add(blocks: Uint8Array, firstIndex: number, count: number): void {
     assert(blocks.length >= count * blockSizeBytes);
-    assert(firstIndex >= 0 && firstIndex + count <= stripesPerBand * this.#shape.dataBlocks);
     for (let done = 0; done < count; done += chunkBlocks) {
       const chunk = Math.min(chunkBlocks, count - done);
-      this.#kernel.memory.set(
-        blocks.subarray(done * blockSizeBytes, (done + chunk) * blockSizeBytes),
-        this.#chunkOffset,
-      );
-      for (const level of this.#levels) {
-        const capacity = level.stripes * this.#shape.dataBlocks;
-        const chunkInLevel = Math.min(chunk, capacity - (firstIndex + done));
-        if (chunkInLevel > 0) this.#addChunk(level, firstIndex + done, chunkInLevel);
-      }
+      this.kernel.memory.set(blocks.subarray(done * blockSizeBytes, (done + chunk) * blockSizeBytes), this.chunkOffset);
+      this.addChunk(firstIndex + done, chunk);
+    }
+  }
+
+  /** The same for blocks that stand in the kernel's memory from `chunkOffset` on; at most `chunkBlocks`. */
+  addChunk(firstIndex: number, count: number): void {
+    assert(firstIndex >= 0 && firstIndex + count <= stripesPerBand * this.#shape.dataBlocks && count <= chunkBlocks);
+    for (const level of this.#levels) {
+      const capacity = level.stripes * this.#shape.dataBlocks;
+      const countInLevel = Math.min(count, capacity - firstIndex);
+      if (countInLevel > 0) this.#addToLevel(level, firstIndex, countInLevel);
     }
   }
 
   /** Adds the first `count` blocks of the chunk, stripe by stripe. */
-  #addChunk(level: Level, firstIndex: number, count: number): void {
+  #addToLevel(level: Level, firstIndex: number, count: number): void {
     const { stripes } = level;
     const tableStrideBytes = this.#rowCount * tableSizeBytes;
     for (let block = 0; block < Math.min(stripes, count); block++) {
       const stripe = (firstIndex + block) % stripes;
       level.touched[stripe] = 1;
-      this.#kernel.accumulate({
-        source: this.#chunkOffset + block * blockSizeBytes + frameSizeBytes,
+      this.kernel.accumulate({
+        source: this.chunkOffset + block * blockSizeBytes + frameSizeBytes,
         sourceStrideBytes: stripes * blockSizeBytes,
         sourceCount: Math.ceil((count - block) / stripes),
         tables: Math.floor((firstIndex + block) / stripes) * tableStrideBytes,
@@ -108,7 +110,7 @@ export class ParityAccumulator {
   take(bandDataBlocks: number): Uint8Array {
     const { parityBlocks } = this.#shape;
     const { stripes } = bandGeometry(bandDataBlocks, this.#shape);
-    const { memory } = this.#kernel;
+    const { memory } = this.kernel;
     const taken = new Uint8Array(stripes * parityBlocks * bodySizeBytes);
     for (const level of this.#levels) {
       for (let stripe = 0; stripe < level.stripes; stripe++) {

@@ -37,14 +37,16 @@ export interface SealTask {
 }
 
 export interface FrameTask {
-  /** Blocks whose payloads stand in their place; frame and hashes are written around them. */
-  readonly blocks: Uint8Array;
+  /** Sealed bytes; joined they are `count` payloads. */
+  readonly pieces: readonly Uint8Array[];
+  readonly count: number;
+  /** The payloads are lost: their blocks stay zero, so that they stay known as lost. */
+  readonly lost: boolean;
   readonly firstPosition: number;
   /** Index of the first block in its band. */
   readonly firstIndex: number;
-  readonly count: number;
-  /** Indexes, from the first block on, whose payload is lost: their block stays zero, so that it stays known as lost. */
-  readonly lost: readonly number[];
+  /** Takes the blocks. */
+  readonly blocks: Uint8Array;
 }
 
 export interface FinishParityTask {

@@ -3,17 +3,17 @@ import { createHash, type Hash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import { compressSegment } from '../compress/codec.ts';
-import { asBuffer, blockKind, sealBlock } from '../heal/block.ts';
+import { blockKind, sealBlock } from '../heal/block.ts';
+import { BlockFramer } from '../heal/block-framer.ts';
 import { checkBlocks, loadSegment, openSegments } from '../heal/check.ts';
 import { bandGeometry, blockSizeBytes, bodySizeBytes, frameSizeBytes, Layout } from '../heal/geometry.ts';
-import { finishParity, ParityAccumulator } from '../heal/parity-accumulator.ts';
+import { finishParity } from '../heal/parity-accumulator.ts';
 import { scanBlocks } from '../heal/scan.ts';
 import { solveStripe } from '../heal/solve.ts';
 import { sealSegment } from '../seal/segment-cipher.ts';
 import { freeMemory } from './free-memory.ts';
 import type {
   FinishParityTask,
-  FrameTask,
   HashSpan,
   SealTask,
   TaskError,
@@ -29,7 +29,7 @@ interface WorkerState extends WorkerSetup {
 }
 
 let state: WorkerState | undefined;
-let accumulator: ParityAccumulator | undefined;
+let framer: BlockFramer | undefined;
 const hashes = new Map<number, Hash>();
 
 function configured(): WorkerState {
@@ -78,31 +78,14 @@ function hash(task: { bytes: Uint8Array; spans: readonly HashSpan[] }): { entry:
 }
 
 function resetParity(): undefined {
-  accumulator = undefined;
+  framer = undefined;
   return undefined;
 }
 
-function frame(task: FrameTask): undefined {
+function currentFramer(): BlockFramer {
   const { archiveId, shape } = configured();
-  accumulator ??= new ParityAccumulator(shape);
-  const bytes = asBuffer(task.blocks).subarray(0, task.count * blockSizeBytes);
-  for (let index = 0; index < task.count; index++) {
-    const block = bytes.subarray(index * blockSizeBytes, (index + 1) * blockSizeBytes);
-    sealBlock(block, archiveId, {
-      position: task.firstPosition + index,
-      bandDataBlocks: 0,
-      kind: blockKind.data,
-      ordinal: 0,
-    });
-  }
-  for (const index of task.lost) bytes.fill(0, index * blockSizeBytes, (index + 1) * blockSizeBytes);
-  accumulator.add(bytes, task.firstIndex, task.count);
-  return undefined;
-}
-
-function takeParity(task: { bandDataBlocks: number }): Uint8Array {
-  accumulator ??= new ParityAccumulator(configured().shape);
-  return accumulator.take(task.bandDataBlocks);
+  framer ??= new BlockFramer(archiveId, shape);
+  return framer;
 }
 
 function finishBandParity(task: FinishParityTask): Uint8Array {
@@ -130,8 +113,8 @@ const handlers: { [Name in TaskName]: (input: TaskRequest<Name>['input']) => unk
   seal,
   hash,
   resetParity,
-  frame,
-  takeParity,
+  frame: (task) => currentFramer().frame(task),
+  takeParity: ({ bandDataBlocks }) => currentFramer().takeParity(bandDataBlocks),
   finishParity: finishBandParity,
   check: (task) => checkBlocks(task, configured().archiveId, layout()),
   load: (task) => loadSegment(task, configured(), layout()),

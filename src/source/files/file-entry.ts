@@ -1,23 +1,14 @@
 import type { BigIntStats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { throwIfAborted } from '../../errors.ts';
-import type { EntryMetadata, SourceContext, SourceEntry } from '../source.ts';
+import { ReadableBytes } from '../readable-bytes.ts';
+import type { EntryBytes, EntryMetadata, SourceContext, SourceEntry } from '../source.ts';
 import { systemCode, systemReason } from '../system-error.ts';
 import { fileMetadata } from './file-metadata.ts';
 
 /** A disk that cannot even tell the file's state gives no proof that it stayed as it was. */
 function systemCodeOnly(error: unknown): undefined {
   if (systemCode(error) === '') throw error;
-}
-
-const chunkSizeBytes = 1024 * 1024;
-
-/** Two buffers that take turns, so that the next chunk is read while the last one is worked on. One pair serves a whole source. */
-export type ReadBuffers = readonly [Buffer, Buffer];
-
-/** Memory for {@link FileEntry}. */
-export function newReadBuffers(): ReadBuffers {
-  return [Buffer.allocUnsafeSlow(chunkSizeBytes), Buffer.allocUnsafeSlow(chunkSizeBytes)];
 }
 
 /** What a {@link FileEntry} is made from. */
@@ -28,7 +19,6 @@ export interface FileEntryOptions {
   readonly handle: FileHandle;
   /** As they were when it was opened. */
   readonly stats: BigIntStats;
-  readonly buffers: ReadBuffers;
   readonly context: SourceContext;
   /** What a root says beside the rest. */
   readonly extraMetadata?: EntryMetadata;
@@ -51,39 +41,28 @@ export class FileEntry implements SourceEntry {
     this.metadata = { ...fileMetadata(options.stats), ...options.extraMetadata };
   }
 
-  async *open(signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-    const sizeBytes = this.expectedSizeBytes;
-    const { handle, buffers } = this.#options;
-    let turn = 0;
+  open(signal: AbortSignal | undefined): EntryBytes {
+    const { handle } = this.#options;
     let doneBytes = 0;
-    // A failure is met at once: it may come while the chunk before it is still worked on.
-    const readNext = async (position: number): Promise<number> => {
-      const length = Math.min(chunkSizeBytes, sizeBytes - position);
-      if (length === 0) return 0;
-      try {
-        return (await handle.read(buffers[turn % 2 === 0 ? 0 : 1], 0, length, position)).bytesRead;
-      } catch (error) {
-        this.#markChanged(`read only in part: ${systemReason(error)} at byte ${position}`);
-        return 0;
-      }
+    let hasEnded = false;
+    const end = async (): Promise<0> => {
+      if (!hasEnded) await this.#compare(doneBytes);
+      hasEnded = true;
+      return 0;
     };
-    let pending = readNext(0);
-    try {
-      for (;;) {
-        throwIfAborted(signal);
-        const bytesRead = await pending;
-        if (bytesRead === 0) break;
-        const chunk = buffers[turn % 2 === 0 ? 0 : 1].subarray(0, bytesRead);
-        doneBytes += bytesRead;
-        turn += 1;
-        pending = readNext(doneBytes);
-        yield chunk;
+    return new ReadableBytes(async (into) => {
+      throwIfAborted(signal);
+      const length = Math.min(into.length, this.expectedSizeBytes - doneBytes);
+      if (length === 0 || hasEnded) return await end();
+      let bytesRead = 0;
+      try {
+        ({ bytesRead } = await handle.read(into, 0, length, doneBytes));
+      } catch (error) {
+        this.#markChanged(`read only in part: ${systemReason(error)} at byte ${doneBytes}`);
       }
-    } finally {
-      // The buffers and the handle are used by others next: no read may still be under way.
-      await pending;
-    }
-    await this.#compare(doneBytes);
+      doneBytes += bytesRead;
+      return bytesRead === 0 ? await end() : bytesRead;
+    });
   }
 
   #markChanged(message: string): void {

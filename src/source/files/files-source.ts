@@ -7,7 +7,7 @@ import { joinBytes } from '../safe-path.ts';
 import type { EntryMetadata, Source, SourceContext, SourceDescription, SourceEntry, SourceProblem } from '../source.ts';
 import { sourceError, systemCode, systemReason } from '../system-error.ts';
 import { estimateSize } from './estimate-size.ts';
-import { FileEntry, newReadBuffers } from './file-entry.ts';
+import { FileEntry } from './file-entry.ts';
 import { entryPath, fileMetadata, symlinkMetadata } from './file-metadata.ts';
 
 /** O_NONBLOCK: what was a file a moment ago may be a FIFO now, and must not hold the run up. Windows has neither flag. */
@@ -37,7 +37,7 @@ interface OpenFolder extends Place {
 
 /**
  * A tree of files, or one file. Folders come before what they hold, names in the order of their bytes. What cannot be read is
- * reported and left out; only a root that cannot be read ends the run. Holds the names of one chain of folders, and 2 MiB.
+ * reported and left out; only a root that cannot be read ends the run. Holds the names of one chain of folders.
  * Hard links become files of their own; holes of sparse files, zeros; access lists and extended attributes are not kept.
  *
  * @example new FilesSource({ path: '/srv/app/uploads' }).name // 'uploads'
@@ -46,7 +46,6 @@ export class FilesSource implements Source {
   readonly name: string;
   readonly #path: string;
   readonly #exclude: (absolutePath: string) => boolean;
-  readonly #buffers = newReadBuffers();
 
   constructor(options: FilesSourceOptions) {
     this.#path = resolve(options.path);
@@ -140,7 +139,6 @@ export class FilesSource implements Source {
         ...entryPath(place.archive),
         handle,
         stats,
-        buffers: this.#buffers,
         context,
         extraMetadata,
       });

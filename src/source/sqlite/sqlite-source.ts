@@ -1,18 +1,17 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, open, rm, stat } from 'node:fs/promises';
+import { access, type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { type Clock, systemClock } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
-import type { EntryMetadata, Source, SourceContext, SourceDescription, SourceEntry } from '../source.ts';
+import { ReadableBytes } from '../readable-bytes.ts';
+import type { EntryBytes, EntryMetadata, Source, SourceContext, SourceDescription, SourceEntry } from '../source.ts';
 import { sourceError } from '../system-error.ts';
 import { inspectDatabase } from './inspect.ts';
 import type { DatabaseContents } from './inspect-database.ts';
 import { backUpOnline } from './online-backup.ts';
 import { readHeader } from './read-header.ts';
 import { isDamaged, isNotADatabase, sqliteSourceError } from './sqlite-error.ts';
-
-const chunkSizeBytes = 1024 * 1024;
 
 /** What a {@link SqliteSource} reads. */
 export interface SqliteSourceOptions {
@@ -65,13 +64,18 @@ export class SqliteSource implements Source {
       const options = { sourcePath: this.#path, copyPath, timeoutMs: this.#timeoutMs, clock: this.#clock };
       await backUpOnline({ ...options, signal: context.signal });
       const contents = await this.#inspect(copyPath, context.signal);
-      yield {
-        path: `databases/${this.name}/database.sqlite`,
-        kind: 'sqlite',
-        expectedSizeBytes: (await stat(copyPath)).size,
-        metadata: this.#metadata(contents),
-        open: (signal) => chunksOf(copyPath, signal),
-      };
+      const handle = await open(copyPath, 'r');
+      try {
+        yield {
+          path: `databases/${this.name}/database.sqlite`,
+          kind: 'sqlite',
+          expectedSizeBytes: (await handle.stat()).size,
+          metadata: this.#metadata(contents),
+          open: (signal) => bytesOf(handle, signal),
+        };
+      } finally {
+        await handle.close();
+      }
     } finally {
       await this.close();
     }
@@ -132,18 +136,10 @@ export class SqliteSource implements Source {
   }
 }
 
-async function* chunksOf(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  const buffers = [Buffer.allocUnsafeSlow(chunkSizeBytes), Buffer.allocUnsafeSlow(chunkSizeBytes)] as const;
-  const handle = await open(path, 'r');
-  try {
-    for (let turn = 0; ; turn += 1) {
-      throwIfAborted(signal);
-      const buffer = turn % 2 === 0 ? buffers[0] : buffers[1];
-      const { bytesRead } = await handle.read(buffer, 0, chunkSizeBytes, null);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
-  }
+/** All of a file, from its start. */
+function bytesOf(handle: FileHandle, signal: AbortSignal | undefined): EntryBytes {
+  return new ReadableBytes(async (into) => {
+    throwIfAborted(signal);
+    return (await handle.read(into, 0, into.length, null)).bytesRead;
+  });
 }

@@ -10,7 +10,7 @@ import { isSystemError } from '../durable-file.ts';
 const alignmentBytes = 4096;
 
 /** Below this the page cache, which reads ahead, is as good. */
-const leastReadBytes = 256 * 1024;
+const leastBytes = 256 * 1024;
 
 /** Whether the environment lets direct I/O be used. */
 function isDirectIoAllowed(): boolean {
@@ -49,8 +49,8 @@ export function directLength(bytes: Uint8Array, length: number, offset: number):
   return length - (length % alignmentBytes);
 }
 
-/** The same for a read, where direct I/O is no gain for a short one. */
-export function directReadLength(bytes: Uint8Array, length: number, offset: number): number {
+/** The same, and none where they are so few that direct I/O is no gain. */
+export function worthwhileDirectLength(bytes: Uint8Array, length: number, offset: number): number {
   const direct = directLength(bytes, length, offset);
-  return direct < leastReadBytes ? 0 : direct;
+  return direct < leastBytes ? 0 : direct;
 }

@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { HoldfastError } from '../../errors.ts';
 import { folderError, onPath } from '../durable-file.ts';
 import type { RandomAccess } from '../storage.ts';
-import { directReadLength, openDirect, refusesDirectIo } from './direct-io.ts';
+import { openDirect, refusesDirectIo, worthwhileDirectLength } from './direct-io.ts';
 
 /** Node refuses single reads of 2 GiB and more. */
 const readLimitBytes = 64 * 1024 * 1024;
@@ -108,7 +108,7 @@ class FileRandomAccess implements RandomAccess {
 
   /** Bytes read; undefined where they have to be read through the page cache. */
   async #readDirect(into: Uint8Array, offset: number): Promise<number | undefined> {
-    const length = directReadLength(into, into.length, offset);
+    const length = worthwhileDirectLength(into, into.length, offset);
     if (!this.#usesDirect || this.#direct === undefined || length === 0) return undefined;
     try {
       return (await this.#direct.read(into, 0, length, offset)).bytesRead;

@@ -3,7 +3,7 @@ import { type FileHandle, open, statfs, unlink } from 'node:fs/promises';
 import { alignedMemory } from '../../archive/worker/aligned-memory.ts';
 import { HoldfastError } from '../../errors.ts';
 import { isSystemError, onPath } from '../durable-file.ts';
-import { directLength, openDirect, refusesDirectIo } from './direct-io.ts';
+import { directLength, openDirect, refusesDirectIo, worthwhileDirectLength } from './direct-io.ts';
 
 /** Each of the two buffers in which bytes are gathered, and later moved. */
 const bufferBytes = 2 * 1024 * 1024;
@@ -13,8 +13,8 @@ const syncIntervalBytes = 32 * 1024 * 1024;
 const fillingTypes = new Set([0x4d44, 0x2011bab0, 0x482b]);
 
 /**
- * The temporary file of a writer. What is appended is gathered in one buffer while the other one is written, directly where the file
- * system takes that, else through the page cache; the two agree with each other in one file. Memory: two buffers of 2 MiB.
+ * The temporary file of a writer. Large aligned pieces are written from where they stand, past the page cache where the file system
+ * takes that; what else is appended is gathered in one buffer while the other one is written. Memory: two buffers of 2 MiB.
  */
 export class PartialFile {
   readonly path: string;
@@ -77,9 +77,13 @@ export class PartialFile {
     return this.#failure;
   }
 
-  /** Takes a copy of the bytes. An error may be thrown by a later call. */
+  /** The memory may be used again once the promise is settled. An error may be thrown by a later call. */
   async append(bytes: Uint8Array): Promise<void> {
     this.#throwFailure();
+    if (this.#usesDirect && worthwhileDirectLength(bytes, bytes.length, this.appendedBytes) === bytes.length) {
+      await this.#appendInPlace(bytes);
+      return;
+    }
     let taken = 0;
     while (taken < bytes.length) {
       const length = Math.min(bytes.length - taken, bufferBytes - this.#stagedBytes);
@@ -88,6 +92,14 @@ export class PartialFile {
       taken += length;
       if (this.#stagedBytes === bufferBytes) await this.#writeStaged();
     }
+  }
+
+  /** Writes bytes from where they stand, behind those that are gathered. */
+  async #appendInPlace(bytes: Uint8Array): Promise<void> {
+    if (this.#stagedBytes > 0) await this.#writeStaged();
+    const offset = this.#stagedOffset;
+    this.#stagedOffset += bytes.length;
+    await this.write(bytes, offset);
   }
 
   /** Writes all that was appended. Afterwards only `write` may be called. */
