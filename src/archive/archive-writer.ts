@@ -247,13 +247,14 @@ export class ArchiveWriter {
     if (batch === undefined) return;
     this.#batch = undefined;
     const { segments } = batch;
+    const hashing = this.#hash(batch.buffer.subarray(0, batch.length), batch.spans);
     if (segments.length === 0) {
-      this.#plain.release(batch.buffer);
+      // No bytes, but the end of an entry whose bytes filled the batch before.
+      this.#watch(hashing.then(() => this.#plain.release(batch.buffer)));
       return;
     }
     const into = await this.#sealed.acquire();
     const sealing = this.#workers.run('seal', { plain: batch.buffer, segments, kind: segmentKind.data, into });
-    const hashing = this.#hash(batch.buffer.subarray(0, batch.length), batch.spans);
     this.#watch(Promise.all([sealing, hashing]).then(() => this.#plain.release(batch.buffer)));
     this.#inOrder(async () => {
       let length = 0;

@@ -1,10 +1,12 @@
 import { ArchiveReader } from '../../src/archive/archive-reader.ts';
 import { ArchiveWriter } from '../../src/archive/archive-writer.ts';
 import type { IndexEntry } from '../../src/archive/entry/entry.ts';
+import type { EntryBytes } from '../../src/archive/entry/entry-bytes.ts';
 import type { Header } from '../../src/archive/header.ts';
 import type { Layout } from '../../src/archive/heal/geometry.ts';
 import type { EntryMetadata } from '../../src/archive/json.ts';
 import type { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
+import { ReadableBytes } from '../../src/source/readable-bytes.ts';
 import { memoryRandomAccess, SeededRandom } from '../../src/testing/index.ts';
 
 /** Archives in memory for tests of what lies below the operations. */
@@ -59,11 +61,24 @@ export async function* chunksOf(bytes: Uint8Array, chunkBytes: number): AsyncGen
   }
 }
 
+/** The same bytes for who reads them to a place of its own, in pieces of the given size. */
+function readableOf(bytes: Uint8Array, chunkBytes: number): EntryBytes {
+  let done = 0;
+  return new ReadableBytes(async (into) => {
+    const piece = bytes.subarray(done, done + Math.min(chunkBytes, into.length));
+    into.set(piece);
+    done += piece.length;
+    return piece.length;
+  });
+}
+
 export async function writeSample(options: {
   readonly workers: WorkerPool;
   readonly header: Header;
   readonly entries: readonly SampleEntry[];
   readonly chunkBytes?: number;
+  /** The writer reads the bytes to where it wants them, and knows their sizes before. */
+  readonly inPlace?: boolean;
   readonly sink?: (bytes: Uint8Array) => Promise<void>;
 }): Promise<Sample> {
   const { workers, header, entries, chunkBytes = 100_000 } = options;
@@ -75,7 +90,9 @@ export async function writeSample(options: {
   const writer = await ArchiveWriter.create({ header, dataKey, workers, sink: options.sink ?? keep });
   for (const { path, bytes, pathBytes, kind = 'file', metadata = {} } of entries) {
     const input = { path, ...(pathBytes === undefined ? {} : { pathBytes }), kind, metadata };
-    await writer.add(input, kind === 'directory' ? undefined : chunksOf(bytes, chunkBytes));
+    if (kind === 'directory') await writer.add(input, undefined);
+    else if (options.inPlace !== true) await writer.add(input, chunksOf(bytes, chunkBytes));
+    else await writer.add({ ...input, expectedSizeBytes: bytes.length }, readableOf(bytes, chunkBytes));
   }
   const { layout } = await writer.finish();
   const copy = Buffer.concat(chunks);
