@@ -115,19 +115,13 @@ class LocalWriter implements StorageWriter {
       onProgress: this.#options.onReplicate,
       throwIfStopped: () => this.#throwIfStopped(),
     });
-    // The first failure stops both.
-    const stopping = async (work: Promise<void> | undefined) => {
-      try {
-        await work;
-      } catch (error) {
-        replication.stop(error);
-        throw error;
-      }
-    };
-    const replicated = replication.run().then(() => this.#file.syncData());
-    const checked = check && this.#readBack(check, replication);
-    const outcomes = await Promise.allSettled([stopping(replicated), stopping(checked)]);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    try {
+      if (check) await this.#readBack(check, replication);
+    } catch (error) {
+      replication.stop(error);
+    }
+    await replication.finish();
+    await this.#file.syncData();
     return replication.sizeBytes;
   }
 
