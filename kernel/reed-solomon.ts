@@ -1,5 +1,4 @@
-// The heavy loop of Reed-Solomon over GF(2^8), docs/format.md section 4. Compiled by scripts/build.ts; the same interface in plain
-// TypeScript is src/archive/heal/reed-solomon.ts. It keeps no data of its own: all of the memory is the caller's.
+// The heavy loop of Reed-Solomon over GF(2^8), docs/format.md section 4.
 
 /** `sum ^ coefficient · bytes`: the table holds the products of the low nibbles, then those of the high ones. */
 @inline

@@ -160,11 +160,109 @@ function solveBodies(known, unknown) {
   return rows.map((row) => Buffer.from(row.right));
 }
 
+// ---------------------------------------------------------------------------------------------------- section 2: XXH3 with 128 bits
+
+/** The default secret of XXH3. */
+const SECRET = new DataView(
+  Uint8Array.from(
+    Buffer.from(
+      'b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671fcb79e64eccc0e578825ad07dccff7221' +
+        'b8084674f743248ee03590e6813a264c3c2852bb91c300cb88d0658b1b532ea371644897a20df94e3819ef46a9deacd8' +
+        'a8fa763fe39c343ff9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364eac5ac8334d3ebc3c581a0fffa1363eb' +
+        '170ddd51b7f0da49d316552629d4689e2b16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e',
+      'hex',
+    ),
+  ).buffer,
+);
+const STRIPE = 64;
+const STRIPES_OF_ROUND = 16;
+const PRIME32_1 = 0x9e3779b1;
+const PRIME64_1 = 0x9e3779b185ebca87n;
+const PRIME64_2 = 0xc2b2ae3d27d4eb4fn;
+const AVALANCHE = 0x165667919e3779f9n;
+/** What the eight sums begin with: 64-bit numbers, each as its low and its high 32 bits. */
+const FIRST_SUMS = Int32Array.of(
+  ...[0xc2b2ae3d, 0, 0x85ebca87, 0x9e3779b1, 0x27d4eb4f, 0xc2b2ae3d, 0x9e3779f9, 0x165667b1],
+  ...[0xc2b2ae63, 0x85ebca77, 0x85ebca77, 0, 0x165667c5, 0x27d4eb2f, 0x9e3779b1, 0],
+);
+
+/** The high 32 bits of the product of two 32-bit numbers, by halves: a product of 64 bits is no exact number. */
+function highProduct(a, b) {
+  const [lowA, highA, lowB, highB] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
+  const first = Math.imul(highA, lowB) + (Math.imul(lowA, lowB) >>> 16);
+  const second = Math.imul(lowA, highB) + (first & 0xffff);
+  return (Math.imul(highA, highB) + (first >>> 16) + (second >>> 16)) | 0;
+}
+
+/** sums[index] += high · 2^32 + low */
+function addToSum(sums, index, low, high) {
+  const sum = (sums[index] + low) | 0;
+  const carry = sum >>> 0 < low >>> 0 ? 1 : 0;
+  sums[index] = sum;
+  sums[index + 1] = (sums[index + 1] + high + carry) | 0;
+}
+
+function accumulate(sums, input, offset, secretOffset) {
+  for (let lane = 0; lane < STRIPE; lane += 8) {
+    const low = input.getInt32(offset + lane, true);
+    const high = input.getInt32(offset + lane + 4, true);
+    const mixedLow = low ^ SECRET.getInt32(secretOffset + lane, true);
+    const mixedHigh = high ^ SECRET.getInt32(secretOffset + lane + 4, true);
+    const index = lane >>> 2;
+    addToSum(sums, index ^ 2, low, high);
+    addToSum(sums, index, Math.imul(mixedLow, mixedHigh), highProduct(mixedLow, mixedHigh));
+  }
+}
+
+function scramble(sums) {
+  for (let index = 0; index < 16; index += 2) {
+    const low = sums[index] ^ (sums[index + 1] >>> 15) ^ SECRET.getInt32(128 + 4 * index, true);
+    const high = sums[index + 1] ^ SECRET.getInt32(132 + 4 * index, true);
+    sums[index] = Math.imul(low, PRIME32_1);
+    sums[index + 1] = (Math.imul(high, PRIME32_1) + highProduct(low, PRIME32_1)) | 0;
+  }
+}
+
+/** Eight sums to 64 bits: once a block, so whole 64-bit numbers are fast enough. */
+function mergeSums(sums, start, secretOffset) {
+  const mixed = (index) => {
+    const low = sums[index] ^ SECRET.getInt32(secretOffset + 4 * index, true);
+    const high = sums[index + 1] ^ SECRET.getInt32(secretOffset + 4 * index + 4, true);
+    return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+  };
+  let result = start;
+  for (let index = 0; index < 16; index += 4) {
+    const product = mixed(index) * mixed(index + 2);
+    result += BigInt.asUintN(64, product) ^ (product >> 64n);
+  }
+  result = BigInt.asUintN(64, result);
+  result = BigInt.asUintN(64, (result ^ (result >> 37n)) * AVALANCHE);
+  return result ^ (result >> 32n);
+}
+
+/** The hash of more than 240 bytes, as blocks are: shorter ones would be hashed in another way. */
+function xxh128(bytes) {
+  const input = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const sums = FIRST_SUMS.slice();
+  const stripes = Math.floor((bytes.length - 1) / STRIPE);
+  for (let stripe = 0; stripe < stripes; stripe++) {
+    const place = stripe % STRIPES_OF_ROUND;
+    accumulate(sums, input, stripe * STRIPE, 8 * place);
+    if (place === STRIPES_OF_ROUND - 1) scramble(sums);
+  }
+  accumulate(sums, input, bytes.length - STRIPE, 121);
+  const length = BigInt(bytes.length);
+  const hash = Buffer.alloc(16);
+  hash.writeBigUInt64BE(mergeSums(sums, BigInt.asUintN(64, ~(length * PRIME64_2)), 117), 0);
+  hash.writeBigUInt64BE(mergeSums(sums, BigInt.asUintN(64, length * PRIME64_1), 11), 8);
+  return hash;
+}
+
 // ---------------------------------------------------------------------------------------------------- sections 2 and 3: blocks
 
 function hashIsRight(block) {
   const covered = block[28] === DATA ? 4064 : 4080;
-  const hash = sha256(block.subarray(0, covered)).subarray(0, 16);
+  const hash = xxh128(block.subarray(0, covered));
   return hash.equals(block.subarray(4080)) && (covered === 4080 || hash.equals(block.subarray(4064, 4080)));
 }
 
@@ -376,7 +474,7 @@ class Blocks {
     );
     for (const [index, { position, isData }] of unknown.entries()) {
       const payload = bodies[index].subarray(0, PAYLOAD);
-      const hash = sha256(this.geometry.frame(this.id, position), payload).subarray(0, 16);
+      const hash = xxh128(Buffer.concat([this.geometry.frame(this.id, position), payload]));
       if (!isData || !hash.equals(bodies[index].subarray(PAYLOAD))) continue;
       this.solved.set(position, payload);
       this.healed++;

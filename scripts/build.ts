@@ -15,11 +15,11 @@ function run(packageName: string, script: string, args: string[]): void {
 
 function buildKernel(): void {
   mkdirSync(join(root, 'build'), { recursive: true });
-  const wasm = 'build/reed-solomon.wasm';
+  const wasm = 'build/kernel.wasm';
   const features = ['--enable', 'simd', '--enable', 'relaxed-simd', '--runtime', 'stub', '--importMemory', '-O3'];
-  run('assemblyscript', 'bin/asc.js', ['kernel/reed-solomon.ts', ...features, '--noAssert', '-o', wasm]);
+  run('assemblyscript', 'bin/asc.js', ['kernel/kernel.ts', ...features, '--noAssert', '-o', wasm]);
   const base64 = readFileSync(join(root, wasm)).toString('base64');
-  const text = `// Made by scripts/build.ts from kernel/reed-solomon.ts.\nexport const kernelBinaryBase64 =\n  '${base64}';\n`;
+  const text = `// Made by scripts/build.ts from kernel/kernel.ts.\nexport const kernelBinaryBase64 =\n  '${base64}';\n`;
   writeFileSync(join(root, 'src/archive/heal/kernel-binary.ts'), text);
 }
 

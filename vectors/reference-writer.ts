@@ -7,6 +7,7 @@ import { argon2Sync, createCipheriv, createHash, createHmac, hkdfSync } from 'no
 import { ageFile } from './age-file.ts';
 import { type CodecName, codecNumbers, member } from './codec-members.ts';
 import { parityOf } from './reference-parity.ts';
+import { xxh3With128Bits } from './reference-xxh3.ts';
 
 export const blockSize = 4096;
 const payloadSize = 4032;
@@ -157,11 +158,11 @@ export function geometryOf(dataCount: number, K: number, M: number): Geometry {
 /** Puts the right hashes into a block (section 2). */
 export function hashBlock(block: Buffer): Buffer {
   if (block[28] === 1) {
-    const hash = sha256(block.subarray(0, 4064)).subarray(0, 16);
+    const hash = xxh3With128Bits(block.subarray(0, 4064));
     hash.copy(block, 4064);
     hash.copy(block, 4080);
   } else {
-    sha256(block.subarray(0, 4080)).copy(block, 4080, 0, 16);
+    xxh3With128Bits(block.subarray(0, 4080)).copy(block, 4080);
   }
   return block;
 }

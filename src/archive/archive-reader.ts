@@ -49,7 +49,7 @@ export class ArchiveReader {
   }
 
   /** A reader of segments for entries that will be read in this order. */
-  segmentsFor(entries: readonly IndexEntry[]): SegmentReader {
+  segmentsFor(entries: readonly IndexEntry[], checkBlocks = false): SegmentReader {
     const numbers = new Set<number>();
     for (const entry of entries) for (const { segment } of this.index.pieces(entry)) numbers.add(segment);
     const plan = Uint32Array.from(numbers).sort();
@@ -58,6 +58,7 @@ export class ArchiveReader {
       place: (number) => this.index.place(number),
       plan: Array.from(plan),
       ahead: this.#workers.threadCount + 1,
+      checkBlocks,
     });
   }
 
@@ -101,12 +102,15 @@ export class ArchiveReader {
     if (sha256 !== entry.sha256) throw differs(entry);
   }
 
-  /** Reads every entry and compares its SHA-256; gives those that fail. Other errors are thrown. */
+  /**
+   * Reads every entry and compares its SHA-256; gives those that fail. Other errors are thrown. The blocks are checked on the way, in every
+   * copy: what is whole need not be read again.
+   */
   check(
     entries: readonly IndexEntry[],
     onBytes?: (entry: IndexEntry, bytes: number) => void,
   ): AsyncGenerator<EntryFailure> {
-    const segments = this.segmentsFor(entries);
+    const segments = this.segmentsFor(entries, true);
     const { index } = this;
     return new EntryChecker({ index, segments, workers: this.#workers, signal: this.#signal }).check(entries, onBytes);
   }

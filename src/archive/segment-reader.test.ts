@@ -45,7 +45,7 @@ function readerOf(store: FakeStore, plan: readonly number[], ahead = 3): Segment
     length: 1,
     maximumPlainBytes: 1 + (number % 16),
   });
-  return new SegmentReader({ store: store as unknown as BlockStore, place, plan, ahead });
+  return new SegmentReader({ store: store as unknown as BlockStore, place, plan, ahead, checkBlocks: true });
 }
 
 async function check(reader: SegmentReader, number: number): Promise<void> {

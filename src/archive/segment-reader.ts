@@ -30,6 +30,7 @@ export class SegmentReader {
   readonly #plan: readonly number[];
   readonly #ahead: number;
   readonly #together: number;
+  readonly #checkBlocks: boolean;
   readonly #buffers: BufferPool;
   /** Groups by the number of their first segment. */
   readonly #groups = new Map<number, Group>();
@@ -41,11 +42,14 @@ export class SegmentReader {
     readonly place: (number: number) => SegmentPlace;
     readonly plan: readonly number[];
     readonly ahead: number;
+    /** See `BlockStore.loadTogether`. */
+    readonly checkBlocks: boolean;
   }) {
     this.#store = options.store;
     this.#place = options.place;
     this.#plan = options.plan;
     this.#ahead = options.ahead;
+    this.#checkBlocks = options.checkBlocks;
     this.#together = segmentsTogether(options.store.header);
     const count = options.ahead + keptGroups;
     this.#buffers = new BufferPool({ count, sizeBytes: this.#together * options.store.header.segmentSizeBytes });
@@ -118,7 +122,7 @@ export class SegmentReader {
     const buffer = await this.#buffers.acquire();
     try {
       const segments = new Map<number, Uint8Array | { readonly error: unknown }>();
-      const together = await this.#store.loadTogether(places, buffer);
+      const together = await this.#store.loadTogether(places, buffer, this.#checkBlocks);
       let end = 0;
       for (const place of places) {
         const bytes = buffer.subarray(end, end + place.maximumPlainBytes);

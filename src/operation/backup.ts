@@ -169,7 +169,7 @@ async function checkWritten(
   const { dataKey, header } = expected;
   // The slots were opened when they were made, and the header's code covers them.
   const keys = dataKey === undefined ? undefined : { dataKey };
-  const checkOptions = { sources: [stored], workers, run: options, level, keys, onlyWhetherIntact: true };
+  const checkOptions = { sources: [stored], workers, run: options, level, keys };
   let failure: string | undefined;
   let cause: unknown;
   try {

@@ -2,6 +2,7 @@ import { ArchiveReader } from '../archive/archive-reader.ts';
 import type { IndexEntry } from '../archive/entry/entry.ts';
 import type { Header } from '../archive/header.ts';
 import { BlockStore } from '../archive/heal/block-store.ts';
+import { blockSizeBytes, type Layout } from '../archive/heal/geometry.ts';
 import { sweep } from '../archive/heal/sweep.ts';
 import type { RandomAccess } from '../archive/random-access.ts';
 import { hasKeys, type UnlockKeys } from '../archive/unlock.ts';
@@ -33,8 +34,6 @@ export interface CheckOptions {
   readonly archiveId?: string | undefined;
   /** Reads the index, but no contents. */
   readonly indexOnly?: boolean;
-  /** Only whether all is well counts, as after a backup: what the contents prove is not hashed block by block as well. */
-  readonly onlyWhetherIntact?: boolean;
 }
 
 /** Checks every block, and at level `contents` every entry. A wrong key is found before any bulk work. */
@@ -67,19 +66,15 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
   const entries: IndexEntry[] = [];
   if (reader !== undefined) for await (const entry of reader.entries()) entries.push(entry);
   const contents = options.indexOnly === true ? undefined : reader;
-  const progress = joinProgress(
-    meter,
-    contents === undefined ? 'scan' : 'verify',
-    contents?.index.tail.plainBytes ?? 0,
-  );
-  const payloadsProven = contents !== undefined && options.onlyWhetherIntact === true;
-  // Both at once: one waits for the disk more, the other for the processor.
-  const sweeping = sweep({ store, workers, payloadsProven, onProgress: progress.onBlocks });
-  sweeping.catch(() => undefined);
+  const progress = joinProgress(meter, contents === undefined ? 'scan' : 'verify', {
+    copies: store.header.copies,
+    layout: store.layout,
+    contentBytes: contents?.index.tail.plainBytes ?? 0,
+  });
+  // Blocks that hold contents which are whole are proven on the way; the sweep reads what is left.
   const lostEntries = contents === undefined ? [] : await lostPaths(contents, entries, progress.onContents);
-  const swept = await sweeping;
-  const healedOnTheWay = payloadsProven && store.healed.size > 0;
-  const state = healedOnTheWay ? 'repairable' : stateOf(swept, store.inPlace);
+  const swept = await sweep({ store, workers, onProgress: progress.onBlocks });
+  const state = stateOf(swept, store.inPlace);
   return {
     state: lostEntries.length > 0 || indexLost !== undefined ? 'lost' : state,
     level,
@@ -97,24 +92,26 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
   };
 }
 
-/** One progress for the check of blocks and that of contents, which run at once. */
-function joinProgress(meter: ProgressMeter, phase: 'scan' | 'verify', contentBytes: number) {
-  let blocks = { doneBytes: 0, totalBytes: 0 };
+/** One progress, in bytes of the archive, for the check of the contents and that of the blocks that are left. */
+function joinProgress(
+  meter: ProgressMeter,
+  phase: 'scan' | 'verify',
+  sizes: { readonly copies: number; readonly layout: Layout; readonly contentBytes: number },
+) {
+  const { layout, copies, contentBytes } = sizes;
+  const totalBytes = layout.totalBlocks * blockSizeBytes * copies;
+  const dataBytes = layout.totalDataBlocks * blockSizeBytes * copies;
+  let doneBytes = 0;
   let contentsDone = 0;
-  const report = (entry?: string) => {
-    const doneBytes = blocks.doneBytes + contentsDone;
-    const totalBytes = blocks.totalBytes + contentBytes;
-    if (blocks.totalBytes > 0)
-      meter.report({ phase, doneBytes, totalBytes, ...(entry === undefined ? {} : { entry }) });
-  };
   return {
-    onBlocks: (doneBytes: number, totalBytes: number) => {
-      blocks = { doneBytes: Math.max(blocks.doneBytes, doneBytes), totalBytes };
-      report();
+    onBlocks: (done: number) => {
+      doneBytes = Math.max(doneBytes, done);
+      meter.report({ phase, doneBytes, totalBytes });
     },
     onContents: (entry: IndexEntry, bytes: number) => {
       contentsDone += bytes;
-      report(entry.path);
+      doneBytes = Math.floor((contentsDone / contentBytes) * dataBytes);
+      meter.report({ phase, doneBytes, totalBytes, entry: entry.path });
     },
   };
 }

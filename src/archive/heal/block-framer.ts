@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { FrameTask } from '../worker/protocol.ts';
-import { asBuffer, blockKind, sealBlock } from './block.ts';
+import { asBuffer, blockKind, frameBytes } from './block.ts';
 import { blockSizeBytes, frameSizeBytes, payloadSizeBytes, type StripeShape } from './geometry.ts';
 import { chunkBlocks, ParityAccumulator } from './parity-accumulator.ts';
 
@@ -44,12 +44,11 @@ export class BlockFramer {
     return this.#parity.take(bandDataBlocks);
   }
 
-  #seal(firstPosition: number, count: number): void {
-    for (let index = 0; index < count; index++) {
-      const block = this.#chunk.subarray(index * blockSizeBytes, (index + 1) * blockSizeBytes);
-      const frame = { position: firstPosition + index, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 };
-      sealBlock(block, this.#archiveId, frame);
-    }
+  #seal(position: number, count: number): void {
+    const { kernel, chunkOffset, frameOffset } = this.#parity;
+    const frame = frameBytes(this.#archiveId, { position, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 });
+    kernel.memory.set(frame, frameOffset);
+    kernel.sealBlocks({ blocks: chunkOffset, count, frame: frameOffset, isData: true });
   }
 }
 

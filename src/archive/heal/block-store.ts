@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { Header } from '../header.ts';
 import type { RandomAccess } from '../random-access.ts';
+import { type Range, RangeSet } from '../range-set.ts';
 import { type SegmentKind, type SegmentSeal, sealedOverheadBytes, segmentKind } from '../seal/segment-cipher.ts';
 import { BufferPool } from '../worker/buffer-pool.ts';
 import type { LoadResult, LoadTask } from '../worker/protocol.ts';
@@ -41,7 +42,9 @@ export class BlockStore {
   readonly headerBody: Uint8Array;
   readonly #options: LocateOptions;
   #located: Located;
-  readonly #raw: BufferPool;
+  /** Pools by the number of readings that a buffer of theirs holds. */
+  readonly #raw = new Map<number, BufferPool>();
+  readonly #rawSizeBytes: number;
   #healer: Healer;
   #seal: SegmentSeal | undefined;
   #relocating: Promise<void> | undefined;
@@ -49,6 +52,8 @@ export class BlockStore {
   readBytes = 0;
   /** Data blocks that had to be taken from elsewhere than the first layer. */
   readonly healed = new Set<number>();
+  /** Numbers of data blocks that were found intact in every copy. */
+  #proven = new RangeSet();
 
   static async open(options: LocateOptions): Promise<BlockStore> {
     const sources = options.sources.map((source) => countReads(source, (bytes) => counter(bytes)));
@@ -73,8 +78,7 @@ export class BlockStore {
     this.headerBody = located.body;
     this.#healer = this.#makeHealer();
     const sealedBytes = segmentsTogether(located.header) * (located.header.segmentSizeBytes + sealedOverheadBytes);
-    const sizeBytes = (Math.ceil(sealedBytes / payloadSizeBytes) + 1) * blockSizeBytes;
-    this.#raw = new BufferPool({ count: options.workers.threadCount + 1, sizeBytes });
+    this.#rawSizeBytes = (Math.ceil(sealedBytes / payloadSizeBytes) + 1) * blockSizeBytes;
   }
 
   get layout(): Layout {
@@ -178,30 +182,57 @@ export class BlockStore {
   /**
    * Reads and opens consecutive data segments into `into`, joined, from the first layer alone; false where one does not open, and
    * has to be loaded by itself. This is the way of an archive that is whole: few large reads, few messages, memory that is used again.
+   * With `checkBlocks` the blocks that hold the segments are read of every copy, and are `proven` if all are intact.
    */
-  async loadTogether(places: readonly SegmentPlace[], into: Uint8Array): Promise<boolean> {
+  async loadTogether(places: readonly SegmentPlace[], into: Uint8Array, checkBlocks: boolean): Promise<boolean> {
     const [first] = places;
     const last = places.at(-1);
     if (first === undefined || last === undefined) return true;
     const firstData = Math.floor(first.offset / payloadSizeBytes);
     const lastData = Math.floor((last.offset + last.length - 1) / payloadSizeBytes);
     const count = lastData - firstData + 1;
-    if (count * blockSizeBytes > this.#raw.sizeBytes || lastData >= this.layout.totalDataBlocks) return false;
-    const buffer = await this.#raw.acquire();
+    const { map } = this;
+    // Elsewhere layers are not copies.
+    const checked = checkBlocks && this.inPlace && map.layers.length === this.header.copies;
+    const layerNumbers = checked ? this.allLayers() : [0];
+    const sizeBytes = count * blockSizeBytes;
+    if (sizeBytes > this.#rawSizeBytes || lastData >= this.layout.totalDataBlocks) return false;
+    const raw = this.#rawBuffers(layerNumbers.length);
+    const buffer = await raw.acquire();
     try {
-      const blocks = buffer.subarray(0, count * blockSizeBytes);
-      await this.#readData(0, firstData, count, blocks);
+      const layers = layerNumbers.map((_, index) => {
+        return buffer.subarray(index * this.#rawSizeBytes, index * this.#rawSizeBytes + sizeBytes);
+      });
+      await Promise.all(
+        layerNumbers.map((layer, index) => this.#readData(layer, firstData, count, layers[index] as Uint8Array)),
+      );
       const segments = places.map(({ number, offset, length, maximumPlainBytes }) => {
         return { number, offset: offset - firstData * payloadSizeBytes, length, plainLength: maximumPlainBytes };
       });
-      return await this.#options.workers.run('open', { blocks, count, segments, into });
+      const task = { layers, checkBlocks: checked, firstData, count, segments, into };
+      const opened = await this.#options.workers.run('open', task);
+      if (opened && checked && this.map === map) this.#proven.add(firstData, lastData + 1);
+      return opened;
     } catch (error) {
       // What a single segment contradicts is said when it is loaded by itself.
       if (error instanceof HoldfastError && error.code === 'archive.corrupt') return false;
       throw error;
     } finally {
-      this.#raw.release(buffer);
+      raw.release(buffer);
     }
+  }
+
+  /** Buffers for the blocks of segments that are loaded together, in so many readings. */
+  #rawBuffers(layers: number): BufferPool {
+    const count = this.#options.workers.threadCount + 1;
+    const pool = this.#raw.get(layers) ?? new BufferPool({ count, sizeBytes: layers * this.#rawSizeBytes });
+    this.#raw.set(layers, pool);
+    return pool;
+  }
+
+  /** Of data blocks, those that were not found intact in every copy yet. */
+  unproven(firstData: number, count: number): Iterable<Range> {
+    return this.#proven.gaps(firstData, firstData + count);
   }
 
   async #tryLoad(
@@ -286,7 +317,7 @@ export class BlockStore {
     const payloads = new Uint8Array(new SharedArrayBuffer(payloadSizeBytes));
     const { headerBody } = this;
     const firstPosition = this.layout.dataPosition(number);
-    const task = { layers, firstPosition, count: 1, headerBody, payloads, payloadsProven: false };
+    const task = { layers, firstPosition, count: 1, headerBody, payloads };
     const { intact } = await this.#options.workers.run('check', task);
     return intact[0] === 0 ? undefined : payloads;
   }
@@ -298,6 +329,7 @@ export class BlockStore {
     const same = found.layout.totalDataBlocks === layout.totalDataBlocks;
     this.#located = { ...found, map: same ? found.map.withGuesses(map.layers.flat()) : found.map };
     this.#healer = this.#makeHealer();
+    this.#proven = new RangeSet();
     await this.configure(this.#seal);
   }
 

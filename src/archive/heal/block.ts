@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import {
   blockSizeBytes,
   bodySizeBytes,
@@ -8,6 +7,7 @@ import {
   type Layout,
   payloadSizeBytes,
 } from './geometry.ts';
+import { createKernel, type Kernel } from './kernel.ts';
 
 /** Blocks byte by byte: `docs/format.md` section 2. */
 
@@ -19,7 +19,6 @@ export const archiveIdSizeBytes = 16;
 const maximumPosition = 2 ** 48;
 const innerHashOffset = frameSizeBytes + payloadSizeBytes;
 const outerHashOffset = frameSizeBytes + bodySizeBytes;
-const hashHexLength = hashSizeBytes * 2;
 
 /** The frame of a block: all of its first 32 bytes. */
 export interface Frame {
@@ -46,6 +45,13 @@ function writeFrame(block: Buffer, archiveId: Uint8Array, frame: Frame): void {
   block[31] = 0;
 }
 
+/** A frame as its 32 bytes: the template of a kernel's `sealBlocks` and `checkBlocks`. */
+export function frameBytes(archiveId: Uint8Array, frame: Frame): Uint8Array {
+  const bytes = Buffer.alloc(frameSizeBytes);
+  writeFrame(bytes, archiveId, frame);
+  return bytes;
+}
+
 /** Reads a frame; undefined where its bytes cannot be one. The caller compares the archive id and the hash. */
 export function readFrame(block: Buffer): Frame | undefined {
   const position = block.readUInt32LE(16) + block.readUInt32LE(20) * 2 ** 32;
@@ -56,32 +62,53 @@ export function readFrame(block: Buffer): Frame | undefined {
   return { position, bandDataBlocks: block.readUInt32LE(24), kind, ordinal };
 }
 
-function hashHex(bytes: Buffer): string {
-  return hash('sha256', bytes, 'hex').slice(0, hashHexLength);
+/** A kernel for one block, the same of this thread's every call: the block stands at 0, its hash behind it. */
+interface Workspace {
+  readonly kernel: Kernel;
+  readonly block: Buffer;
+  readonly hash: Buffer;
+}
+
+let workspace: Workspace | undefined;
+
+/** Made at first use: importing this file compiles nothing. */
+function getWorkspace(): Workspace {
+  if (workspace === undefined) {
+    const kernel = createKernel(blockSizeBytes + hashSizeBytes);
+    const memory = asBuffer(kernel.memory);
+    const hash = memory.subarray(blockSizeBytes, blockSizeBytes + hashSizeBytes);
+    workspace = { kernel, block: memory.subarray(0, blockSizeBytes), hash };
+  }
+  return workspace;
+}
+
+/** The hash of the workspace's block from its start on. It stands until the next call. */
+function hashWorkspace(coveredSizeBytes: number): Buffer {
+  const { kernel, hash } = getWorkspace();
+  kernel.hash({ source: 0, lengthBytes: coveredSizeBytes, target: blockSizeBytes });
+  return hash;
+}
+
+/** The hash that a block of its kind needs. It stands until the next call. */
+function hashBlock(block: Buffer): Buffer {
+  const coveredSizeBytes = block[28] === blockKind.data ? innerHashOffset : outerHashOffset;
+  getWorkspace().block.set(block.subarray(0, coveredSizeBytes));
+  return hashWorkspace(coveredSizeBytes);
 }
 
 /** Writes frame and hash around a body (or, for data, a payload) that already stands in its place. */
 export function sealBlock(block: Buffer, archiveId: Uint8Array, frame: Frame): void {
   writeFrame(block, archiveId, frame);
-  if (frame.kind === blockKind.data) {
-    const hex = hashHex(block.subarray(0, innerHashOffset));
-    block.write(hex, innerHashOffset, hashSizeBytes, 'hex');
-    block.write(hex, outerHashOffset, hashSizeBytes, 'hex');
-  } else {
-    block.write(hashHex(block.subarray(0, outerHashOffset)), outerHashOffset, hashSizeBytes, 'hex');
-  }
+  const hash = hashBlock(block);
+  if (frame.kind === blockKind.data) block.set(hash, innerHashOffset);
+  block.set(hash, outerHashOffset);
 }
 
 /** Whether the hash (for data both hashes) of a block is right. */
 export function hasRightHash(block: Buffer): boolean {
-  if (block[28] === blockKind.data) {
-    const hex = hashHex(block.subarray(0, innerHashOffset));
-    return (
-      block.toString('hex', innerHashOffset, innerHashOffset + hashSizeBytes) === hex &&
-      block.toString('hex', outerHashOffset, outerHashOffset + hashSizeBytes) === hex
-    );
-  }
-  return block.toString('hex', outerHashOffset, blockSizeBytes) === hashHex(block.subarray(0, outerHashOffset));
+  const hash = hashBlock(block);
+  if (hash.compare(block, outerHashOffset, blockSizeBytes) !== 0) return false;
+  return block[28] !== blockKind.data || hash.compare(block, innerHashOffset, outerHashOffset) === 0;
 }
 
 /** Whether this is the intact block of that frame; final headers and parity carry the band size of the layout. */
@@ -101,24 +128,12 @@ function hasFrame(block: Buffer, archiveId: Uint8Array, expected: Frame): boolea
   );
 }
 
-/**
- * Whether a data block has its frame, and the same hash twice. With a payload that is known to be right this says as much as hashing it:
- * a hash that was changed differs from its other copy, and one that was made of other bytes had other bytes in the payload.
- */
-export function isFramedDataBlock(block: Buffer, archiveId: Uint8Array, expected: Frame): boolean {
-  return (
-    hasFrame(block, archiveId, expected) &&
-    block.compare(block, outerHashOffset, blockSizeBytes, innerHashOffset, outerHashOffset) === 0
-  );
-}
-
 /** Whether a data body that was solved from parity carries the hash of itself at that position. */
 export function isIntactDataBody(body: Uint8Array, archiveId: Uint8Array, position: number): boolean {
-  const block = Buffer.alloc(innerHashOffset);
-  block.set(body.subarray(0, payloadSizeBytes), frameSizeBytes);
+  const { block } = getWorkspace();
   writeFrame(block, archiveId, { position, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 });
-  const stored = asBuffer(body).toString('hex', payloadSizeBytes, payloadSizeBytes + hashSizeBytes);
-  return hashHex(block) === stored;
+  block.set(body.subarray(0, payloadSizeBytes), frameSizeBytes);
+  return hashWorkspace(innerHashOffset).compare(body, payloadSizeBytes, bodySizeBytes) === 0;
 }
 
 /** The frame that a layout puts at a position. */

@@ -4,94 +4,100 @@ import { expandSegment } from '../compress/codec.ts';
 import { openSegment, segmentKind } from '../seal/segment-cipher.ts';
 import { freeMemory } from '../worker/free-memory.ts';
 import type { CheckResult, CheckTask, LoadResult, LoadTask, OpenTask, WorkerSetup } from '../worker/protocol.ts';
-import { asBuffer, blockKind, expectedFrame, type Frame, isFramedDataBlock, isIntactBlock } from './block.ts';
+import { asBuffer, blockKind, expectedFrame } from './block.ts';
+import { BlockChecker, type FrameRun } from './block-checker.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
 
 /** Checking blocks against what the layout expects, and opening segments from them. Runs in worker threads. */
 
-function blockAt(layer: Buffer, index: number): Buffer {
-  return layer.subarray(index * blockSizeBytes, (index + 1) * blockSizeBytes);
+let threadChecker: BlockChecker | undefined;
+
+function checker(): BlockChecker {
+  threadChecker ??= new BlockChecker();
+  return threadChecker;
 }
 
-/** The layers in which a block is intact, as bits; bytes that are equal are hashed once. */
-function intactLayers(
-  layers: readonly Buffer[],
-  index: number,
-  archiveId: Uint8Array,
-  expected: Frame,
-  payloadProven = false,
-): number {
-  let bits = 0;
-  let known: Buffer | undefined;
-  for (const [number, layer] of layers.entries()) {
-    const block = blockAt(layer, index);
-    // What is proven are the first layer's payloads; a block of another layer is as right as it is the same.
-    const isIntact = payloadProven && number === 0 ? isFramedDataBlock : isIntactBlock;
-    const intact = known?.equals(block) === true || isIntact(block, archiveId, expected);
-    if (!intact) continue;
-    known = block;
-    bits |= 1 << number;
+/** What the layout expects at consecutive positions. */
+function runsAt(layout: Layout, firstPosition: number, count: number): FrameRun[] {
+  const runs: { frame: FrameRun['frame']; count: number }[] = [];
+  for (let position = firstPosition; position < firstPosition + count; position++) {
+    const frame = expectedFrame(layout, position);
+    const last = runs.at(-1);
+    const { kind, ordinal, bandDataBlocks } = frame;
+    const isSame =
+      last?.frame.kind === kind && last.frame.ordinal === ordinal && last.frame.bandDataBlocks === bandDataBlocks;
+    if (isSame) last.count++;
+    else runs.push({ frame, count: 1 });
   }
-  return bits;
+  return runs;
+}
+
+/** What it expects of data blocks, which lie at consecutive positions within a band. */
+function dataRuns(layout: Layout, firstData: number, count: number): FrameRun[] {
+  const runs: { frame: FrameRun['frame']; count: number }[] = [];
+  for (let number = firstData; number < firstData + count; number++) {
+    const position = layout.dataPosition(number);
+    const last = runs.at(-1);
+    if (last !== undefined && last.frame.position + last.count === position) last.count++;
+    else runs.push({ frame: { position, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 }, count: 1 });
+  }
+  return runs;
 }
 
 function firstLayer(bits: number): number {
   return 31 - Math.clz32(bits & -bits);
 }
 
-function copyPayload(layers: readonly Buffer[], index: number, bits: number, into: Uint8Array, offset: number): void {
-  const layer = layers[firstLayer(bits)];
+function copyPayload(layer: Uint8Array | undefined, index: number, into: Buffer): void {
   assert(layer !== undefined, 'a block has no intact layer');
   const start = index * blockSizeBytes + frameSizeBytes;
-  into.set(layer.subarray(start, start + payloadSizeBytes), offset);
+  asBuffer(layer).copy(into, index * payloadSizeBytes, start, start + payloadSizeBytes);
 }
 
 /** The layers whose header is the archive's: one of another generation is whole, but it does not count any more. */
-function currentHeaders(layers: readonly Buffer[], index: number, headerBody: Uint8Array): number {
+function currentHeaders(layers: readonly Uint8Array[], index: number, headerBody: Uint8Array): number {
   let bits = 0;
   for (const [number, layer] of layers.entries()) {
     const start = index * blockSizeBytes + frameSizeBytes;
-    if (layer.subarray(start, start + bodySizeBytes).equals(headerBody)) bits |= 1 << number;
+    if (asBuffer(layer.subarray(start, start + bodySizeBytes)).equals(headerBody)) bits |= 1 << number;
   }
   return bits;
 }
 
 /** The `check` task. */
 export function checkBlocks(task: CheckTask, archiveId: Uint8Array, layout: Layout): CheckResult {
-  const layers = task.layers.map(asBuffer);
-  const intact = new Uint16Array(task.count);
-  const lastData = layout.dataPosition(layout.totalDataBlocks - 1);
-  for (let index = 0; index < task.count; index++) {
-    const expected = expectedFrame(layout, task.firstPosition + index);
-    // The last block ends with zeros that no segment covers.
-    const isProven = task.payloadsProven && expected.kind === blockKind.data && expected.position !== lastData;
-    const whole = intactLayers(layers, index, archiveId, expected, isProven);
-    const isHeader = expected.kind === blockKind.header || expected.kind === blockKind.final;
-    const bits = isHeader ? whole & currentHeaders(layers, index, task.headerBody) : whole;
-    intact[index] = bits;
-    if (bits !== 0 && task.payloads !== undefined && expected.kind === blockKind.data) {
-      copyPayload(layers, index, bits, task.payloads, index * payloadSizeBytes);
+  const { layers } = task;
+  const runs = runsAt(layout, task.firstPosition, task.count);
+  const intact = checker().checkLayers(layers, archiveId, runs);
+  const payloads = task.payloads === undefined ? undefined : asBuffer(task.payloads);
+  let index = 0;
+  for (const { frame, count } of runs) {
+    const isHeader = frame.kind === blockKind.header || frame.kind === blockKind.final;
+    for (const end = index + count; index < end; index++) {
+      const bits = intact[index] ?? 0;
+      if (isHeader) intact[index] = bits & currentHeaders(layers, index, task.headerBody);
+      else if (bits !== 0 && payloads !== undefined && frame.kind === blockKind.data) {
+        copyPayload(layers[firstLayer(bits)], index, payloads);
+      }
     }
   }
   return { intact };
 }
 
-/** Payloads of the first layer as they stand. */
-function plainPayloads(layer: Buffer, count: number, payloads: Buffer): void {
-  for (let index = 0; index < count; index++) copyPayload([layer], index, 1, payloads, index * payloadSizeBytes);
+/** Payloads of a layer as they stand. */
+function plainPayloads(layer: Uint8Array, count: number, payloads: Buffer): void {
+  for (let index = 0; index < count; index++) copyPayload(layer, index, payloads);
 }
 
 /** Payloads of intact blocks and of patches; gives the indexes that have neither. */
 function gatherPayloads(task: LoadTask, setup: WorkerSetup, layout: Layout, payloads: Buffer): number[] {
-  const layers = task.layers.map(asBuffer);
+  const { layers } = task;
   const missing: number[] = [];
   const patches = new Map(task.patches.map((patch) => [patch.index, patch.payload]));
-  for (let index = 0; index < task.count; index++) {
-    const position = layout.dataPosition(task.firstData + index);
-    const expected: Frame = { position, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 };
-    const bits = intactLayers(layers, index, setup.archiveId, expected);
+  const intact = checker().checkLayers(layers, setup.archiveId, dataRuns(layout, task.firstData, task.count));
+  for (const [index, bits] of intact.entries()) {
     const patch = patches.get(index);
-    if (bits !== 0) copyPayload(layers, index, bits, payloads, index * payloadSizeBytes);
+    if (bits !== 0) copyPayload(layers[firstLayer(bits)], index, payloads);
     else if (patch !== undefined) payloads.set(patch, index * payloadSizeBytes);
     else missing.push(index);
   }
@@ -113,7 +119,7 @@ export function loadSegment(task: LoadTask, setup: WorkerSetup, layout: Layout):
   let opened: Buffer | undefined;
   const [first] = task.layers;
   if (first !== undefined && task.patches.length === 0) {
-    plainPayloads(asBuffer(first), task.count, payloads);
+    plainPayloads(first, task.count, payloads);
     opened = tryOpen(open);
   }
   if (opened === undefined) {
@@ -129,12 +135,23 @@ export function loadSegment(task: LoadTask, setup: WorkerSetup, layout: Layout):
   return { missing: [], plainLength };
 }
 
+/** Whether all blocks of all layers are intact. */
+function areIntact(layers: readonly Uint8Array[], archiveId: Uint8Array, runs: readonly FrameRun[]): boolean {
+  const all = 2 ** layers.length - 1;
+  return checker()
+    .checkLayers(layers, archiveId, runs)
+    .every((bits) => bits === all);
+}
+
 /** The `open` task: the way of an archive that is whole. */
-export function openSegments(task: OpenTask, setup: WorkerSetup): boolean {
+export function openSegments(task: OpenTask, setup: WorkerSetup, layout: Layout): boolean {
   const { seal, codec } = setup;
-  assert(seal !== undefined, 'the worker has no key');
-  const payloads = scratchOf(task.count * payloadSizeBytes);
-  plainPayloads(asBuffer(task.blocks), task.count, payloads);
+  const [first] = task.layers;
+  assert(seal !== undefined && first !== undefined, 'the worker has no key or no blocks');
+  const { firstData, count } = task;
+  if (task.checkBlocks && !areIntact(task.layers, setup.archiveId, dataRuns(layout, firstData, count))) return false;
+  const payloads = scratchOf(count * payloadSizeBytes);
+  plainPayloads(first, count, payloads);
   let end = 0;
   for (const { number, offset, length, plainLength } of task.segments) {
     const bytes = payloads.subarray(offset, offset + length);

@@ -4,7 +4,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes } from './geometry.ts';
 import { createKernel, WasmKernel, wasmKernelSupported } from './kernel.ts';
-import { type Accumulation, PlainKernel, rowStep, tableSizeBytes, writeTable } from './reed-solomon.ts';
+import type { Accumulation } from './kernel-arguments.ts';
+import { PlainKernel } from './plain-kernel.ts';
+import { rowStep, tableSizeBytes, writeTable } from './reed-solomon.ts';
 
 function seededBytes(seed: number, sizeBytes: number): Buffer {
   return createHash('shake256', { outputLength: sizeBytes }).update(String(seed)).digest();

@@ -8,14 +8,8 @@ import {
   type StripeShape,
   stripesPerBand,
 } from './geometry.ts';
-import { createKernel } from './kernel.ts';
-import {
-  type ReedSolomonKernel,
-  roundRows,
-  tableSizeBytes,
-  writeSolvingTables,
-  writeSyndromeTables,
-} from './reed-solomon.ts';
+import { createKernel, type Kernel } from './kernel.ts';
+import { roundRows, tableSizeBytes, writeSolvingTables, writeSyndromeTables } from './reed-solomon.ts';
 
 /** Blocks that are taken at a time: 4 of each of 64 stripes, so that sums are loaded and stored once for 4 blocks. */
 export const chunkBlocks = 4 * stripesPerBand;
@@ -38,8 +32,11 @@ interface Level {
 export class ParityAccumulator {
   readonly #shape: StripeShape;
   readonly #rowCount: number;
-  readonly kernel: ReedSolomonKernel;
+  readonly kernel: Kernel;
+  /** Where it takes blocks from. */
   readonly chunkOffset: number;
+  /** Room in the kernel's memory for the frame of who makes the blocks there. */
+  readonly frameOffset: number;
   readonly #levels: readonly Level[];
 
   constructor(shape: StripeShape) {
@@ -50,6 +47,8 @@ export class ParityAccumulator {
     let end = dataBlocks * this.#rowCount * tableSizeBytes;
     this.chunkOffset = end;
     end += chunkBlocks * blockSizeBytes;
+    this.frameOffset = end;
+    end += frameSizeBytes;
     this.#levels = [stripesPerBand, 8, 1].map((stripes) => {
       const offset = end;
       end += stripes * this.#rowCount * bodySizeBytes;

@@ -1,13 +1,7 @@
 import { groupOrder, power } from './galois-field.ts';
 import { bodySizeBytes } from './geometry.ts';
-import { createKernel } from './kernel.ts';
-import {
-  type ReedSolomonKernel,
-  roundRows,
-  tableSizeBytes,
-  writeSolvingTables,
-  writeSyndromeTables,
-} from './reed-solomon.ts';
+import { createKernel, type Kernel } from './kernel.ts';
+import { roundRows, tableSizeBytes, writeSolvingTables, writeSyndromeTables } from './reed-solomon.ts';
 
 /** The stripe at hand. */
 export interface StripeSize {
@@ -27,7 +21,7 @@ export class StripeWorkspace {
   readonly values: Uint8Array;
   /** Syndromes: row r at r·4,048. */
   readonly syndromes: Uint8Array;
-  readonly #kernel: ReedSolomonKernel;
+  readonly #kernel: Kernel;
   readonly #tableStrideBytes: number;
   readonly #valuesOffset: number;
   readonly #syndromesOffset: number;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Range } from '../range-set.ts';
 import { BufferPool } from '../worker/buffer-pool.ts';
 import { mapOrdered } from '../worker/ordered.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
@@ -44,14 +45,21 @@ export interface SweepResult {
   readonly map: readonly string[];
 }
 
-function* ranges(layout: Layout): Generator<SweepRange> {
+/** Of some data blocks, by number, those that are to be read. */
+type Unproven = (firstData: number, count: number) => Iterable<Range>;
+
+const readAll: Unproven = (firstData, count) => [{ start: firstData, end: firstData + count }];
+
+function* ranges(layout: Layout, unproven: Unproven): Generator<SweepRange> {
   for (let band = 0; band < layout.bands; band++) {
     const start = layout.bandPosition(band);
     yield { firstPosition: start, count: headerReplicas, firstData: undefined };
     const data = layout.bandDataBlocks(band);
-    for (let done = 0; done < data; done += windowBlocks) {
-      const count = Math.min(windowBlocks, data - done);
-      yield { firstPosition: start + headerReplicas + done, count, firstData: layout.bandFirstData(band) + done };
+    for (const gap of unproven(layout.bandFirstData(band), data)) {
+      for (let firstData = gap.start; firstData < gap.end; firstData += windowBlocks) {
+        const count = Math.min(windowBlocks, gap.end - firstData);
+        yield { firstPosition: layout.dataPosition(firstData), count, firstData };
+      }
     }
     const parity = layout.bandGeometry(band).blocks - headerReplicas - data;
     for (let done = 0; done < parity; done += windowBlocks) {
@@ -95,6 +103,11 @@ class Counter {
     }
   }
 
+  /** Counts blocks that are intact in every copy. */
+  addWhole(count: number): void {
+    this.intact += count * this.#copies;
+  }
+
   addSolved(): void {
     this.solved++;
   }
@@ -129,18 +142,14 @@ class Counter {
 export interface SweepOptions {
   readonly store: BlockStore;
   readonly workers: WorkerPool;
-  /**
-   * Whoever calls opens every segment from the first layer as well, and counts one that had to be healed as damage: then its payloads
-   * need not be hashed here.
-   */
-  readonly payloadsProven?: boolean;
   /** Given each window of data payloads in order, healed. */
   readonly onWindow?: (window: SweptWindow) => Promise<void>;
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
 }
 
 /**
- * Reads every block of every copy, once, checks its hash, and solves what is intact nowhere. Needs no key.
+ * Reads every block of every copy, once, checks its hash, and solves what is intact nowhere. Needs no key. What the store has proven to
+ * be whole is not read again, unless `onWindow` wants it.
  * Memory: a few windows of 1 MiB for each layer, and the healed payloads of a band.
  */
 export async function sweep(options: SweepOptions): Promise<SweepResult> {
@@ -154,6 +163,11 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
   const { store, workers } = options;
   const { layout, map } = store;
   const counter = new Counter(store);
+  const unproven: Unproven =
+    options.onWindow === undefined ? (firstData, count) => store.unproven(firstData, count) : readAll;
+  let doneBlocks = layout.totalDataBlocks;
+  for (const { start, end } of unproven(0, layout.totalDataBlocks)) doneBlocks -= end - start;
+  counter.addWhole(doneBlocks);
   const layerNumbers = store.allLayers();
   const inFlight = workers.threadCount + 1;
   // One buffer holds a window of each layer, and its payloads: so none waits for a second one.
@@ -173,13 +187,11 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
     const wanted = range.firstData !== undefined && options.onWindow !== undefined;
     const payloads = wanted ? buffer.subarray(layerNumbers.length * windowBytes) : undefined;
     const { firstPosition, count } = range;
-    const payloadsProven = options.payloadsProven ?? false;
-    const task = { layers, firstPosition, count, headerBody: store.headerBody, payloadsProven };
+    const task = { layers, firstPosition, count, headerBody: store.headerBody };
     const { intact } = await workers.run('check', payloads === undefined ? task : { ...task, payloads });
     return { range, intact, payloads, buffer };
   };
-  let doneBlocks = 0;
-  for await (const { range, intact, payloads, buffer } of mapOrdered(ranges(layout), inFlight, readRange)) {
+  for await (const { range, intact, payloads, buffer } of mapOrdered(ranges(layout, unproven), inFlight, readRange)) {
     const missing: number[] = [];
     for (const [index, layers] of intact.entries()) {
       counter.add(range.firstPosition + index, layers);

@@ -63,8 +63,6 @@ export interface CheckTask {
   readonly count: number;
   /** The body that header blocks must have. */
   readonly headerBody: Uint8Array;
-  /** The first layer's payloads are proven elsewhere, by their segments' tags: its data blocks are judged by their frame and by their two hashes being alike. */
-  readonly payloadsProven: boolean;
   /** Where the payloads of data blocks go; absent when they are not wanted. */
   readonly payloads?: Uint8Array;
 }
@@ -102,8 +100,12 @@ export interface LoadResult {
 
 /** Consecutive data segments from raw blocks that need no healing. */
 export interface OpenTask {
-  /** Raw data blocks in order. */
-  readonly blocks: Uint8Array;
+  /** Raw data blocks in order; the first reading is the one that is opened. */
+  readonly layers: readonly Uint8Array[];
+  /** Whether the blocks of all readings are checked as well. */
+  readonly checkBlocks: boolean;
+  /** Number, in the sealed stream, of the first data block. */
+  readonly firstData: number;
   readonly count: number;
   readonly segments: readonly {
     readonly number: number;
@@ -167,7 +169,7 @@ export interface Tasks {
   finishParity: { input: FinishParityTask; output: Uint8Array };
   check: { input: CheckTask; output: CheckResult };
   load: { input: LoadTask; output: LoadResult };
-  /** False where a segment does not open as it should; nothing in `into` may be used then. */
+  /** False where a segment does not open as it should, or a block is not intact; nothing in `into` may be used then. */
   open: { input: OpenTask; output: boolean };
   solve: { input: SolveTask; output: SolveResult };
   scan: { input: ScanTask; output: readonly FoundBlock[] };

@@ -118,7 +118,7 @@ const handlers: { [Name in TaskName]: (input: TaskRequest<Name>['input']) => unk
   finishParity: finishBandParity,
   check: (task) => checkBlocks(task, configured().archiveId, layout()),
   load: (task) => loadSegment(task, configured(), layout()),
-  open: (task) => openSegments(task, configured()),
+  open: (task) => openSegments(task, configured(), layout()),
   solve: (task) => solveStripe(task, configured(), layout()),
   scan: scanBlocks,
 };

@@ -1,7 +1,7 @@
+import { type Range, RangeSet } from '../../archive/range-set.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { RandomAccess } from '../storage.ts';
 import type { PartialFile } from './partial-file.ts';
-import { type Range, RangeSet } from './range-set.ts';
 
 /** Shorter reads of the first run are not copied on: a write for each would cost more than it saves. */
 const leastCopiedBytes = 256 * 1024;
