@@ -3,7 +3,7 @@ import { ArchiveIndex } from './archive-index.ts';
 import type { IndexEntry } from './entry/entry.ts';
 import { differs, EntryChecker, type EntryFailure, emptySha256, hashedAtOnce } from './entry-checker.ts';
 import { fixedPartDigest, type Header } from './header.ts';
-import { BlockStore } from './heal/block-store.ts';
+import { BlockStore, loadedAtOnce } from './heal/block-store.ts';
 import type { LocateOptions } from './heal/locate.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { type UnlockKeys, unlock } from './unlock.ts';
@@ -57,7 +57,8 @@ export class ArchiveReader {
       store: this.store,
       place: (number) => this.index.place(number),
       plan: Array.from(plan),
-      ahead: this.#workers.threadCount + 1,
+      ahead: loadedAtOnce(this.#workers.threadCount),
+      memory: this.#workers.memory,
       checkBlocks,
     });
   }
@@ -106,12 +107,17 @@ export class ArchiveReader {
    * Reads every entry and compares its SHA-256; gives those that fail. Other errors are thrown. The blocks are checked on the way, in every
    * copy: what is whole need not be read again.
    */
-  check(
+  async *check(
     entries: readonly IndexEntry[],
     onBytes?: (entry: IndexEntry, bytes: number) => void,
   ): AsyncGenerator<EntryFailure> {
     const segments = this.segmentsFor(entries, true);
     const { index } = this;
-    return new EntryChecker({ index, segments, workers: this.#workers, signal: this.#signal }).check(entries, onBytes);
+    const checker = new EntryChecker({ index, segments, workers: this.#workers, signal: this.#signal });
+    try {
+      yield* checker.check(entries, onBytes);
+    } finally {
+      segments.close();
+    }
   }
 }

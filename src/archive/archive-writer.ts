@@ -119,8 +119,10 @@ export class ArchiveWriter {
     this.#blocks = blocks;
     const count = workers.threadCount + 1;
     const segments = Math.max(1, Math.min(maximumBatchSegments, Math.floor(batchBytes / header.segmentSizeBytes)));
-    this.#plain = new BufferPool({ count, sizeBytes: segments * header.segmentSizeBytes });
-    this.#sealed = new BufferPool({ count, sizeBytes: segments * (header.segmentSizeBytes + sealedOverheadBytes) });
+    const { memory } = workers;
+    this.#plain = new BufferPool({ count, memory, sizeBytes: segments * header.segmentSizeBytes });
+    const sealedSizeBytes = segments * (header.segmentSizeBytes + sealedOverheadBytes);
+    this.#sealed = new BufferPool({ count, memory, sizeBytes: sealedSizeBytes });
   }
 
   /**
@@ -157,6 +159,8 @@ export class ArchiveWriter {
     await this.#unlessFailed(this.#order);
     await this.#blocks.append(this.#tail());
     const layout = await this.#unlessFailed(this.#blocks.finish());
+    this.#plain.close();
+    this.#sealed.close();
     return { layout, plainBytes: this.#plainBytes, entryCount: this.#entryCount };
   }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { HoldfastError } from '../errors.ts';
 import type { BlockStore, SegmentPlace } from './heal/block-store.ts';
 import { SegmentReader } from './segment-reader.ts';
+import { BulkMemory } from './worker/bulk-memory.ts';
 
 /** Lets everything that can go on do so. */
 async function turns(): Promise<void> {
@@ -45,7 +46,14 @@ function readerOf(store: FakeStore, plan: readonly number[], ahead = 3): Segment
     length: 1,
     maximumPlainBytes: 1 + (number % 16),
   });
-  return new SegmentReader({ store: store as unknown as BlockStore, place, plan, ahead, checkBlocks: true });
+  return new SegmentReader({
+    store: store as unknown as BlockStore,
+    place,
+    plan,
+    ahead,
+    memory: new BulkMemory(),
+    checkBlocks: true,
+  });
 }
 
 async function check(reader: SegmentReader, number: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { type BlockStore, type SegmentPlace, segmentsTogether } from './heal/block-store.ts';
 import { BufferPool } from './worker/buffer-pool.ts';
+import type { BulkMemory } from './worker/bulk-memory.ts';
 
 /** Plain bytes of a segment, lent until `release`. */
 export interface SegmentLease {
@@ -42,6 +43,7 @@ export class SegmentReader {
     readonly place: (number: number) => SegmentPlace;
     readonly plan: readonly number[];
     readonly ahead: number;
+    readonly memory: BulkMemory;
     /** See `BlockStore.loadTogether`. */
     readonly checkBlocks: boolean;
   }) {
@@ -52,7 +54,8 @@ export class SegmentReader {
     this.#checkBlocks = options.checkBlocks;
     this.#together = segmentsTogether(options.store.header);
     const count = options.ahead + keptGroups;
-    this.#buffers = new BufferPool({ count, sizeBytes: this.#together * options.store.header.segmentSizeBytes });
+    const sizeBytes = this.#together * options.store.header.segmentSizeBytes;
+    this.#buffers = new BufferPool({ count, memory: options.memory, sizeBytes });
   }
 
   /** Throws as `BlockStore.load`. At most four leases, of neighbours, may be held while another is asked for. */
@@ -70,6 +73,12 @@ export class SegmentReader {
       this.#release(group);
       throw error;
     }
+  }
+
+  /** Gives the memory of the run back, when all leases are released. Nothing may be asked for afterwards. */
+  close(): void {
+    for (const [first, group] of this.#groups) this.#drop(first, group);
+    this.#buffers.close();
   }
 
   /**
@@ -157,13 +166,16 @@ export class SegmentReader {
         if (item[1].leases === 0 && item[1].lastUse < (oldest?.[1].lastUse ?? Number.POSITIVE_INFINITY)) oldest = item;
       }
       if (oldest === undefined) return;
-      const [first, group] = oldest;
-      this.#groups.delete(first);
-      group.loading.then(
-        ({ buffer }) => this.#buffers.release(buffer),
-        () => undefined,
-      );
+      this.#drop(...oldest);
     }
+  }
+
+  #drop(first: number, group: Group): void {
+    this.#groups.delete(first);
+    group.loading.then(
+      ({ buffer }) => this.#buffers.release(buffer),
+      () => undefined,
+    );
   }
 }
 

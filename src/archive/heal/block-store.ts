@@ -14,6 +14,11 @@ import { readTolerant } from './read-tolerant.ts';
 
 const togetherBytes = 2 * 1024 * 1024;
 
+/** How many groups of segments are read or opened at once: while each thread works on one, others are on their way from the disk. */
+export function loadedAtOnce(threadCount: number): number {
+  return threadCount + 3;
+}
+
 /** How many data segments are loaded together at most. */
 export function segmentsTogether(header: Header): number {
   return Math.max(1, Math.min(64, Math.floor(togetherBytes / header.segmentSizeBytes)));
@@ -42,9 +47,8 @@ export class BlockStore {
   readonly headerBody: Uint8Array;
   readonly #options: LocateOptions;
   #located: Located;
-  /** Pools by the number of readings that a buffer of theirs holds. */
-  readonly #raw = new Map<number, BufferPool>();
-  readonly #rawSizeBytes: number;
+  /** For the blocks of segments that are loaded together. */
+  readonly #raw: BufferPool;
   #healer: Healer;
   #seal: SegmentSeal | undefined;
   #relocating: Promise<void> | undefined;
@@ -78,7 +82,10 @@ export class BlockStore {
     this.headerBody = located.body;
     this.#healer = this.#makeHealer();
     const sealedBytes = segmentsTogether(located.header) * (located.header.segmentSizeBytes + sealedOverheadBytes);
-    this.#rawSizeBytes = (Math.ceil(sealedBytes / payloadSizeBytes) + 1) * blockSizeBytes;
+    const sizeBytes = (Math.ceil(sealedBytes / payloadSizeBytes) + 1) * blockSizeBytes;
+    const { memory, threadCount } = options.workers;
+    const count = loadedAtOnce(threadCount) * located.header.copies;
+    this.#raw = new BufferPool({ count, memory, sizeBytes });
   }
 
   get layout(): Layout {
@@ -196,13 +203,10 @@ export class BlockStore {
     const checked = checkBlocks && this.inPlace && map.layers.length === this.header.copies;
     const layerNumbers = checked ? this.allLayers() : [0];
     const sizeBytes = count * blockSizeBytes;
-    if (sizeBytes > this.#rawSizeBytes || lastData >= this.layout.totalDataBlocks) return false;
-    const raw = this.#rawBuffers(layerNumbers.length);
-    const buffer = await raw.acquire();
+    if (sizeBytes > this.#raw.sizeBytes || lastData >= this.layout.totalDataBlocks) return false;
+    const buffers = await this.#raw.acquireSeveral(layerNumbers.length);
     try {
-      const layers = layerNumbers.map((_, index) => {
-        return buffer.subarray(index * this.#rawSizeBytes, index * this.#rawSizeBytes + sizeBytes);
-      });
+      const layers = buffers.map((buffer) => buffer.subarray(0, sizeBytes));
       await Promise.all(
         layerNumbers.map((layer, index) => this.#readData(layer, firstData, count, layers[index] as Uint8Array)),
       );
@@ -218,16 +222,8 @@ export class BlockStore {
       if (error instanceof HoldfastError && error.code === 'archive.corrupt') return false;
       throw error;
     } finally {
-      raw.release(buffer);
+      for (const buffer of buffers) this.#raw.release(buffer);
     }
-  }
-
-  /** Buffers for the blocks of segments that are loaded together, in so many readings. */
-  #rawBuffers(layers: number): BufferPool {
-    const count = this.#options.workers.threadCount + 1;
-    const pool = this.#raw.get(layers) ?? new BufferPool({ count, sizeBytes: layers * this.#rawSizeBytes });
-    this.#raw.set(layers, pool);
-    return pool;
   }
 
   /** Of data blocks, those that were not found intact in every copy yet. */

@@ -33,7 +33,7 @@ export interface BlockWriterOptions {
  */
 export class BlockWriter {
   readonly #options: BlockWriterOptions;
-  readonly #windows = new BufferPool({ count: windowsInFlight, sizeBytes: windowBlocks * blockSizeBytes });
+  readonly #windows: BufferPool;
   readonly #fullBandData: number;
   /** The beginning of a payload whose rest is to come. */
   #rest: Uint8Array = new Uint8Array(0);
@@ -48,6 +48,8 @@ export class BlockWriter {
 
   constructor(options: BlockWriterOptions) {
     this.#options = options;
+    const { memory } = options.workers;
+    this.#windows = new BufferPool({ count: windowsInFlight, memory, sizeBytes: windowBlocks * blockSizeBytes });
     this.#fullBandData = stripesPerBand * options.shape.dataBlocks;
     this.#bandParity = options.workers.broadcast('resetParity', undefined);
     // The error is seen where the first band begins.
@@ -80,6 +82,7 @@ export class BlockWriter {
     if (this.#bandData > 0) this.#endBand();
     this.#writeHeaders(blockKind.final, lastBandData);
     await this.#output;
+    this.#windows.close();
     return new Layout(this.#totalData, this.#options.shape);
   }
 

@@ -170,28 +170,26 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
   counter.addWhole(doneBlocks);
   const layerNumbers = store.allLayers();
   const inFlight = workers.threadCount + 1;
-  // One buffer holds a window of each layer, and its payloads: so none waits for a second one.
+  // A window of each layer, and its payloads.
   const parts = layerNumbers.length + (options.onWindow === undefined ? 0 : 1);
-  const buffers = new BufferPool({ count: inFlight + 1, sizeBytes: parts * windowBytes });
+  const { memory } = workers;
+  const buffers = new BufferPool({ count: (inFlight + 1) * parts, memory, sizeBytes: windowBytes });
   const readRange = async (range: SweepRange) => {
-    const buffer = await buffers.acquire();
-    const sizeBytes = range.count * blockSizeBytes;
-    const layers = layerNumbers.map((_, index) =>
-      buffer.subarray(index * windowBytes, index * windowBytes + sizeBytes),
-    );
+    const wanted = range.firstData !== undefined && options.onWindow !== undefined;
+    const lent = await buffers.acquireSeveral(layerNumbers.length + (wanted ? 1 : 0));
+    const payloads = wanted ? lent[layerNumbers.length] : undefined;
+    const layers = lent.slice(0, layerNumbers.length).map((buffer) => buffer.subarray(0, range.count * blockSizeBytes));
     await Promise.all(
       layerNumbers.map((layer, index) =>
         store.readLayer(layer, range.firstPosition, range.count, layers[index] as Uint8Array),
       ),
     );
-    const wanted = range.firstData !== undefined && options.onWindow !== undefined;
-    const payloads = wanted ? buffer.subarray(layerNumbers.length * windowBytes) : undefined;
     const { firstPosition, count } = range;
     const task = { layers, firstPosition, count, headerBody: store.headerBody };
     const { intact } = await workers.run('check', payloads === undefined ? task : { ...task, payloads });
-    return { range, intact, payloads, buffer };
+    return { range, intact, payloads, lent };
   };
-  for await (const { range, intact, payloads, buffer } of mapOrdered(ranges(layout, unproven), inFlight, readRange)) {
+  for await (const { range, intact, payloads, lent } of mapOrdered(ranges(layout, unproven), inFlight, readRange)) {
     const missing: number[] = [];
     for (const [index, layers] of intact.entries()) {
       counter.add(range.firstPosition + index, layers);
@@ -214,12 +212,13 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
     if (payloads !== undefined && range.firstData !== undefined) {
       await options.onWindow?.({ firstData: range.firstData, count: range.count, payloads, lost });
     }
-    buffers.release(buffer);
+    for (const buffer of lent) buffers.release(buffer);
     doneBlocks += range.count;
     options.onProgress?.(
       doneBlocks * blockSizeBytes * store.header.copies,
       layout.totalBlocks * blockSizeBytes * store.header.copies,
     );
   }
+  buffers.close();
   return counter.result();
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { alignedMemory } from './aligned-memory.ts';
 import { BufferPool } from './buffer-pool.ts';
+import { BulkMemory } from './bulk-memory.ts';
 
 test('memory is shared, of the size asked for, in pages', () => {
   for (const sizeBytes of [1, 65_535, 65_536, 65_537, 3_000_000]) {
@@ -55,4 +56,46 @@ test('a failure wakes those who wait, and those who come later', async () => {
   pool.fail(failure);
   await assert.rejects(waiting, (error) => error === failure);
   await assert.rejects(pool.acquire(), (error) => error === failure);
+});
+
+test('several are lent at once, in the order in which they were asked for', async () => {
+  const pool = new BufferPool({ count: 3, sizeBytes: 1000 });
+  const order: string[] = [];
+  const [one, two] = await pool.acquireSeveral(2);
+  const many = pool.acquireSeveral(3).then((buffers) => {
+    order.push('many');
+    return buffers;
+  });
+  const single = pool.acquire().then(() => order.push('single'));
+  await Promise.resolve();
+  assert.deepEqual(order, []);
+  pool.release(one!);
+  pool.release(two!);
+  for (const buffer of await many) pool.release(buffer);
+  await single;
+  assert.deepEqual(order, ['many', 'single']);
+  assert.throws(() => pool.acquireSeveral(4), assert.AssertionError);
+});
+
+test('a pool that is closed gives its memory to the next, what is lent when it comes back', async () => {
+  const memory = new BulkMemory();
+  const first = new BufferPool({ count: 2, sizeBytes: 2_000_000, memory });
+  const [kept, free] = await first.acquireSeveral(2);
+  first.release(free!);
+  first.close();
+  const second = new BufferPool({ count: 3, sizeBytes: 2_200_000, memory });
+  const again = await second.acquire();
+  assert.equal(again.buffer, free!.buffer);
+  assert.equal(again.length, 2_200_000);
+  assert.notEqual((await second.acquire()).buffer, kept!.buffer);
+  first.release(kept!);
+  assert.equal((await second.acquire()).buffer, kept!.buffer);
+});
+
+test('memory serves what fits, not what is much smaller', () => {
+  const memory = new BulkMemory();
+  const large = memory.take(5_000_000);
+  memory.giveBack(large.buffer);
+  assert.notEqual(memory.take(2_000_000).buffer, large.buffer);
+  assert.equal(memory.take(4_900_000).buffer, large.buffer);
 });

@@ -1,45 +1,60 @@
 import assert from 'node:assert/strict';
-import { alignedMemory } from './aligned-memory.ts';
+import { BulkMemory } from './bulk-memory.ts';
+
+interface Waiting {
+  readonly count: number;
+  readonly resolve: (buffers: Uint8Array[]) => void;
+  readonly reject: (error: unknown) => void;
+}
 
 /**
- * A bounded number of equal pieces of shared memory, aligned to pages: who wants one more waits. This is what bounds a run's memory.
+ * A bounded number of equal pieces of shared memory, aligned to pages: who wants more than there are waits, in turn. This is what bounds
+ * a run's memory.
  */
 export class BufferPool {
   readonly sizeBytes: number;
+  readonly #memory: BulkMemory;
+  readonly #count: number;
   readonly #free: Uint8Array[] = [];
   /** Those that are lent, by their memory: a part or another view of one gives it back as well. */
   readonly #lent = new Map<ArrayBufferLike, Uint8Array>();
-  readonly #waiting: { resolve: (buffer: Uint8Array) => void; reject: (error: unknown) => void }[] = [];
+  readonly #waiting: Waiting[] = [];
   #unallocated: number;
   #failure: { readonly error: unknown } | undefined;
+  #isClosed = false;
 
-  constructor(options: { readonly count: number; readonly sizeBytes: number }) {
+  /** The memory is that of the run; a pool of its own may do without. */
+  constructor(options: { readonly count: number; readonly sizeBytes: number; readonly memory?: BulkMemory }) {
+    this.#count = options.count;
     this.#unallocated = options.count;
     this.sizeBytes = options.sizeBytes;
+    this.#memory = options.memory ?? new BulkMemory();
   }
 
-  acquire(): Promise<Uint8Array> {
+  async acquire(): Promise<Uint8Array> {
+    const [buffer] = await this.acquireSeveral(1);
+    assert(buffer !== undefined);
+    return buffer;
+  }
+
+  /** Several at once: whoever took them one by one would wait for others that do the same. */
+  acquireSeveral(count: number): Promise<Uint8Array[]> {
+    assert(count <= this.#count && !this.#isClosed, 'nobody waits for more than there are');
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
-    const free = this.#free.pop();
-    if (free !== undefined) return Promise.resolve(this.#lend(free));
-    if (this.#unallocated > 0) {
-      this.#unallocated--;
-      return Promise.resolve(this.#lend(alignedMemory(this.sizeBytes)));
-    }
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ count, resolve, reject });
+      this.#serve();
+    });
   }
 
   /** Takes back what was lent; any view of its memory will do. */
   release(buffer: Uint8Array): void {
     const own = this.#lent.get(buffer.buffer);
     assert(own !== undefined, 'only what is lent is given back, and once');
-    const waiting = this.#waiting.shift();
-    if (waiting !== undefined) {
-      waiting.resolve(own);
-      return;
-    }
     this.#lent.delete(own.buffer);
-    this.#free.push(own);
+    if (this.#isClosed) this.#memory.giveBack(own.buffer);
+    else this.#free.push(own);
+    this.#serve();
   }
 
   /** Wakes all who wait with the error: their pipeline has failed elsewhere. */
@@ -48,7 +63,24 @@ export class BufferPool {
     for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure.error);
   }
 
-  #lend(buffer: Uint8Array): Uint8Array {
+  /** Lends nothing more. The memory serves others of the run: at once, and what is lent when it comes back. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { buffer } of this.#free.splice(0)) this.#memory.giveBack(buffer);
+  }
+
+  #serve(): void {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (this.#free.length + this.#unallocated < next.count) return;
+      this.#waiting.shift();
+      next.resolve(Array.from({ length: next.count }, () => this.#lend()));
+    }
+  }
+
+  #lend(): Uint8Array {
+    const free = this.#free.pop();
+    if (free === undefined) this.#unallocated--;
+    const buffer = free ?? this.#memory.take(this.sizeBytes).subarray(0, this.sizeBytes);
     this.#lent.set(buffer.buffer, buffer);
     return buffer;
   }

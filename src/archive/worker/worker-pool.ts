@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, errorTable, HoldfastError } from '../../errors.ts';
+import { BulkMemory } from './bulk-memory.ts';
 import type { TaskError, TaskName, TaskRequest, TaskResponse, Tasks, WorkerSetup } from './protocol.ts';
 
 interface Pending {
@@ -81,6 +82,8 @@ class TaskThread {
 
 /** The worker threads of one run: `threads` for blocks and segments, and one for the SHA-256 of entries, which is sequential. */
 export class WorkerPool {
+  /** For what the threads work on. */
+  readonly memory = new BulkMemory();
   readonly #threads: readonly TaskThread[];
   #hashThread: TaskThread | undefined;
   #nextHash = 0;
