@@ -29,7 +29,7 @@ export class ArchiveReader {
   /** The same on blocks that are open already. */
   static async from(store: BlockStore, options: ReaderOptions): Promise<ArchiveReader> {
     const unlocked = await unlock(store.header, store.headerBody, options.keys);
-    await store.configure({ key: unlocked?.keys.segment, fixedDigest: fixedPartDigest(store.header) });
+    store.configure({ key: unlocked?.keys.segment, fixedDigest: fixedPartDigest(store.header) });
     return new ArchiveReader(store, await ArchiveIndex.read(store), options);
   }
 

@@ -101,7 +101,7 @@ export class ArchiveWriter {
     const keys = dataKey === undefined ? undefined : deriveKeys(dataKey, header.archiveId);
     const seal: SegmentSeal = { key: keys?.segment, fixedDigest: fixedPartDigest(header) };
     const { archiveId, codec } = header;
-    await workers.configure({ archiveId, shape: header, codec, seal, totalDataBlocks: undefined });
+    workers.configure({ archiveId, shape: header, codec, seal, totalDataBlocks: undefined });
     const shape = { dataBlocks: header.dataBlocks, parityBlocks: header.parityBlocks };
     const encoded = encodeHeader(header, keys?.header);
     return new ArchiveWriter(

@@ -1,16 +1,15 @@
 import { tmpdir } from 'node:os';
 import { ArchiveWriter } from '../archive/archive-writer.ts';
-import { decodeHeader, encodeHeader, type Header } from '../archive/header.ts';
+import type { Header } from '../archive/header.ts';
 import type { RandomAccess } from '../archive/random-access.ts';
-import { dataKeySizeBytes, deriveKeys } from '../archive/seal/key-schedule.ts';
-import { unlock } from '../archive/unlock.ts';
+import { dataKeySizeBytes } from '../archive/seal/key-schedule.ts';
 import type { WorkerPool } from '../archive/worker/worker-pool.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { systemRandom } from '../random.ts';
 import type { EntryBytes, Source, SourceContext, SourceProblem } from '../source/source.ts';
 import { writableLocation } from './location.ts';
-import type { BackupOptions, BackupReport, SealKeys } from './options.ts';
+import type { BackupOptions, BackupReport } from './options.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
 import { makeSlots } from './seal-archive.ts';
 import { archiveIdHex } from './summary.ts';
@@ -53,19 +52,7 @@ async function newArchive(options: BackupOptions): Promise<NewArchive> {
     slots,
   };
   inRange(header.dataBlocks + header.parityBlocks, 'data and parity blocks together', [3, 255]);
-  if (dataKey !== undefined) await checkSlots(header, dataKey, keys);
   return { header, dataKey };
-}
-
-/** Opens the header with each passphrase that it was made for: a slot that was made wrongly would cost the archive. */
-async function checkSlots(header: Header, dataKey: Uint8Array, keys: SealKeys): Promise<void> {
-  const encoded = encodeHeader(header, deriveKeys(dataKey, header.archiveId).header);
-  for (const passphrase of keys.passphrases ?? []) {
-    const unlocked = await unlock(decodeHeader(encoded), encoded, { passphrases: [passphrase] });
-    if (unlocked === undefined || !Buffer.from(unlocked.dataKey).equals(dataKey)) {
-      throw new HoldfastError('archive.verify_failed', { message: 'a key slot does not open again' });
-    }
-  }
 }
 
 function inRange(value: number, name: string, [least, most]: readonly [number, number]): number {
@@ -219,11 +206,13 @@ export async function createBackup(options: BackupOptions): Promise<BackupReport
   const close = sources.map((source) => () => source.close());
   let report: Omit<BackupReport, 'durationMs'>;
   try {
-    // What is wrong with the options is found before a source is touched.
-    const archive = await newArchive(options);
-    report = await withTemporaryFolder({ parent: options.temporaryFolder ?? tmpdir(), clock }, (folder) =>
-      withWorkers(options, (workers) => readAndWrite(options, archive, workers, folder)),
-    );
+    report = await withWorkers(options, async (workers) => {
+      // What is wrong with the options is found before a source is touched.
+      const archive = await newArchive(options);
+      return await withTemporaryFolder({ parent: options.temporaryFolder ?? tmpdir(), clock }, (folder) =>
+        readAndWrite(options, archive, workers, folder),
+      );
+    });
   } catch (error) {
     return await failAfter(error, close);
   }

@@ -71,7 +71,7 @@ export class BlockStore {
     const located = await locate(counted);
     store = new BlockStore(counted, located);
     store.readBytes = early;
-    await store.configure(undefined);
+    store.configure(undefined);
     return store;
   }
 
@@ -106,12 +106,12 @@ export class BlockStore {
   }
 
   /** Tells the workers about the archive; with `seal` segments can be loaded. */
-  async configure(seal: SegmentSeal | undefined): Promise<void> {
+  configure(seal: SegmentSeal | undefined): void {
     this.#seal = seal;
     const { archiveId, codec, dataBlocks, parityBlocks } = this.header;
     const shape = { dataBlocks, parityBlocks };
     const totalDataBlocks = this.layout.totalDataBlocks;
-    await this.#options.workers.configure({ archiveId, shape, codec, seal, totalDataBlocks });
+    this.#options.workers.configure({ archiveId, shape, codec, seal, totalDataBlocks });
   }
 
   /** Reads blocks at consecutive positions as one layer has them; those that it does not have are zeros. */
@@ -326,7 +326,7 @@ export class BlockStore {
     this.#located = { ...found, map: same ? found.map.withGuesses(map.layers.flat()) : found.map };
     this.#healer = this.#makeHealer();
     this.#proven = new RangeSet();
-    await this.configure(this.#seal);
+    this.configure(this.#seal);
   }
 
   #makeHealer(): Healer {

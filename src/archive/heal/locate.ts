@@ -371,7 +371,7 @@ export async function locate(options: LocateOptions): Promise<Located> {
   const found = await findHeader(options);
   const { header } = found;
   const setup = { archiveId: header.archiveId, shape: header, codec: header.codec, seal: undefined };
-  await options.workers.configure({ ...setup, totalDataBlocks: undefined });
+  options.workers.configure({ ...setup, totalDataBlocks: undefined });
   const nominal = await Promise.all(options.sources.map((source, index) => nominalExtents(source, index, header)));
   const layout = nominal[0]?.layout;
   const alike = nominal.every((one) => one?.layout.totalDataBlocks === layout?.totalDataBlocks);

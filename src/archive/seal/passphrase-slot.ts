@@ -40,6 +40,10 @@ function associatedData(archiveId: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from('holdfast/1 slot', 'ascii'), archiveId]);
 }
 
+/**
+ * A new slot. Its key is derived twice, side by side, and the slot opened with the second: one that was made wrongly would cost the
+ * archive. Throws `archive.verify_failed` where the two differ.
+ */
 export async function sealPassphraseSlot(options: {
   readonly passphrase: Secret;
   readonly dataKey: Uint8Array;
@@ -54,11 +58,31 @@ export async function sealPassphraseSlot(options: {
   body.writeUInt32LE(cost.lanes, 8);
   body.set(options.random.bytes(saltSizeBytes), 12);
   body.set(options.random.bytes(nonceSizeBytes), nonceOffset);
-  const key = await keyEncryptionKey(options.passphrase, body.subarray(12, nonceOffset), cost);
+  const derive = () => keyEncryptionKey(options.passphrase, body.subarray(12, nonceOffset), cost);
+  const [key, again] = await Promise.all([derive(), derive()]);
   const cipher = createCipheriv('aes-256-gcm', key, body.subarray(nonceOffset, wrappedOffset));
   cipher.setAAD(associatedData(options.archiveId));
   body.set(Buffer.concat([cipher.update(options.dataKey), cipher.final(), cipher.getAuthTag()]), wrappedOffset);
+  const opened = unwrap(body, again, options.archiveId);
+  if (opened === undefined || !opened.equals(options.dataKey)) {
+    throw new HoldfastError('archive.verify_failed', { message: 'a key slot that was made does not open again' });
+  }
   return body;
+}
+
+/** The data key in a slot; undefined where the key is not the one that it was wrapped with. */
+function unwrap(body: Buffer, key: Uint8Array, archiveId: Uint8Array): Buffer | undefined {
+  const decipher = createDecipheriv('aes-256-gcm', key, body.subarray(nonceOffset, wrappedOffset));
+  decipher.setAAD(associatedData(archiveId));
+  decipher.setAuthTag(body.subarray(bodySizeBytes - tagSizeBytes));
+  const opened = decipher.update(body.subarray(wrappedOffset, bodySizeBytes - tagSizeBytes));
+  try {
+    decipher.final();
+  } catch {
+    // A tag that fails is how a wrong passphrase shows; nothing that was opened leaves this function.
+    return undefined;
+  }
+  return opened;
 }
 
 function readCost(body: Buffer): Argon2Cost {
@@ -89,15 +113,5 @@ export async function openPassphraseSlot(
   checkPassphraseSlot(input);
   const body = asBuffer(input);
   const key = await keyEncryptionKey(passphrase, body.subarray(12, nonceOffset), readCost(body));
-  const decipher = createDecipheriv('aes-256-gcm', key, body.subarray(nonceOffset, wrappedOffset));
-  decipher.setAAD(associatedData(archiveId));
-  decipher.setAuthTag(body.subarray(bodySizeBytes - tagSizeBytes));
-  const opened = decipher.update(body.subarray(wrappedOffset, bodySizeBytes - tagSizeBytes));
-  try {
-    decipher.final();
-  } catch {
-    // A tag that fails is how a wrong passphrase shows; nothing that was opened leaves this function.
-    return undefined;
-  }
-  return opened;
+  return unwrap(body, key, archiveId);
 }

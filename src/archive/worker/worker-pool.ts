@@ -97,9 +97,10 @@ export class WorkerPool {
     return this.#threads.length;
   }
 
-  /** Tells every thread about the archive. Tasks sent later see it. */
-  async configure(setup: WorkerSetup): Promise<void> {
-    await this.broadcast('configure', setup);
+  /** Tells every thread about the archive. Tasks sent later see it, so nobody waits for threads that are starting. */
+  configure(setup: WorkerSetup): void {
+    // A thread that cannot be told has failed, and fails its next task.
+    this.broadcast('configure', setup).catch(() => undefined);
   }
 
   /** Runs a task on the thread that has the least to do. What is transferred is gone here. */
