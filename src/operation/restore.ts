@@ -41,7 +41,7 @@ async function findLost(
     doneBytes += bytes;
     meter.report({ phase: 'verify', doneBytes, totalBytes, entry: entry.path });
   };
-  for await (const failure of reader.check(entries, onBytes)) {
+  for (const failure of await reader.check(entries, onBytes)) {
     // Whole blocks that contradict themselves are no damage: such an archive is not trusted with anything.
     if (failure.error.code === 'archive.corrupt') throw failure.error;
     lost.push(failure.entry);

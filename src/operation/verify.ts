@@ -122,7 +122,7 @@ async function lostPaths(
   onBytes: (entry: IndexEntry, bytes: number) => void,
 ): Promise<string[]> {
   const lost: string[] = [];
-  for await (const failure of reader.check(entries, onBytes)) {
+  for (const failure of await reader.check(entries, onBytes)) {
     // Whole blocks that do not authenticate are not damage, they are a lie: that is its own error.
     if (failure.error.code === 'archive.corrupt') throw failure.error;
     lost.push(failure.entry.path);

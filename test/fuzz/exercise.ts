@@ -31,7 +31,7 @@ async function readEverything(options: Parameters<typeof ArchiveReader.open>[0])
   const entries = await listEntries(reader);
   const failures: HoldfastError[] = [];
   // All, though some fail: then each of them alone, from the last to the first.
-  for await (const { error } of reader.check(entries)) failures.push(error);
+  for (const { error } of await reader.check(entries)) failures.push(error);
   for (const entry of entries.slice(-20).reverse()) {
     try {
       for await (const chunk of reader.read(entry)) void chunk;
