@@ -119,7 +119,7 @@ export class ArchiveReader {
       const segments = this.segmentsFor(part, true);
       const checker = new EntryChecker({ index: this.index, segments, workers: this.#workers, signal });
       try {
-        return await Array.fromAsync(checker.check(part, onBytes));
+        return await checker.check(part, onBytes);
       } catch (error) {
         thrown ??= { error };
         stop.abort(error);

@@ -42,7 +42,7 @@ export class EntryChecker {
   /** Entries whose digest is on its way, by its number. */
   readonly #awaited = new Map<number, IndexEntry>();
   #open: OpenSegment | undefined;
-  #failures: EntryFailure[] = [];
+  readonly #failures: EntryFailure[] = [];
 
   constructor(options: {
     readonly index: ArchiveIndex;
@@ -56,29 +56,20 @@ export class EntryChecker {
     this.#signal = options.signal;
   }
 
-  /** Gives the entries that fail, some time after they were read. Errors that say nothing of the archive are thrown. */
-  async *check(
+  /** Gives the entries that fail. Errors that say nothing of the archive are thrown. */
+  async check(
     entries: readonly IndexEntry[],
     onBytes?: (entry: IndexEntry, bytes: number) => void,
-  ): AsyncGenerator<EntryFailure> {
+  ): Promise<EntryFailure[]> {
     try {
-      for (const entry of entries) {
-        await this.#add(entry, onBytes);
-        yield* this.#takeFailures();
-      }
+      for (const entry of entries) await this.#add(entry, onBytes);
       await this.#flush();
       await Promise.all(this.#hashing);
-      yield* this.#takeFailures();
+      return this.#failures;
     } finally {
       this.#open?.lease.release();
       await Promise.allSettled(this.#hashing);
     }
-  }
-
-  *#takeFailures(): Generator<EntryFailure> {
-    const failures = this.#failures;
-    this.#failures = [];
-    yield* failures;
   }
 
   async #add(entry: IndexEntry, onBytes: ((entry: IndexEntry, bytes: number) => void) | undefined): Promise<void> {
