@@ -23,7 +23,9 @@ export interface LocalTarget {
 export async function openLocalWriter(target: LocalTarget, options: WriterOptions): Promise<StorageWriter> {
   assert(Number.isInteger(options.copies) && options.copies >= 1 && options.copies <= 8, 'copies are 1 to 8');
   throwIfAborted(options.signal);
-  const file = await PartialFile.create(partialPath(target.target), target.mode);
+  const file = await PartialFile.create(partialPath(target.target), target.mode, {
+    farCopy: options.copies === 2,
+  });
   const writer = new LocalWriter({ file, target, options });
   if (target.exactMode) await writer.setMode(target.mode);
   return writer;
@@ -111,6 +113,7 @@ class LocalWriter implements StorageWriter {
     const replication = new Replication({
       file: this.#file,
       runBytes: this.#file.appendedBytes,
+      made: await this.#file.joinFarCopy(),
       copies: this.#options.copies,
       onProgress: this.#options.onReplicate,
       throwIfStopped: () => this.#throwIfStopped(),

@@ -1,14 +1,18 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, statfs, unlink } from 'node:fs/promises';
+import type { Range } from '../../archive/range-set.ts';
 import { alignedMemory } from '../../archive/worker/aligned-memory.ts';
 import { HoldfastError } from '../../errors.ts';
 import { isSystemError, onPath } from '../durable-file.ts';
 import { directLength, openDirect, refusesDirectIo, worthwhileDirectLength } from './direct-io.ts';
+import { FarCopy } from './far-copy.ts';
 
 /** Each of the two buffers in which bytes are gathered, and later moved. */
 const bufferBytes = 2 * 1024 * 1024;
 /** Where the page cache is used, data is handed to the disk this often, so that the last sync has little left to wait for. */
 const syncIntervalBytes = 32 * 1024 * 1024;
+/** A second copy that is written together with the first pays from here on. */
+const farCopyStartBytes = 16 * 1024 * 1024;
 /** Types of file systems that fill a hole with zeros, at the cost of writing it: FAT, exFAT, HFS+. */
 const fillingTypes = new Set([0x4d44, 0x2011bab0, 0x482b]);
 
@@ -30,19 +34,23 @@ export class PartialFile {
   #usesDirect: boolean;
   #unsyncedBytes = 0;
   #sync: Promise<void> | undefined;
+  #farCopy: FarCopy | undefined;
+  #wantsFarCopy: boolean;
   /** Kept for good: the kernel tells of a failed write-back only once, and a later sync would pass. */
   #failure: { readonly error: unknown } | undefined;
   /** Whether writing beyond the end costs nothing for what is left out. */
   readonly hasHoles: boolean;
 
-  static async create(path: string, mode: number): Promise<PartialFile> {
+  /** With `farCopy` what is appended is written twice where that can be done: see `joinFarCopy`. */
+  static async create(path: string, mode: number, options: { readonly farCopy: boolean }): Promise<PartialFile> {
     return await onPath(path, async () => {
       // wx+: never an existing file, nor through a link that someone put there; readable, for the further copies.
       const handle = await open(path, 'wx+', mode);
       let direct: FileHandle | undefined;
       try {
         direct = await openDirect(handle, constants.O_RDWR);
-        return new PartialFile({ path, handle, direct, hasHoles: !fillingTypes.has((await statfs(path)).type) });
+        const hasHoles = !fillingTypes.has((await statfs(path)).type);
+        return new PartialFile({ path, handle, direct, hasHoles, farCopy: options.farCopy && hasHoles });
       } catch (error) {
         await Promise.all([handle.close(), direct?.close(), unlink(path)]);
         throw error;
@@ -50,7 +58,14 @@ export class PartialFile {
     });
   }
 
-  private constructor(parts: { path: string; handle: FileHandle; direct: FileHandle | undefined; hasHoles: boolean }) {
+  private constructor(parts: {
+    path: string;
+    handle: FileHandle;
+    direct: FileHandle | undefined;
+    hasHoles: boolean;
+    farCopy: boolean;
+  }) {
+    this.#wantsFarCopy = parts.farCopy;
     this.path = parts.path;
     this.hasHoles = parts.hasHoles;
     this.#handle = parts.handle;
@@ -80,6 +95,7 @@ export class PartialFile {
   /** The memory may be used again once the promise is settled. An error may be thrown by a later call. */
   async append(bytes: Uint8Array): Promise<void> {
     this.#throwFailure();
+    if (this.#wantsFarCopy && this.#stagedOffset >= farCopyStartBytes) await this.#beginFarCopy();
     if (this.#usesDirect && worthwhileDirectLength(bytes, bytes.length, this.appendedBytes) === bytes.length) {
       await this.#appendInPlace(bytes);
       return;
@@ -99,7 +115,30 @@ export class PartialFile {
     if (this.#stagedBytes > 0) await this.#writeStaged();
     const offset = this.#stagedOffset;
     this.#stagedOffset += bytes.length;
-    await this.write(bytes, offset);
+    await this.#writeAppended(bytes, offset);
+  }
+
+  async #writeAppended(bytes: Uint8Array, offset: number): Promise<void> {
+    await Promise.all([this.write(bytes, offset), this.#farCopy?.write(bytes, offset)]);
+  }
+
+  /** Through the page cache it would only make more of what the disk has to catch up with. */
+  async #beginFarCopy(): Promise<void> {
+    this.#wantsFarCopy = false;
+    if (!this.#usesDirect) return;
+    const start = this.#stagedOffset;
+    // Nothing else may change the file's length meanwhile.
+    await this.#writing;
+    const write = (bytes: Uint8Array, offset: number) => this.write(bytes, offset);
+    this.#farCopy = await FarCopy.begin({ handle: this.#handle, write }, start);
+  }
+
+  /**
+   * Once all is flushed: puts what was written twice behind the first run. Gives the range of the run that stands there; undefined
+   * where there is none.
+   */
+  async joinFarCopy(): Promise<Range | undefined> {
+    return await this.#farCopy?.join(this.appendedBytes);
   }
 
   /** Writes all that was appended. Afterwards only `write` may be called. */
@@ -114,7 +153,7 @@ export class PartialFile {
     await this.#writing;
     this.#throwFailure();
     const bytes = this.#staging[this.#current].subarray(0, this.#stagedBytes);
-    this.#writing = this.write(bytes, this.#stagedOffset).catch((error: unknown) => this.#fail(error));
+    this.#writing = this.#writeAppended(bytes, this.#stagedOffset).catch((error: unknown) => this.#fail(error));
     this.#stagedOffset += this.#stagedBytes;
     this.#stagedBytes = 0;
     this.#current = this.#current === 0 ? 1 : 0;

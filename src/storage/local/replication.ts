@@ -12,6 +12,8 @@ export interface ReplicationOptions {
   readonly file: Pick<PartialFile, 'buffers' | 'read' | 'write' | 'hasHoles'>;
   readonly runBytes: number;
   readonly copies: number;
+  /** What of the run stands in all copies already. */
+  readonly made?: Range | undefined;
   readonly onProgress: ((doneBytes: number, totalBytes: number) => void) | undefined;
   /** Called before each step; throws when the writer was stopped. */
   readonly throwIfStopped: () => void;
@@ -40,7 +42,10 @@ export class Replication {
   constructor(options: ReplicationOptions) {
     this.#options = options;
     this.#freeBuffers = [...options.file.buffers];
-    if (options.copies === 1) this.#made.add(0, options.runBytes);
+    const made = options.copies === 1 ? { start: 0, end: options.runBytes } : options.made;
+    if (made === undefined) return;
+    this.#made.add(made.start, made.end);
+    this.#doneBytes = (made.end - made.start) * (options.copies - 1);
   }
 
   get sizeBytes(): number {
@@ -49,8 +54,8 @@ export class Replication {
 
   /** Copies all that is missing. Throws the first error of any step, and what `stop` was given. */
   async finish(): Promise<void> {
-    const lanes = this.#options.file.buffers.map(() => this.#makeGaps());
-    for (const lane of lanes) await lane.catch((error: unknown) => this.stop(error));
+    const lanes = this.#options.file.buffers.map(() => this.#makeGaps().catch((error: unknown) => this.stop(error)));
+    await Promise.all(lanes);
     // Nothing of this touches the file any more when this ends.
     await Promise.allSettled([...this.#underWay].map((range) => range.made));
     if (this.#ended) throw this.#ended.error;

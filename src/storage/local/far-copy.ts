@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process';
+import type { FileHandle } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import type { Range } from '../../archive/range-set.ts';
+import { isSystemError } from '../durable-file.ts';
+
+/** Far enough for every archive, and within what ext4 allows. The hole before it costs nothing. */
+const farOffset = 2 ** 42;
+const blockBytes = 4096;
+const timeoutMs = 60_000;
+const runProgram = promisify(execFile);
+
+/**
+ * Takes `length` bytes out of a file, so that what stands behind them moves up: no byte is copied. Only some file systems can do that
+ * (ext4, XFS, F2FS), and only the system's `fallocate` reaches it from here. False where it cannot be done; nothing has changed then.
+ */
+async function collapseRange(handle: FileHandle, offset: number, length: number): Promise<boolean> {
+  // The very same file, whatever stands at its path by now.
+  const path = `/proc/${process.pid}/fd/${handle.fd}`;
+  const { size } = await handle.stat();
+  const args = ['--collapse-range', '--offset', String(offset), '--length', String(length), path];
+  // Why it fails is of no interest: whether the file has become shorter tells all.
+  await runProgram('fallocate', args, { timeout: timeoutMs }).catch(() => undefined);
+  return (await handle.stat()).size === size - length;
+}
+
+/** What a {@link FarCopy} writes to. */
+export interface FarCopyFile {
+  readonly handle: FileHandle;
+  /** Writes bytes at a place. */
+  write(bytes: Uint8Array, offset: number): Promise<void>;
+}
+
+/**
+ * The second copy of a run, written together with the first. Where it will stand is not known before the first one has ended, so it is
+ * written behind a hole that is taken out of the file afterwards. Whatever fails about it only means that the copy is made in another way.
+ */
+export class FarCopy {
+  readonly #file: FarCopyFile;
+  readonly #start: number;
+  #hasFailed = false;
+
+  /** Undefined where the file system cannot take a hole out of a file. `start`: offset in the run of the first byte that will be written. */
+  static async begin(file: FarCopyFile, start: number): Promise<FarCopy | undefined> {
+    if (process.platform !== 'linux' || start % blockBytes !== 0) return undefined;
+    const { handle } = file;
+    const { size } = await handle.stat();
+    try {
+      await handle.truncate(farOffset + 2 * blockBytes);
+      const can = await collapseRange(handle, farOffset, blockBytes);
+      await handle.truncate(size);
+      return can ? new FarCopy(file, start) : undefined;
+    } catch (error) {
+      // A file may not become so long: by a limit of the process or of the file system.
+      if (!isSystemError(error)) throw error;
+      await handle.truncate(size);
+      return undefined;
+    }
+  }
+
+  private constructor(file: FarCopyFile, start: number) {
+    this.#file = file;
+    this.#start = start;
+  }
+
+  /** Writes bytes that stand at `offset` of the run. */
+  async write(bytes: Uint8Array, offset: number): Promise<void> {
+    if (this.#hasFailed) return;
+    try {
+      await this.#file.write(bytes, farOffset + offset);
+    } catch {
+      this.#hasFailed = true;
+    }
+  }
+
+  /**
+   * Moves the copy up behind the run, which has ended. Gives the range of the run that stands in it; undefined where there is no copy, and
+   * the file ends with the run.
+   */
+  async join(runBytes: number): Promise<Range | undefined> {
+    const { handle } = this.#file;
+    if (!this.#hasFailed && runBytes > this.#start && runBytes % blockBytes === 0) {
+      if (await collapseRange(handle, runBytes, farOffset - runBytes)) return { start: this.#start, end: runBytes };
+    }
+    await handle.truncate(runBytes);
+    return undefined;
+  }
+}
