@@ -117,7 +117,8 @@ export class ArchiveWriter {
     this.#seal = seal;
     this.#workers = workers;
     this.#blocks = blocks;
-    const count = workers.threadCount + 1;
+    // While each thread works on a batch, one waits to be hashed, and one is read.
+    const count = workers.threadCount + 2;
     const segments = Math.max(1, Math.min(maximumBatchSegments, Math.floor(batchBytes / header.segmentSizeBytes)));
     const { memory } = workers;
     this.#plain = new BufferPool({ count, memory, sizeBytes: segments * header.segmentSizeBytes });

@@ -48,10 +48,10 @@ function firstLayer(bits: number): number {
   return 31 - Math.clz32(bits & -bits);
 }
 
-function copyPayload(layer: Uint8Array | undefined, index: number, into: Buffer): void {
+function copyPayload(layer: Buffer | undefined, index: number, into: Buffer): void {
   assert(layer !== undefined, 'a block has no intact layer');
   const start = index * blockSizeBytes + frameSizeBytes;
-  asBuffer(layer).copy(into, index * payloadSizeBytes, start, start + payloadSizeBytes);
+  layer.copy(into, index * payloadSizeBytes, start, start + payloadSizeBytes);
 }
 
 /** The layers whose header is the archive's: one of another generation is whole, but it does not count any more. */
@@ -66,7 +66,7 @@ function currentHeaders(layers: readonly Uint8Array[], index: number, headerBody
 
 /** The `check` task. */
 export function checkBlocks(task: CheckTask, archiveId: Uint8Array, layout: Layout): CheckResult {
-  const { layers } = task;
+  const layers = task.layers.map(asBuffer);
   const runs = runsAt(layout, task.firstPosition, task.count);
   const intact = checker().checkLayers(layers, archiveId, runs);
   const payloads = task.payloads === undefined ? undefined : asBuffer(task.payloads);
@@ -86,12 +86,13 @@ export function checkBlocks(task: CheckTask, archiveId: Uint8Array, layout: Layo
 
 /** Payloads of a layer as they stand. */
 function plainPayloads(layer: Uint8Array, count: number, payloads: Buffer): void {
-  for (let index = 0; index < count; index++) copyPayload(layer, index, payloads);
+  const blocks = asBuffer(layer);
+  for (let index = 0; index < count; index++) copyPayload(blocks, index, payloads);
 }
 
 /** Payloads of intact blocks and of patches; gives the indexes that have neither. */
 function gatherPayloads(task: LoadTask, setup: WorkerSetup, layout: Layout, payloads: Buffer): number[] {
-  const { layers } = task;
+  const layers = task.layers.map(asBuffer);
   const missing: number[] = [];
   const patches = new Map(task.patches.map((patch) => [patch.index, patch.payload]));
   const intact = checker().checkLayers(layers, setup.archiveId, dataRuns(layout, task.firstData, task.count));

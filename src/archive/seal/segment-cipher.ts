@@ -50,7 +50,8 @@ export function sealSegment(
     const cipher = createCipheriv('aes-256-gcm', seal.key, nonceOf(number));
     cipher.setAAD(associated);
     const sealed = cipher.update(bytes);
-    into.set(sealed, 0);
+    // To where it is not aligned in shared memory `set` would go byte by byte.
+    sealed.copy(into);
     freeMemory(sealed);
     cipher.final();
     into.set(cipher.getAuthTag(), bytes.length);
