@@ -31,6 +31,7 @@ const production = files.filter((file) => !file.isTest);
 const layers: readonly RegExp[] = [
   /^src\/(errors|secret|clock|random)\.ts$/,
   /^src\/archive\//,
+  /^src\/disk\//,
   /^src\/(source|storage|config|policy|notify|queue|history)\//,
   /^src\/operation\//,
   /^src\/(cli|web)\//,
@@ -60,7 +61,7 @@ test('every file has its layer, and imports only its own and those below', () =>
       if (layerOf(imported) > layer) found.push(`${file.path} imports ${imported}`);
     }
   }
-  fail('imports point one way: cli → operation → source, storage, config → archive → errors', found);
+  fail('imports point one way: cli → operation → source, storage, config → disk → archive → errors', found);
 });
 
 test('the archive layer has no file system, network or clock', () => {

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { partialPath } from '../storage/durable-file.ts';
+import { partialPath } from '../disk/partial-path.ts';
 import { collectSources } from './collect-sources.ts';
 
 test('sources of one kind with the same name get numbers; a database and a tree may share one', async () => {

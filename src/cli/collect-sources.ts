@@ -1,10 +1,10 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import { isPartialName } from '../disk/partial-path.ts';
 import { FilesSource } from '../source/files/files-source.ts';
 import { sourceFromUrl, sqlitePathFromUrl } from '../source/parse-url.ts';
 import type { Source } from '../source/source.ts';
 import { SqliteSource } from '../source/sqlite/sqlite-source.ts';
-import { isPartialName } from '../storage/durable-file.ts';
 
 /** Something to back up, as the command line or the configuration names it. */
 export type SourceRequest =

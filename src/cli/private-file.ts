@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isSystemError } from '../disk/system-error.ts';
 import { HoldfastError } from '../errors.ts';
-import { isSystemError, storageErrorFrom, syncFolder } from '../storage/durable-file.ts';
+import { storageErrorFrom, syncFolder } from '../storage/durable-file.ts';
 
 /** Creates a small text file that only its owner can read. Throws as {@link createTextFile} does. */
 export async function createPrivateFile(path: string, text: string): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Stats } from 'node:fs';
-import { chmod, lstat, open, readdir, rm } from 'node:fs/promises';
+import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../clock.ts';
+import { type Owner, stalePaths } from '../disk/stale-paths.ts';
 import type { Random } from '../random.ts';
 import { joinBytes } from './safe-path.ts';
 import { systemCode } from './system-error.ts';
@@ -43,30 +44,17 @@ export async function undoPath(target: string, clock: Clock): Promise<string> {
   return path;
 }
 
-function isRunning(processId: number): boolean {
-  try {
-    process.kill(processId, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it runs, as another user.
-    return systemCode(error) !== 'ESRCH';
-  }
-}
-
 /** Removes what restores of the same target staged that did not live to the end. Returns what it removed. */
 export async function removeStalePartials(target: string, clock: Clock): Promise<readonly string[]> {
-  const folder = dirname(target);
   const prefix = `.${shortBase(target)}.holdfast-`;
+  const ownerOf = (name: string): Owner | undefined => {
+    if (!name.startsWith(prefix)) return undefined;
+    const rest = name.slice(prefix.length);
+    const processId = /^(\d+)-[0-9a-f]{12}\.partial(?:-wal|-shm|-journal)?$/.exec(rest)?.[1];
+    return processId === undefined ? undefined : { processId: Number(processId), isHere: true };
+  };
   const removed: string[] = [];
-  for (const name of await readdir(folder)) {
-    const processId = name.startsWith(prefix)
-      ? /^(\d+)-[0-9a-f]{12}\.partial(?:-wal|-shm|-journal)?$/.exec(name.slice(prefix.length))?.[1]
-      : undefined;
-    if (processId === undefined) continue;
-    const path = join(folder, name);
-    const stats = await statsIfThere(path);
-    if (stats === undefined) continue;
-    if (isRunning(Number(processId)) && clock.nowMs() - stats.mtimeMs <= staleAfterMs) continue;
+  for await (const { path } of stalePaths(dirname(target), { ownerOf, staleAfterMs, clock })) {
     await removeTree(path);
     removed.push(path);
   }
@@ -97,17 +85,5 @@ export async function statsIfThere(path: string | Buffer): Promise<Stats | undef
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
-  }
-}
-
-/** Makes the names in a folder durable. */
-export async function syncFolder(path: string | Buffer): Promise<void> {
-  // Windows has no handle on a folder; NTFS keeps its names in a journal.
-  if (process.platform === 'win32') return;
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -2,17 +2,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { partialPath } from '../disk/partial-path.ts';
 import { HoldfastError } from '../errors.ts';
-import {
-  isPartialName,
-  makeFolder,
-  onPath,
-  partialPath,
-  removeStalePartials,
-  storageErrorFrom,
-} from './durable-file.ts';
+import { makeFolder, onPath, removeStalePartials, storageErrorFrom } from './durable-file.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -68,26 +62,6 @@ test('errors of anything else are given back as they are', async () => {
     onPath('x', () => Promise.reject(known)),
     (error) => error === known,
   );
-});
-
-test('a partial name is beside its target, hidden, told from others, and never too long', () => {
-  for (const base of ['shop.holdfast', 'x', '.hidden', 'n'.repeat(255), '备'.repeat(85), 'a\nb']) {
-    const path = partialPath(join('/backups', base));
-    const name = basename(path);
-    assert.equal(dirname(path), '/backups');
-    assert.ok(isPartialName(name), name);
-    assert.ok(Buffer.byteLength(name) <= 255);
-    assert.ok(name.startsWith(`.${[...base].slice(0, 50).join('')}`));
-    assert.notEqual(partialPath(join('/backups', base)), path);
-  }
-  for (const name of [
-    'shop.holdfast',
-    '.shop.partial',
-    '.shop.holdfast-1-00.partial',
-    'shop.holdfast-1-000011112222333344445555.partial',
-  ]) {
-    assert.ok(!isPartialName(name), name);
-  }
 });
 
 test('partial files of dead processes are removed, those of living ones kept', async () => {

@@ -1,21 +1,12 @@
 /** What makes files on local disk survive a crash: temporary names, synced folders, and errors that say why. */
-import { createHash } from 'node:crypto';
-import { readlinkSync } from 'node:fs';
-import { chmod, lstat, mkdir, open, opendir, unlink } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { chmod, mkdir, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { systemClock } from '../clock.ts';
+import { partialOwner } from '../disk/partial-path.ts';
+import { stalePaths } from '../disk/stale-paths.ts';
+import { syncFolder as syncFolderItself } from '../disk/sync-folder.ts';
+import { isSystemError } from '../disk/system-error.ts';
 import { type ErrorCode, HoldfastError } from '../errors.ts';
-import { systemRandom } from '../random.ts';
-
-interface SystemError extends Error {
-  readonly code: string;
-}
-
-/** Whether the error comes from a system call: it has an errno name such as `ENOENT` as its code. */
-export function isSystemError(error: unknown): error is SystemError {
-  return error instanceof Error && 'code' in error && 'syscall' in error && typeof error.code === 'string';
-}
 
 const meanings: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ENOSPC: ['storage.full', 'there is no space left'],
@@ -64,17 +55,7 @@ export function folderError(path: string): HoldfastError {
 
 /** Makes renames, creations and removals in a folder survive a crash. */
 export async function syncFolder(folder: string): Promise<void> {
-  await onPath(folder, async () => {
-    const handle = await open(folder, 'r');
-    try {
-      await handle.sync();
-    } catch (error) {
-      // Some network and FUSE file systems have no fsync for folders; there is nothing more that could be asked of them.
-      if (!isSystemError(error) || (error.code !== 'EINVAL' && error.code !== 'ENOTSUP')) throw error;
-    } finally {
-      await handle.close();
-    }
-  });
+  await onPath(folder, () => syncFolderItself(folder));
 }
 
 /** Makes a folder and its missing parents, each of which survives a crash. `exactMode` overrides the umask. */
@@ -104,63 +85,22 @@ async function isMissingParent(folder: string, options: { mode: number; exactMod
   return false;
 }
 
-/** Process ids mean something only where they were given: on this host, in this container. */
-function processSpaceTag(): string {
-  let space = '';
-  try {
-    space = readlinkSync('/proc/self/ns/pid');
-  } catch (error) {
-    // Only Linux has it; elsewhere the host's name is enough.
-    if (!isSystemError(error)) throw error;
-  }
-  return createHash('sha256').update(`${hostname()}\0${space}`).digest('hex').slice(0, 8);
-}
-
-const partialPattern = /^\..*\.holdfast-(\d+)-([0-9a-f]{8})[0-9a-f]{16}\.partial$/su;
-const nameLimitBytes = 255;
 /** A paused run touches its file again within this time, or is taken for dead where its process cannot be asked. */
 const staleAfterMs = 24 * 60 * 60 * 1000;
 
-/** A new temporary path beside `target`, from which {@link removeStalePartials} can tell whether its process still lives. */
-export function partialPath(target: string): string {
-  const suffix = `.holdfast-${process.pid}-${processSpaceTag()}${Buffer.from(systemRandom.bytes(8)).toString('hex')}.partial`;
-  const base = [...basename(target)];
-  while (Buffer.byteLength(base.join('')) + 1 + suffix.length > nameLimitBytes) base.pop();
-  return join(dirname(target), `.${base.join('')}${suffix}`);
-}
-
-/** Whether a file name is one that {@link partialPath} makes. */
-export function isPartialName(name: string): boolean {
-  return partialPattern.test(name);
-}
-
-function isProcessAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it lives and belongs to another user.
-    return !isSystemError(error) || error.code !== 'ESRCH';
-  }
-}
-
-/**
- * Removes what dead processes left in a folder: partial files whose process is gone, and, where that cannot be told (another host or
- * container, or the process id was given again), those not written to for 24 hours.
- */
+/** Removes the partial files that dead processes left in a folder. */
 export async function removeStalePartials(folder: string): Promise<void> {
   await onPath(folder, async () => {
-    for await (const entry of await opendir(folder)) {
-      const [, pid, tag] = partialPattern.exec(entry.name) ?? [];
-      if (pid === undefined || !entry.isFile()) continue;
-      const path = join(folder, entry.name);
-      try {
-        const isDead = tag === processSpaceTag() && !isProcessAlive(Number(pid));
-        if (isDead || systemClock.nowMs() - (await lstat(path)).mtimeMs > staleAfterMs) await unlink(path);
-      } catch (error) {
-        // ENOENT: another run removed it first. EPERM, EACCES: another user's, in a shared folder; it does not stop this run.
-        if (!isSystemError(error) || !['ENOENT', 'EPERM', 'EACCES'].includes(error.code)) throw error;
-      }
-    }
+    const options = { ownerOf: partialOwner, staleAfterMs, clock: systemClock };
+    for await (const { path, stats } of stalePaths(folder, options)) if (stats.isFile()) await removeIfPermitted(path);
   });
+}
+
+async function removeIfPermitted(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    // ENOENT: another run removed it first. EPERM, EACCES: another user's, in a shared folder; it does not stop this run.
+    if (!isSystemError(error) || !['ENOENT', 'EPERM', 'EACCES'].includes(error.code)) throw error;
+  }
 }

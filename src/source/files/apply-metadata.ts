@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import { type FileHandle, lchown, lutimes, open } from 'node:fs/promises';
-import { syncFolder } from '../staging.ts';
+import { syncFolder } from '../../disk/sync-folder.ts';
 import type { RestoredMetadata } from './file-metadata.ts';
 
 /** Only root gives files away, so only root may restore set-user-id and set-group-id as they were meant. */

@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
+import type { PositionalFile } from '../../disk/positional-file.ts';
 import { throwIfAborted } from '../../errors.ts';
 import { ReadableBytes } from '../readable-bytes.ts';
 import type { EntryBytes, EntryMetadata, SourceContext, SourceEntry } from '../source.ts';
@@ -16,7 +16,7 @@ export interface FileEntryOptions {
   readonly path: string;
   readonly pathBytes?: Uint8Array;
   /** Open for reading; whoever opened it closes it. */
-  readonly handle: FileHandle;
+  readonly file: PositionalFile;
   /** As they were when it was opened. */
   readonly stats: BigIntStats;
   readonly context: SourceContext;
@@ -42,7 +42,6 @@ export class FileEntry implements SourceEntry {
   }
 
   open(signal: AbortSignal | undefined): EntryBytes {
-    const { handle } = this.#options;
     let doneBytes = 0;
     let hasEnded = false;
     const end = async (): Promise<0> => {
@@ -56,13 +55,24 @@ export class FileEntry implements SourceEntry {
       if (length === 0 || hasEnded) return await end();
       let bytesRead = 0;
       try {
-        ({ bytesRead } = await handle.read(into, 0, length, doneBytes));
+        bytesRead = await this.#read(into.subarray(0, length), doneBytes);
       } catch (error) {
         this.#markChanged(`read only in part: ${systemReason(error)} at byte ${doneBytes}`);
       }
       doneBytes += bytesRead;
       return bytesRead === 0 ? await end() : bytesRead;
     });
+  }
+
+  async #read(into: Uint8Array, offset: number): Promise<number> {
+    const { file } = this.#options;
+    try {
+      return await file.read(into, offset);
+    } catch (error) {
+      if (!file.isOpenDirect) throw error;
+      // A direct read fails as a whole: through the page cache come the bytes before the bad place, and then the error again.
+      return await file.readThroughCache(into, offset);
+    }
   }
 
   #markChanged(message: string): void {
@@ -73,7 +83,7 @@ export class FileEntry implements SourceEntry {
 
   async #compare(doneBytes: number): Promise<void> {
     const before = this.#options.stats;
-    const after = await this.#options.handle.stat({ bigint: true }).catch(systemCodeOnly);
+    const after = await this.#options.file.handle.stat({ bigint: true }).catch(systemCodeOnly);
     const isSame =
       after !== undefined &&
       BigInt(doneBytes) === before.size &&

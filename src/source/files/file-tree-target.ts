@@ -1,18 +1,11 @@
 import { mkdir, realpath, rmdir, stat, symlink, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Clock, systemClock } from '../../clock.ts';
+import { syncFolder } from '../../disk/sync-folder.ts';
 import { HoldfastError } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
 import { joinBytes, safeSegments } from '../safe-path.ts';
-import {
-  heartbeatMs,
-  partialPath,
-  removeStalePartials,
-  removeTree,
-  statsIfThere,
-  syncFolder,
-  undoPath,
-} from '../staging.ts';
+import { heartbeatMs, partialPath, removeStalePartials, removeTree, statsIfThere, undoPath } from '../staging.ts';
 import { SyncPool } from '../sync-pool.ts';
 import { systemCode, targetError } from '../system-error.ts';
 import type { RestorableEntry, RestoreTarget, TargetChange } from '../target.ts';

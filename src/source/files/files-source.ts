@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { PositionalFile } from '../../disk/positional-file.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { joinBytes } from '../safe-path.ts';
 import type { EntryMetadata, Source, SourceContext, SourceDescription, SourceEntry, SourceProblem } from '../source.ts';
@@ -12,6 +13,12 @@ import { entryPath, fileMetadata, symlinkMetadata } from './file-metadata.ts';
 
 /** O_NONBLOCK: what was a file a moment ago may be a FIFO now, and must not hold the run up. Windows has neither flag. */
 const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+/**
+ * From this size on a file is read past the page cache, so that a backup does not push out of it what applications use. It is the size
+ * of the pieces in which the archive writer asks for a large file.
+ */
+const leastDirectSizeBytes = 2 * 1024 * 1024;
 
 /** What a {@link FilesSource} reads. */
 export interface FilesSourceOptions {
@@ -95,7 +102,7 @@ export class FilesSource implements Source {
     }
   }
 
-  /** Nothing is held between entries but the entry's own handle, which the iteration closes. */
+  /** Nothing is held between entries but the entry's own handles, which the iteration closes. */
   async close(): Promise<void> {}
 
   /** The entries at one place; a folder joins the chain. */
@@ -125,6 +132,7 @@ export class FilesSource implements Source {
   }
 
   async *#file(place: Place, handle: FileHandle, context: SourceContext, extraMetadata: EntryMetadata = {}) {
+    const file = new PositionalFile(handle);
     try {
       const stats = await handle.stat({ bigint: true });
       if (!stats.isFile()) {
@@ -135,15 +143,16 @@ export class FilesSource implements Source {
         });
         return;
       }
+      if (stats.size >= leastDirectSizeBytes) await file.openDirect(constants.O_RDONLY);
       yield new FileEntry({
         ...entryPath(place.archive),
-        handle,
+        file,
         stats,
         context,
         extraMetadata,
       });
     } finally {
-      await handle.close();
+      await file.close();
     }
   }
 

@@ -1,8 +1,9 @@
 import { link, lstat, mkdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolder } from '../../disk/sync-folder.ts';
 import { HoldfastError } from '../../errors.ts';
 import { joinBytes } from '../safe-path.ts';
-import { statsIfThere, syncFolder } from '../staging.ts';
+import { statsIfThere } from '../staging.ts';
 import { systemCode } from '../system-error.ts';
 import { applyLinkMetadata, finishFolder, metadataOf } from './apply-metadata.ts';
 import { restoredMetadata } from './file-metadata.ts';

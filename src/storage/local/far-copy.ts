@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Range } from '../../archive/range-set.ts';
-import { isSystemError } from '../durable-file.ts';
+import { isSystemError } from '../../disk/system-error.ts';
 
 /** Far enough for every archive, and within what ext4 allows. The hole before it costs nothing. */
 const farOffset = 2 ** 42;

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { PositionalFile } from '../../disk/positional-file.ts';
 import { HoldfastError } from '../../errors.ts';
 import { folderError, onPath } from '../durable-file.ts';
 import type { RandomAccess } from '../storage.ts';
-import { openDirect, refusesDirectIo, worthwhileDirectLength } from './direct-io.ts';
-
-/** Node refuses single reads of 2 GiB and more. */
-const readLimitBytes = 64 * 1024 * 1024;
 
 /** How a file is read. */
 export interface FileAccessOptions {
@@ -27,13 +24,13 @@ export interface FileAccessOptions {
 export async function fileRandomAccess(path: string, options: FileAccessOptions = {}): Promise<RandomAccess> {
   return onPath(path, async () => {
     // Without O_NONBLOCK opening a pipe would wait for its other end.
-    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const file = new PositionalFile(await open(path, constants.O_RDONLY | constants.O_NONBLOCK));
     try {
-      const sizeBytes = options.sizeBytes ?? (await sizeOf(handle, path));
-      const direct = options.direct === false ? undefined : await openDirect(handle, constants.O_RDONLY);
-      return new FileRandomAccess({ handle, direct, path, sizeBytes });
+      const sizeBytes = options.sizeBytes ?? (await sizeOf(file.handle, path));
+      if (options.direct !== false) await file.openDirect(constants.O_RDONLY);
+      return new FileRandomAccess({ file, path, sizeBytes });
     } catch (error) {
-      await handle.close();
+      await file.close();
       throw error;
     }
   });
@@ -72,16 +69,12 @@ export async function findEnd(hasByte: (offset: number) => Promise<boolean>): Pr
 
 class FileRandomAccess implements RandomAccess {
   readonly sizeBytes: number;
-  readonly #handle: FileHandle;
-  readonly #direct: FileHandle | undefined;
+  readonly #file: PositionalFile;
   readonly #path: string;
-  #usesDirect: boolean;
 
-  constructor(parts: { handle: FileHandle; direct: FileHandle | undefined; path: string; sizeBytes: number }) {
-    this.#handle = parts.handle;
-    this.#direct = parts.direct;
+  constructor(parts: { file: PositionalFile; path: string; sizeBytes: number }) {
+    this.#file = parts.file;
     this.#path = parts.path;
-    this.#usesDirect = parts.direct !== undefined;
     this.sizeBytes = parts.sizeBytes;
   }
 
@@ -91,9 +84,7 @@ class FileRandomAccess implements RandomAccess {
     return onPath(this.#path, async () => {
       let done = 0;
       while (done < wanted) {
-        const piece = into.subarray(done, Math.min(wanted, done + readLimitBytes));
-        const position = offset + done;
-        const bytesRead = (await this.#readDirect(piece, position)) ?? (await this.#readBuffered(piece, position));
+        const bytesRead = await this.#file.read(into.subarray(done, wanted), offset + done);
         // The file was cut since it was opened: its end is here now.
         if (bytesRead === 0) break;
         done += bytesRead;
@@ -102,26 +93,7 @@ class FileRandomAccess implements RandomAccess {
     });
   }
 
-  async #readBuffered(into: Uint8Array, offset: number): Promise<number> {
-    return (await this.#handle.read(into, 0, into.length, offset)).bytesRead;
-  }
-
-  /** Bytes read; undefined where they have to be read through the page cache. */
-  async #readDirect(into: Uint8Array, offset: number): Promise<number | undefined> {
-    const length = worthwhileDirectLength(into, into.length, offset);
-    if (!this.#usesDirect || this.#direct === undefined || length === 0) return undefined;
-    try {
-      return (await this.#direct.read(into, 0, length, offset)).bytesRead;
-    } catch (error) {
-      if (!refusesDirectIo(error)) throw error;
-      this.#usesDirect = false;
-      return undefined;
-    }
-  }
-
   async close(): Promise<void> {
-    await onPath(this.#path, async () => {
-      await Promise.all([this.#handle.close(), this.#direct?.close()]);
-    });
+    await onPath(this.#path, () => this.#file.close());
   }
 }

@@ -16,8 +16,8 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
+import { partialPath } from '../../disk/partial-path.ts';
 import { HoldfastError } from '../../errors.ts';
-import { partialPath } from '../durable-file.ts';
 import { LocalStorage, localObject } from './local-storage.ts';
 
 let folder: string;

@@ -1,17 +1,10 @@
 import { realpathSync, type Stats } from 'node:fs';
 import { lstat, opendir, realpath, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { isPartialName } from '../../disk/partial-path.ts';
+import { isSystemError } from '../../disk/system-error.ts';
 import { HoldfastError } from '../../errors.ts';
-import {
-  folderError,
-  isPartialName,
-  isSystemError,
-  makeFolder,
-  onPath,
-  removeStalePartials,
-  storageErrorFrom,
-  syncFolder,
-} from '../durable-file.ts';
+import { folderError, makeFolder, onPath, removeStalePartials, storageErrorFrom, syncFolder } from '../durable-file.ts';
 import { checkObjectName } from '../object-name.ts';
 import type { RandomAccess, Storage, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
 import { fileRandomAccess } from './file-random-access.ts';

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { partialPath } from '../../disk/partial-path.ts';
+import { isSystemError } from '../../disk/system-error.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
-import { isSystemError, partialPath, storageErrorFrom, syncFolder } from '../durable-file.ts';
+import { storageErrorFrom, syncFolder } from '../durable-file.ts';
 import type { RandomAccess, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
 import { fileRandomAccess } from './file-random-access.ts';
 import { PartialFile } from './partial-file.ts';

@@ -2,9 +2,10 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, statfs, unlink } from 'node:fs/promises';
 import type { Range } from '../../archive/range-set.ts';
 import { alignedMemory } from '../../archive/worker/aligned-memory.ts';
+import { directLength, openDirect, refusesDirectIo, worthwhileDirectLength } from '../../disk/direct-io.ts';
+import { isSystemError } from '../../disk/system-error.ts';
 import { HoldfastError } from '../../errors.ts';
-import { isSystemError, onPath } from '../durable-file.ts';
-import { directLength, openDirect, refusesDirectIo, worthwhileDirectLength } from './direct-io.ts';
+import { onPath } from '../durable-file.ts';
 import { FarCopy } from './far-copy.ts';
 
 /** Each of the two buffers in which bytes are gathered, and later moved. */

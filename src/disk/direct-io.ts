@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { isSystemError } from '../durable-file.ts';
+import { isSystemError } from './system-error.ts';
 
 /** Enough for every disk; most would take 512. */
 const alignmentBytes = 4096;
