@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import type { Range } from '../../archive/range-set.ts';
+import { RangeSet } from '../../archive/range-set.ts';
 import { isSystemError } from '../../disk/system-error.ts';
 
 /** Far enough for every archive, and within what ext4 allows. The hole before it costs nothing. */
@@ -37,19 +37,20 @@ export interface FarCopyFile {
  */
 export class FarCopy {
   readonly #file: FarCopyFile;
-  readonly #start: number;
+  /** In the run: what the copy has. */
+  readonly #written = new RangeSet();
   #hasFailed = false;
 
-  /** Undefined where the file system cannot take a hole out of a file. `start`: offset in the run of the first byte that will be written. */
-  static async begin(file: FarCopyFile, start: number): Promise<FarCopy | undefined> {
-    if (process.platform !== 'linux' || start % blockBytes !== 0) return undefined;
+  /** Undefined where the file system cannot take a hole out of a file. */
+  static async begin(file: FarCopyFile): Promise<FarCopy | undefined> {
+    if (process.platform !== 'linux') return undefined;
     const { handle } = file;
     const { size } = await handle.stat();
     try {
       await handle.truncate(farOffset + 2 * blockBytes);
       const can = await collapseRange(handle, farOffset, blockBytes);
       await handle.truncate(size);
-      return can ? new FarCopy(file, start) : undefined;
+      return can ? new FarCopy(file) : undefined;
     } catch (error) {
       // A file may not become so long: by a limit of the process or of the file system.
       if (!isSystemError(error)) throw error;
@@ -58,31 +59,30 @@ export class FarCopy {
     }
   }
 
-  private constructor(file: FarCopyFile, start: number) {
+  private constructor(file: FarCopyFile) {
     this.#file = file;
-    this.#start = start;
   }
 
-  /** Writes bytes that stand at `offset` of the run. */
+  /** Writes bytes that stand at `offset` of the run. What is left out stays for others to copy. */
   async write(bytes: Uint8Array, offset: number): Promise<void> {
     if (this.#hasFailed) return;
     try {
       await this.#file.write(bytes, farOffset + offset);
+      this.#written.add(offset, offset + bytes.length);
     } catch {
       this.#hasFailed = true;
     }
   }
 
   /**
-   * Moves the copy up behind the run, which has ended. Gives the range of the run that stands in it; undefined where there is no copy, and
-   * the file ends with the run.
+   * Moves the copy up behind the run, which has ended. Gives what of the run stands in it; nothing where there is no copy, and the file
+   * ends with the run.
    */
-  async join(runBytes: number): Promise<Range | undefined> {
+  async join(runBytes: number): Promise<RangeSet> {
     const { handle } = this.#file;
-    if (!this.#hasFailed && runBytes > this.#start && runBytes % blockBytes === 0) {
-      if (await collapseRange(handle, runBytes, farOffset - runBytes)) return { start: this.#start, end: runBytes };
-    }
+    const isThere = !this.#hasFailed && runBytes % blockBytes === 0;
+    if (isThere && (await collapseRange(handle, runBytes, farOffset - runBytes))) return this.#written;
     await handle.truncate(runBytes);
-    return undefined;
+    return new RangeSet();
   }
 }

@@ -1,6 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, statfs, unlink } from 'node:fs/promises';
-import type { Range } from '../../archive/range-set.ts';
+import type { RangeSet } from '../../archive/range-set.ts';
 import { alignedMemory } from '../../archive/worker/aligned-memory.ts';
 import { directLength, openDirect, refusesDirectIo, worthwhileDirectLength } from '../../disk/direct-io.ts';
 import { isSystemError } from '../../disk/system-error.ts';
@@ -127,18 +127,16 @@ export class PartialFile {
   async #beginFarCopy(): Promise<void> {
     this.#wantsFarCopy = false;
     if (!this.#usesDirect) return;
-    const start = this.#stagedOffset;
     // Nothing else may change the file's length meanwhile.
     await this.#writing;
     const write = (bytes: Uint8Array, offset: number) => this.write(bytes, offset);
-    this.#farCopy = await FarCopy.begin({ handle: this.#handle, write }, start);
+    this.#farCopy = await FarCopy.begin({ handle: this.#handle, write });
   }
 
   /**
-   * Once all is flushed: puts what was written twice behind the first run. Gives the range of the run that stands there; undefined
-   * where there is none.
+   * Once all is flushed: puts what was written twice behind the first run. Gives what of the run stands there.
    */
-  async joinFarCopy(): Promise<Range | undefined> {
+  async joinFarCopy(): Promise<RangeSet | undefined> {
     return await this.#farCopy?.join(this.appendedBytes);
   }
 

@@ -13,7 +13,7 @@ export interface ReplicationOptions {
   readonly runBytes: number;
   readonly copies: number;
   /** What of the run stands in all copies already. */
-  readonly made?: Range | undefined;
+  readonly made?: RangeSet | undefined;
   readonly onProgress: ((doneBytes: number, totalBytes: number) => void) | undefined;
   /** Called before each step; throws when the writer was stopped. */
   readonly throwIfStopped: () => void;
@@ -32,7 +32,7 @@ interface UnderWay extends Range {
 export class Replication {
   readonly #options: ReplicationOptions;
   /** In the run: what stands in all copies. */
-  readonly #made = new RangeSet();
+  readonly #made: RangeSet;
   readonly #underWay = new Set<UnderWay>();
   readonly #freeBuffers: Uint8Array[];
   readonly #waitingForBuffer: ((buffer: Uint8Array) => void)[] = [];
@@ -42,10 +42,11 @@ export class Replication {
   constructor(options: ReplicationOptions) {
     this.#options = options;
     this.#freeBuffers = [...options.file.buffers];
-    const made = options.copies === 1 ? { start: 0, end: options.runBytes } : options.made;
-    if (made === undefined) return;
-    this.#made.add(made.start, made.end);
-    this.#doneBytes = (made.end - made.start) * (options.copies - 1);
+    this.#made = options.made ?? new RangeSet();
+    if (options.copies === 1) this.#made.add(0, options.runBytes);
+    let missingBytes = 0;
+    for (const gap of this.#made.gaps(0, options.runBytes)) missingBytes += gap.end - gap.start;
+    this.#doneBytes = (options.runBytes - missingBytes) * (options.copies - 1);
   }
 
   get sizeBytes(): number {
