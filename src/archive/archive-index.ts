@@ -135,6 +135,13 @@ export class ArchiveIndex {
     return { number, kind: segmentKind.data, offset, length, maximumPlainBytes: table.plain[index] ?? 0 };
   }
 
+  /** Where all data segments lie, in their order. */
+  *dataSegments(): Generator<SegmentPlace> {
+    for (const { firstSegment, plain } of this.#tables) {
+      for (let index = 0; index < plain.length; index++) yield this.place(firstSegment + index);
+    }
+  }
+
   #size(number: number): SegmentSize {
     const table = this.#table(number);
     const index = number - table.firstSegment;

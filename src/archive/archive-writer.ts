@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
+import { segmentsInBatch, unknownDataBlocks } from './batch.ts';
 import type { IndexEntry, IndexPartPlace, Run, SegmentSize } from './entry/entry.ts';
 import type { EntryBytes } from './entry/entry-bytes.ts';
 import { encodeIndexEntry, encodeIndexHead, maximumIndexPartBytes } from './entry/index-part.ts';
@@ -15,13 +16,11 @@ import { type SegmentSeal, sealedOverheadBytes, sealSegment, segmentKind } from 
 import { BufferPool } from './worker/buffer-pool.ts';
 import type { HashSpan } from './worker/protocol.ts';
 import type { WorkerPool } from './worker/worker-pool.ts';
+import type { WrittenBatch, WrittenCheck } from './written-check.ts';
 
 /** An index part is written when so much is waiting for it. */
 const indexPartTargetBytes = 512 * 1024;
 const indexBytesPerSegment = 20;
-/** Segments go to the workers in batches of about this size: waking a thread costs as much as hashing 100 KiB. */
-const batchBytes = 2 * 1024 * 1024;
-const maximumBatchSegments = 64;
 const emptySha256 = createHash('sha256').digest('hex');
 
 /** An entry on its way in. */
@@ -70,6 +69,7 @@ export class ArchiveWriter {
   readonly #seal: SegmentSeal;
   readonly #workers: WorkerPool;
   readonly #blocks: BlockWriter;
+  readonly #check: WrittenCheck | undefined;
   readonly #plain: BufferPool;
   readonly #sealed: BufferPool;
   #batch: OpenBatch | undefined;
@@ -96,12 +96,14 @@ export class ArchiveWriter {
     readonly dataKey: Uint8Array | undefined;
     readonly workers: WorkerPool;
     readonly sink: (bytes: Uint8Array) => Promise<void>;
+    /** Reads back what is written. */
+    readonly check?: WrittenCheck | undefined;
   }): Promise<ArchiveWriter> {
-    const { header, dataKey, workers, sink } = options;
+    const { header, dataKey, workers, sink, check } = options;
     const keys = dataKey === undefined ? undefined : deriveKeys(dataKey, header.archiveId);
     const seal: SegmentSeal = { key: keys?.segment, fixedDigest: fixedPartDigest(header) };
     const { archiveId, codec } = header;
-    workers.configure({ archiveId, shape: header, codec, seal, totalDataBlocks: undefined });
+    workers.configure({ archiveId, shape: header, codec, seal, totalDataBlocks: unknownDataBlocks });
     const shape = { dataBlocks: header.dataBlocks, parityBlocks: header.parityBlocks };
     const encoded = encodeHeader(header, keys?.header);
     return new ArchiveWriter(
@@ -109,17 +111,24 @@ export class ArchiveWriter {
       seal,
       workers,
       new BlockWriter({ workers, archiveId, shape, header: encoded, sink }),
+      check,
     );
   }
 
-  private constructor(header: Header, seal: SegmentSeal, workers: WorkerPool, blocks: BlockWriter) {
+  private constructor(
+    header: Header,
+    seal: SegmentSeal,
+    workers: WorkerPool,
+    blocks: BlockWriter,
+    check: WrittenCheck | undefined,
+  ) {
     this.#header = header;
+    this.#check = check;
     this.#seal = seal;
     this.#workers = workers;
     this.#blocks = blocks;
-    // While each thread works on a batch, one waits to be hashed, and one is read.
-    const count = workers.threadCount + 2;
-    const segments = Math.max(1, Math.min(maximumBatchSegments, Math.floor(batchBytes / header.segmentSizeBytes)));
+    const count = workers.threadCount + 1;
+    const segments = segmentsInBatch(header);
     const { memory } = workers;
     this.#plain = new BufferPool({ count, memory, sizeBytes: segments * header.segmentSizeBytes });
     const sealedSizeBytes = segments * (header.segmentSizeBytes + sealedOverheadBytes);
@@ -224,7 +233,9 @@ export class ArchiveWriter {
     } else if (spans !== undefined) {
       spans.push({ entry: entry.id, offset: 0, length: 0, last: true });
     } else {
-      this.#hash(new Uint8Array(0), [{ entry: entry.id, offset: 0, length: 0, last: true }]);
+      const end = [{ entry: entry.id, offset: 0, length: 0, last: true }];
+      this.#hash(new Uint8Array(0), end);
+      this.#inOrder(async () => this.#check?.add({ segments: [], spans: end }));
     }
   }
 
@@ -235,6 +246,7 @@ export class ArchiveWriter {
         assert(entry !== undefined, 'a digest came for an entry that is not waiting');
         this.#waitingForHash.delete(id);
         entry.sha256 = sha256;
+        this.#check?.expect(id, sha256);
       }
     });
     this.#hashes = Promise.all([this.#hashes, hashed]).then(() => undefined);
@@ -256,19 +268,25 @@ export class ArchiveWriter {
     if (segments.length === 0) {
       // No bytes, but the end of an entry whose bytes filled the batch before.
       this.#watch(hashing.then(() => this.#plain.release(batch.buffer)));
+      this.#inOrder(async () => this.#check?.add({ segments: [], spans: batch.spans }));
       return;
     }
+    await this.#check?.room();
     const into = await this.#sealed.acquire();
     const sealing = this.#workers.run('seal', { plain: batch.buffer, segments, kind: segmentKind.data, into });
     this.#watch(Promise.all([sealing, hashing]).then(() => this.#plain.release(batch.buffer)));
     this.#inOrder(async () => {
       let length = 0;
-      for (const [index, sealed] of (await sealing).entries()) {
-        this.#sizes.push({ plain: segments[index]?.length ?? 0, sealed });
+      const written: WrittenBatch['segments'][number][] = [];
+      for (const [index, { number, length: plainLength }] of segments.entries()) {
+        const sealed = (await sealing)[index] ?? 0;
+        this.#sizes.push({ plain: plainLength, sealed });
+        written.push({ number, offset: this.#streamBytes + length, length: sealed, plainLength });
         length += sealed;
       }
       this.#streamBytes += length;
       const framed = this.#blocks.append(into.subarray(0, length));
+      this.#check?.add({ segments: written, spans: batch.spans });
       this.#watch(framed.then(() => this.#sealed.release(into)));
     });
     if (this.#isIndexDue()) this.#queueIndexPart();

@@ -8,3 +8,11 @@ export interface RandomAccess {
   read(offset: number, into: Uint8Array): Promise<number>;
   close(): Promise<void>;
 }
+
+/** Reads copies of a run back while it is being written. */
+export interface ReadBack {
+  /** Bytes of the run, from its start, that are written. */
+  readonly writtenBytes: number;
+  /** Fills `into` from a copy; false where the copy does not have all of it. */
+  read(copy: number, offset: number, into: Uint8Array): Promise<boolean>;
+}

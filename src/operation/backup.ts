@@ -4,6 +4,7 @@ import type { Header } from '../archive/header.ts';
 import type { RandomAccess } from '../archive/random-access.ts';
 import { dataKeySizeBytes } from '../archive/seal/key-schedule.ts';
 import type { WorkerPool } from '../archive/worker/worker-pool.ts';
+import { WrittenCheck } from '../archive/written-check.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { systemRandom } from '../random.ts';
@@ -149,14 +150,14 @@ async function checkWritten(
   stored: RandomAccess,
   options: BackupOptions,
   workers: WorkerPool,
-  expected: NewArchive & { readonly entryCount: number; readonly plainBytes: number },
+  expected: NewArchive & Totals & { readonly written: WrittenCheck | undefined },
 ): Promise<void> {
   const level = options.verify ?? 'contents';
   if (level === 'none') return;
-  const { dataKey, header } = expected;
+  const { dataKey, header, written } = expected;
   // The slots were opened when they were made, and the header's code covers them.
   const keys = dataKey === undefined ? undefined : { dataKey };
-  const checkOptions = { sources: [stored], workers, run: options, level, keys };
+  const checkOptions = { sources: [stored], workers, run: options, level, keys, written };
   let failure: string | undefined;
   let cause: unknown;
   try {
@@ -171,7 +172,8 @@ async function checkWritten(
       failure = 'entries are missing';
     }
   } catch (error) {
-    if (!(error instanceof HoldfastError) || !/^(archive|key)\./.test(error.code)) throw error;
+    const isOfArchive = error instanceof HoldfastError && /^(archive|key)\./.test(error.code);
+    if (!isOfArchive || error.code === 'archive.verify_failed') throw error;
     failure = error.message;
     cause = error;
   }
@@ -256,12 +258,20 @@ async function writeArchive(run: {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   try {
-    const writer = await ArchiveWriter.create({ ...archive, workers, sink: (bytes) => output.write(bytes) });
+    const { readBack } = output;
+    const isReadBack = readBack !== undefined && (options.verify ?? 'contents') === 'contents';
+    const written = isReadBack ? new WrittenCheck({ workers, header: archive.header, readBack }) : undefined;
+    const sink = async (bytes: Uint8Array) => {
+      await output.write(bytes);
+      written?.advance();
+    };
+    const writer = await ArchiveWriter.create({ ...archive, workers, sink, check: written });
     const totals = await writeSources(options, writer, context, expectedBytes);
     if (totals.entryCount === 0) throw new HoldfastError('source.empty', { message: 'the sources hold nothing' });
     await writer.finish();
+    await written?.pause();
     const stored = await output.commit((readable) =>
-      checkWritten(readable, options, workers, { ...archive, ...totals }),
+      checkWritten(readable, options, workers, { ...archive, ...totals, written }),
     );
     return {
       output: storage.url(name),

@@ -1,12 +1,14 @@
+import assert from 'node:assert/strict';
 import { ArchiveReader } from '../archive/archive-reader.ts';
 import type { IndexEntry } from '../archive/entry/entry.ts';
 import type { Header } from '../archive/header.ts';
 import { BlockStore } from '../archive/heal/block-store.ts';
 import { blockSizeBytes, type Layout } from '../archive/heal/geometry.ts';
 import { sweep } from '../archive/heal/sweep.ts';
-import type { RandomAccess } from '../archive/random-access.ts';
+import type { RandomAccess, ReadBack } from '../archive/random-access.ts';
 import { hasKeys, type UnlockKeys } from '../archive/unlock.ts';
 import type { WorkerPool } from '../archive/worker/worker-pool.ts';
+import type { WrittenCheck } from '../archive/written-check.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import { checkedArchiveId, withSources } from './location.ts';
@@ -32,6 +34,8 @@ export interface CheckOptions {
   readonly level: ValidationReport['level'] | undefined;
   readonly keys: UnlockKeys | undefined;
   readonly archiveId?: string | undefined;
+  /** What a backup has checked of the contents already, while it wrote them. */
+  readonly written?: WrittenCheck | undefined;
   /** Reads the index, but no contents. */
   readonly indexOnly?: boolean;
 }
@@ -72,7 +76,14 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     contentBytes: contents?.index.tail.plainBytes ?? 0,
   });
   // Blocks that hold contents which are whole are proven on the way; the sweep reads what is left.
-  const lostEntries = contents === undefined ? [] : await lostPaths(contents, entries, progress.onContents);
+  let lostEntries: string[] = [];
+  if (contents !== undefined && options.written !== undefined) {
+    const readBack = readBackOf(sources[0], store.header.copies);
+    await options.written.finish(readBack, contents.index, entries);
+    store.addProven(options.written.provenBlocks);
+  } else if (contents !== undefined) {
+    lostEntries = await lostPaths(contents, entries, progress.onContents);
+  }
   const swept = await sweep({ store, workers, onProgress: progress.onBlocks });
   const state = stateOf(swept, store.inPlace);
   return {
@@ -89,6 +100,16 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     header: store.header,
     indexRead: reader !== undefined,
     entries,
+  };
+}
+
+/** Reads the copies of an archive that is complete and in place. */
+function readBackOf(source: RandomAccess | undefined, copies: number): ReadBack {
+  assert(source !== undefined, 'there is a source');
+  const writtenBytes = source.sizeBytes / copies;
+  return {
+    writtenBytes,
+    read: async (copy, offset, into) => (await source.read(copy * writtenBytes + offset, into)) === into.length,
   };
 }
 

@@ -1,6 +1,6 @@
-import type { RandomAccess } from '../archive/random-access.ts';
+import type { RandomAccess, ReadBack } from '../archive/random-access.ts';
 
-export type { RandomAccess };
+export type { RandomAccess, ReadBack };
 
 /** An object in a storage. */
 export interface StoredObject {
@@ -16,6 +16,8 @@ export interface StoredObject {
 export interface StorageWriter {
   /** Appends to each copy. The memory may be used again once the promise is settled. */
   write(bytes: Uint8Array): Promise<void>;
+  /** Where what is written can be read from the storage itself before it is committed. */
+  readonly readBack?: ReadBack | undefined;
   /**
    * Makes the object durable and visible, in place of an older one. `check` is given what was stored, read back; when it throws,
    * the object does not appear and the error is thrown on. Storages that can read before they publish check before. `check` may begin

@@ -88,7 +88,7 @@ test('what rots or cannot be read between write and check is no backup', async (
 });
 
 /** A storage to which other bytes get through than were written: byte `atByte` is another, as after a flip in memory. */
-function flipping(inner: Storage, atByte: number): Storage {
+function flipping(inner: Storage, atByte: number, canReadBack = false): Storage {
   return {
     writer: async (name, options) => {
       const writer = await inner.writer(name, options);
@@ -100,6 +100,9 @@ function flipping(inner: Storage, atByte: number): Storage {
           if (index >= 0 && index < changed.length) changed[index] = (changed[index] ?? 0) ^ 16;
           written += bytes.length;
           return writer.write(changed);
+        },
+        get readBack() {
+          return canReadBack ? writer.readBack : undefined;
         },
         commit: (check) => writer.commit(check),
         abort: () => writer.abort(),
@@ -122,8 +125,11 @@ test('one bit that flips on the way to the storage is noticed, in every kind of 
   // Header, frame, data, parity, final header.
   const places = [40, 3 * 4096 + 17, 30 * 4096 + 2000, copyBytes - 5 * 4096 + 99, copyBytes - 4096 + 500];
   for (const place of places) {
-    await assert.rejects(backUp(flipping(inner, place)), { code: 'archive.verify_failed' }, `at ${place}`);
-    assert.deepEqual(readdirSync(folder), []);
+    for (const canReadBack of [true, false]) {
+      const storage = flipping(inner, place, canReadBack);
+      await assert.rejects(backUp(storage), { code: 'archive.verify_failed' }, `at ${place}`);
+      assert.deepEqual(readdirSync(folder), []);
+    }
   }
   // Who asks for no check gets none. Local storage makes the second copy from the first, so that both have it; parity heals it.
   await backUp(flipping(inner, places[2] ?? 0), { verify: 'none' });

@@ -226,6 +226,11 @@ export class BlockStore {
     }
   }
 
+  /** Takes over what another check found of these very copies: data blocks that are intact in each of them. */
+  addProven(blocks: RangeSet): void {
+    if (this.inPlace && this.map.layers.length === this.header.copies) this.#proven = blocks;
+  }
+
   /** Of data blocks, those that were not found intact in every copy yet. */
   unproven(firstData: number, count: number): Iterable<Range> {
     return this.#proven.gaps(firstData, firstData + count);

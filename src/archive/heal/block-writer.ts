@@ -15,7 +15,7 @@ import {
 
 /** Most blocks that a worker frames at once: 2 MiB and what compression may add to it. */
 const windowBlocks = 544;
-const windowsInFlight = 4;
+const windowsInFlight = 3;
 
 export interface BlockWriterOptions {
   readonly workers: WorkerPool;

@@ -63,6 +63,12 @@ export class FarCopy {
     this.#file = file;
   }
 
+  /** Where in the file bytes of the run stand in this copy; undefined while they do not. */
+  offsetOf(offset: number, length: number): number | undefined {
+    if (this.#hasFailed || !this.#written.gaps(offset, offset + length).next().done) return undefined;
+    return farOffset + offset;
+  }
+
   /** Writes bytes that stand at `offset` of the run. What is left out stays for others to copy. */
   async write(bytes: Uint8Array, offset: number): Promise<void> {
     if (this.#hasFailed) return;

@@ -5,7 +5,7 @@ import { partialPath } from '../../disk/partial-path.ts';
 import { isSystemError } from '../../disk/system-error.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { storageErrorFrom, syncFolder } from '../durable-file.ts';
-import type { RandomAccess, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import type { RandomAccess, ReadBack, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
 import { fileRandomAccess } from './file-random-access.ts';
 import { PartialFile } from './partial-file.ts';
 import { Replication } from './replication.ts';
@@ -61,6 +61,10 @@ class LocalWriter implements StorageWriter {
       this.#throwIfStopped();
       await this.#file.append(bytes);
     });
+  }
+
+  get readBack(): ReadBack | undefined {
+    return this.#file.readBack;
   }
 
   async commit(check?: Check): Promise<StoredObject> {

@@ -1,5 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, statfs, unlink } from 'node:fs/promises';
+import type { ReadBack } from '../../archive/random-access.ts';
 import type { RangeSet } from '../../archive/range-set.ts';
 import { alignedMemory } from '../../archive/worker/aligned-memory.ts';
 import { directLength, openDirect, refusesDirectIo, worthwhileDirectLength } from '../../disk/direct-io.ts';
@@ -36,6 +37,8 @@ export class PartialFile {
   #unsyncedBytes = 0;
   #sync: Promise<void> | undefined;
   #farCopy: FarCopy | undefined;
+  /** From its start the run stands on the disk so far. */
+  #writtenBytes = 0;
   #wantsFarCopy: boolean;
   /** Kept for good: the kernel tells of a failed write-back only once, and a later sync would pass. */
   #failure: { readonly error: unknown } | undefined;
@@ -116,7 +119,26 @@ export class PartialFile {
     if (this.#stagedBytes > 0) await this.#writeStaged();
     const offset = this.#stagedOffset;
     this.#stagedOffset += bytes.length;
-    await this.#writeAppended(bytes, offset);
+    await Promise.all([this.#writing, this.#writeAppended(bytes, offset)]);
+    this.#throwFailure();
+    this.#writtenBytes = this.#stagedOffset;
+  }
+
+  /** Reads back what was appended, from the disk; undefined where that would only show what is in memory. */
+  get readBack(): ReadBack | undefined {
+    if (!this.#usesDirect) return undefined;
+    const writtenBytes = () => this.#writtenBytes;
+    return {
+      get writtenBytes() {
+        return writtenBytes();
+      },
+      read: async (copy, offset, into) => {
+        const place = copy === 0 ? offset : this.#farCopy?.offsetOf(offset, into.length);
+        if (place === undefined || copy > 1) return false;
+        await this.read(into, place);
+        return true;
+      },
+    };
   }
 
   async #writeAppended(bytes: Uint8Array, offset: number): Promise<void> {

@@ -1,0 +1,288 @@
+import { createHash } from 'node:crypto';
+import { HoldfastError } from '../errors.ts';
+import type { ArchiveIndex } from './archive-index.ts';
+import { segmentsInBatch, unknownDataBlocks } from './batch.ts';
+import type { IndexEntry } from './entry/entry.ts';
+import type { Header } from './header.ts';
+import { blockSizeBytes, Layout, payloadSizeBytes } from './heal/geometry.ts';
+import type { ReadBack } from './random-access.ts';
+import { RangeSet } from './range-set.ts';
+import { sealedOverheadBytes } from './seal/segment-cipher.ts';
+import { BufferPool } from './worker/buffer-pool.ts';
+import type { HashSpan } from './worker/protocol.ts';
+import type { WorkerPool } from './worker/worker-pool.ts';
+
+/** Batches that are read back at once, and batches that may wait for it before the writer does. */
+const batchesAtOnce = 2;
+const batchesWaiting = 6;
+
+/** Consecutive data segments as they were written. */
+export interface WrittenBatch {
+  readonly segments: readonly {
+    readonly number: number;
+    /** Where in the sealed stream. */
+    readonly offset: number;
+    readonly length: number;
+    readonly plainLength: number;
+  }[];
+  /** The parts of entries in the joined plain bytes. */
+  readonly spans: readonly HashSpan[];
+}
+
+interface FollowedEntry {
+  readonly hash: number;
+  /** Where its first byte is. */
+  readonly segment: number;
+  readonly offset: number;
+  sizeBytes: number;
+}
+
+function failed(what: string): HoldfastError {
+  return new HoldfastError('archive.verify_failed', {
+    message: `what was written does not read back as it was: ${what}`,
+  });
+}
+
+function segmentLine(segment: WrittenBatch['segments'][number]): string {
+  const { number, offset, length, plainLength } = segment;
+  return `${number} ${offset} ${length} ${plainLength}\n`;
+}
+
+function entryLine(sha256: string, entry: Omit<FollowedEntry, 'hash'>): string {
+  return `${sha256} ${entry.segment} ${entry.offset} ${entry.sizeBytes}\n`;
+}
+
+/**
+ * Reads what an {@link ArchiveWriter} writes back while it goes on: every block of every copy is checked, every segment opened, and every
+ * entry's SHA-256 compared with the one that was made of the source's bytes. What is left for the end is the index, which must
+ * say of each entry what was found here. Memory: `batchesAtOnce` batches, sealed for each copy and plain.
+ */
+export class WrittenCheck {
+  readonly #workers: WorkerPool;
+  readonly #copies: number;
+  readonly #layout: Layout;
+  readonly #raw: BufferPool;
+  readonly #plain: BufferPool;
+  #readBack: ReadBack;
+  readonly #waiting: WrittenBatch[] = [];
+  #underWay = 0;
+  #isPaused = false;
+  /** The end of the ordered stage: opened batches sent to be hashed. */
+  #order: Promise<void> = Promise.resolve();
+  #changed = Promise.withResolvers<void>();
+  #failure: { readonly error: unknown } | undefined;
+  /** Entries that have begun and not ended. */
+  readonly #entries = new Map<number, FollowedEntry>();
+  /** Digests, of the source's bytes or of what was read back, whose counterpart is not there yet. */
+  readonly #digests = new Map<number, string>();
+  /** What the index must say of the segments and of the entries. */
+  readonly #segmentRecord = createHash('sha256');
+  readonly #entryRecord = createHash('sha256');
+  /** Numbers of data blocks that are intact in every copy. */
+  readonly provenBlocks = new RangeSet();
+
+  constructor(options: { readonly workers: WorkerPool; readonly header: Header; readonly readBack: ReadBack }) {
+    const { workers, header } = options;
+    this.#workers = workers;
+    this.#copies = header.copies;
+    this.#readBack = options.readBack;
+    // Where data blocks lie does not depend on how many there will be.
+    this.#layout = new Layout(unknownDataBlocks, header);
+    const segments = segmentsInBatch(header);
+    const sealedBytes = segments * (header.segmentSizeBytes + sealedOverheadBytes);
+    const rawSizeBytes = (Math.ceil(sealedBytes / payloadSizeBytes) + 1) * blockSizeBytes;
+    const { memory } = workers;
+    this.#raw = new BufferPool({ count: batchesAtOnce * header.copies, memory, sizeBytes: rawSizeBytes });
+    this.#plain = new BufferPool({ count: batchesAtOnce, memory, sizeBytes: segments * header.segmentSizeBytes });
+  }
+
+  /** Takes a batch, in the order of the stream. */
+  add(batch: WrittenBatch): void {
+    for (const segment of batch.segments) this.#segmentRecord.update(segmentLine(segment));
+    this.#waiting.push(batch);
+    this.advance();
+  }
+
+  /** Takes the SHA-256 of the source's bytes of an entry. */
+  expect(entry: number, sha256: string): void {
+    this.#compare(entry, sha256);
+  }
+
+  /** Waits while much is written that was not read back. Throws `archive.verify_failed`, and what reading back threw. */
+  async room(): Promise<void> {
+    while (this.#failure === undefined && this.#isBehind()) await this.#changed.promise;
+    this.#throwFailure();
+  }
+
+  /** Begins to check what is written by now. */
+  advance(): void {
+    for (let batch = this.#waiting[0]; batch !== undefined; batch = this.#waiting[0]) {
+      if (this.#failure !== undefined || this.#isPaused || this.#underWay >= batchesAtOnce) return;
+      if (!this.#isWritten(batch)) return;
+      this.#waiting.shift();
+      this.#begin(batch);
+    }
+  }
+
+  /** Waits for what is under way, and begins nothing more: others use the workers. */
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    await this.#untilIdle();
+  }
+
+  /**
+   * Checks the rest, of a run that is complete, and that the index says what was found. Throws `archive.verify_failed`, and what reading
+   * back threw.
+   */
+  async finish(readBack: ReadBack, index: ArchiveIndex, entries: readonly IndexEntry[]): Promise<void> {
+    this.#readBack = readBack;
+    this.#isPaused = false;
+    this.advance();
+    await this.#untilIdle();
+    if (this.#waiting.length > 0 || this.#entries.size > 0 || this.#digests.size > 0) throw failed('bytes are missing');
+    const segmentRecord = createHash('sha256');
+    for (const { number, offset, length, maximumPlainBytes } of index.dataSegments()) {
+      segmentRecord.update(segmentLine({ number, offset, length, plainLength: maximumPlainBytes }));
+    }
+    const entryRecord = createHash('sha256');
+    for (const { sha256, sizeBytes, runs } of entries) {
+      const [run] = runs;
+      if (run !== undefined) entryRecord.update(entryLine(sha256, { ...run, sizeBytes }));
+      if (runs.length > 1 || (run?.length ?? 0) !== sizeBytes) throw failed('the index splits an entry');
+    }
+    const isSame =
+      segmentRecord.digest().equals(this.#segmentRecord.digest()) &&
+      entryRecord.digest().equals(this.#entryRecord.digest());
+    if (!isSame) throw failed('the index says something else');
+    this.#raw.close();
+    this.#plain.close();
+  }
+
+  #isWritten(batch: WrittenBatch): boolean {
+    const last = batch.segments.at(-1);
+    if (last === undefined) return true;
+    const lastData = Math.floor((last.offset + last.length - 1) / payloadSizeBytes);
+    return (this.#layout.dataPosition(lastData) + 1) * blockSizeBytes <= this.#readBack.writtenBytes;
+  }
+
+  #isBehind(): boolean {
+    const batch = this.#waiting[batchesWaiting];
+    return batch !== undefined && this.#isWritten(batch);
+  }
+
+  async #untilIdle(): Promise<void> {
+    while (this.#failure === undefined && this.#underWay > 0) await this.#changed.promise;
+    this.#throwFailure();
+  }
+
+  #begin(batch: WrittenBatch): void {
+    this.#underWay++;
+    const opening = this.#open(batch);
+    opening.catch(() => undefined);
+    const sent = this.#order.then(async () => ({ hashed: this.#hash(batch, await opening) }));
+    this.#order = sent.then(() => undefined);
+    const done = sent.then(({ hashed }) => hashed);
+    this.#order.catch(() => undefined);
+    done.then(
+      () => this.#change(),
+      (error: unknown) => {
+        this.#failure ??= { error };
+        this.#change();
+      },
+    );
+  }
+
+  /** One batch less is under way. */
+  #change(): void {
+    this.#underWay--;
+    this.advance();
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  /** The plain bytes of a batch, in lent memory; undefined where it has none. */
+  async #open(batch: WrittenBatch): Promise<Uint8Array | undefined> {
+    const [first] = batch.segments;
+    const last = batch.segments.at(-1);
+    if (first === undefined || last === undefined) return undefined;
+    const into = await this.#plain.acquire();
+    const buffers = await this.#raw.acquireSeveral(this.#copies);
+    const firstData = Math.floor(first.offset / payloadSizeBytes);
+    const count = Math.floor((last.offset + last.length - 1) / payloadSizeBytes) + 1 - firstData;
+    const read = await Promise.all(
+      buffers.map((buffer, copy) => this.#read(copy, firstData, buffer.subarray(0, count * blockSizeBytes))),
+    );
+    const layers = read.filter((layer) => layer !== undefined);
+    if (read[0] === undefined) throw failed(`segment ${first.number} cannot be read`);
+    const segments = batch.segments.map((segment) => {
+      return { ...segment, offset: segment.offset - firstData * payloadSizeBytes };
+    });
+    const task = { layers, checkBlocks: true, firstData, count, segments, into };
+    if (!(await this.#workers.run('open', task))) throw failed(`segment ${first.number} or one behind it differs`);
+    if (layers.length === this.#copies) this.provenBlocks.add(firstData, firstData + count);
+    for (const buffer of buffers) this.#raw.release(buffer);
+    return into;
+  }
+
+  /** Data blocks of a copy; undefined where it does not have them yet. */
+  async #read(copy: number, firstData: number, into: Uint8Array): Promise<Uint8Array | undefined> {
+    const count = into.length / blockSizeBytes;
+    for (let done = 0; done < count; ) {
+      const position = this.#layout.dataPosition(firstData + done);
+      let run = 1;
+      while (done + run < count && this.#layout.dataPosition(firstData + done + run) === position + run) run++;
+      const piece = into.subarray(done * blockSizeBytes, (done + run) * blockSizeBytes);
+      if (!(await this.#readBack.read(copy, position * blockSizeBytes, piece))) return undefined;
+      done += run;
+    }
+    return into;
+  }
+
+  async #hash(batch: WrittenBatch, plain: Uint8Array | undefined): Promise<void> {
+    const spans = batch.spans.map((span) => ({ ...span, entry: this.#entryOf(batch, span).hash }));
+    const ended = batch.spans.filter(({ last }) => last).map(({ entry }) => entry);
+    const bytes = plain ?? new Uint8Array(0);
+    const digests = await this.#workers.hash({ bytes, spans });
+    for (const [index, entry] of ended.entries()) {
+      const followed = this.#entries.get(entry);
+      const sha256 = digests[index]?.sha256;
+      if (followed === undefined || sha256 === undefined) throw failed('an entry ended twice');
+      this.#entries.delete(entry);
+      this.#entryRecord.update(entryLine(sha256, followed));
+      this.#compare(entry, sha256);
+    }
+    if (plain !== undefined) this.#plain.release(plain);
+  }
+
+  #entryOf(batch: WrittenBatch, span: HashSpan): FollowedEntry {
+    let entry = this.#entries.get(span.entry);
+    if (entry === undefined) {
+      let start = 0;
+      const segment = batch.segments.find(({ plainLength }) => {
+        start += plainLength;
+        return span.offset < start;
+      });
+      if (segment === undefined) throw failed('an entry begins nowhere');
+      const offset = span.offset - (start - segment.plainLength);
+      entry = { hash: this.#workers.newHash(), segment: segment.number, offset, sizeBytes: 0 };
+      this.#entries.set(span.entry, entry);
+    }
+    entry.sizeBytes += span.length;
+    return entry;
+  }
+
+  /** The second of the two digests of an entry must be the first. */
+  #compare(entry: number, sha256: string): void {
+    const other = this.#digests.get(entry);
+    if (other === undefined) {
+      this.#digests.set(entry, sha256);
+      return;
+    }
+    this.#digests.delete(entry);
+    if (other !== sha256) this.#failure ??= { error: failed('the SHA-256 of an entry differs') };
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+}
