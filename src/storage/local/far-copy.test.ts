@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { alignedMemory } from '../../archive/worker/aligned-memory.ts';
 import { SeededRandom } from '../../testing/seeded-random.ts';
+import type { StorageWriter } from '../storage.ts';
 import { FarCopy } from './far-copy.ts';
 import { LocalStorage } from './local-storage.ts';
 
@@ -106,6 +107,23 @@ test('a program that is not there gives no copy and changes nothing', async () =
   });
 });
 
+/** Reads a piece of what is written of each copy; gives how many further copies had it. */
+async function readSomeBack(writer: StorageWriter, run: Buffer, random: SeededRandom): Promise<number> {
+  const { readBack } = writer;
+  if (readBack === undefined || readBack.writtenBytes < mebibyte) return 0;
+  const into = alignedMemory(mebibyte);
+  // Near the end, which the further copies have, or anywhere.
+  const last = readBack.writtenBytes - mebibyte;
+  const offset = random.integer(2) === 0 ? last : block * random.integer(last / block + 1);
+  assert.equal(await readBack.read(0, offset, into), true);
+  assert.ok(run.subarray(offset, offset + mebibyte).equals(into));
+  into.fill(0);
+  assert.equal(await readBack.read(2, offset, into), false);
+  if (!(await readBack.read(1, offset, into))) return 0;
+  assert.ok(run.subarray(offset, offset + mebibyte).equals(into));
+  return 1;
+}
+
 test('two copies of large objects are alike, whatever way the second is made', async () => {
   const memory = alignedMemory(2 * mebibyte);
   for (const [sizeBytes, hasProgram] of [
@@ -120,6 +138,7 @@ test('two copies of large objects are alike, whatever way the second is made', a
     const writer = await new LocalStorage({ root }).writer('x', { copies: 2 });
     const path = process.env['PATH'];
     if (!hasProgram) process.env['PATH'] = folder;
+    let copiesRead = 0;
     try {
       const run = Buffer.alloc(sizeBytes);
       for (let offset = 0; offset < sizeBytes; ) {
@@ -131,7 +150,9 @@ test('two copies of large objects are alike, whatever way the second is made', a
         run.set(piece, offset);
         await writer.write(piece);
         offset += piece.length;
+        copiesRead += await readSomeBack(writer, run, random);
       }
+      if (canCollapse && hasProgram && sizeBytes > 20 * mebibyte) assert.ok(copiesRead > 0);
       let checked = false;
       await writer.commit(async (stored) => {
         const into = alignedMemory(mebibyte);

@@ -135,7 +135,7 @@ export class PartialFile {
       read: async (copy, offset, into) => {
         const place = copy === 0 ? offset : this.#farCopy?.offsetOf(offset, into.length);
         if (place === undefined || copy > 1) return false;
-        await this.read(into, place);
+        await onPath(this.path, () => this.read(into, place));
         return true;
       },
     };
