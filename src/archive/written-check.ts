@@ -13,8 +13,8 @@ import type { HashSpan } from './worker/protocol.ts';
 import type { WorkerPool } from './worker/worker-pool.ts';
 
 /** Batches that are read back at once, and batches that may wait for it before the writer does. */
-const batchesAtOnce = 2;
-const batchesWaiting = 6;
+const batchesAtOnce = 3;
+const batchesWaiting = 10;
 
 /** Consecutive data segments as they were written. */
 export interface WrittenBatch {
