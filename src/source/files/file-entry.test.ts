@@ -16,19 +16,29 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
+import { afterEach, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { alignedMemory } from '../../archive/worker/aligned-memory.ts';
-import { openDirect } from '../../disk/direct-io.ts';
+import { systemClock } from '../../clock.ts';
+import { PositionalFile } from '../../disk/positional-file.ts';
+import {
+  answerReads,
+  hasDirectIo,
+  pieceBytes,
+  type ReadOptions,
+  readEntry,
+  systemError,
+} from '../../testing/observed-reads.ts';
 import { SeededRandom } from '../../testing/seeded-random.ts';
 import type { EntryMetadata, SourceProblem } from '../source.ts';
+import { FileEntry } from './file-entry.ts';
 import { FilesSource } from './files-source.ts';
+import { ReadPath } from './read-path.ts';
 
 const mebibyte = 1024 * 1024;
-const pieceBytes = 2 * mebibyte;
 
 let folder: string;
 let path: string;
@@ -48,39 +58,28 @@ interface ReadFile {
   readonly problems: readonly SourceProblem[];
 }
 
-interface ReadOptions {
-  /** Memory for each piece; a whole aligned buffer unless set. */
-  readonly nextInto?: () => Uint8Array;
-  readonly onPiece?: (doneBytes: number) => void;
+/** What a source has learned that reads cold files. */
+function directPath(): ReadPath {
+  const readPath = new ReadPath();
+  while (!readPath.isDirect) readPath.note(pieceBytes, 1000);
+  return readPath;
 }
 
-/** Reads the file as the archive writer does: what is left of a buffer is offered until it is full. */
+/** Reads the file as the archive writer does, and directly where that can be done. */
 async function read(options: ReadOptions = {}): Promise<ReadFile> {
   const problems: SourceProblem[] = [];
-  const chunks: Buffer[] = [];
-  const counts: number[] = [];
-  const buffer = alignedMemory(pieceBytes);
-  let filledBytes = 0;
-  const rest = () => buffer.subarray(filledBytes);
   const context = { temporaryFolder: folder, report: (problem: SourceProblem) => void problems.push(problem) };
-  for await (const entry of new FilesSource({ path }).entries(context)) {
-    const bytes = entry.open?.(undefined);
-    assert.ok(bytes?.readInto);
-    for (let doneBytes = 0; ; ) {
-      const into = (options.nextInto ?? rest)();
-      const count: number = await bytes.readInto(into);
-      assert.ok(count <= into.length);
-      if (count === 0) break;
-      counts.push(count);
-      chunks.push(Buffer.from(into.subarray(0, count)));
-      filledBytes = (filledBytes + count) % pieceBytes;
-      doneBytes += count;
-      options.onPiece?.(doneBytes);
-    }
-    assert.equal(await bytes.readInto(rest()), 0, 'the end stays the end');
-    return { bytes: Buffer.concat(chunks), counts, metadata: entry.metadata, problems };
+  const file = new PositionalFile(await open(path));
+  try {
+    await file.openDirect(constants.O_RDONLY);
+    const stats = await file.handle.stat({ bigint: true });
+    const choice = { readPath: directPath(), clock: systemClock };
+    const entry = new FileEntry({ path: 'files/file', file, stats, context, ...choice });
+    const { bytes, counts } = await readEntry(entry, options);
+    return { bytes, counts, metadata: entry.metadata, problems };
+  } finally {
+    await file.close();
   }
-  throw new assert.AssertionError({ message: 'the source has no entry' });
 }
 
 async function readBothWays(options: ReadOptions & { before?: () => void } = {}): Promise<readonly ReadFile[]> {
@@ -93,18 +92,6 @@ async function readBothWays(options: ReadOptions & { before?: () => void } = {})
   return results;
 }
 
-/** Whether the temporary folder has direct I/O. Linux in CI has to: there a test that is left out is a failure. */
-async function hasDirectIo(t: TestContext): Promise<boolean> {
-  const handle = await open(join(folder, 'probe'), 'w+');
-  const direct = await openDirect(handle, 0);
-  await Promise.all([handle.close(), direct?.close()]);
-  rmSync(join(folder, 'probe'));
-  if (direct !== undefined) return true;
-  assert.ok(!process.env['CI'] || process.platform !== 'linux', 'this test has to run in CI');
-  t.skip('this file system has no direct I/O');
-  return false;
-}
-
 /** How many handles are open on the file. */
 function handleCount(): number {
   return readdirSync('/proc/self/fd').filter((fd) => {
@@ -115,32 +102,6 @@ function handleCount(): number {
       return false;
     }
   }).length;
-}
-
-function isOpenDirect(fd: number): boolean {
-  if (process.platform !== 'linux') return false;
-  const flags = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '';
-  return (Number.parseInt(flags, 8) & constants.O_DIRECT) !== 0;
-}
-
-type Answer = (isDirect: boolean, offset: number) => Error | number | undefined;
-
-/** Lets `answer` decide what a read gives: an error, so many bytes at most, or what it gives anyway. */
-async function answerReads(t: TestContext, answer: Answer): Promise<void> {
-  const handle = await open(folder);
-  const prototype: FileHandle = Object.getPrototypeOf(handle);
-  await handle.close();
-  const original = prototype.read as (...given: unknown[]) => Promise<unknown>;
-  t.mock.method(prototype, 'read', function read(this: FileHandle, ...given: unknown[]) {
-    const [into, start, length, offset] = given as [Uint8Array, number, number, number];
-    const answered = answer(isOpenDirect(this.fd), offset);
-    if (answered instanceof Error) return Promise.reject(answered);
-    return original.call(this, into, start, Math.min(answered ?? length, length), offset);
-  });
-}
-
-function systemError(code: string): Error {
-  return Object.assign(new Error(`${code}: it fails, read`), { code, syscall: 'read' });
 }
 
 describe('a file read into memory', () => {
@@ -248,27 +209,32 @@ describe('a file that changes while it is read into memory', () => {
 });
 
 describe('direct reads of a file', () => {
-  it('are made of 2 MiB and more, with a second handle that is closed with the entry', async (t) => {
-    if (!(await hasDirectIo(t))) return;
-    for (const [sizeBytes, expected] of [
-      [pieceBytes - 1, 1],
-      [pieceBytes, 2],
-    ] as const) {
-      writeFileSync(path, Buffer.alloc(sizeBytes));
+  it('need a second handle, which files of 2 MiB and more have until the entry is done with', async (t) => {
+    if (!(await hasDirectIo(t, folder))) return;
+    const context = { temporaryFolder: folder, report: () => {} };
+    const countOpen = async (isDrained: boolean) => {
       let count = 0;
-      await read({ onPiece: () => (count = handleCount()) });
-      assert.equal(count, expected);
+      for await (const entry of new FilesSource({ path }).entries(context)) {
+        count = handleCount();
+        if (!isDrained) break;
+        await readEntry(entry);
+      }
       assert.equal(handleCount(), 0);
-      const context = { temporaryFolder: folder, report: () => {} };
-      for await (const _ of new FilesSource({ path }).entries(context)) break;
-      assert.equal(handleCount(), 0, 'an entry that is given up');
+      return count;
+    };
+    for (const isDrained of [true, false]) {
+      writeFileSync(path, Buffer.alloc(pieceBytes - 1));
+      assert.equal(await countOpen(isDrained), 1);
+      writeFileSync(path, Buffer.alloc(pieceBytes));
+      assert.equal(await countOpen(isDrained), 2);
+      process.env['HOLDFAST_DIRECT_IO'] = '0';
+      assert.equal(await countOpen(isDrained), 1);
+      delete process.env['HOLDFAST_DIRECT_IO'];
     }
-    process.env['HOLDFAST_DIRECT_IO'] = '0';
-    await read({ onPiece: () => assert.equal(handleCount(), 1) });
   });
 
   it('are made of all but the end', async (t) => {
-    if (!(await hasDirectIo(t))) return;
+    if (!(await hasDirectIo(t, folder))) return;
     const ways: boolean[] = [];
     await answerReads(t, (isDirect) => void ways.push(isDirect));
     const ends = [
@@ -285,7 +251,7 @@ describe('direct reads of a file', () => {
   });
 
   it('are not made into memory that is not aligned, and again into such that is', async (t) => {
-    if (!(await hasDirectIo(t))) return;
+    if (!(await hasDirectIo(t, folder))) return;
     writeFileSync(path, Buffer.alloc(2 * pieceBytes));
     const memory = alignedMemory(pieceBytes);
     const views = [memory.subarray(1, 1 + mebibyte), memory];
@@ -296,7 +262,7 @@ describe('direct reads of a file', () => {
   });
 
   it('that are refused are made through the page cache', async (t) => {
-    if (!(await hasDirectIo(t))) return;
+    if (!(await hasDirectIo(t, folder))) return;
     const expected = Buffer.from(new SeededRandom(10).bytes(2 * pieceBytes));
     writeFileSync(path, expected);
     const ways: boolean[] = [];

@@ -1,10 +1,12 @@
 import type { BigIntStats } from 'node:fs';
+import type { Clock } from '../../clock.ts';
 import type { PositionalFile } from '../../disk/positional-file.ts';
 import { throwIfAborted } from '../../errors.ts';
 import { ReadableBytes } from '../readable-bytes.ts';
 import type { EntryBytes, EntryMetadata, SourceContext, SourceEntry } from '../source.ts';
 import { systemCode, systemReason } from '../system-error.ts';
 import { fileMetadata } from './file-metadata.ts';
+import type { ReadPath } from './read-path.ts';
 
 /** A disk that cannot even tell the file's state gives no proof that it stayed as it was. */
 function systemCodeOnly(error: unknown): undefined {
@@ -20,6 +22,9 @@ export interface FileEntryOptions {
   /** As they were when it was opened. */
   readonly stats: BigIntStats;
   readonly context: SourceContext;
+  /** Decides how the file is read where it is open for direct I/O; shared by the files of a source. */
+  readonly readPath: ReadPath;
+  readonly clock: Clock;
   /** What a root says beside the rest. */
   readonly extraMetadata?: EntryMetadata;
 }
@@ -65,11 +70,17 @@ export class FileEntry implements SourceEntry {
   }
 
   async #read(into: Uint8Array, offset: number): Promise<number> {
-    const { file } = this.#options;
+    const { file, readPath, clock } = this.#options;
+    if (!file.isOpenDirect) return await file.readThroughCache(into, offset);
+    if (!readPath.isDirect) {
+      const startMs = clock.monotonicMs();
+      const length = await file.readThroughCache(into, offset);
+      readPath.note(length, clock.monotonicMs() - startMs);
+      return length;
+    }
     try {
       return await file.read(into, offset);
-    } catch (error) {
-      if (!file.isOpenDirect) throw error;
+    } catch {
       // A direct read fails as a whole: through the page cache come the bytes before the bad place, and then the error again.
       return await file.readThroughCache(into, offset);
     }

@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { type Clock, systemClock } from '../../clock.ts';
 import { PositionalFile } from '../../disk/positional-file.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { joinBytes } from '../safe-path.ts';
@@ -10,13 +11,14 @@ import { sourceError, systemCode, systemReason } from '../system-error.ts';
 import { estimateSize } from './estimate-size.ts';
 import { FileEntry } from './file-entry.ts';
 import { entryPath, fileMetadata, symlinkMetadata } from './file-metadata.ts';
+import { ReadPath } from './read-path.ts';
 
 /** O_NONBLOCK: what was a file a moment ago may be a FIFO now, and must not hold the run up. Windows has neither flag. */
 const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /**
- * From this size on a file is read past the page cache, so that a backup does not push out of it what applications use. It is the size
- * of the pieces in which the archive writer asks for a large file.
+ * From this size on a file that is not in the page cache is read past it, so that a backup does not push out of it what applications
+ * use. It is the size of the pieces in which the archive writer asks for a large file.
  */
 const leastDirectSizeBytes = 2 * 1024 * 1024;
 
@@ -28,6 +30,8 @@ export interface FilesSourceOptions {
   readonly name?: string;
   /** Leaves out what it answers true to, with all that is below. */
   readonly exclude?: (absolutePath: string) => boolean;
+  /** Tells how fast large files come; the system's unless set. */
+  readonly clock?: Clock;
 }
 
 /** A place in the tree: where it is on the disk and what it is called in the archive, both as bytes. */
@@ -53,11 +57,14 @@ export class FilesSource implements Source {
   readonly name: string;
   readonly #path: string;
   readonly #exclude: (absolutePath: string) => boolean;
+  readonly #clock: Clock;
+  readonly #readPath = new ReadPath();
 
   constructor(options: FilesSourceOptions) {
     this.#path = resolve(options.path);
     this.name = options.name ?? (basename(this.#path) || 'root');
     this.#exclude = options.exclude ?? (() => false);
+    this.#clock = options.clock ?? systemClock;
     if (this.name === '' || this.name === '.' || this.name === '..' || /[/\0]/.test(this.name)) {
       throw new HoldfastError('usage.invalid', {
         message: `${JSON.stringify(this.name)} is not a name for a tree of files`,
@@ -143,12 +150,17 @@ export class FilesSource implements Source {
         });
         return;
       }
-      if (stats.size >= leastDirectSizeBytes) await file.openDirect(constants.O_RDONLY);
+      if (stats.size >= leastDirectSizeBytes) {
+        await file.openDirect(constants.O_RDONLY);
+        this.#readPath.beginFile();
+      }
       yield new FileEntry({
         ...entryPath(place.archive),
         file,
         stats,
         context,
+        readPath: this.#readPath,
+        clock: this.#clock,
         extraMetadata,
       });
     } finally {
