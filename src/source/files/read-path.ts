@@ -11,10 +11,11 @@ const filesUntilRetry = 16;
  * the time that pieces take has to: what is cached is read three times as fast through the cache, what is not three times as fast past
  * it, and with a tenth of the CPU time.
  *
- * One slow piece proves nothing, nor does a mean: while a backup keeps all processors busy, a quarter of the pieces that are cached come at
- * less than 600 MB/s, and single ones at 35. Six in a row at less than 500 MB/s came in no backup of 1 GiB of cached files, and in every one
- * of cold files, after 12 MiB at the earliest and 212 MiB at the latest. Files follow each other in their state, so what was learned holds
- * for the next file; every 16th tries the cache again, and leaves it after two slow pieces unless a fast one comes first.
+ * One slow piece proves nothing, nor does a mean: while backups keep all processors busy, a quarter of the pieces that are cached come at
+ * less than 600 MB/s, and single ones at 35. Six in a row at less than 500 MB/s came in 1 of 13 backups of 1 GiB of cached files, near
+ * its end, and in all of 17 of cold files, after 12 MiB at the earliest and 214 MiB at the latest. The files of a source are mostly alike, so
+ * what was learned holds for the next file; every 16th tries the cache again, and leaves it after two slow pieces unless a fast one
+ * comes first.
  */
 export class ReadPath {
   #isDirect = false;
