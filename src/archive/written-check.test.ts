@@ -100,7 +100,8 @@ test('what is written right passes, in any shape, and all its blocks are proven'
       const header = sampleHeader(1, { ...changes, segmentSizeBytes, dataBlocks, copies });
       const { check } = await writeChecked(header, entriesOf(sizes));
       const isEmpty = sizes.every((one) => one === 0);
-      assert.equal([...check.provenBlocks.gaps(0, 1)].length, isEmpty ? 1 : 0);
+      // Of a third copy nothing is known before the end.
+      assert.equal([...check.provenBlocks.gaps(0, 1)].length, isEmpty || copies > 2 ? 1 : 0);
     },
   );
   await fc.assert(property, { seed: 1, numRuns: 40 });

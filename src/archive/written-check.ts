@@ -15,6 +15,8 @@ import type { WorkerPool } from './worker/worker-pool.ts';
 /** Batches that are read back at once, and batches that may wait for it before the writer does. */
 const batchesAtOnce = 3;
 const batchesWaiting = 10;
+/** Copies that are read back while they are made; further ones are read at the end. It bounds the memory. */
+const maximumCopies = 2;
 
 /** Consecutive data segments as they were written. */
 export interface WrittenBatch {
@@ -60,6 +62,7 @@ function entryLine(sha256: string, entry: Omit<FollowedEntry, 'hash'>): string {
 export class WrittenCheck {
   readonly #workers: WorkerPool;
   readonly #copies: number;
+  readonly #copiesRead: number;
   readonly #layout: Layout;
   readonly #raw: BufferPool;
   readonly #plain: BufferPool;
@@ -92,7 +95,8 @@ export class WrittenCheck {
     const sealedBytes = segments * (header.segmentSizeBytes + sealedOverheadBytes);
     const rawSizeBytes = (Math.ceil(sealedBytes / payloadSizeBytes) + 1) * blockSizeBytes;
     const { memory } = workers;
-    this.#raw = new BufferPool({ count: batchesAtOnce * header.copies, memory, sizeBytes: rawSizeBytes });
+    this.#copiesRead = Math.min(header.copies, maximumCopies);
+    this.#raw = new BufferPool({ count: batchesAtOnce * this.#copiesRead, memory, sizeBytes: rawSizeBytes });
     this.#plain = new BufferPool({ count: batchesAtOnce, memory, sizeBytes: segments * header.segmentSizeBytes });
   }
 
@@ -206,7 +210,7 @@ export class WrittenCheck {
     const last = batch.segments.at(-1);
     if (first === undefined || last === undefined) return undefined;
     const into = await this.#plain.acquire();
-    const buffers = await this.#raw.acquireSeveral(this.#copies);
+    const buffers = await this.#raw.acquireSeveral(this.#copiesRead);
     const firstData = Math.floor(first.offset / payloadSizeBytes);
     const count = Math.floor((last.offset + last.length - 1) / payloadSizeBytes) + 1 - firstData;
     const read = await Promise.all(
