@@ -13,6 +13,11 @@ export interface RandomAccess {
 export interface ReadBack {
   /** Bytes of the run, from its start, that are written. */
   readonly writtenBytes: number;
+  /**
+   * Whether every copy that was read is still what the object holds: false once a further copy was given up, to be made anew from the
+   * first one.
+   */
+  readonly isKept: boolean;
   /** Fills `into` from a copy; false where the copy does not have all of it. */
   read(copy: number, offset: number, into: Uint8Array): Promise<boolean>;
 }

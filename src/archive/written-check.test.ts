@@ -27,6 +27,7 @@ class Written implements ReadBack {
   flip: { readonly copy: number; readonly offset: number } | undefined;
   /** From here on copies but the first have nothing. */
   missingFrom = Number.POSITIVE_INFINITY;
+  isKept = true;
   reads = 0;
 
   constructor(capacity: number) {
@@ -156,6 +157,14 @@ test('blocks that a copy lacks are not proven, and the rest is', async () => {
   });
   assert.deepEqual([...check.provenBlocks.gaps(0, 400)], []);
   assert.ok([...check.provenBlocks.gaps(0, 1200)].length > 0);
+});
+
+test('nothing is proven once a copy that was read was given up', async () => {
+  const header = sampleHeader(5, { ...changes, codec: 'none' });
+  const { check, written } = await writeChecked(header, entriesOf([5_000_000]));
+  assert.deepEqual([...check.provenBlocks.gaps(0, 1200)], []);
+  written.isKept = false;
+  assert.deepEqual([...check.provenBlocks.gaps(0, 1200)], [{ start: 0, end: 1200 }]);
 });
 
 test('an index that says something else fails the run', async () => {

@@ -66,6 +66,8 @@ export class WrittenCheck {
   readonly #layout: Layout;
   readonly #raw: BufferPool;
   readonly #plain: BufferPool;
+  /** Where the run is read while it is written. */
+  readonly #early: ReadBack;
   #readBack: ReadBack;
   readonly #waiting: WrittenBatch[] = [];
   #underWay = 0;
@@ -81,13 +83,13 @@ export class WrittenCheck {
   /** What the index must say of the segments and of the entries. */
   readonly #segmentRecord = createHash('sha256');
   readonly #entryRecord = createHash('sha256');
-  /** Numbers of data blocks that are intact in every copy. */
-  readonly provenBlocks = new RangeSet();
+  readonly #proven = new RangeSet();
 
   constructor(options: { readonly workers: WorkerPool; readonly header: Header; readonly readBack: ReadBack }) {
     const { workers, header } = options;
     this.#workers = workers;
     this.#copies = header.copies;
+    this.#early = options.readBack;
     this.#readBack = options.readBack;
     // Where data blocks lie does not depend on how many there will be.
     this.#layout = new Layout(unknownDataBlocks, header);
@@ -98,6 +100,11 @@ export class WrittenCheck {
     this.#copiesRead = Math.min(header.copies, maximumCopies);
     this.#raw = new BufferPool({ count: batchesAtOnce * this.#copiesRead, memory, sizeBytes: rawSizeBytes });
     this.#plain = new BufferPool({ count: batchesAtOnce, memory, sizeBytes: segments * header.segmentSizeBytes });
+  }
+
+  /** Numbers of data blocks that are intact in every copy: none where a copy is another one by now than the one that was read. */
+  get provenBlocks(): RangeSet {
+    return this.#early.isKept ? this.#proven : new RangeSet();
   }
 
   /** Takes a batch, in the order of the stream. */
@@ -223,7 +230,7 @@ export class WrittenCheck {
     });
     const task = { layers, checkBlocks: true, firstData, count, segments, into };
     if (!(await this.#workers.run('open', task))) throw failed(`segment ${first.number} or one behind it differs`);
-    if (layers.length === this.#copies) this.provenBlocks.add(firstData, firstData + count);
+    if (layers.length === this.#copies) this.#proven.add(firstData, firstData + count);
     for (const buffer of buffers) this.#raw.release(buffer);
     return into;
   }

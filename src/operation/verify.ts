@@ -109,6 +109,7 @@ function readBackOf(source: RandomAccess | undefined, copies: number): ReadBack 
   const writtenBytes = source.sizeBytes / copies;
   return {
     writtenBytes,
+    isKept: true,
     read: async (copy, offset, into) => (await source.read(copy * writtenBytes + offset, into)) === into.length,
   };
 }

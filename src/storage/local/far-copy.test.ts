@@ -58,6 +58,7 @@ test('what was written far away stands behind the run, whose own bytes stay', as
       for (let at = startBlocks * block; at < run.length; at += block)
         await copy.write(run.subarray(at, at + block), at);
       const made = await copy.join(run.length);
+      assert.ok(copy.isKept);
       assert.deepEqual(
         [...made.gaps(0, run.length)],
         startBlocks === 0 ? [] : [{ start: 0, end: startBlocks * block }],
@@ -86,7 +87,9 @@ test('a copy that failed, or has no place, leaves a file that ends with the run'
       const run = Buffer.alloc(runBytes, 7);
       await handle.write(run, 0, run.length, 0);
       await copy?.write(run.subarray(block), block);
+      assert.equal(copy?.isKept, !fails);
       const made = await copy?.join(runBytes);
+      assert.equal(copy?.isKept, false);
       assert.deepEqual([...(made?.gaps(0, runBytes) ?? [])], [{ start: 0, end: runBytes }]);
       assert.ok((await readFile(join(folder, 'file'))).equals(run));
     });

@@ -39,7 +39,7 @@ export class FarCopy {
   readonly #file: FarCopyFile;
   /** In the run: what the copy has. */
   readonly #written = new RangeSet();
-  #hasFailed = false;
+  #isGivenUp = false;
 
   /** Undefined where the file system cannot take a hole out of a file. */
   static async begin(file: FarCopyFile): Promise<FarCopy | undefined> {
@@ -63,20 +63,25 @@ export class FarCopy {
     this.#file = file;
   }
 
+  /** Whether what was written here is, or will be, the second copy. */
+  get isKept(): boolean {
+    return !this.#isGivenUp;
+  }
+
   /** Where in the file bytes of the run stand in this copy; undefined while they do not. */
   offsetOf(offset: number, length: number): number | undefined {
-    if (this.#hasFailed || !this.#written.gaps(offset, offset + length).next().done) return undefined;
+    if (this.#isGivenUp || !this.#written.gaps(offset, offset + length).next().done) return undefined;
     return farOffset + offset;
   }
 
   /** Writes bytes that stand at `offset` of the run. What is left out stays for others to copy. */
   async write(bytes: Uint8Array, offset: number): Promise<void> {
-    if (this.#hasFailed) return;
+    if (this.#isGivenUp) return;
     try {
       await this.#file.write(bytes, farOffset + offset);
       this.#written.add(offset, offset + bytes.length);
     } catch {
-      this.#hasFailed = true;
+      this.#isGivenUp = true;
     }
   }
 
@@ -86,8 +91,9 @@ export class FarCopy {
    */
   async join(runBytes: number): Promise<RangeSet> {
     const { handle } = this.#file;
-    const isThere = !this.#hasFailed && runBytes % blockBytes === 0;
-    if (isThere && (await collapseRange(handle, runBytes, farOffset - runBytes))) return this.#written;
+    const canJoin = !this.#isGivenUp && runBytes % blockBytes === 0;
+    if (canJoin && (await collapseRange(handle, runBytes, farOffset - runBytes))) return this.#written;
+    this.#isGivenUp = true;
     await handle.truncate(runBytes);
     return new RangeSet();
   }

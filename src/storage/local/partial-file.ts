@@ -128,9 +128,13 @@ export class PartialFile {
   get readBack(): ReadBack | undefined {
     if (!this.#usesDirect) return undefined;
     const writtenBytes = () => this.#writtenBytes;
+    const isKept = () => this.#farCopy?.isKept ?? true;
     return {
       get writtenBytes() {
         return writtenBytes();
+      },
+      get isKept() {
+        return isKept();
       },
       read: async (copy, offset, into) => {
         const place = copy === 0 ? offset : this.#farCopy?.offsetOf(offset, into.length);
@@ -174,7 +178,14 @@ export class PartialFile {
     await this.#writing;
     this.#throwFailure();
     const bytes = this.#staging[this.#current].subarray(0, this.#stagedBytes);
-    this.#writing = this.#writeAppended(bytes, this.#stagedOffset).catch((error: unknown) => this.#fail(error));
+    const offset = this.#stagedOffset;
+    // What stands before was written before: one staged piece is under way at a time, and none beside it.
+    this.#writing = this.#writeAppended(bytes, offset).then(
+      () => {
+        this.#writtenBytes = Math.max(this.#writtenBytes, offset + bytes.length);
+      },
+      (error: unknown) => this.#fail(error),
+    );
     this.#stagedOffset += this.#stagedBytes;
     this.#stagedBytes = 0;
     this.#current = this.#current === 0 ? 1 : 0;
