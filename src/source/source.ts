@@ -3,8 +3,21 @@ import type { EntryMetadata, JsonValue } from '../archive/json.ts';
 
 export type { EntryBytes, EntryMetadata, JsonValue };
 
-/** Kinds of entries, see `docs/format.md` section 6. */
-export type EntryKind = 'directory' | 'file' | 'symlink' | 'sqlite';
+/**
+ * Kinds of entries, see `docs/format.md` section 6. Of a database server: `schema` (statements), `table` (rows), `large-objects`, `roles`,
+ * `dump` (what the engine's own tool wrote); of a command: `stream`.
+ */
+export type EntryKind =
+  | 'directory'
+  | 'file'
+  | 'symlink'
+  | 'sqlite'
+  | 'schema'
+  | 'table'
+  | 'large-objects'
+  | 'roles'
+  | 'dump'
+  | 'stream';
 
 /** One named stream of a source. */
 export interface SourceEntry {
@@ -42,10 +55,23 @@ export interface SourceContext {
   readonly temporaryFolder: string;
 }
 
+/** A table, as the engine lists it before it is read. */
+export interface TableDescription {
+  /** With its schema where the engine has such: `public.invoice`. */
+  readonly name: string;
+  /** The engine's estimate; absent where it has none. */
+  readonly expectedRows?: number;
+  readonly expectedSizeBytes: number;
+}
+
 /** What a source is, before it is read. */
 export interface SourceDescription {
-  /** `sqlite` or `files`. */
+  /** `sqlite`, `postgres`, `mysql`, `mariadb`, `command` or `files`. */
   readonly type: string;
+  /** The server's version, as `15.8`; absent for what has no server. */
+  readonly version?: string;
+  /** Absent for what has no tables. */
+  readonly tables?: readonly TableDescription[];
   /** For people: the path or the URL without secrets. */
   readonly label: string;
   /** Bytes expected; 0 where it is not known. */
@@ -59,9 +85,14 @@ export interface SourceDescription {
 export interface Source {
   /** The name under `databases/` or `files/`: not empty, no `/`. */
   readonly name: string;
+  /** How many of its entries may be open at once; 1 unless set. */
+  readonly parallelEntries?: number;
   /** Checks that the source is there and can be read, without reading it. Throws `source.not_found`, `source.unreadable`. May be repeated. */
   describe(context: SourceContext): Promise<SourceDescription>;
-  /** Its entries in the order in which they are read; an entry is drained before the next is asked for. */
+  /**
+   * Its entries in the order in which they are begun; at most `parallelEntries` of them are open at once. What all of them show is one
+   * moment: for a server, one snapshot, which is taken when the first entry is asked for.
+   */
   entries(context: SourceContext): AsyncIterable<SourceEntry>;
   /** Frees what it holds, temporary files included. May be repeated. */
   close(): Promise<void>;

@@ -23,6 +23,10 @@ export interface TargetChange {
  * After a crash before `commit` the target is as it was; what was staged is found and removed by the next restore there.
  */
 export interface RestoreTarget {
+  /** How many entries of a phase `stage` may be called for at once; 1 unless set. */
+  readonly parallelEntries?: number;
+  /** Entries of a lower phase are staged, all of them, before those of a higher one; 0 unless set. */
+  phaseOf?(entry: RestorableEntry): number;
   /**
    * What `commit` will do with these entries. Writes nothing. Throws `target.exists` (something is there, and replacing is not
    * allowed), `target.unsafe` (a path that would leave the root), `target.busy`.
