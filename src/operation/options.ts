@@ -2,6 +2,7 @@ import type { Codec } from '../archive/header.ts';
 import type { Clock } from '../clock.ts';
 import type { Random } from '../random.ts';
 import type { Secret } from '../secret.ts';
+import type { RestoreMode } from '../source/database-options.ts';
 import type { EntryMetadata, Source, SourceProblem } from '../source/source.ts';
 import type { RandomAccess, Storage } from '../storage/storage.ts';
 
@@ -171,9 +172,14 @@ export interface RestoreOptions extends RunOptions {
   /** Further replicas to heal from. */
   readonly from?: readonly ArchiveLocation[];
   /**
-   * Where databases go: one URL (`sqlite:copy.db`) for an archive with one database, or `name=url` for each. The place it came from unless set.
+   * Where databases go: one URL (`sqlite:copy.db`) for an archive with one database, or `name=url` for each. The place it came from unless set;
+   * a database of a server needs one.
    */
   readonly to?: readonly string[];
+  /** How a database of a server takes the place of what is there; decided by what is restored unless set. */
+  readonly mode?: RestoreMode;
+  /** Connections that write to a server; 2 unless set. */
+  readonly connections?: number;
   /** Where trees of files go: under it, a folder with each root's name. The places they came from unless set. */
   readonly filesTo?: string;
   /** Globs on entry paths; an entry that matches one is restored. */
@@ -192,7 +198,8 @@ export interface RestoreOptions extends RunOptions {
 /** One thing that a restore did, or in a dry run would do. */
 export interface RestoreAction {
   readonly target: string;
-  readonly kind: 'sqlite' | 'files';
+  /** `files`, or the kind of database: `sqlite`. */
+  readonly kind: string;
   readonly action: 'create' | 'replace' | 'merge';
   readonly entryCount: number;
   readonly sizeBytes: number;

@@ -100,7 +100,7 @@ interface Attempt {
 /** Restores all chosen entries but those that are lost, or nothing and leaves nothing. */
 async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): Promise<RestoreAction[]> {
   const { reader, all, chosen, options, meter } = attempt;
-  const groups = makeTargets(all, chosen, options, lost);
+  const groups = await makeTargets({ all, entries: chosen, lost }, options);
   try {
     for (const group of groups) await group.target.plan(group.entries);
     await stageAll(reader, groups, meter);
@@ -136,7 +136,7 @@ async function restore(reader: ArchiveReader, options: RestoreOptions): Promise<
   });
   if (dryRun) {
     const planned: RestoreAction[] = [];
-    for (const group of makeTargets(all, chosen, options)) {
+    for (const group of await makeTargets({ all, entries: chosen }, options)) {
       planned.push(action(group, await group.target.plan(group.entries), group.entries));
     }
     return report(planned, chosen, []);

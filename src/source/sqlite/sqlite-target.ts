@@ -1,20 +1,18 @@
 import type { Stats } from 'node:fs';
-import { type FileHandle, link, mkdir, open, realpath, rename, rm, utimes } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm, utimes } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type Clock, systemClock } from '../../clock.ts';
-import { syncFolder } from '../../disk/sync-folder.ts';
 import { HoldfastError } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
 import type { JsonValue } from '../source.ts';
 import { heartbeatMs, partialPath, removeStalePartials, statsIfThere, undoPath } from '../staging.ts';
-import { systemCode, targetError } from '../system-error.ts';
+import { targetError } from '../system-error.ts';
 import type { RestorableEntry, RestoreTarget, TargetChange } from '../target.ts';
 import { foldJournals, probeUse } from './fold-journals.ts';
 import { inspectDatabase } from './inspect.ts';
+import { realPlace } from './real-place.ts';
 import { sqliteResultCode } from './sqlite-error.ts';
-
-/** Files that SQLite keeps beside a database, and would apply to whatever stands under its name. */
-const sidecars = ['-wal', '-shm', '-journal'] as const;
+import { sidecars, swapDatabase } from './swap-database.ts';
 
 /** Where a database goes. */
 export interface SqliteTargetOptions {
@@ -57,7 +55,7 @@ export class SqliteTarget implements RestoreTarget {
         context: { paths: entries.map(({ path }) => path).slice(0, 3) },
       });
     }
-    const place = await this.#place();
+    const place = await realPlace(this.#path);
     const found = await this.#whatIsThere(place);
     if (found.length === 0) return { target: this.#path, action: 'create' };
     if (!this.#overwrite) {
@@ -73,7 +71,7 @@ export class SqliteTarget implements RestoreTarget {
         message: `${this.#path} takes exactly one entry of the kind sqlite`,
       });
     }
-    const place = await this.#place();
+    const place = await realPlace(this.#path);
     try {
       await mkdir(dirname(place), { recursive: true });
       await removeStalePartials(place, this.#clock);
@@ -105,7 +103,7 @@ export class SqliteTarget implements RestoreTarget {
       const old = await statsIfThere(staged.place);
       await this.#dress(staged.path, old);
       if (old !== undefined) foldJournals(staged.place);
-      const undo = await this.#swap(staged, old !== undefined);
+      const undo = await swapDatabase({ ...staged, replaces: old !== undefined, keepUndo: this.#keepUndo });
       this.#staged = undefined;
       if (found.length === 0) return { target: this.#path, action: 'create' };
       return { target: this.#path, action: 'replace', ...(undo ? { undo: staged.undo } : {}) };
@@ -118,21 +116,6 @@ export class SqliteTarget implements RestoreTarget {
     if (this.#staged === undefined) return;
     await rm(this.#staged.path, { force: true });
     this.#staged = undefined;
-  }
-
-  /** The file that the path means: where it is a link, what it leads to, so that the link stays. */
-  async #place(): Promise<string> {
-    try {
-      return await realpath(this.#path);
-    } catch (error) {
-      const stats = systemCode(error) === 'ENOENT' ? await statsIfThere(this.#path) : undefined;
-      if (systemCode(error) !== 'ENOENT') throw targetError(error, this.#path);
-      if (stats === undefined) return this.#path;
-      throw new HoldfastError('target.exists', {
-        message: `${this.#path} is a link to what is not there`,
-        cause: error,
-      });
-    }
   }
 
   async #undoFor(place: string): Promise<string> {
@@ -213,42 +196,6 @@ export class SqliteTarget implements RestoreTarget {
     } finally {
       await handle.close();
     }
-  }
-
-  /**
-   * Puts the staged file in place. Files beside the old one go first, since SQLite would apply them to the new one; the old
-   * one gets a second name, so that at no moment the name is empty. Returns whether something was kept.
-   */
-  async #swap(staged: { path: string; place: string; undo: string }, replaces: boolean): Promise<boolean> {
-    const { path, place, undo } = staged;
-    const moved: string[] = [];
-    try {
-      for (const suffix of sidecars) {
-        if ((await statsIfThere(`${place}${suffix}`)) === undefined) continue;
-        await rename(`${place}${suffix}`, `${undo}${suffix}`);
-        moved.push(suffix);
-      }
-      if (replaces && this.#keepUndo) await keepAs(place, undo);
-      await syncFolder(dirname(place));
-      await rename(path, place);
-    } catch (error) {
-      for (const suffix of moved) await rename(`${undo}${suffix}`, `${place}${suffix}`);
-      throw error;
-    }
-    await syncFolder(dirname(place));
-    if (this.#keepUndo) return replaces || moved.length > 0;
-    for (const suffix of moved) await rm(`${undo}${suffix}`, { force: true });
-    return false;
-  }
-}
-
-/** Gives a file a second name; where the file system has no links, moves it. */
-async function keepAs(path: string, undo: string): Promise<void> {
-  try {
-    await link(path, undo);
-  } catch (error) {
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error))) throw error;
-    await rename(path, undo);
   }
 }
 
