@@ -100,6 +100,13 @@ export const errorTable = {
     'there is nothing to back up',
     'name a database with --url or a folder with --files',
   ),
+  'source.incomplete': define(
+    1,
+    422,
+    false,
+    'the source gave less than all',
+    'look at what the program wrote, and why it ended',
+  ),
   'target.exists': define(1, 409, false, 'the target exists', 'choose another target, or allow it with --overwrite'),
   'target.unsafe': define(
     1,
@@ -139,6 +146,13 @@ export const errorTable = {
   'storage.failed': define(1, 500, false, 'the storage failed', 'see the cause'),
   'tool.not_found': define(1, 500, false, 'a program that is needed is not installed', 'install it'),
   'tool.failed': define(1, 500, false, 'a program failed', 'see its message'),
+  'tool.timeout': define(
+    1,
+    504,
+    true,
+    'a program did not end in its time',
+    'see what it waits for, or give it more time',
+  ),
 } as const satisfies Record<string, ErrorDefinition>;
 
 /** A code of {@link errorTable}; it says why, not which call failed. */

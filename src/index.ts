@@ -34,6 +34,9 @@ export { restoreBackup } from './operation/restore.ts';
 export { validateBackup } from './operation/verify.ts';
 export { type Random, systemRandom } from './random.ts';
 export { Secret } from './secret.ts';
+export type { CommandProgram } from './source/command/command-program.ts';
+export { CommandSource, type CommandSourceOptions } from './source/command/command-source.ts';
+export type { DatabaseSourceOptions, DatabaseTargetOptions, RestoreMode } from './source/database-options.ts';
 export { FilesSource } from './source/files/files-source.ts';
 export { sourceFromUrl } from './source/parse-url.ts';
 export type {

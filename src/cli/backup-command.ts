@@ -16,19 +16,19 @@ import {
   paint,
   printable,
 } from './format-value.ts';
-import { addSealKeyOptions, gather, sealKeys } from './key-options.ts';
+import { addSealKeyOptions, sealKeys } from './key-options.ts';
 import { addThreadsOption, wholeNumber } from './number-options.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
+import { addSourceOptions } from './source-options.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 /** Adds `holdfast backup`. */
 export function addBackupCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('backup')
-    .description('back up databases and files into one archive, read back before it appears')
-    .option('--url <url>', 'a database, such as sqlite:shop.db (repeatable)', gather)
-    .option('--files <folder>', 'a folder with all that is in it (repeatable)', gather)
+    .description('back up databases and files into one archive, read back before it appears');
+  addSourceOptions(command)
     .option('--output <path>', 'the archive to write (without sources: named by holdfast.config.ts)')
     .addOption(new Option('--compression <codec>', 'zstd unless given').choices(['zstd', 'gzip', 'bz2', 'xz', 'none']))
     .option('--copies <n>', 'how often the archive holds everything, 1 to 8 (2 unless given)', wholeNumber(1, 8))

@@ -1,13 +1,16 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { isPartialName } from '../disk/partial-path.ts';
+import type { CommandSourceOptions } from '../source/command/command-source.ts';
+import type { DatabaseSourceOptions } from '../source/database-options.ts';
 import { FilesSource } from '../source/files/files-source.ts';
 import { sourceFromUrl } from '../source/parse-url.ts';
 import type { Source } from '../source/source.ts';
 
 /** Something to back up, as the command line or the configuration names it. */
 export type SourceRequest =
-  | { readonly url: string; readonly name?: string }
+  | ({ readonly url: string } & Omit<DatabaseSourceOptions, 'url'>)
+  | CommandSourceOptions
   | { readonly path: string; readonly name?: string };
 
 /** Makes the sources; where two databases, or two trees, have the same name, the later ones get `-2`, `-3`. */
@@ -16,8 +19,8 @@ export async function collectSources(requests: readonly SourceRequest[], output:
   const treeNames = new Set<string>();
   const sources: Source[] = [];
   for (const request of requests) {
-    const taken = 'url' in request ? databaseNames : treeNames;
-    const exclude = 'url' in request ? () => false : await excluderOf(output, request.path);
+    const taken = 'path' in request ? treeNames : databaseNames;
+    const exclude = 'path' in request ? await excluderOf(output, request.path) : () => false;
     let source = await makeSource(request, exclude);
     const name = freeName(source.name, taken);
     if (name !== source.name) source = await makeSource({ ...request, name }, exclude);
@@ -38,6 +41,10 @@ async function makeSource(request: SourceRequest, exclude: (absolutePath: string
   if ('url' in request) {
     const { url, ...settings } = request;
     return await sourceFromUrl(url, settings);
+  }
+  if ('command' in request) {
+    const { CommandSource } = await import('../source/command/command-source.ts');
+    return new CommandSource(request);
   }
   const { path, name } = request;
   return new FilesSource({ path, exclude, ...(name === undefined ? {} : { name }) });

@@ -1,6 +1,8 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import type { RestoreAction, RestoreOptions, RestoreReport } from '../operation/options.ts';
+import type { CommandProgram } from '../source/command/command-program.ts';
+import type { RestoreMode } from '../source/database-options.ts';
 import { askYes } from './ask.ts';
 import type { CommandContext, OutputOptions, Terminal } from './command-context.ts';
 import {
@@ -16,11 +18,17 @@ import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys } from './key-
 import { addThreadsOption } from './number-options.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
+import { connectionsOption } from './source-options.ts';
+import { splitCommand, splitNamed } from './split-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions {
   readonly to?: readonly string[];
   readonly filesTo?: string;
+  readonly commandTo?: readonly string[];
+  readonly commandEnv?: readonly string[];
+  readonly mode?: RestoreMode;
+  readonly connections?: number;
   readonly only?: readonly string[];
   readonly from?: readonly string[];
   readonly yes?: boolean;
@@ -39,7 +47,16 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .command('restore')
     .description('put databases and files back; each target is replaced whole, or left as it was')
     .argument('<archive>', 'path of the archive')
-    .option('--to <url>', 'where the database goes: sqlite:copy.db, or name=sqlite:copy.db (repeatable)', gather)
+    .option('--to <url>', 'where the database goes: an URL such as sqlite:copy.db, or name=url (repeatable)', gather)
+    .addOption(
+      new Option(
+        '--mode <mode>',
+        'how a database of a server is replaced (decided by what is restored unless given)',
+      ).choices(['transaction', 'swap', 'fresh']),
+    )
+    .addOption(connectionsOption())
+    .option('--command-to <command>', "a program that is fed a stream, as 'name=redis-cli --pipe' (repeatable)", gather)
+    .option('--command-env <variable>', 'an environment variable that these programs get (repeatable)', gather)
     .option('--files-to <folder>', 'where the trees of files go (where they came from unless given)')
     .option('--only <glob>', "restore only the entries that match, such as 'files/**' (repeatable)", gather)
     .option('--yes', 'do not ask')
@@ -56,7 +73,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
 }
 
 async function restore(archive: string, options: RestoreCommandOptions, context: CommandContext): Promise<number> {
-  const { to, filesTo, only, from, overwrite, partial, archiveId, threads, json } = options;
+  const { to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, json } = options;
   const dryRun = options.dryRun ?? false;
   const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context);
   try {
@@ -66,7 +83,8 @@ async function restore(archive: string, options: RestoreCommandOptions, context:
     const restoreOptions: RestoreOptions = {
       archive,
       keepUndo: options.undo,
-      ...withoutUndefined({ to, filesTo, only, from, overwrite, partial, archiveId, threads, keys }),
+      ...withoutUndefined({ to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, keys }),
+      commands: commandsTo(options),
     };
     const run = (dry: boolean) =>
       withProgress(context, json, (given) => restoreBackup({ ...restoreOptions, dryRun: dry, ...given }));
@@ -78,6 +96,16 @@ async function restore(archive: string, options: RestoreCommandOptions, context:
   } finally {
     terminal?.close();
   }
+}
+
+/** The programs that the command line names for streams. */
+function commandsTo({ commandTo = [], commandEnv }: RestoreCommandOptions): Record<string, CommandProgram> {
+  const environment = withoutUndefined({ environment: commandEnv });
+  const programs = commandTo.map((text) => {
+    const { name, value } = splitNamed(text, '--command-to');
+    return [name, { command: splitCommand(value), ...environment }] as const;
+  });
+  return Object.fromEntries(programs);
 }
 
 function terminalForQuestion(context: CommandContext): Terminal {

@@ -2,8 +2,10 @@ import type { Codec } from '../archive/header.ts';
 import type { Clock } from '../clock.ts';
 import type { Random } from '../random.ts';
 import type { Secret } from '../secret.ts';
+import type { CommandProgram } from '../source/command/command-program.ts';
 import type { RestoreMode } from '../source/database-options.ts';
 import type { EntryMetadata, Source, SourceProblem } from '../source/source.ts';
+import type { TargetChange } from '../source/target.ts';
 import type { RandomAccess, Storage } from '../storage/storage.ts';
 
 export type { Codec };
@@ -176,6 +178,8 @@ export interface RestoreOptions extends RunOptions {
    * a database of a server needs one.
    */
   readonly to?: readonly string[];
+  /** Programs that streams of commands are fed to, by the stream's name. Such a restore is not atomic. */
+  readonly commands?: Readonly<Record<string, CommandProgram>>;
   /** How a database of a server takes the place of what is there; decided by what is restored unless set. */
   readonly mode?: RestoreMode;
   /** Connections that write to a server; 2 unless set. */
@@ -198,9 +202,9 @@ export interface RestoreOptions extends RunOptions {
 /** One thing that a restore did, or in a dry run would do. */
 export interface RestoreAction {
   readonly target: string;
-  /** `files`, or the kind of database: `sqlite`. */
+  /** `files`, `command`, or the kind of database: `sqlite`. */
   readonly kind: string;
-  readonly action: 'create' | 'replace' | 'merge';
+  readonly action: TargetChange['action'];
   readonly entryCount: number;
   readonly sizeBytes: number;
   /** Where what was replaced is kept. */

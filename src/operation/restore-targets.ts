@@ -3,6 +3,7 @@ import type { IndexEntry } from '../archive/entry/entry.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import { Secret } from '../secret.ts';
+import { CommandTarget } from '../source/command/command-target.ts';
 import type { Engine } from '../source/engine.ts';
 import { engineOfEntry, engineOfUrl } from '../source/engines.ts';
 import { FileTreeTarget } from '../source/files/file-tree-target.ts';
@@ -85,13 +86,15 @@ export async function makeTargets(chosen: Chosen, options: RestoreOptions): Prom
     if (part === undefined) parts.set(prefix, [entry]);
     else part.push(entry);
   }
-  const urls = databaseUrls(options.to ?? [], databaseNames(entries), databaseNames(all));
+  const isDatabase = ({ kind }: IndexEntry) => kind !== 'stream';
+  const names = databaseNames(entries.filter(isDatabase));
+  const urls = databaseUrls(options.to ?? [], names, databaseNames(all.filter(isDatabase)));
   const groups: TargetGroup[] = [];
   for (const [prefix, part] of parts) {
-    const make = prefix.startsWith('databases/')
-      ? databaseGroup(prefix, part, urls.get(prefix.slice('databases/'.length)), options)
-      : filesGroup(prefix, part, all, options);
-    groups.push(await make);
+    const name = prefix.slice(prefix.indexOf('/') + 1);
+    if (prefix.startsWith('files/')) groups.push(filesGroup(prefix, part, all, options));
+    else if (part.some(({ kind }) => kind === 'stream')) groups.push(commandGroup(prefix, part, name, options));
+    else groups.push(await databaseGroup(prefix, part, urls.get(name), options));
   }
   refuseCollisions(groups);
   return groups
@@ -152,12 +155,25 @@ function originalUrl(engine: Engine, entry: IndexEntry | undefined, prefix: stri
   });
 }
 
-async function filesGroup(
+function commandGroup(prefix: string, entries: IndexEntry[], name: string, options: RestoreOptions): TargetGroup {
+  const { commands = {} } = options;
+  const program = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (program === undefined) {
+    throw new HoldfastError('usage.invalid', {
+      message: `it is not said which program ${prefix} is fed to`,
+      hint: `name it: --command-to '${name}=program and its arguments'`,
+    });
+  }
+  const target = new CommandTarget({ ...program, signal: options.signal });
+  return { kind: 'command', target, entries, place: prefix, prefix };
+}
+
+function filesGroup(
   prefix: string,
   entries: IndexEntry[],
   all: readonly IndexEntry[],
   options: RestoreOptions,
-): Promise<TargetGroup> {
+): TargetGroup {
   const { filesTo } = options;
   const rootEntry = all.find((candidate) => candidate.path === prefix);
   const name = safeRootName(prefix.slice('files/'.length));
@@ -170,7 +186,7 @@ async function filesGroup(
 function prefixOf(entry: IndexEntry): string {
   const { kind, path } = entry;
   const isFile = ['file', 'directory', 'symlink'].includes(kind);
-  const isDatabase = !isFile && engineOfEntry(entry) !== undefined;
+  const isDatabase = !isFile && (kind === 'stream' || engineOfEntry(entry) !== undefined);
   const prefix = isDatabase ? databasePath.exec(path) : isFile ? filesPath.exec(path) : undefined;
   if (prefix?.[1] !== undefined) return `${isDatabase ? 'databases' : 'files'}/${prefix[1]}`;
   throw new HoldfastError('target.unsafe', {
