@@ -31,6 +31,7 @@ export type {
 } from './operation/options.ts';
 export { repairArchive } from './operation/repair.ts';
 export { restoreBackup } from './operation/restore.ts';
+export { type UndoReport, type UndoRestoreOptions, undoRestore } from './operation/undo.ts';
 export { validateBackup } from './operation/verify.ts';
 export { type Random, systemRandom } from './random.ts';
 export { Secret } from './secret.ts';

@@ -9,6 +9,7 @@ import { addListCommand } from './list-command.ts';
 import { printError } from './print-error.ts';
 import { addRepairCommand } from './repair-command.ts';
 import { addRestoreCommand } from './restore-command.ts';
+import { addUndoCommand } from './undo-command.ts';
 import { addVerifyCommand } from './verify-command.ts';
 
 const exitCodesText = `
@@ -27,6 +28,7 @@ export function buildProgram(context: CommandContext): Command {
   addInitCommand(program, context);
   addBackupCommand(program, context);
   addRestoreCommand(program, context);
+  addUndoCommand(program, context);
   addVerifyCommand(program, context);
   addRepairCommand(program, context);
   addListCommand(program, context);

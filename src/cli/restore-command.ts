@@ -3,7 +3,7 @@ import { HoldfastError } from '../errors.ts';
 import type { RestoreAction, RestoreOptions, RestoreReport } from '../operation/options.ts';
 import type { CommandProgram } from '../source/command/command-program.ts';
 import type { RestoreMode } from '../source/database-options.ts';
-import { askYes } from './ask.ts';
+import { askYes, terminalForQuestion } from './ask.ts';
 import type { CommandContext, OutputOptions, Terminal } from './command-context.ts';
 import {
   formatCount,
@@ -75,7 +75,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
 async function restore(archive: string, options: RestoreCommandOptions, context: CommandContext): Promise<number> {
   const { to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, json } = options;
   const dryRun = options.dryRun ?? false;
-  const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context);
+  const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context, 'a restore');
   try {
     const { summarizeArchive } = await import('../operation/inspect.ts');
     const keys = await openKeys(options, context, () => summarizeArchive(archive));
@@ -106,15 +106,6 @@ function commandsTo({ commandTo = [], commandEnv }: RestoreCommandOptions): Reco
     return [name, { command: splitCommand(value), ...environment }] as const;
   });
   return Object.fromEntries(programs);
-}
-
-function terminalForQuestion(context: CommandContext): Terminal {
-  const terminal = context.openTerminal();
-  if (terminal !== undefined) return terminal;
-  throw new HoldfastError('usage.invalid', {
-    message: 'a restore has to be confirmed, and there is no terminal to ask on',
-    hint: 'see what it would do with --dry-run, then give --yes',
-  });
 }
 
 async function confirmPlan(plan: RestoreReport, terminal: Terminal, context: CommandContext): Promise<void> {
