@@ -69,7 +69,7 @@ export class MysqlConnection {
 
   /** The rows of a query; `?` in it stands for the values in turn. */
   async rows(sql: string, values: readonly (string | number | null)[] = []): Promise<readonly Row[]> {
-    const [rows] = await this.#within(this.#timeoutMs, () => this.#connection.query(sql, [...values]));
+    const [rows] = await this.#within(this.#timeoutMs + 5_000, () => this.#connection.query(sql, [...values]));
     return rows as readonly Row[];
   }
 

@@ -98,7 +98,7 @@ async function readViews(connection: MysqlConnection, database: string): Promise
   return objects;
 }
 
-/** Put together from their parts: the text that made a trigger may name its database, and would then fit no other one. */
+/** The text that made a trigger, unless it names a database or another trigger: it would then fit no other place. */
 async function readTriggers(connection: MysqlConnection, database: string): Promise<SchemaObject[]> {
   const rows = await connection.rows(
     `SELECT trigger_name AS name, action_timing AS timing, event_manipulation AS event, event_object_table AS tableName,
@@ -108,13 +108,27 @@ async function readTriggers(connection: MysqlConnection, database: string): Prom
       ORDER BY event_object_table, event_manipulation, action_timing, action_order`,
     [database],
   );
-  return rows.map((row) => {
+  const objects: SchemaObject[] = [];
+  for (const row of rows) {
     const name = text(row, 'name');
-    const table = text(row, 'tableName');
-    const event = `${text(row, 'timing')} ${text(row, 'event')} ON ${quoteName(table)} FOR EACH ROW ${text(row, 'body')}`;
-    const statement = `CREATE DEFINER=${quoteAccount(text(row, 'definer'))} TRIGGER ${quoteName(name)} ${event}`;
-    return { kind: 'trigger', name, table, statement, ...sessionOf(row) };
-  });
+    const [created] = await connection.rows(`SHOW CREATE TRIGGER ${quoteName(name)}`);
+    const original = text(created, 'SQL Original Statement');
+    const statement = movableTrigger.test(original) ? original : assembledTrigger(row);
+    objects.push({ kind: 'trigger', name, table: text(row, 'tableName'), statement, ...sessionOf(row) });
+  }
+  return objects;
+}
+
+const word = /(?:`(?:[^`]|``)*`|[\w$\u0080-\uffff]+)/.source;
+const movableTrigger = new RegExp(
+  `\\bTRIGGER\\s+${word}\\s+(?:BEFORE|AFTER)\\s+\\w+\\s+ON\\s+${word}\\s+FOR\\s+EACH\\s+ROW\\s(?!\\s*(?:FOLLOWS|PRECEDES)\\b)`,
+  'i',
+);
+
+function assembledTrigger(row: Row): string {
+  const event = `${text(row, 'timing')} ${text(row, 'event')} ON ${quoteName(text(row, 'tableName'))}`;
+  const head = `CREATE DEFINER=${quoteAccount(text(row, 'definer'))} TRIGGER ${quoteName(text(row, 'name'))}`;
+  return `${head} ${event} FOR EACH ROW ${text(row, 'body')}`;
 }
 
 /** `user@host` in names; a role has no host. */
