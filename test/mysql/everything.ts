@@ -56,10 +56,14 @@ export async function portrait(server: MariadbServer, database: string): Promise
       if (type === 'VIEW') continue;
       const [sum] = await connection.rows(`CHECKSUM TABLE ${quoted(name)} EXTENDED`);
       const [count] = await connection.rows(`SELECT COUNT(*) AS n FROM ${quoted(name)}`);
-      // The checksum of a versioned table covers when its rows were written.
+      // The checksum of a versioned table covers no rows of the past.
       const rows =
         type === 'SYSTEM VERSIONED'
-          ? JSON.stringify(await connection.rows(`SELECT * FROM ${quoted(name)}`))
+          ? JSON.stringify(
+              await connection.rows(
+                `SELECT *, row_start, row_end FROM ${quoted(name)} FOR SYSTEM_TIME ALL ORDER BY 1, 3`,
+              ),
+            )
           : sum?.['Checksum'];
       found[`rows ${String(name)}`] = type === 'SEQUENCE' ? '' : `${rows} ${count?.['n']}`;
     }

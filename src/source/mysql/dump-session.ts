@@ -5,7 +5,7 @@ import { HoldfastError } from '../../errors.ts';
 import type { DatabaseSourceOptions } from '../database-options.ts';
 import type { EntryMetadata, SourceContext } from '../source.ts';
 import { DumpProcess } from './dump-process.ts';
-import { type DumpTool, findDumpTool, writeToolOptions } from './dump-tool.ts';
+import { canDumpHistory, type DumpTool, findDumpTool, writeToolOptions } from './dump-tool.ts';
 import type { MysqlAddress } from './mysql-address.ts';
 import { MysqlConnection } from './mysql-connection.ts';
 import { serverFailure } from './mysql-error.ts';
@@ -129,6 +129,18 @@ export class DumpSession {
         context.report({ code: 'source.unsupported', path: name, message });
       }
     }
+  }
+
+  /** Whether rows of the past are backed up: there are such, and they can be. Where they cannot, it is reported. */
+  reportHistory(): boolean {
+    const versioned = this.tables.filter(({ isVersioned }) => isVersioned);
+    if (versioned.length === 0 || canDumpHistory(this.tool, this.server)) return versioned.length > 0;
+    for (const { name } of versioned) {
+      const message =
+        'its rows of the past are left out: that takes a server and a dump tool of MariaDB 10.11 or newer';
+      this.#options.context.report({ code: 'source.unsupported', path: name, message });
+    }
+    return false;
   }
 
   async unlock(): Promise<void> {

@@ -127,6 +127,12 @@ export function checkExtraOptions(extraOptions: readonly string[]): void {
   }
 }
 
+/** Whether tool and server can take rows of the past out of a table and put them back. */
+export function canDumpHistory(tool: DumpTool, server: ServerVersion): boolean {
+  const isAble = ({ engine, version }: ServerVersion) => engine === 'mariadb' && !isOlderSeries(version, '10.11');
+  return isAble(tool) && isAble(server);
+}
+
 /** What every dump is asked for: one transaction, rows as they come, every byte of every type. */
 function commonArguments(tool: DumpTool, optionsPath: string): string[] {
   const own = tool.engine === 'mysql' ? ['--set-gtid-purged=OFF', '--column-statistics=0'] : [];
@@ -146,28 +152,30 @@ function commonArguments(tool: DumpTool, optionsPath: string): string[] {
   ];
 }
 
-/** The arguments for definitions and rows of these tables, and nothing else. */
-export function tableArguments(options: {
+/** What is to be dumped. */
+export interface DumpRequest {
   readonly tool: DumpTool;
   readonly optionsPath: string;
   readonly extraOptions: readonly string[];
   readonly database: string;
   readonly tables: readonly string[];
-}): string[] {
-  const { tool, optionsPath, extraOptions, database, tables } = options;
-  const form = ['--skip-triggers', '--skip-routines', '--skip-events', '--skip-add-drop-table', '--skip-add-locks'];
-  return [...commonArguments(tool, optionsPath), ...form, ...extraOptions, '--', database, ...tables];
+  /** Rows of the past too, of tables that keep them. */
+  readonly withHistory: boolean;
 }
 
-/** The arguments for all that a database holds, as the tool itself writes it. */
-export function wholeArguments(options: {
-  readonly tool: DumpTool;
-  readonly optionsPath: string;
-  readonly extraOptions: readonly string[];
-  readonly database: string;
-  readonly tables: readonly string[];
-}): string[] {
-  const { tool, optionsPath, extraOptions, database, tables } = options;
-  const form = ['--triggers', '--routines', '--events'];
-  return [...commonArguments(tool, optionsPath), ...form, ...extraOptions, '--', database, ...tables];
+function argumentsOf(request: DumpRequest, form: readonly string[]): string[] {
+  const { tool, optionsPath, extraOptions, database, tables, withHistory } = request;
+  const history = withHistory ? ['--dump-history'] : [];
+  return [...commonArguments(tool, optionsPath), ...form, ...history, ...extraOptions, '--', database, ...tables];
+}
+
+/** The arguments for definitions and rows of these tables, and nothing else. */
+export function tableArguments(request: DumpRequest): string[] {
+  const form = ['--skip-triggers', '--skip-routines', '--skip-events', '--skip-add-drop-table', '--skip-add-locks'];
+  return argumentsOf(request, form);
+}
+
+/** The arguments for all that a database holds, as the tool itself writes it; with names of tables, only these and the routines and events. */
+export function wholeArguments(request: DumpRequest): string[] {
+  return argumentsOf(request, ['--triggers', '--routines', '--events']);
 }

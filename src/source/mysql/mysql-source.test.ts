@@ -71,7 +71,7 @@ describe('a database of MariaDB is read', () => {
       part: 2,
       typed: 3,
       uncovered: 2,
-      versioned: 1,
+      versioned: 4,
       'we`ird/na%me é \'q\' "d" €;': 2,
       zero: 2,
     });

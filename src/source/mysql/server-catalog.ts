@@ -17,6 +17,8 @@ export interface CatalogTable {
   readonly storageEngine: string;
   /** Whether the snapshot of a transaction covers it. */
   readonly isTransactional: boolean;
+  /** Whether it keeps its rows of the past. */
+  readonly isVersioned: boolean;
   readonly expectedRows: number;
   readonly expectedSizeBytes: number;
 }
@@ -73,6 +75,7 @@ export async function readTables(connection: MysqlConnection, database: string):
   const tables = rows.map((row) => ({
     name: String(row['name']),
     isSequence: row['type'] === 'SEQUENCE',
+    isVersioned: row['type'] === 'SYSTEM VERSIONED',
     storageEngine: String(row['engine'] ?? ''),
     isTransactional: row['transactions'] === 'YES',
     expectedRows: Number(row['expectedRows'] ?? 0),

@@ -15,7 +15,7 @@ const preamble = Buffer.from(
 const createTable = /^CREATE TABLE `((?:[^`]|``)*)`/;
 /** Statements around the rows that make loading them faster, or that the rows need. */
 const isOfRows =
-  /^(?:\/\*!40000 ALTER TABLE `(?:[^`]|``)*` (?:DISABLE|ENABLE) KEYS \*\/|SET @@system_versioning_insert_history)/;
+  /^(?:\/\*!40000 ALTER TABLE `(?:[^`]|``)*` (?:DISABLE|ENABLE) KEYS \*\/|\/\*M!101100 SET [^;`'"]*system_versioning_insert_history)/;
 
 /** Cuts what the dump tool writes into one file for each table, as it comes. */
 export class TableDump {

@@ -20,8 +20,9 @@ export async function* tableEntries(session: DumpSession, options: EntryOptions)
   await session.lockUncovered();
   const { tool } = session;
   const names = [...expected.keys()];
+  const withHistory = session.reportHistory();
   const process = await session.start((optionsPath) =>
-    tableArguments({ tool, optionsPath, extraOptions, database, tables: names }),
+    tableArguments({ tool, optionsPath, extraOptions, database, tables: names, withHistory }),
   );
   const dump = new TableDump(() => process.next());
   let name = await dump.nextTable();
@@ -36,6 +37,7 @@ export async function* tableEntries(session: DumpSession, options: EntryOptions)
       table: name,
       storageEngine: table.storageEngine,
       columns: [...(session.columns.get(name) ?? [])],
+      ...(table.isVersioned && withHistory ? { hasHistory: true } : {}),
     };
     yield {
       path: `${prefix}/tables/${pathPart(name)}`,

@@ -11,6 +11,9 @@ const statementLimitMs = 24 * 60 * 60 * 1000;
 const foreignKey =
   /^( {2}CONSTRAINT `(?:[^`]|``)*` FOREIGN KEY \((?:`(?:[^`]|``)*`(?:, )?)+\) REFERENCES )`((?:[^`]|``)*)`( \()/gm;
 
+/** How rows of the past are put into a table that keeps them. */
+const history = /^\/\*M!101100 SET [\w@., =]*\bsystem_versioning_insert_history\s*=[\w@. ]*\*\/;$/;
+
 /** How a table is loaded. */
 export interface LoadOptions {
   readonly connection: MysqlConnection;
@@ -117,11 +120,7 @@ class StatementRunner {
       sql === `/*!40000 ALTER TABLE ${name} ENABLE KEYS */;`
     ) {
       await this.#run(sql, false);
-    } else if (
-      /^\/\*!101100 SET @@system_versioning_insert_history=[01]\*\/;$|^SET @@system_versioning_insert_history=[01];$/.test(
-        sql,
-      )
-    ) {
+    } else if (history.test(sql)) {
       await this.#run(sql, false);
     } else {
       throw this.#unsafe();

@@ -17,8 +17,9 @@ export async function* wholeDumpEntry(
   const names = session.tables.map(({ name }) => name);
   await session.lockUncovered();
   const { tool } = session;
+  const withHistory = session.reportHistory();
   const process = await session.start((optionsPath) =>
-    wholeArguments({ tool, optionsPath, extraOptions, database, tables: isFiltered ? names : [] }),
+    wholeArguments({ tool, optionsPath, extraOptions, database, tables: isFiltered ? names : [], withHistory }),
   );
   const first = await process.next();
   const metadata: EntryMetadata = {
