@@ -27,3 +27,5 @@ UPDATE versioned SET v = v + 1;
 DELETE FROM versioned WHERE id = 2;
 CREATE SEQUENCE counter START WITH 5 INCREMENT BY 3;
 SELECT NEXTVAL(counter);
+CREATE TABLE counted (id int PRIMARY KEY DEFAULT NEXTVAL(counter), v int);
+INSERT INTO counted (v) VALUES (1);

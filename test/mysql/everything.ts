@@ -46,7 +46,8 @@ export async function portrait(server: MariadbServer, database: string): Promise
     const created = async (kind: string, name: unknown) => {
       const [row] = await connection.rows(`SHOW CREATE ${kind} ${quoted(name)}`);
       const { Created: _, 'Database Collation': __, ...rest } = row ?? {};
-      found[`${kind} ${String(name)}`] = JSON.stringify(rest);
+      // A default names its sequence with the database.
+      found[`${kind} ${String(name)}`] = JSON.stringify(rest).replaceAll(`val(\`${database}\`.`, 'val(');
     };
     for (const { name, type } of await connection.rows(
       'SELECT table_name AS name, table_type AS type FROM information_schema.tables WHERE table_schema = ?',

@@ -38,6 +38,29 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
+function serverOptions(place: {
+  readonly base: string;
+  readonly folder: string;
+  readonly port: number;
+  readonly socketPath: string;
+  readonly extraOptions: readonly string[];
+}): string[] {
+  const { base, folder, port, socketPath, extraOptions } = place;
+  return [
+    '--no-defaults',
+    `--basedir=${base}`,
+    `--plugin-dir=${base.replace(/\/$/, '')}/lib/mysql/plugin`,
+    `--datadir=${folder}/d`,
+    `--port=${port}`,
+    '--bind-address=127.0.0.1',
+    `--socket=${socketPath}`,
+    '--innodb-flush-log-at-trx-commit=0',
+    '--innodb-buffer-pool-size=64M',
+    '--skip-name-resolve',
+    ...extraOptions,
+  ];
+}
+
 /** Starts one on a free port with a new folder of data. The server does not run as root. */
 export async function startMariadb(extraOptions: readonly string[] = []): Promise<MariadbServer> {
   const program = findMariadb();
@@ -55,19 +78,7 @@ export async function startMariadb(extraOptions: readonly string[] = []): Promis
   });
   const port = await freePort();
   const socketPath = join(folder, 's');
-  const options = [
-    '--no-defaults',
-    `--basedir=${base}`,
-    `--plugin-dir=${base.replace(/\/$/, '')}/lib/mysql/plugin`,
-    `--datadir=${folder}/d`,
-    `--port=${port}`,
-    '--bind-address=127.0.0.1',
-    `--socket=${socketPath}`,
-    '--innodb-flush-log-at-trx-commit=0',
-    '--innodb-buffer-pool-size=64M',
-    '--skip-name-resolve',
-    ...extraOptions,
-  ];
+  const options = serverOptions({ base, folder, port, socketPath, extraOptions });
   const log = openSync(join(folder, 'log'), 'a');
   const start = async () => {
     const child = spawn(program, options, { ...account, cwd: folder, stdio: ['ignore', log, log] });

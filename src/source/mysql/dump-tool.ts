@@ -177,5 +177,6 @@ export function tableArguments(request: DumpRequest): string[] {
 
 /** The arguments for all that a database holds, as the tool itself writes it; with names of tables, only these and the routines and events. */
 export function wholeArguments(request: DumpRequest): string[] {
-  return argumentsOf(request, ['--triggers', '--routines', '--events']);
+  // Locks in a dump keep tables that take defaults from a sequence from being filled.
+  return argumentsOf(request, ['--triggers', '--routines', '--events', '--skip-add-locks']);
 }

@@ -64,6 +64,7 @@ describe('a database of MariaDB is read', () => {
       author: 2,
       big: 2,
       book: 2,
+      counted: 1,
       derived: 2,
       empty: 2,
       latin: 2,

@@ -24,7 +24,7 @@ export async function* objectEntries(
     return !options.isChosen;
   };
   const pathOf = ({ kind, name }: Pick<SchemaObject, 'kind' | 'name'>) =>
-    `${options.prefix}/schema/${kind.replace(' ', '-')}s/${pathPart(name)}`;
+    `${options.prefix}/schema/${kind === 'package body' ? 'package-bodies' : `${kind}s`}/${pathPart(name)}`;
   for (const object of hidden.filter(isWanted)) {
     const message = `its definition may not be read: the ${object.kind} belongs to another account`;
     options.context.report({ code: 'source.unreadable', path: pathOf(object), message });

@@ -9,6 +9,7 @@ import type { MysqlConnection } from './mysql-connection.ts';
 import { mysqlTargetError } from './mysql-error.ts';
 import { readObjects } from './read-objects.ts';
 import { decodeObject, dropStatement, objectKinds, type SchemaObject } from './schema-object.ts';
+import { sequenceRedirects } from './sequence-redirects.ts';
 import { readDefaults } from './server-catalog.ts';
 import { sideName, undoName } from './side-names.ts';
 import { qualifiedName, quoteName, quoteText } from './sql-text.ts';
@@ -122,7 +123,8 @@ export class RestoreSession {
     const connection = this.#idle.pop() ?? (await this.#openLoader());
     const restored = new Set(state.tables);
     const databaseOf = (table: string) => (state.isWhole || restored.has(table) ? undefined : address.database);
-    await loadTable(entry, bytes, { connection, database: this.#side, databaseOf });
+    const archivedDatabase = String(entry.metadata['database'] ?? '');
+    await loadTable(entry, bytes, { connection, database: this.#side, archivedDatabase, databaseOf });
     this.#idle.push(connection);
   }
 
@@ -200,6 +202,7 @@ export class RestoreSession {
       outgoing,
       drops,
       creates: [...creates, ...kept],
+      redirects: await sequenceRedirects(control, this.#side, database),
       before: before ?? state.defaults,
       after,
     };

@@ -26,6 +26,8 @@ export interface SwapPlan {
   readonly drops: readonly SchemaObject[];
   /** What it is to have, in the order in which it is made. */
   readonly creates: readonly SchemaObject[];
+  /** Statements after which columns take their defaults from the sequences of the target. */
+  readonly redirects: readonly string[];
   readonly before: DatabaseDefaults;
   readonly after: DatabaseDefaults;
 }

@@ -58,7 +58,8 @@ function defaultsStep(target: string, { characterSet, collation }: DatabaseDefau
 /** What runs after the tables moved; it may run again from its beginning. */
 export function stepsAfter(plan: SwapPlan): Step[] {
   const drops = plan.drops.filter((object) => !isActive(object)).map((object) => ({ sql: dropStatement(object) }));
-  return [...drops, defaultsStep(plan.target, plan.after), ...makeSteps(plan.creates)];
+  const redirects = plan.redirects.map((sql) => ({ sql }));
+  return [...redirects, ...drops, defaultsStep(plan.target, plan.after), ...makeSteps(plan.creates)];
 }
 
 /** Takes away what {@link stepsAfter} made, before the tables move back. */

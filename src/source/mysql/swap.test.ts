@@ -60,6 +60,7 @@ async function makePlan(more: readonly SchemaObject[] = []): Promise<SwapPlan> {
     outgoing: await tableNames(control, 'shop'),
     drops: objects.filter(({ kind }) => kind !== 'sequence'),
     creates: [view, trigger, ...more],
+    redirects: [],
     before: { characterSet: 'utf8mb4', collation: 'utf8mb4_unicode_ci' },
     after: { characterSet: 'latin1', collation: 'latin1_swedish_ci' },
   };

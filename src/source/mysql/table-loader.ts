@@ -14,12 +14,17 @@ const foreignKey =
 /** How rows of the past are put into a table that keeps them. */
 const history = /^\/\*M!101100 SET [\w@., =]*\bsystem_versioning_insert_history\s*=[\w@. ]*\*\/;$/;
 
+/** A sequence that gives a column its default: the server puts its database before it. */
+const sequenceUse = /\b(nextval|lastval)\(`((?:[^`]|``)*)`\.(`(?:[^`]|``)*`)\)/g;
+
 /** How a table is loaded. */
 export interface LoadOptions {
   readonly connection: MysqlConnection;
   /** The database that is filled. */
   readonly database: string;
-  /** Gives the database of a table that foreign keys refer to, where it is another one. */
+  /** The name that the database had. */
+  readonly archivedDatabase: string;
+  /** Gives the database of a table or sequence that definitions refer to, where it is another one. */
   readonly databaseOf: (table: string) => string | undefined;
 }
 
@@ -127,11 +132,17 @@ class StatementRunner {
     }
   }
 
-  /** A foreign key to a table that is not restored is to find the one that stays. */
+  /** A foreign key to a table that is not restored is to find the one that stays; a sequence is used where it is restored. */
   #withDatabases(sql: string): string {
-    return sql.replaceAll(foreignKey, (whole, before: string, quoted: string, after: string) => {
-      const database = this.#options.databaseOf(quoted.replaceAll('``', '`'));
-      return database === undefined ? whole : `${before}${quoteName(database)}.\`${quoted}\`${after}`;
+    const { database, databaseOf, archivedDatabase } = this.#options;
+    const withSequences = sql.replaceAll(sequenceUse, (whole, call: string, quoted: string, sequence: string) => {
+      if (quoted.replaceAll('``', '`') !== archivedDatabase) return whole;
+      const place = databaseOf(sequence.slice(1, -1).replaceAll('``', '`')) ?? database;
+      return `${call}(${quoteName(place)}.${sequence})`;
+    });
+    return withSequences.replaceAll(foreignKey, (whole, before: string, quoted: string, after: string) => {
+      const place = databaseOf(quoted.replaceAll('``', '`'));
+      return place === undefined ? whole : `${before}${quoteName(place)}.\`${quoted}\`${after}`;
     });
   }
 

@@ -83,6 +83,8 @@ async function backwards(
     outgoing,
     drops: objects.filter(({ kind }) => kind !== 'sequence').filter(isGoing),
     creates: record.drops,
+    // What comes back names the target already.
+    redirects: [],
     before: defaults ?? record.after,
     after: record.before,
   };
