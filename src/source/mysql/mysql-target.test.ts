@@ -127,6 +127,15 @@ describe('some tables of a database of MariaDB are restored', () => {
     assert.deepEqual(await portrait(server, 'keys'), changed);
   });
 
+  it('or only what hangs on tables, which stay', async () => {
+    await makeEverything(server, 'hanging');
+    const whole = await portrait(server, 'hanging');
+    await server.query('USE hanging', 'DROP TRIGGER tr1', 'DROP VIEW a_last', 'DROP VIEW z_first', 'DROP FUNCTION f1');
+    const some = entries.filter(({ path }) => /schema\/(?:triggers|views|functions)\//.test(path));
+    assert.equal((await restore(server.url('hanging'), some, { overwrite: true })).action, 'merge');
+    assert.deepEqual(await portrait(server, 'hanging'), whole);
+  });
+
   it('not without a table that refers to one of them, which is named', async () => {
     await makeEverything(server, 'referred');
     const whole = await portrait(server, 'referred');

@@ -13,7 +13,7 @@ export interface TryOptions {
   readonly timeoutMs: number;
 }
 
-/** A view may name a database that has not got its tables yet, such as the target itself. */
+/** A view may name a database that has not got its tables yet, such as the target itself, where the table of a trigger may be as well. */
 const isMissing = (number: number | undefined) => number !== undefined && [1146, 1356, 1305, 1049].includes(number);
 
 /**
@@ -34,7 +34,8 @@ export async function tryObjects(
     try {
       await runSteps(control, { ...options, steps: [{ object }] });
     } catch (error) {
-      const isElsewhere = object.kind === 'view' && isMissing(serverFailure(error)?.number);
+      const isOfTables = object.kind === 'view' || object.kind === 'trigger';
+      const isElsewhere = isOfTables && isMissing(serverFailure(error)?.number);
       if (!isElsewhere) throw mysqlTargetError(error, { what: `the ${object.kind} ${object.name}` });
     }
   }
