@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { ArchiveEntry, ArchiveSummary, BlockHealth, KeySlot } from '../operation/options.ts';
+import { archivedTables } from '../source/sqlite/archived-tables.ts';
 import { formatBlockMap } from './block-map.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatMoment, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
@@ -55,7 +56,9 @@ function rowsOf(entry: ArchiveEntry): number | undefined {
 function toJson(archive: string, { summary, sizeBytes, state, entries, blocks, map }: Inspection): object {
   const shown = entries?.map((entry) => {
     const { path, kind, sizeBytes: size, sha256 } = entry;
-    return { path, kind, sizeBytes: size, ...withoutUndefined({ rows: rowsOf(entry) }), sha256 };
+    const tables = archivedTables(entry).map((table) => ({ path: table.path, rows: table.rows }));
+    const counts = withoutUndefined({ rows: rowsOf(entry), tables: tables.length > 0 ? tables : undefined });
+    return { path, kind, sizeBytes: size, ...counts, sha256 };
   });
   // Without a key the entries are not known: that is said, so that nobody takes it for an empty archive.
   return {
@@ -118,10 +121,13 @@ function formatTotal(entries: readonly ArchiveEntry[]): string {
 
 function formatEntries(entries: readonly ArchiveEntry[], all: boolean, context: CommandContext): string[] {
   const shown = all ? entries : entries.slice(0, shownEntryCount);
-  const rows = shown.map((entry) => {
+  const rows = shown.flatMap((entry) => {
     const count = rowsOf(entry);
     const size = entry.kind === 'directory' ? '' : formatSize(entry.sizeBytes);
-    return [printable(entry.path), entry.kind, size, count === undefined ? '' : formatCount(count)];
+    const tables = archivedTables(entry).map(({ path, rows: tableRows }) => {
+      return [printable(path), 'table', '', formatCount(tableRows)];
+    });
+    return [[printable(entry.path), entry.kind, size, count === undefined ? '' : formatCount(count)], ...tables];
   });
   const left = entries.length - shown.length;
   return [
