@@ -53,6 +53,11 @@ function rowsOf(entry: ArchiveEntry): number | undefined {
   return typeof rows === 'number' ? rows : undefined;
 }
 
+/** The entry that marks an archive as suspect. */
+function suspectOf(entries: readonly ArchiveEntry[]): ArchiveEntry | undefined {
+  return entries.find(({ path, kind }) => kind === 'note' && path === 'holdfast/suspect');
+}
+
 function toJson(archive: string, { summary, sizeBytes, state, entries, blocks, map }: Inspection): object {
   const shown = entries?.map((entry) => {
     const { path, kind, sizeBytes: size, sha256 } = entry;
@@ -69,6 +74,7 @@ function toJson(archive: string, { summary, sizeBytes, state, entries, blocks, m
     blocks,
     map,
     opened: shown !== undefined,
+    ...withoutUndefined({ suspect: entries === undefined ? undefined : suspectOf(entries) !== undefined }),
     ...withoutUndefined({ entries: shown }),
   };
 }
@@ -84,6 +90,7 @@ function formatInspection(archive: string, inspection: Inspection, all: boolean,
       ['created', formatMoment(summary.createdMs)],
       ['size', formatSize(sizeBytes)],
       ['copies', `${summary.copies}; ${stripe}`],
+      ['suspect', suspectOf(entries ?? []) === undefined ? '' : 'it holds far less than the archive before'],
       ['sealed', `encryption ${summary.encryption}, compression ${summary.compression}`],
     ]),
     ...(summary.slots.length > 0 ? [...title('key slots'), ...formatSlots(summary.slots, context)] : []),

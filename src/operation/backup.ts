@@ -9,8 +9,10 @@ import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { systemRandom } from '../random.ts';
 import type { EntryBytes, Source, SourceContext, SourceProblem } from '../source/source.ts';
+import { compare, findPreviousFor, refuseToReplace, suspectNote } from './compare-archives.ts';
 import { writableLocation } from './location.ts';
 import type { BackupOptions, BackupReport } from './options.ts';
+import { CountedSources } from './part-counts.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
 import { makeSlots } from './seal-archive.ts';
 import { archiveIdHex } from './summary.ts';
@@ -191,7 +193,8 @@ async function checkWritten(
  *
  * Throws `source.empty`, `source.not_found`, `source.unreadable`, `source.corrupt`, `source.busy`, `key.missing`, `key.invalid`, `storage.full`,
  * `storage.read_only`, `storage.unauthorized`, `archive.verify_failed`, `operation.interrupted`. What changed or vanished while it was
- * read does not throw: it stands in `problems`.
+ * read does not throw: it stands in `problems`. Databases that hold far less than in the archive before make the archive `suspect`; it
+ * takes another archive's place only when that is allowed (`source.shrunken`).
  *
  * @example
  * const report = await createBackup({
@@ -266,8 +269,16 @@ async function writeArchive(run: {
       written?.advance();
     };
     const writer = await ArchiveWriter.create({ ...archive, workers, sink, check: written });
-    const totals = await writeSources(options, writer, context, expectedBytes);
+    const counted = new CountedSources(options.sources);
+    const previous = findPreviousFor(options);
+    const totals = await writeSources({ ...options, sources: counted.sources }, writer, context, expectedBytes);
     if (totals.entryCount === 0) throw new HoldfastError('source.empty', { message: 'the sources hold nothing' });
+    const comparison = compare(await previous, counted.parts, options);
+    if (comparison.falls.length > 0) {
+      await refuseToReplace(comparison, { storage, name });
+      await writer.add(suspectNote(comparison), undefined);
+      totals.entryCount++;
+    }
     await writer.finish();
     await written?.pause();
     const stored = await output.commit((readable) =>
@@ -281,6 +292,8 @@ async function writeArchive(run: {
       entryCount: totals.entryCount,
       rowCount: totals.rowCount,
       verified: options.verify ?? 'contents',
+      suspect: comparison.falls.length > 0,
+      comparison,
     };
   } catch (error) {
     return await failAfter(error, [() => output.abort()]);
