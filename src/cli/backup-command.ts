@@ -124,7 +124,28 @@ async function printPlan(sources: readonly Source[], request: BackupRequest, con
         printable(label),
       ]),
     ),
+    ...plan.flatMap((source) => formatTables(source, context)),
   ]);
+}
+
+/** The tables of a source, with the estimates of its server. */
+function formatTables(source: SourceDescription & { readonly name: string }, context: CommandContext): string[] {
+  const { tables = [], name, type, version } = source;
+  if (tables.length === 0) return [];
+  const title = `${name}: ${type}${version === undefined ? '' : ` ${version}`}, ${formatNumberOf(tables.length, 'table')}`;
+  return [
+    '',
+    paint(context, context.stdout, 'bold', printable(title)),
+    ...formatTable(
+      context,
+      ['table', '>rows, about', '>size, about'],
+      tables.map(({ name: table, expectedRows, expectedSizeBytes }) => [
+        printable(table),
+        expectedRows === undefined ? '' : formatCount(expectedRows),
+        formatSize(expectedSizeBytes),
+      ]),
+    ),
+  ];
 }
 
 const verifiedTexts = {

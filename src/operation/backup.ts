@@ -11,7 +11,7 @@ import { systemRandom } from '../random.ts';
 import type { EntryBytes, Source, SourceContext, SourceProblem } from '../source/source.ts';
 import { compare, findPreviousFor, refuseToReplace, suspectNote } from './compare-archives.ts';
 import { writableLocation } from './location.ts';
-import type { BackupOptions, BackupReport } from './options.ts';
+import type { BackupOptions, BackupReport, Progress } from './options.ts';
 import { CountedSources } from './part-counts.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
 import { makeSlots } from './seal-archive.ts';
@@ -271,7 +271,10 @@ async function writeArchive(run: {
     const writer = await ArchiveWriter.create({ ...archive, workers, sink, check: written });
     const counted = new CountedSources(options.sources);
     const previous = findPreviousFor(options);
-    const totals = await writeSources({ ...options, sources: counted.sources }, writer, context, expectedBytes);
+    const { onProgress } = options;
+    const detailed = onProgress && { onProgress: (progress: Progress) => onProgress(counted.detail(progress)) };
+    const reading = { ...options, ...detailed, sources: counted.sources };
+    const totals = await writeSources(reading, writer, context, expectedBytes);
     if (totals.entryCount === 0) throw new HoldfastError('source.empty', { message: 'the sources hold nothing' });
     const comparison = compare(await previous, counted.parts, options);
     if (comparison.falls.length > 0) {

@@ -33,6 +33,11 @@ export interface Progress {
   readonly totalBytes: number;
   /** The entry in work, for people. */
   readonly entry?: string;
+  /** Bytes of that entry, done and expected, while databases are read. */
+  readonly entryDoneBytes?: number;
+  readonly entryExpectedBytes?: number;
+  /** Rows of the tables that are done. */
+  readonly doneRows?: number;
 }
 
 /** What every operation takes. */

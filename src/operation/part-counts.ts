@@ -2,6 +2,7 @@ import type { EntryMetadata } from '../archive/json.ts';
 import type { PartCounts } from '../policy/plausibility.ts';
 import type { EntryBytes, Source, SourceContext, SourceEntry } from '../source/source.ts';
 import { archivedTables } from '../source/sqlite/archived-tables.ts';
+import type { Progress } from './options.ts';
 
 /** Kinds of entries whose size says how much is in them. */
 const sizedKinds: readonly string[] = ['table', 'large-objects', 'dump', 'stream'];
@@ -29,13 +30,33 @@ export function partCounts(entry: {
   return [{ path, kind, sizeBytes, ...(typeof rows === 'number' ? { rows } : {}) }];
 }
 
+interface CountedEntry {
+  readonly entry: SourceEntry;
+  sizeBytes: number;
+}
+
 /** Sources whose entries are counted as they are read. */
 export class CountedSources {
   readonly sources: readonly Source[];
-  readonly #entries: { readonly entry: SourceEntry; sizeBytes: number }[] = [];
+  readonly #entries: CountedEntry[] = [];
+  /** Those whose bytes have begun and not ended, by path. */
+  readonly #open = new Map<string, CountedEntry>();
+  #doneRows = 0;
 
   constructor(sources: readonly Source[]) {
     this.sources = sources.map((source) => this.#counted(source));
+  }
+
+  /** Adds to a progress what is known of the entry in work, and of the rows so far. */
+  detail(progress: Progress): Progress {
+    if (progress.phase !== 'read') return progress;
+    const current = this.#open.get(progress.entry ?? '');
+    const { entry, sizeBytes: entryDoneBytes = 0 } = current ?? {};
+    return {
+      ...progress,
+      ...(entry === undefined ? {} : { entryDoneBytes, entryExpectedBytes: entry.expectedSizeBytes }),
+      ...(this.#doneRows > 0 ? { doneRows: this.#doneRows } : {}),
+    };
   }
 
   /** What was read; complete once all entries were. */
@@ -58,6 +79,12 @@ export class CountedSources {
     };
   }
 
+  #end(entry: SourceEntry): void {
+    this.#open.delete(entry.path);
+    const { rows } = entry.metadata;
+    if (typeof rows === 'number') this.#doneRows += rows;
+  }
+
   async *#entriesOf(source: Source, context: SourceContext): AsyncGenerator<SourceEntry> {
     for await (const entry of source.entries(context)) {
       const { open } = entry;
@@ -66,10 +93,12 @@ export class CountedSources {
         yield entry;
         continue;
       }
-      const counted = { entry, sizeBytes: 0 };
+      const counted: CountedEntry = { entry, sizeBytes: 0 };
       this.#entries.push(counted);
       const onBytes = (sizeBytes: number) => {
         counted.sizeBytes += sizeBytes;
+        if (sizeBytes > 0) this.#open.set(entry.path, counted);
+        else this.#end(entry);
       };
       yield {
         path: entry.path,
@@ -86,6 +115,7 @@ export class CountedSources {
   }
 }
 
+/** `onBytes` is called with 0 once at the end. */
 function countBytes(bytes: EntryBytes, onBytes: (sizeBytes: number) => void): EntryBytes {
   const { readInto } = bytes;
   return {
@@ -94,6 +124,7 @@ function countBytes(bytes: EntryBytes, onBytes: (sizeBytes: number) => void): En
         onBytes(chunk.length);
         yield chunk;
       }
+      onBytes(0);
     },
     ...(readInto === undefined
       ? {}
