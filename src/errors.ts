@@ -152,6 +152,13 @@ export const errorTable = {
   'storage.unavailable': define(1, 503, true, 'the storage does not answer', 'try again later'),
   'storage.failed': define(1, 500, false, 'the storage failed', 'see the cause'),
   'tool.not_found': define(1, 500, false, 'a program that is needed is not installed', 'install it'),
+  'tool.too_old': define(
+    1,
+    500,
+    false,
+    'a program that is needed is older than the server',
+    'install a version as new as the server',
+  ),
   'tool.failed': define(1, 500, false, 'a program failed', 'see its message'),
   'tool.timeout': define(
     1,

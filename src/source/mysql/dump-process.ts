@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { timeoutSignal } from '../../clock.ts';
+import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import { RunningProgram } from '../command/running-program.ts';
+import type { MysqlConnection } from './mysql-connection.ts';
+import { mysqlSourceError } from './mysql-error.ts';
+
+/** Longer than any dump; the silence of the server is what is limited. */
+const runLimitMs = 20 * 24 * 60 * 60 * 1000;
+
+/** How the dump tool is run. */
+export interface DumpProcessOptions {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** How long it may be silent before the server is asked why. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** The connection that can tell what the tool waits for. */
+  readonly control: MysqlConnection;
+  readonly label: string;
+}
+
+/** The dump tool at work: its output, and how it ended, in the terms of a source. */
+export class DumpProcess {
+  readonly #options: DumpProcessOptions;
+  readonly #program: RunningProgram;
+  readonly #chunks: AsyncIterator<Buffer>;
+
+  constructor(options: DumpProcessOptions) {
+    this.#options = options;
+    const command = [options.program, ...options.args];
+    const environment = ['LD_LIBRARY_PATH'].filter((name) => process.env[name] !== undefined);
+    this.#program = new RunningProgram({ command, environment, timeoutMs: runLimitMs }, 'output', options.signal);
+    this.#chunks = this.#program.output[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  }
+
+  /** The next bytes, or undefined when the tool has ended well. Throws `source.busy`, `source.changed`, `source.unreadable`, `tool.failed`. */
+  async next(): Promise<Buffer | undefined> {
+    const pending = this.#chunks.next();
+    // The failure is thrown below; meanwhile nobody may be waiting for it.
+    pending.catch(() => undefined);
+    for (;;) {
+      const limit = timeoutSignal(this.#options.timeoutMs);
+      try {
+        const result = await Promise.race([pending, once(limit, 'abort').then(() => undefined)]);
+        if (result === undefined) {
+          await this.#explainSilence();
+          continue;
+        }
+        if (result.done !== true) return result.value;
+        await this.#program.end();
+        return undefined;
+      } catch (error) {
+        throwIfAborted(this.#options.signal);
+        // Output that was cut off is told by how the program ended.
+        if (!(error instanceof HoldfastError)) await this.#program.end().catch(throwMeaning(this.#options.label));
+        return throwMeaning(this.#options.label)(error);
+      }
+    }
+  }
+
+  /** Ends the tool. May be repeated. */
+  async kill(): Promise<void> {
+    await this.#program.kill();
+  }
+
+  /** The tool may have much to wait for; a lock is not waited for longer than was said. */
+  async #explainSilence(): Promise<void> {
+    const { control, timeoutMs, label } = this.#options;
+    const query = `SELECT state AS state, info AS info FROM information_schema.processlist
+       WHERE id <> CONNECTION_ID() AND user = SUBSTRING_INDEX(USER(), '@', 1) AND state LIKE '%lock%' AND info IS NOT NULL`;
+    const [first] = await control.rows(query).catch((error: unknown) => {
+      throw mysqlSourceError(error, label);
+    });
+    if (first === undefined) return;
+    const state = String(first['state'] ?? '');
+    const table = /`((?:[^`]|``)+)`\s*$/.exec(String(first['info']).split(/\bWHERE\b/)[0] ?? '')?.[1];
+    const what = table === undefined ? 'a lock' : `a lock on the table ${table.replaceAll('``', '`')}`;
+    throw new HoldfastError('source.busy', {
+      message: `${label}: another program holds ${what}, which was waited for ${timeoutMs / 1000} s (${state})`,
+      context: { table, timeoutMs },
+    });
+  }
+}
+
+/** What the tool says is read for the number of the server's error. */
+function throwMeaning(label: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof HoldfastError) || error.code !== 'tool.failed') throw error;
+    const number = Number(/(?:error:? |\()(\d{4})\b/i.exec(error.message)?.[1] ?? 0);
+    const isGone = [1146, 1412, 1051, 1356].includes(number) || /Couldn't find table/i.test(error.message);
+    const isLost = [2002, 2003, 2006, 2013, 2026, 1053, 1927].includes(number);
+    const isDenied = [1044, 1045, 1142, 1227, 1698].includes(number);
+    const isLocked = [1205, 1213].includes(number);
+    const code = isGone ? 'source.changed' : isLocked ? 'source.busy' : undefined;
+    const meaning = code ?? (isLost || isDenied ? 'source.unreadable' : undefined);
+    if (meaning === undefined) throw error;
+    const why = isGone ? 'a table was dropped or changed while it was backed up: ' : '';
+    throw new HoldfastError(meaning, {
+      message: `${label}: ${why}${error.message}`,
+      context: error.context,
+      cause: error,
+    });
+  };
+}
