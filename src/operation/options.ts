@@ -213,6 +213,8 @@ export interface RestoreOptions extends RunOptions {
   readonly mode?: RestoreMode;
   /** Connections that write to a server; 2 unless set. */
   readonly connections?: number;
+  /** How long a lock or a silent server is waited for, in milliseconds; 60,000 unless set. */
+  readonly timeoutMs?: number;
   /** Where trees of files go: under it, a folder with each root's name. The places they came from unless set. */
   readonly filesTo?: string;
   /** Globs on entry paths; an entry that matches one is restored. */

@@ -139,13 +139,15 @@ async function databaseGroup(
       context: { prefix, engine: engine.name, target: targetEngine.name },
     });
   }
-  const { mode, connections } = options;
+  const { mode, connections, timeoutMs, random } = options;
   const target = await engine.makeTarget({
     url: new Secret(url),
     ...commonOptions(options),
     ...(tables === undefined ? {} : { tables }),
     ...(mode === undefined ? {} : { mode }),
     ...(connections === undefined ? {} : { connections }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(random === undefined ? {} : { random }),
   });
   return { kind: engine.name, target, entries, place: engine.placeOf(url), prefix };
 }

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import type { EntryMetadata, Source, SourceProblem } from '../source/source.ts';
+import type { EntryMetadata, Source, SourceEntry, SourceProblem } from '../source/source.ts';
 
 /** An entry that was read to its end. */
 export interface CollectedEntry {
@@ -60,6 +60,23 @@ export async function collectSource(source: Source, options: CollectOptions = {}
     await source.close();
     await rm(temporaryFolder, { recursive: true, force: true });
   }
+}
+
+/** What a source gave, and its entries themselves, which are asked again later. */
+async function collectTwice(source: Source): Promise<CollectedSource & { readonly seen: readonly SourceEntry[] }> {
+  const seen: SourceEntry[] = [];
+  const watched: Source = {
+    name: source.name,
+    describe: (context) => source.describe(context),
+    async *entries(context) {
+      for await (const entry of source.entries(context)) {
+        seen.push(entry);
+        yield entry;
+      }
+    },
+    close: () => source.close(),
+  };
+  return { ...(await collectSource(watched)), seen };
 }
 
 /** Reads a source with as many entries open at once as it allows; gives their bytes by path. */
@@ -156,6 +173,17 @@ export const sourceCases: readonly SourceCase[] = [
         assert.equal(typeof metadata['engine'], 'string', path);
         if (kind === 'table') assert.ok(Number.isSafeInteger(metadata['rows']), path);
       }
+    },
+  },
+  {
+    name: 'gives metadata that stays what it was when its bytes had ended',
+    async run(subject) {
+      const source = await subject.make();
+      const { entries, seen } = await collectTwice(source);
+      assert.deepEqual(
+        seen.map((entry) => entry.metadata),
+        entries.map((entry) => entry.metadata),
+      );
     },
   },
   {
