@@ -127,8 +127,7 @@ function formatTotal(entries: readonly ArchiveEntry[]): string {
 }
 
 function formatEntries(entries: readonly ArchiveEntry[], all: boolean, context: CommandContext): string[] {
-  const shown = all ? entries : entries.slice(0, shownEntryCount);
-  const rows = shown.flatMap((entry) => {
+  const rows = entries.flatMap((entry) => {
     const count = rowsOf(entry);
     const size = entry.kind === 'directory' ? '' : formatSize(entry.sizeBytes);
     const tables = archivedTables(entry).map(({ path, rows: tableRows }) => {
@@ -136,9 +135,10 @@ function formatEntries(entries: readonly ArchiveEntry[], all: boolean, context: 
     });
     return [[printable(entry.path), entry.kind, size, count === undefined ? '' : formatCount(count)], ...tables];
   });
-  const left = entries.length - shown.length;
+  const shown = all ? rows : rows.slice(0, shownEntryCount);
+  const left = rows.length - shown.length;
   return [
-    ...formatTable(context, ['path', 'kind', '>size', '>rows'], rows),
+    ...formatTable(context, ['path', 'kind', '>size', '>rows'], shown),
     ...(left > 0 ? [`  … and ${formatCount(left)} more: see them with --all`] : []),
   ];
 }

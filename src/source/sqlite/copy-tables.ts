@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { quoted } from './inspect-database.ts';
 
 /** Which tables go where. */
@@ -34,7 +35,7 @@ interface Violations {
  * `TableCopyError`; the database is then as it was. It blocks: call it in a thread of its own.
  */
 export async function copyTables(copy: TableCopy, beforeChange: () => Promise<void>): Promise<void> {
-  using database = new DatabaseSync(copy.into, {
+  using database = new DatabaseSync(pathToFileURL(copy.into), {
     timeout: copy.lockWaitMs,
     enableDoubleQuotedStringLiterals: true,
     // With foreign keys on, dropping a table would delete the rows that refer to it.
@@ -42,7 +43,8 @@ export async function copyTables(copy: TableCopy, beforeChange: () => Promise<vo
   });
   const isNew = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count'] === 0;
   if (isNew) takeEncoding(database, copy.from);
-  database.prepare('ATTACH ? AS archived').run(copy.from);
+  // As what nobody writes: else the transaction would span both files, with a journal more.
+  database.prepare('ATTACH ? AS archived').run(`${pathToFileURL(copy.from).href}?immutable=1`);
   database.exec('BEGIN IMMEDIATE');
   try {
     const before = violations(database);
