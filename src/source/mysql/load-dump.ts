@@ -33,6 +33,7 @@ export async function loadDump(
     const args = [
       `--defaults-file=${optionsPath}`,
       '--binary-mode',
+      '--comments',
       '--default-character-set=utf8mb4',
       '--max-allowed-packet=1G',
     ];

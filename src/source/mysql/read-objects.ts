@@ -1,5 +1,6 @@
 import type { MysqlConnection, Row } from './mysql-connection.ts';
 import type { ObjectKind, SchemaObject } from './schema-object.ts';
+import { readColumns } from './server-catalog.ts';
 import { quoteName } from './sql-text.ts';
 
 /** What could not be read for want of a privilege. */
@@ -89,11 +90,13 @@ async function readViews(connection: MysqlConnection, database: string): Promise
     'SELECT table_name AS name FROM information_schema.views WHERE table_schema = ? ORDER BY 1',
     [database],
   );
+  const columns = rows.length === 0 ? undefined : await readColumns(connection, database);
   const objects: SchemaObject[] = [];
   for (const row of rows) {
     const name = text(row, 'name');
     const [created] = await connection.rows(`SHOW CREATE VIEW ${quoteName(name)}`);
-    objects.push({ kind: 'view', name, statement: text(created, 'Create View'), ...sessionOf(created) });
+    const statement = text(created, 'Create View');
+    objects.push({ kind: 'view', name, statement, ...sessionOf(created), columns: columns?.get(name) ?? [] });
   }
   return objects;
 }

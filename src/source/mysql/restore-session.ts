@@ -8,7 +8,7 @@ import type { MysqlAddress } from './mysql-address.ts';
 import type { MysqlConnection } from './mysql-connection.ts';
 import { mysqlTargetError } from './mysql-error.ts';
 import { readObjects } from './read-objects.ts';
-import { decodeObject, dropStatement, type SchemaObject } from './schema-object.ts';
+import { decodeObject, dropStatement, objectKinds, type SchemaObject } from './schema-object.ts';
 import { readDefaults } from './server-catalog.ts';
 import { sideName, undoName } from './side-names.ts';
 import { qualifiedName, quoteName, quoteText } from './sql-text.ts';
@@ -74,7 +74,9 @@ export class RestoreSession {
     const { database, label } = address;
     await this.#closeLoaders();
     if (state.tables === undefined) await this.#harvestObjects();
-    const creates = await tryObjects(control, this.#objects, { ...this.#context, database: this.#side });
+    const kindRank = ({ kind }: SchemaObject) => objectKinds.indexOf(kind);
+    const creates = this.#objects.toSorted((a, b) => kindRank(a) - kindRank(b));
+    await tryObjects(control, creates, { ...this.#context, database: this.#side });
     const incoming = await tableNames(control, this.#side);
     const missing = state.tables?.find((name) => !incoming.includes(name));
     if (missing !== undefined || (state.tables === undefined && incoming.length === 0)) {

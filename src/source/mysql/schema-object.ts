@@ -32,9 +32,13 @@ export interface SchemaObject {
   readonly table?: string;
   /** Of a sequence. */
   readonly nextValue?: string;
+  /** Of a view: the names of its columns. */
+  readonly columns?: readonly string[];
 }
 
-const definer = /(?:DEFINER\s*=\s*(?:`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?|[A-Z_]+(?:\(\))?)\s+)?/.source;
+/** In double quotes where the mode ANSI_QUOTES was on. */
+const account = /(?:`(?:[^`]|``)*`|"(?:[^"]|"")*")/.source;
+const definer = `(?:DEFINER\\s*=\\s*(?:${account}(?:@${account})?|[A-Z_]+(?:\\(\\))?)\\s+)?`;
 const beginnings: Readonly<Record<ObjectKind, RegExp>> = {
   sequence: /^CREATE SEQUENCE `/i,
   package: new RegExp(`^CREATE ${definer}PACKAGE (?!BODY)`, 'i'),
@@ -56,9 +60,15 @@ export function dropStatement({ kind, name }: SchemaObject): string {
   return `DROP ${kind.toUpperCase()} IF EXISTS ${quoteName(name)}`;
 }
 
+/** A view with the columns of this one and no table: others can be made of it before its own tables and views are there. */
+export function placeholderStatement({ name, columns = [] }: SchemaObject): string {
+  const list = columns.map((column) => `NULL AS ${quoteName(column)}`);
+  return `CREATE OR REPLACE VIEW ${quoteName(name)} AS SELECT ${list.join(', ') || '1'}`;
+}
+
 /** What an object is in an archive: a file that the server's own client can run, in which the statement is found by its place. */
 export function encodeObject(object: SchemaObject): { readonly bytes: Buffer; readonly metadata: EntryMetadata } {
-  const { kind, name, statement, sqlMode, characterSet, collation, timeZone, table, nextValue } = object;
+  const { kind, name, statement, sqlMode, characterSet, collation, timeZone, table, nextValue, columns } = object;
   const settings = [
     'SET NAMES utf8mb4;',
     ...(collation === '' ? [] : [`SET collation_connection = ${quoteText(collation)};`]),
@@ -83,6 +93,7 @@ export function encodeObject(object: SchemaObject): { readonly bytes: Buffer; re
       ...(timeZone === undefined ? {} : { timeZone }),
       ...(table === undefined ? {} : { table }),
       ...(nextValue === undefined ? {} : { nextValue }),
+      ...(columns === undefined ? {} : { columns: [...columns] }),
     },
   };
 }
@@ -111,6 +122,7 @@ export function decodeObject(path: string, metadata: EntryMetadata, bytes: Buffe
     ...optional('timeZone'),
     ...optional('table'),
     ...optional('nextValue'),
+    ...(Array.isArray(metadata['columns']) ? { columns: metadata['columns'].map(String) } : {}),
   };
   if (isOfKind(object) && /^-?\d*$/.test(object.nextValue ?? '')) return object;
   throw new HoldfastError('target.unsafe', {

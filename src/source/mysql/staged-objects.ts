@@ -3,7 +3,7 @@ import type { MysqlConnection } from './mysql-connection.ts';
 import { mysqlTargetError, serverFailure } from './mysql-error.ts';
 import { dropStatement, type SchemaObject } from './schema-object.ts';
 import { quoteName } from './sql-text.ts';
-import { runSteps } from './swap-statements.ts';
+import { makeSteps, runSteps, type Step } from './swap-statements.ts';
 
 /** How objects are tried out. */
 export interface TryOptions {
@@ -13,47 +13,36 @@ export interface TryOptions {
   readonly timeoutMs: number;
 }
 
-/** A view may use one that comes later, or name a database that has not got its tables yet. */
+/** A view may name a database that has not got its tables yet, such as the target itself. */
 const isMissing = (number: number | undefined) => number !== undefined && [1146, 1356, 1305, 1049].includes(number);
 
 /**
- * Makes each object in the database that is filled, to see that the server takes it, and gives them in an order in which they can be made.
- * Triggers are taken away again, since tables with triggers do not change their database; events are not made there, where they would run.
+ * Makes each object in the database that is filled, to see that the server takes it. Triggers are taken away again, since tables with triggers do
+ * not change their database; events are not made there, where they would run.
  */
 export async function tryObjects(
   control: MysqlConnection,
   objects: readonly SchemaObject[],
   options: TryOptions,
-): Promise<SchemaObject[]> {
-  const made: SchemaObject[] = [];
-  let waiting = objects.filter(({ kind }) => kind !== 'event');
-  while (waiting.length > 0) {
-    const left: SchemaObject[] = [];
-    for (const object of waiting) (await canMake(control, object, options)) ? made.push(object) : left.push(object);
-    if (left.length === waiting.length) break;
-    waiting = left;
+): Promise<void> {
+  const tried = objects.filter(({ kind }) => kind !== 'event');
+  await runSteps(control, {
+    ...options,
+    steps: makeSteps(tried.filter(({ kind }) => kind === 'view')).filter(isPlaceholder),
+  });
+  for (const object of tried) {
+    try {
+      await runSteps(control, { ...options, steps: [{ object }] });
+    } catch (error) {
+      const isElsewhere = object.kind === 'view' && isMissing(serverFailure(error)?.number);
+      if (!isElsewhere) throw mysqlTargetError(error, { what: `the ${object.kind} ${object.name}` });
+    }
   }
-  for (const object of made.filter(({ kind }) => kind === 'trigger')) {
-    await control.run(`USE ${quoteName(options.database)}`);
-    await control.run(dropStatement(object));
-  }
-  // What is left names another database, perhaps the target itself: it is made there.
-  const unmade = waiting.filter((object) => !made.includes(object));
-  const events = objects.filter(({ kind }) => kind === 'event');
-  const isTrigger = ({ kind }: SchemaObject) => kind === 'trigger';
-  return [...made.filter((object) => !isTrigger(object)), ...unmade, ...made.filter(isTrigger), ...events];
+  await control.run(`USE ${quoteName(options.database)}`);
+  for (const object of tried.filter(({ kind }) => kind === 'trigger')) await control.run(dropStatement(object));
 }
 
-async function canMake(control: MysqlConnection, object: SchemaObject, options: TryOptions): Promise<boolean> {
-  try {
-    await runSteps(control, { ...options, steps: [{ object }] });
-    return true;
-  } catch (error) {
-    const isLater = object.kind === 'view' && isMissing(serverFailure(error)?.number);
-    if (isLater) return false;
-    throw mysqlTargetError(error, { what: `the ${object.kind} ${object.name}` });
-  }
-}
+const isPlaceholder = (step: Step) => !('object' in step);
 
 /** Bytes of an object; no statement of a schema comes near the limit. */
 export async function collect(path: string, bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {

@@ -1,5 +1,5 @@
 import type { MysqlConnection } from './mysql-connection.ts';
-import { dropStatement, type SchemaObject } from './schema-object.ts';
+import { dropStatement, placeholderStatement, type SchemaObject } from './schema-object.ts';
 import type { DatabaseDefaults } from './server-catalog.ts';
 import { qualifiedName, quoteName, quoteText } from './sql-text.ts';
 import { journalTable, type SwapPlan, swappedTable } from './swap-plan.ts';
@@ -9,6 +9,13 @@ export type Step = { readonly sql: string } | { readonly object: SchemaObject };
 
 /** These act on tables, or by themselves: they go before the tables move, and come when all else is there. */
 const isActive = ({ kind }: SchemaObject) => kind === 'trigger' || kind === 'event';
+
+/** Makes objects, whatever the order of views that use each other. */
+export function makeSteps(objects: readonly SchemaObject[]): Step[] {
+  const views = objects.filter(({ kind }) => kind === 'view');
+  const placeholders = views.map((view) => ({ sql: placeholderStatement(view) }));
+  return [...placeholders, ...objects.map((object) => ({ object }))];
+}
 
 /** What runs before the tables move. */
 export function stepsBefore(plan: SwapPlan): Step[] {
@@ -51,7 +58,7 @@ function defaultsStep(target: string, { characterSet, collation }: DatabaseDefau
 /** What runs after the tables moved; it may run again from its beginning. */
 export function stepsAfter(plan: SwapPlan): Step[] {
   const drops = plan.drops.filter((object) => !isActive(object)).map((object) => ({ sql: dropStatement(object) }));
-  return [...drops, defaultsStep(plan.target, plan.after), ...plan.creates.map((object) => ({ object }))];
+  return [...drops, defaultsStep(plan.target, plan.after), ...makeSteps(plan.creates)];
 }
 
 /** Takes away what {@link stepsAfter} made, before the tables move back. */
@@ -61,7 +68,7 @@ export function stepsBeforeBack(plan: SwapPlan): Step[] {
 
 /** Makes all again that the target had, its tables being there; it may run again from its beginning. */
 export function stepsAfterBack(plan: SwapPlan): Step[] {
-  return [defaultsStep(plan.target, plan.before), ...plan.drops.map((object) => ({ object }))];
+  return [defaultsStep(plan.target, plan.before), ...makeSteps(plan.drops)];
 }
 
 type Session = Pick<SchemaObject, 'sqlMode' | 'characterSet' | 'collation' | 'timeZone'>;
@@ -81,8 +88,11 @@ const plainSession: Session = {
 
 function inBlock(step: Step): string {
   if (!('object' in step)) return `${settings(plainSession)}; EXECUTE IMMEDIATE ${quoteText(step.sql)};`;
-  const replaced = step.object.statement.replace(/^CREATE /i, 'CREATE OR REPLACE ');
-  return `${settings(step.object)}; EXECUTE IMMEDIATE ${quoteText(replaced)};`;
+  return `${settings(step.object)}; EXECUTE IMMEDIATE ${quoteText(replacing(step.object))};`;
+}
+
+function replacing({ statement }: SchemaObject): string {
+  return statement.replace(/^CREATE /i, 'CREATE OR REPLACE ');
 }
 
 /** What is run in a database. */
@@ -141,9 +151,11 @@ async function runStep(control: MysqlConnection, step: Step, timeoutMs: number):
   }
   const { object } = step;
   await control.run(settings(plainSession));
-  await control.run(dropStatement(object), timeoutMs);
+  // A view takes the place of its placeholder.
+  const isView = object.kind === 'view';
+  if (!isView) await control.run(dropStatement(object), timeoutMs);
   // The text is sent as utf8mb4, whatever the client had that wrote it first. MySQL 8 refuses a mode that older servers gave to every routine.
   const modes = object.sqlMode.split(',').filter((mode) => mode !== 'NO_AUTO_CREATE_USER');
   await control.run(settings({ ...object, characterSet: 'utf8mb4', sqlMode: modes.join(',') }));
-  await control.run(object.statement, timeoutMs);
+  await control.run(isView ? replacing(object) : object.statement, timeoutMs);
 }
