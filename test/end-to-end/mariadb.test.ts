@@ -95,7 +95,14 @@ test('a table is restored alone, a database as a whole, and undo goes back and f
   const to = [urlOf('live')];
   await restoreBackup({ archive, to, mode: 'fresh', threads: 1 });
   await server.query('DELETE FROM live.payment', 'UPDATE live.invoice SET body = NULL');
-  await restoreBackup({ archive, to, only: ['databases/*/tables/payment'], overwrite: true, threads: 1 });
+  await restoreBackup({
+    archive,
+    to,
+    only: ['databases/*/tables/payment'],
+    overwrite: true,
+    keepUndo: false,
+    threads: 1,
+  });
   assert.deepEqual([await count('live.payment'), await count('live.invoice WHERE body IS NULL')], [2, 5000]);
   await server.query('DELETE FROM live.payment');
   await restoreBackup({ archive, to, mode: 'swap', overwrite: true, threads: 1 });
