@@ -19,8 +19,13 @@ const objects = [
 const script = readFileSync(new URL('everything.sql', import.meta.url), 'utf8');
 
 /** Makes a database that has one of all that MariaDB has. */
-export async function makeEverything(server: MariadbServer, database: string): Promise<void> {
-  const statements = script.split(/;\n/).filter((statement) => statement.trim() !== '');
+export async function makeEverything(
+  server: MariadbServer,
+  database: string,
+  options: { readonly withBig: boolean } = { withBig: true },
+): Promise<void> {
+  const isLeftOut = (statement: string) => !options.withBig && /\b(?:TABLE|INTO) big\b/.test(statement);
+  const statements = script.split(/;\n/).filter((statement) => statement.trim() !== '' && !isLeftOut(statement));
   await server.query(
     `DROP DATABASE IF EXISTS \`${database}\``,
     `CREATE DATABASE \`${database}\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`,

@@ -44,7 +44,7 @@ export function mysqlSourceError(cause: unknown, label: string): unknown {
 }
 
 /** Whether the server does not know something that a newer one, or another one, has. */
-const isUnknown = (number: number) => [1064, 1115, 1273, 1286, 1193, 1305, 4161, 1235, 3009].includes(number);
+const isUnknown = (number: number) => [1064, 1449, 1115, 1273, 1286, 1193, 1305, 4161, 1235, 3009].includes(number);
 
 function targetCode({ number }: ServerFailure): ErrorCode {
   if (number === 0) return 'storage.unavailable';
