@@ -12,8 +12,13 @@ import { archiveIdHex } from './summary.ts';
 
 /** Path of the entry that marks an archive as suspect. */
 export const suspectPath = 'holdfast/suspect';
-/** Entries of this kind tell about the archive itself; a restore passes over them. */
+/** Entries of this kind tell about the archive itself. */
 export const noteKind = 'note';
+
+/** Whether an entry tells about the archive: a restore passes over it. */
+export function isNote({ kind, path }: { readonly kind: string; readonly path: string }): boolean {
+  return kind === noteKind && path.startsWith('holdfast/');
+}
 
 /** Archives that are looked into, newest first: so many that cannot be read, and so many in all. */
 const maximumFailures = 5;

@@ -48,7 +48,7 @@ function databaseUrls(
       const several = names.size === 0 ? 'no database is to be restored' : 'several databases are to be restored';
       throw new HoldfastError('usage.invalid', {
         message: name === undefined ? several : `no database ${name} is to be restored`,
-        hint: `name each target: --to name=sqlite:path (databases: ${[...names].join(', ') || 'none'})`,
+        hint: `name each target: --to name=url (databases: ${[...names].join(', ') || 'none'})`,
       });
     }
     if (urls.has(name)) throw new HoldfastError('usage.invalid', { message: `database ${name} has two targets` });

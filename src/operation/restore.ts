@@ -6,7 +6,7 @@ import type { TargetChange } from '../source/target.ts';
 import { chooseEntries } from './choose-entries.ts';
 import { checkedArchiveId, withSources } from './location.ts';
 import type { RestoreAction, RestoreOptions, RestoreReport } from './options.ts';
-import { noteKind } from './previous-archive.ts';
+import { isNote } from './previous-archive.ts';
 import { makeTargets, type TargetGroup } from './restore-targets.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
 import { archiveIdHex, rowCount } from './summary.ts';
@@ -123,7 +123,7 @@ async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): 
 
 async function restore(reader: ArchiveReader, options: RestoreOptions): Promise<Omit<RestoreReport, 'durationMs'>> {
   const all: IndexEntry[] = [];
-  for await (const entry of reader.entries()) if (entry.kind !== noteKind) all.push(entry);
+  for await (const entry of reader.entries()) if (!isNote(entry)) all.push(entry);
   const { entries: chosen, tables } = chooseEntries(all, options.only);
   const dryRun = options.dryRun === true;
   const report = (actions: readonly RestoreAction[], entries: readonly IndexEntry[], lost: readonly IndexEntry[]) => ({
