@@ -1,6 +1,8 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: configurations have variables of their own in plain strings
 /** A database of MariaDB by the operations: everything from its URL to an undo, over a real server. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
@@ -133,6 +135,64 @@ test('a database that lost its rows makes a suspect archive', async () => {
   assert.deepEqual(
     [suspect, comparison.falls],
     [true, [{ path: 'databases/falls/tables/t', measure: 'rows', before: 100, now: 49 }]],
+  );
+});
+
+/** Runs a command line in a process of its own; neither of its outputs may show the password. */
+function holdfast(args: readonly string[], env: Record<string, string> = {}): { status: number | null; json: unknown } {
+  const program = join(import.meta.dirname, '../transcript/holdfast.ts');
+  const environment = { ...process.env, HOLDFAST_PASSPHRASE: 'correct horse', ...env };
+  const words = [program, ...args, '--json'];
+  const { status, stdout, stderr } = spawnSync(process.execPath, words, {
+    cwd: workspace,
+    env: environment,
+    encoding: 'utf8',
+  });
+  assert.doesNotMatch(stdout + stderr, /canary/);
+  assert.equal(stderr, '');
+  return { status, json: JSON.parse(stdout) };
+}
+
+test('the command lines do what the operations do, and a configuration as well', async () => {
+  const url = ['--url', `crm=${urlOf('shop')}`, '--exclude-table', 'pay*', '--lock-timeout', '5', '--connections', '1'];
+  const plan = holdfast(['backup', ...url, '--output', 'cli.holdfast', '--dry-run']).json as {
+    sources: { name: string; type: string; version: string; tables: { name: string }[] }[];
+  };
+  assert.deepEqual(
+    plan.sources.map(({ name, type, tables }) => [name, type, tables.map((table) => table.name)]),
+    [['crm', 'mariadb', ['invoice']]],
+  );
+  assert.equal(holdfast(['backup', ...url, '--output', 'cli.holdfast']).status, 0);
+  const to = urlOf('cli');
+  const restore = ['restore', 'cli.holdfast', '--to', to, '--yes'];
+  assert.equal(holdfast([...restore, '--mode', 'fresh']).status, 0);
+  assert.equal(holdfast([...restore, '--mode', 'fresh']).status, 1);
+  await server.query('DELETE FROM cli.invoice WHERE id > 1');
+  assert.equal(holdfast([...restore, '--only', 'databases/*/tables/invoice', '--overwrite']).status, 0);
+  assert.equal(await count('cli.invoice'), 5000);
+  assert.equal(holdfast(['undo', '--to', to, '--yes']).status, 0);
+  assert.equal(await count('cli.invoice'), 1);
+
+  const database = {
+    alias: 'main',
+    url: urlOf('shop').replace(/:[^:@]*@/, ':${SHOP_PASSWORD}@'),
+    includeTables: ['payment'],
+  };
+  writeFileSync(
+    join(workspace, 'holdfast.config.json'),
+    JSON.stringify({ databases: [database], storage: { backend: 'local', path: 'daily' } }),
+  );
+  const made = holdfast(['backup'], { SHOP_PASSWORD: encodeURIComponent(canary) }).json as {
+    output: string;
+    entryCount: number;
+  };
+  assert.match(made.output, /daily.main_.*\.holdfast$/);
+  const { entries } = holdfast(['inspect', made.output]).json as {
+    entries: { path: string; kind: string; rows?: number }[];
+  };
+  assert.deepEqual(
+    entries.filter(({ kind }) => kind === 'table').map(({ path, rows }) => [path, rows]),
+    [['databases/main/tables/payment', 2]],
   );
 });
 
