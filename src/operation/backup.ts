@@ -68,12 +68,7 @@ function checkNames(sources: readonly Source[]): void {
   const paths = new Set<string>();
   for (const source of sources) {
     const key = `${source.constructor.name}/${source.name}`;
-    if (paths.has(key)) {
-      throw new HoldfastError('usage.invalid', {
-        message: `two sources have the name ${source.name}`,
-        hint: 'give one of them another name',
-      });
-    }
+    if (paths.has(key)) throw sameName(source);
     paths.add(key);
   }
 }
@@ -226,6 +221,28 @@ export async function createBackup(options: BackupOptions): Promise<BackupReport
   return { ...written, durationMs: Math.round(clock.monotonicMs() - startMs), problems };
 }
 
+/** Finds out what is wrong with the sources before any is read; gives the bytes that are expected. */
+async function describeAll(sources: readonly Source[], context: SourceContext): Promise<number> {
+  const databases = new Set<string>();
+  let expectedBytes = 0;
+  for (const source of sources) {
+    const { type, expectedSizeBytes } = await source.describe(context);
+    expectedBytes += expectedSizeBytes;
+    if (type === 'files') continue;
+    // Whatever their kind, databases and commands share one folder of the archive.
+    if (databases.has(source.name)) throw sameName(source);
+    databases.add(source.name);
+  }
+  return expectedBytes;
+}
+
+function sameName({ name }: Source): HoldfastError {
+  return new HoldfastError('usage.invalid', {
+    message: `two sources have the name ${name}`,
+    hint: 'give one of them another name',
+  });
+}
+
 async function readAndWrite(
   options: BackupOptions,
   archive: NewArchive,
@@ -240,8 +257,7 @@ async function readAndWrite(
     },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  let expectedBytes = 0;
-  for (const source of options.sources) expectedBytes += (await source.describe(context)).expectedSizeBytes;
+  const expectedBytes = await describeAll(options.sources, context);
   return { ...(await writeArchive({ options, archive, workers, context, expectedBytes })), problems };
 }
 
