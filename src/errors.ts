@@ -107,6 +107,13 @@ export const errorTable = {
     'the source gave less than all',
     'look at what the program wrote, and why it ended',
   ),
+  'source.shrunken': define(
+    1,
+    409,
+    false,
+    'the source holds far less than in the archive before',
+    'give another --output to keep both; if the source is right, allow it once with --allowed-fall 100',
+  ),
   'target.exists': define(1, 409, false, 'the target exists', 'choose another target, or allow it with --overwrite'),
   'target.unsafe': define(
     1,

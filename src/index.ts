@@ -16,6 +16,7 @@ export type {
   BackupOptions,
   BackupReport,
   BlockHealth,
+  Comparison,
   KeySlot,
   OpenKeys,
   Progress,
@@ -33,6 +34,7 @@ export { repairArchive } from './operation/repair.ts';
 export { restoreBackup } from './operation/restore.ts';
 export { type UndoReport, type UndoRestoreOptions, undoRestore } from './operation/undo.ts';
 export { validateBackup } from './operation/verify.ts';
+export type { Fall } from './policy/plausibility.ts';
 export { type Random, systemRandom } from './random.ts';
 export { Secret } from './secret.ts';
 export type { CommandProgram } from './source/command/command-program.ts';

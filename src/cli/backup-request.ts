@@ -19,6 +19,10 @@ export interface BackupCommandOptions extends OutputOptions, SealKeyOptions, Sou
   readonly verify?: NonNullable<BackupOptions['verify']>;
   readonly threads?: number;
   readonly temporaryFolder?: string;
+  readonly previous?: string;
+  readonly identityFile?: readonly string[];
+  /** Percent. */
+  readonly allowedFall?: number;
   readonly dryRun?: boolean;
 }
 
@@ -65,9 +69,9 @@ async function fromConfig(options: BackupCommandOptions, context: CommandContext
     createdMs: context.clock.nowMs(),
     environment: config.environment ?? (context.environment['NODE_ENV'] || 'default'),
   });
-  const { compression, encryption, copies, recipients } = config;
+  const { compression, encryption, copies, recipients, allowedFallPercent: allowedFall } = config;
   const recipient = encryption === 'none' ? undefined : recipients;
-  const settings = { compression, encryption, copies, recipient };
+  const settings = { compression, encryption, copies, recipient, allowedFall };
   return {
     sources,
     output: options.output ?? (await freePath(join(config.storage?.path ?? 'backups', name))),

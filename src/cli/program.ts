@@ -13,8 +13,8 @@ import { addUndoCommand } from './undo-command.ts';
 import { addVerifyCommand } from './verify-command.ts';
 
 const exitCodesText = `
-Exit codes: 0 done, 1 failed, 2 usage, 3 done but something was left out, 10 damaged but repairable,
-11 beyond repair, 12 wrong key, 13 no archive, 130 interrupted.`;
+Exit codes: 0 done, 1 failed, 2 usage, 3 done but something was left out or is suspect,
+10 damaged but repairable, 11 beyond repair, 12 wrong key, 13 no archive, 130 interrupted.`;
 
 /** The whole command line; nothing is read or started before a command is run. */
 export function buildProgram(context: CommandContext): Command {

@@ -18,7 +18,7 @@ import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys } from './key-
 import { addThreadsOption } from './number-options.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
-import { connectionsOption } from './source-options.ts';
+import { connectionsOption, lockTimeoutOption } from './source-options.ts';
 import { splitCommand, splitNamed } from './split-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -29,6 +29,7 @@ interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions {
   readonly commandEnv?: readonly string[];
   readonly mode?: RestoreMode;
   readonly connections?: number;
+  readonly lockTimeout?: number;
   readonly only?: readonly string[];
   readonly from?: readonly string[];
   readonly yes?: boolean;
@@ -55,6 +56,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
       ).choices(['transaction', 'swap', 'fresh']),
     )
     .addOption(connectionsOption())
+    .addOption(lockTimeoutOption())
     .option('--command-to <command>', "a program that is fed a stream, as 'name=redis-cli --pipe' (repeatable)", gather)
     .option('--command-env <variable>', 'an environment variable that these programs get (repeatable)', gather)
     .option('--files-to <folder>', 'where the trees of files go (where they came from unless given)')
@@ -84,6 +86,7 @@ async function restore(archive: string, options: RestoreCommandOptions, context:
       archive,
       keepUndo: options.undo,
       ...withoutUndefined({ to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, keys }),
+      ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
       commands: commandsTo(options),
     };
     const run = (dry: boolean) =>

@@ -48,16 +48,18 @@ export function addSourceOptions(command: Command): Command {
     )
     .option('--roles', 'the roles of the server too')
     .addOption(connectionsOption())
-    .option(
-      '--lock-timeout <seconds>',
-      'how long a lock or a silent server is waited for (60 unless given)',
-      wholeNumber(1, 86_400),
-    );
+    .addOption(lockTimeoutOption());
 }
 
 /** `--connections`, for reading and for writing. */
 export function connectionsOption(): Option {
   return new Option('--connections <n>', 'connections to a server (2 unless given)').argParser(wholeNumber(1, 64));
+}
+
+/** `--lock-timeout`, in seconds. */
+export function lockTimeoutOption(): Option {
+  const text = 'how long a lock or a silent server is waited for (60 unless given)';
+  return new Option('--lock-timeout <seconds>', text).argParser(wholeNumber(1, 86_400));
 }
 
 /** The sources that the command line names, with their settings. Throws `usage.invalid`. */

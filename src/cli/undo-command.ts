@@ -4,8 +4,8 @@ import type { UndoReport } from '../operation/undo.ts';
 import { askYes, terminalForQuestion } from './ask.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatDuration, paint, printable } from './format-value.ts';
-import { wholeNumber } from './number-options.ts';
 import { formatFacts, printJson, printLines } from './print-result.ts';
+import { lockTimeoutOption } from './source-options.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 interface UndoCommandOptions extends OutputOptions {
@@ -23,11 +23,7 @@ export function addUndoCommand(program: Command, context: CommandContext): void 
     .description('bring back what the last restore replaced, and keep what is there: a second undo takes it back')
     .option('--to <url>', 'the database that was restored, such as sqlite:shop.db')
     .option('--files <path>', 'the folder or file that was restored')
-    .option(
-      '--lock-timeout <seconds>',
-      'how long a lock or a silent server is waited for (60 unless given)',
-      wholeNumber(1, 86_400),
-    )
+    .addOption(lockTimeoutOption())
     .option('--yes', 'do not ask')
     .option('--dry-run', 'say what would be done, and change nothing')
     .option('--json', 'print the result as JSON')

@@ -78,6 +78,8 @@ export const configSchema = z.strictObject({
   encryption: z.enum(['aes-256-gcm', 'none']).optional(),
   /** age recipients who can open the archives. */
   recipients: z.array(z.string().startsWith('age1', 'must be an age recipient (age1…)')).optional(),
+  /** How much of a table may be gone since the archive before until the new one is suspect: 50 unless set. */
+  allowedFallPercent: z.int().min(0).max(100).optional(),
   /** How often an archive holds everything: 2 unless set. */
   copies: z.int().min(1).max(8).optional(),
 });

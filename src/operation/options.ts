@@ -1,5 +1,6 @@
 import type { Codec } from '../archive/header.ts';
 import type { Clock } from '../clock.ts';
+import type { Fall } from '../policy/plausibility.ts';
 import type { Random } from '../random.ts';
 import type { Secret } from '../secret.ts';
 import type { CommandProgram } from '../source/command/command-program.ts';
@@ -32,6 +33,11 @@ export interface Progress {
   readonly totalBytes: number;
   /** The entry in work, for people. */
   readonly entry?: string;
+  /** Bytes of that entry, done and expected, while databases are read. */
+  readonly entryDoneBytes?: number;
+  readonly entryExpectedBytes?: number;
+  /** Rows of the tables that are done. */
+  readonly doneRows?: number;
 }
 
 /** What every operation takes. */
@@ -95,6 +101,26 @@ export interface BackupOptions extends RunOptions {
   readonly verify?: 'contents' | 'structure' | 'none';
   /** Folder for temporary copies of databases; the system's unless set. */
   readonly temporaryFolder?: string;
+  /**
+   * The archive that the databases are compared with; unless set, the newest in the folder of `output` whose name differs from its name in
+   * digits only, such as a date.
+   */
+  readonly previous?: ArchiveLocation;
+  /** What opens that archive, besides the passphrases of `keys`. */
+  readonly previousKeys?: OpenKeys;
+  /** How much of a table's rows or bytes may be gone since then, 0 to 1, before the archive is suspect; 0.5 unless set. */
+  readonly allowedFall?: number;
+}
+
+/** How the databases of an archive compare with those of the archive before. */
+export interface Comparison {
+  /** The archive before; absent where there is none, or none that could be read. */
+  readonly previous?: string;
+  readonly previousId?: string;
+  /** Why there is nothing to compare with although an archive is there. */
+  readonly reason?: string;
+  /** What fell by more than is allowed. */
+  readonly falls: readonly Fall[];
 }
 
 /** What {@link createBackup} did. */
@@ -110,6 +136,9 @@ export interface BackupReport {
   readonly rowCount: number;
   readonly durationMs: number;
   readonly verified: 'contents' | 'structure' | 'none';
+  /** Whether the databases hold far less than before: the archive is marked so, and the CLI ends with exit code 3. */
+  readonly suspect: boolean;
+  readonly comparison: Comparison;
   /** What was left out or changed while it was read; with any, the CLI ends with exit code 3. */
   readonly problems: readonly SourceProblem[];
 }
@@ -184,6 +213,8 @@ export interface RestoreOptions extends RunOptions {
   readonly mode?: RestoreMode;
   /** Connections that write to a server; 2 unless set. */
   readonly connections?: number;
+  /** How long a lock or a silent server is waited for, in milliseconds; 60,000 unless set. */
+  readonly timeoutMs?: number;
   /** Where trees of files go: under it, a folder with each root's name. The places they came from unless set. */
   readonly filesTo?: string;
   /** Globs on entry paths; an entry that matches one is restored. */

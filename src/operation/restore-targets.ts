@@ -48,7 +48,7 @@ function databaseUrls(
       const several = names.size === 0 ? 'no database is to be restored' : 'several databases are to be restored';
       throw new HoldfastError('usage.invalid', {
         message: name === undefined ? several : `no database ${name} is to be restored`,
-        hint: `name each target: --to name=sqlite:path (databases: ${[...names].join(', ') || 'none'})`,
+        hint: `name each target: --to name=url (databases: ${[...names].join(', ') || 'none'})`,
       });
     }
     if (urls.has(name)) throw new HoldfastError('usage.invalid', { message: `database ${name} has two targets` });
@@ -72,6 +72,8 @@ export interface Chosen {
   /** The archive's entries, whose roots tell where they came from. */
   readonly all: readonly IndexEntry[];
   readonly entries: readonly IndexEntry[];
+  /** Where only tables of an entry are restored, which. */
+  readonly tables?: ReadonlyMap<IndexEntry, readonly string[]>;
   /** Those of the entries that are left out. */
   readonly lost?: ReadonlySet<IndexEntry>;
 }
@@ -94,7 +96,10 @@ export async function makeTargets(chosen: Chosen, options: RestoreOptions): Prom
     const name = prefix.slice(prefix.indexOf('/') + 1);
     if (prefix.startsWith('files/')) groups.push(filesGroup(prefix, part, all, options));
     else if (part.some(({ kind }) => kind === 'stream')) groups.push(commandGroup(prefix, part, name, options));
-    else groups.push(await databaseGroup(prefix, part, urls.get(name), options));
+    else
+      groups.push(
+        await databaseGroup({ prefix, entries: part, tables: tablesOf(chosen, part), to: urls.get(name) }, options),
+      );
   }
   refuseCollisions(groups);
   return groups
@@ -108,12 +113,22 @@ function commonOptions(options: RestoreOptions) {
   return { overwrite: options.overwrite ?? false, keepUndo: options.keepUndo ?? true, clock };
 }
 
+/** The tables of a database that is one entry; undefined for all. */
+function tablesOf({ tables }: Chosen, entries: readonly IndexEntry[]): readonly string[] | undefined {
+  const [entry] = entries;
+  return entry === undefined ? undefined : tables?.get(entry);
+}
+
 async function databaseGroup(
-  prefix: string,
-  entries: IndexEntry[],
-  to: string | undefined,
+  database: {
+    readonly prefix: string;
+    readonly entries: IndexEntry[];
+    readonly tables: readonly string[] | undefined;
+    readonly to: string | undefined;
+  },
   options: RestoreOptions,
 ): Promise<TargetGroup> {
+  const { prefix, entries, tables, to } = database;
   const engine = engineOf(entries, prefix);
   const url = to ?? originalUrl(engine, entries[0], prefix);
   const targetEngine = engineOfUrl(url);
@@ -124,12 +139,15 @@ async function databaseGroup(
       context: { prefix, engine: engine.name, target: targetEngine.name },
     });
   }
-  const { mode, connections } = options;
+  const { mode, connections, timeoutMs, random } = options;
   const target = await engine.makeTarget({
     url: new Secret(url),
     ...commonOptions(options),
+    ...(tables === undefined ? {} : { tables }),
     ...(mode === undefined ? {} : { mode }),
     ...(connections === undefined ? {} : { connections }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(random === undefined ? {} : { random }),
   });
   return { kind: engine.name, target, entries, place: engine.placeOf(url), prefix };
 }

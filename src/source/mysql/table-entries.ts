@@ -39,14 +39,19 @@ export async function* tableEntries(session: DumpSession, options: EntryOptions)
       columns: [...(session.columns.get(name) ?? [])],
       ...(table.isVersioned && withHistory ? { hasHistory: true } : {}),
     };
+    // Asked for once the next table counts already, it has to be this table's still.
+    let ended: EntryMetadata | undefined;
     yield {
       path: `${prefix}/tables/${pathPart(name)}`,
       kind: 'table',
       expectedSizeBytes: table.expectedSizeBytes,
       get metadata(): EntryMetadata {
-        return { ...known, rows: dump.rowCount, largestStatementBytes: dump.largestStatementBytes };
+        return ended ?? known;
       },
-      open: () => dump.bytes(),
+      async *open() {
+        yield* dump.bytes();
+        ended = { ...known, rows: dump.rowCount, largestStatementBytes: dump.largestStatementBytes };
+      },
     };
   }
   await session.unlock();

@@ -34,15 +34,20 @@ export const sqliteEngine: Engine = {
     });
   },
   async makeTarget(options) {
-    const { url, mode, connections: _, timeoutMs: __, ...rest } = options;
+    const { url, mode, tables, connections: _, timeoutMs: __, ...rest } = options;
+    const path = sqlitePathFromUrl(url.reveal());
     if (mode !== undefined && mode !== 'swap') {
       throw new HoldfastError('usage.invalid', {
         message: `a SQLite database is swapped in whole: the mode ${mode} is not for it`,
         hint: 'leave the mode out',
       });
     }
+    if (tables !== undefined) {
+      const { SqliteTablesTarget } = await import('./sqlite-tables-target.ts');
+      return new SqliteTablesTarget({ path, tables, ...rest });
+    }
     const { SqliteTarget } = await import('./sqlite-target.ts');
-    return new SqliteTarget({ path: sqlitePathFromUrl(url.reveal()), ...rest });
+    return new SqliteTarget({ path, ...rest });
   },
   async undo(options) {
     const { undoSqlite } = await import('./undo-sqlite.ts');
