@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { makeEverything } from '../../../test/mysql/everything.ts';
@@ -7,6 +8,7 @@ import { type MariadbServer, startMariadb } from '../../../test/mysql/mariadb-se
 import { HoldfastError } from '../../errors.ts';
 import { Secret } from '../../secret.ts';
 import { type CollectedSource, collectSource, sourceCases } from '../../testing/source-cases.ts';
+import type { SourceEntry } from '../source.ts';
 import { MysqlSource } from './mysql-source.ts';
 
 let server: MariadbServer;
@@ -93,6 +95,21 @@ describe('a database of MariaDB is read', () => {
     const author = found.entries.find(({ metadata }) => metadata['table'] === 'author');
     assert.deepEqual(author?.metadata['columns'], ['id', 'name']);
     assert.equal(author?.metadata['engine'], 'mariadb');
+  });
+
+  it('with rows that are those of their table, however late they are asked for', async () => {
+    const temporaryFolder = mkdtempSync(join(tmpdir(), 'holdfast-late-'));
+    const found: SourceEntry[] = [];
+    const late = source(server.url('app'));
+    for await (const entry of late.entries({ temporaryFolder, report: () => undefined })) {
+      for await (const _chunk of entry.open?.(undefined) ?? []);
+      found.push(entry);
+    }
+    rmSync(temporaryFolder, { recursive: true });
+    const rows = found.flatMap(({ kind, metadata }) =>
+      kind === 'table' ? [[metadata['table'], metadata['rows']]] : [],
+    );
+    assert.deepEqual(Object.fromEntries(rows), rowsOf(await collectSource(source(server.url('app')))));
   });
 
   it('in part: what is included, less what is excluded, and what hangs on it', async () => {
