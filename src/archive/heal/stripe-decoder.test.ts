@@ -74,7 +74,10 @@ function decode(stripe: Stripe, candidates: readonly StripeCandidates[]): Stripe
   const before = candidates.map(({ damaged }) => damaged.map((bytes) => hash('sha256', bytes)));
   const hashes = stripe.bodies.slice(0, stripe.dataCount).map((body) => hash('sha256', body));
   const { dataCount, parityRows, maximumParityRows } = stripe;
-  const matchesHash = (index: number, body: Uint8Array) => hash('sha256', body) === hashes[index];
+  const matchesHash = (index: number, body: Uint8Array) => {
+    assert.ok(index >= 0 && index < dataCount);
+    return hash('sha256', body) === hashes[index];
+  };
   const result = decodeStripe({ dataCount, parityRows, maximumParityRows, candidates, matchesHash });
   assert.equal(result.data.length, dataCount);
   for (const [index, body] of result.data.entries()) {
