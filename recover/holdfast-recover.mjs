@@ -121,6 +121,7 @@ for (let power = 0, value = 1; power < 255; power++) {
   if (value > 255) value ^= 0x11d;
 }
 const multiply = (a, b) => (a === 0 || b === 0 ? 0 : EXP[LOG[a] + LOG[b]]);
+const power = (locator, exponent) => EXP[(LOG[locator] * exponent) % 255];
 
 /** target ^= factor * source, byte by byte. */
 function addMultiple(target, source, factor) {
@@ -131,7 +132,7 @@ function addMultiple(target, source, factor) {
 }
 
 /**
- * Solves the unknown bodies of one stripe. `known`: [{ locator, body }], `unknown`: locators (exponents of alpha). The u unknown ones
+ * Solves the unknown bodies of one stripe. `known`: [{ locator, body }], `unknown`: locators, bytes other than 0. The u unknown ones
  * obey u of the equations "sum of c_X * X^r = 0": a Vandermonde system, solved by elimination with whole bodies on the right.
  */
 function solveBodies(known, unknown) {
@@ -139,8 +140,8 @@ function solveBodies(known, unknown) {
   const rows = [];
   for (let r = 0; r < size; r++) {
     const right = new Uint8Array(BODY);
-    for (const { locator, body } of known) addMultiple(right, body, EXP[(locator * r) % 255]);
-    rows.push({ left: unknown.map((locator) => EXP[(locator * r) % 255]), right });
+    for (const { locator, body } of known) addMultiple(right, body, power(locator, r));
+    rows.push({ left: unknown.map((locator) => power(locator, r)), right });
   }
   for (let pivot = 0; pivot < size; pivot++) {
     const found = rows.findIndex((row, index) => index >= pivot && row.left[pivot] !== 0);
@@ -332,10 +333,10 @@ class Geometry {
     const stripe = (dataIndex % this.fullData) % count;
     const members = [];
     for (let d = stripe, index = 0; d < band.data; d += count, index++) {
-      members.push({ position: band.first + 3 + d, locator: this.M + index, isData: true });
+      members.push({ position: band.first + 3 + d, locator: 255 - index, isData: true });
     }
     for (let row = 0; row < rows; row++) {
-      members.push({ position: band.first + 3 + band.data + row * count + stripe, locator: row, isData: false });
+      members.push({ position: band.first + 3 + band.data + row * count + stripe, locator: row + 1, isData: false });
     }
     return { members, rows };
   }

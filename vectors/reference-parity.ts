@@ -14,13 +14,15 @@ function multiply(a: number, b: number): number {
 }
 
 function power(base: number, exponent: number): number {
-  return exponents[(base * exponent) % 255]!;
+  let value = 1;
+  for (let step = 0; step < exponent; step++) value = multiply(value, base);
+  return value;
 }
 
-/** The inverse of the matrix `α^(q·r)`, by Gauss and Jordan. */
+/** The inverse of the matrix `(q + 1)^r`, by Gauss and Jordan. */
 function invertedVandermonde(size: number): number[][] {
   const rows = Array.from({ length: size }, (_, r) =>
-    Array.from({ length: 2 * size }, (_, q) => (q < size ? power(q, r) : Number(q - size === r))),
+    Array.from({ length: 2 * size }, (_, q) => (q < size ? power(q + 1, r) : Number(q - size === r))),
   );
   for (let pivot = 0; pivot < size; pivot++) {
     const found = rows.findIndex((row, index) => index >= pivot && row[pivot] !== 0);
@@ -36,14 +38,15 @@ function invertedVandermonde(size: number): number[][] {
   return rows.map((row) => row.slice(size));
 }
 
-/** The m parity bodies of a stripe; `M` is the header's, which places the data's locators. */
-export function parityOf(bodies: readonly Buffer[], m: number, M: number): Buffer[] {
+/** The m parity bodies of a stripe. */
+export function parityOf(bodies: readonly Buffer[], m: number): Buffer[] {
   const inverse = invertedVandermonde(m);
+  const factors = bodies.map((_, index) => Array.from({ length: m }, (_, r) => power(255 - index, r)));
   const parity = Array.from({ length: m }, () => Buffer.alloc(4048));
   for (let column = 0; column < 4048; column++) {
     const sums = new Uint8Array(m);
     for (const [index, body] of bodies.entries()) {
-      for (let r = 0; r < m; r++) sums[r] = sums[r]! ^ multiply(body[column]!, power(M + index, r));
+      for (let r = 0; r < m; r++) sums[r] = sums[r]! ^ multiply(body[column]!, factors[index]![r]!);
     }
     for (let q = 0; q < m; q++) {
       let value = 0;

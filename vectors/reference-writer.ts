@@ -408,7 +408,7 @@ function makeBlocks(stream: Buffer, header: Buffer, K: number, M: number): { blo
     const parity: Buffer[][] = [];
     for (let stripe = 0; stripe < stripes; stripe++) {
       const bodies = data.filter((_, index) => index % stripes === stripe).map((block) => block.subarray(32, 4080));
-      parity.push(parityOf(bodies, parityRows, M));
+      parity.push(parityOf(bodies, parityRows));
     }
     for (let q = 0; q < stripes * parityRows; q++) {
       const ordinal = Math.floor(q / stripes);

@@ -1,20 +1,25 @@
 import assert from 'node:assert/strict';
-import type { FrameTask } from '../worker/protocol.ts';
-import { asBuffer, blockKind, frameBytes } from './block.ts';
-import { blockSizeBytes, frameSizeBytes, payloadSizeBytes, type StripeShape } from './geometry.ts';
+import type { FrameTask, ParityTask } from '../worker/protocol.ts';
+import { asBuffer, blockKind, type Frame, frameBytes } from './block.ts';
+import { bandGeometry, blockSizeBytes, frameSizeBytes, payloadSizeBytes, type StripeShape } from './geometry.ts';
 import { chunkBlocks, ParityAccumulator } from './parity-accumulator.ts';
 
 /**
- * Makes data blocks of payloads, and sums their parity, all in the memory of one kernel. One thread's part of the work on a band.
+ * Makes data blocks of payloads and parity blocks of these, band after band, all in the memory of one kernel. Blocks wait there until there are
+ * enough to be summed at once.
  * Memory: that of a {@link ParityAccumulator}.
  */
 export class BlockFramer {
   readonly #archiveId: Uint8Array;
+  readonly #shape: StripeShape;
   readonly #parity: ParityAccumulator;
   readonly #chunk: Buffer;
+  /** Data blocks of the band so far; the last of them, up to a multiple of `chunkBlocks`, wait in the chunk. */
+  #bandData = 0;
 
   constructor(archiveId: Uint8Array, shape: StripeShape) {
     this.#archiveId = archiveId;
+    this.#shape = shape;
     this.#parity = new ParityAccumulator(shape);
     const { kernel, chunkOffset } = this.#parity;
     this.#chunk = asBuffer(kernel.memory.subarray(chunkOffset, chunkOffset + chunkBlocks * blockSizeBytes));
@@ -22,33 +27,66 @@ export class BlockFramer {
 
   /** The `frame` task. */
   frame(task: FrameTask): undefined {
-    const { count, blocks } = task;
-    if (task.lost) {
-      // Zeros add nothing to the parity.
-      blocks.fill(0, 0, count * blockSizeBytes);
-      return undefined;
-    }
+    assert(task.firstIndex === this.#bandData, 'blocks come in order');
     const payloads = new PayloadSource(task.pieces);
-    for (let done = 0; done < count; done += chunkBlocks) {
-      const chunk = Math.min(chunkBlocks, count - done);
-      payloads.fill(this.#chunk, chunk);
-      this.#seal(task.firstPosition + done, chunk);
-      this.#parity.addChunk(task.firstIndex + done, chunk);
-      blocks.set(this.#chunk.subarray(0, chunk * blockSizeBytes), done * blockSizeBytes);
+    for (let done = 0; done < task.count; ) {
+      const waiting = this.#bandData % chunkBlocks;
+      const count = Math.min(chunkBlocks - waiting, task.count - done);
+      const blocks = this.#chunk.subarray(waiting * blockSizeBytes, (waiting + count) * blockSizeBytes);
+      if (task.lost) {
+        // Zeros add nothing to the parity.
+        blocks.fill(0);
+      } else {
+        payloads.fill(blocks, count);
+        const position = task.firstPosition + done;
+        this.#seal(waiting, count, { position, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 });
+      }
+      task.blocks.set(blocks, done * blockSizeBytes);
+      done += count;
+      this.#bandData += count;
+      if (waiting + count === chunkBlocks) this.#parity.addChunk(this.#bandData - chunkBlocks, chunkBlocks);
     }
     return undefined;
   }
 
-  /** See {@link ParityAccumulator.take}. */
-  takeParity(bandDataBlocks: number): Uint8Array {
-    return this.#parity.take(bandDataBlocks);
+  /** The `parity` task: the first one of a band ends it, and after the last one another band may begin. */
+  parity(task: ParityTask): undefined {
+    const { bandDataBlocks, firstIndex } = task;
+    assert(bandDataBlocks === this.#bandData, 'a band ends with all of its blocks');
+    const { stripes, parityRows } = bandGeometry(bandDataBlocks, this.#shape);
+    if (firstIndex === 0) {
+      const waiting = bandDataBlocks % chunkBlocks;
+      if (waiting > 0) this.#parity.addChunk(bandDataBlocks - waiting, waiting);
+      this.#parity.solve(bandDataBlocks);
+    }
+    for (let done = 0; done < task.count; ) {
+      const index = firstIndex + done;
+      const ordinal = Math.floor(index / stripes);
+      const count = Math.min(task.count - done, (ordinal + 1) * stripes - index);
+      for (let block = 0; block < count; block++) {
+        this.#chunk.set(
+          this.#parity.parityBody(bandDataBlocks, index + block),
+          block * blockSizeBytes + frameSizeBytes,
+        );
+      }
+      const position = task.firstPosition + done;
+      this.#seal(0, count, { position, bandDataBlocks, kind: blockKind.parity, ordinal });
+      task.blocks.set(this.#chunk.subarray(0, count * blockSizeBytes), done * blockSizeBytes);
+      done += count;
+    }
+    if (firstIndex + task.count === stripes * parityRows) {
+      this.#parity.clear();
+      this.#bandData = 0;
+    }
+    return undefined;
   }
 
-  #seal(position: number, count: number): void {
+  /** Seals blocks of the chunk. */
+  #seal(firstBlock: number, count: number, frame: Frame): void {
     const { kernel, chunkOffset, frameOffset } = this.#parity;
-    const frame = frameBytes(this.#archiveId, { position, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 });
-    kernel.memory.set(frame, frameOffset);
-    kernel.sealBlocks({ blocks: chunkOffset, count, frame: frameOffset, isData: true });
+    kernel.memory.set(frameBytes(this.#archiveId, frame), frameOffset);
+    const blocks = chunkOffset + firstBlock * blockSizeBytes;
+    kernel.sealBlocks({ blocks, count, frame: frameOffset, isData: frame.kind === blockKind.data });
   }
 }
 

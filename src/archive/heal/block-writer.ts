@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { BufferPool } from '../worker/buffer-pool.ts';
-import { freeMemory } from '../worker/free-memory.ts';
 import type { FrameTask } from '../worker/protocol.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
 import { blockKind, headerBlocks } from './block.ts';
 import {
+  bandGeometry,
   blockSizeBytes,
   headerReplicas,
   Layout,
@@ -13,7 +13,7 @@ import {
   stripesPerBand,
 } from './geometry.ts';
 
-/** Most blocks that a worker frames at once: 2 MiB and what compression may add to it. */
+/** Most blocks that are framed at once: 2 MiB and what compression may add to it. */
 const windowBlocks = 544;
 const windowsInFlight = 3;
 
@@ -29,7 +29,8 @@ export interface BlockWriterOptions {
 
 /**
  * Cuts the sealed stream into blocks, bands and parity, and writes one copy of them: `docs/format.md` sections 2 to 4.
- * Memory: `windowsInFlight` windows, and the parity of two bands.
+ * All of it is framed by one thread, which keeps the sums of the band: they never move. Memory: `windowsInFlight` windows, and that
+ * of a `BlockFramer`.
  */
 export class BlockWriter {
   readonly #options: BlockWriterOptions;
@@ -41,7 +42,6 @@ export class BlockWriter {
   #totalData = 0;
   #position = 0;
   #bandData = 0;
-  #bandParity: Promise<unknown>;
   /** The end of what was appended: each appending sends its tasks when those before it have sent theirs. */
   #sent: Promise<void> = Promise.resolve();
   #output: Promise<void> = Promise.resolve();
@@ -51,9 +51,8 @@ export class BlockWriter {
     const { memory } = options.workers;
     this.#windows = new BufferPool({ count: windowsInFlight, memory, sizeBytes: windowBlocks * blockSizeBytes });
     this.#fullBandData = stripesPerBand * options.shape.dataBlocks;
-    this.#bandParity = options.workers.broadcast('resetParity', undefined);
-    // The error is seen where the first band begins.
-    this.#bandParity.catch(() => undefined);
+    // A thread that cannot be told has failed, and fails the first frame.
+    options.workers.runInOrder('resetParity', undefined).catch(() => undefined);
   }
 
   /** Wakes all who wait: the run has failed elsewhere. */
@@ -79,7 +78,7 @@ export class BlockWriter {
     await this.#sent;
     assert(this.#rest.length === 0, 'the stream ends within a payload');
     const lastBandData = this.#bandData === 0 ? this.#fullBandData : this.#bandData;
-    if (this.#bandData > 0) this.#endBand();
+    if (this.#bandData > 0) await this.#endBand();
     this.#writeHeaders(blockKind.final, lastBandData);
     await this.#output;
     this.#windows.close();
@@ -100,15 +99,12 @@ export class BlockWriter {
     const pieces = new Pieces([this.#rest, ...bytes]);
     this.#rest = new Uint8Array(0);
     while (pieces.sizeBytes >= payloadSizeBytes) {
-      if (this.#bandData === 0) {
-        // Only one band's parity is made at a time, so that its memory is bounded.
-        await this.#bandParity;
-        this.#writeHeaders(blockKind.header, 0);
-      }
+      if (this.#bandData === 0) this.#writeHeaders(blockKind.header, 0);
       const whole = Math.floor(pieces.sizeBytes / payloadSizeBytes);
       const count = Math.min(whole, windowBlocks, this.#fullBandData - this.#bandData);
       const blocks = await this.#windows.acquire();
       framed.push(this.#send({ pieces: pieces.take(count * payloadSizeBytes), count, lost, blocks }));
+      if (this.#bandData === this.#fullBandData) await this.#endBand();
     }
     // A copy: the memory is the caller's again. Of its own: what is sent to a worker is sent with all that it shares memory with.
     const rest = new Uint8Array(pieces.sizeBytes);
@@ -121,38 +117,39 @@ export class BlockWriter {
   }
 
   #send(task: Pick<FrameTask, 'pieces' | 'count' | 'lost' | 'blocks'>): Promise<unknown> {
-    const { count, blocks } = task;
-    const framed = this.#options.workers.run('frame', {
+    const framed = this.#options.workers.runInOrder('frame', {
       ...task,
       firstPosition: this.#position,
       firstIndex: this.#bandData,
     });
+    this.#writeWindow(framed, task);
+    this.#bandData += task.count;
+    this.#totalData += task.count;
+    return framed;
+  }
+
+  /** Has the band's parity framed. */
+  async #endBand(): Promise<void> {
+    const { workers, shape } = this.#options;
+    const bandDataBlocks = this.#bandData;
+    const { stripes, parityRows } = bandGeometry(bandDataBlocks, shape);
+    for (let firstIndex = 0; firstIndex < stripes * parityRows; firstIndex += windowBlocks) {
+      const count = Math.min(windowBlocks, stripes * parityRows - firstIndex);
+      const blocks = await this.#windows.acquire();
+      const task = { bandDataBlocks, firstPosition: this.#position, firstIndex, count, blocks };
+      this.#writeWindow(workers.runInOrder('parity', task), task);
+    }
+    this.#bandData = 0;
+  }
+
+  /** Writes a window once it is framed, and gives it back. */
+  #writeWindow(framed: Promise<unknown>, window: { readonly count: number; readonly blocks: Uint8Array }): void {
+    const { count, blocks } = window;
     this.#write(
       framed.then(() => blocks.subarray(0, count * blockSizeBytes)),
       () => this.#windows.release(blocks),
     );
     this.#position += count;
-    this.#bandData += count;
-    this.#totalData += count;
-    if (this.#bandData === this.#fullBandData) this.#endBand();
-    return framed;
-  }
-
-  #endBand(): void {
-    const { workers, shape } = this.#options;
-    const bandDataBlocks = this.#bandData;
-    const firstPosition = this.#position;
-    const parity = workers.broadcast('takeParity', { bandDataBlocks }).then((partials) =>
-      workers.run(
-        'finishParity',
-        { partials, bandDataBlocks, firstPosition },
-        partials.map((partial) => partial.buffer as ArrayBuffer),
-      ),
-    );
-    this.#bandParity = parity;
-    this.#write(parity, (blocks) => freeMemory(blocks));
-    this.#position += new Layout(bandDataBlocks, shape).totalBlocks - 2 * headerReplicas - bandDataBlocks;
-    this.#bandData = 0;
   }
 
   #writeHeaders(kind: typeof blockKind.header | typeof blockKind.final, bandDataBlocks: number): void {

@@ -10,12 +10,12 @@ interface Damage {
   readonly erased: boolean;
 }
 
-const allPlaces = Uint8Array.from({ length: 255 }, (_, place) => place);
+const allPlaces = Uint8Array.from({ length: 255 }, (_, index) => index + 1);
 
 /** Decodes the zero word with this damage; undefined where the decoder gives up. */
 function decode(decoder: ErrorDecoder, rowCount: number, damage: readonly Damage[]): Map<number, number> | undefined {
   for (let row = 0; row < rowCount; row++) {
-    decoder.syndromes[row] = damage.reduce((sum, { place, value }) => sum ^ multiply(value, power(place * row)), 0);
+    decoder.syndromes[row] = damage.reduce((sum, { place, value }) => sum ^ multiply(value, power(place, row)), 0);
   }
   const erased = damage.filter((item) => item.erased);
   for (const [index, { place }] of erased.entries()) decoder.erasures[index] = place;
@@ -31,7 +31,7 @@ function damageOf(errors: number, erasures: number): fc.Arbitrary<Damage[]> {
   const count = errors + erasures;
   return fc
     .tuple(
-      fc.uniqueArray(fc.integer({ min: 0, max: 254 }), { minLength: count, maxLength: count }),
+      fc.uniqueArray(fc.integer({ min: 1, max: 255 }), { minLength: count, maxLength: count }),
       fc.array(fc.integer({ min: 1, max: 255 }), { minLength: count, maxLength: count }),
       fc.array(fc.boolean(), { minLength: count, maxLength: count }),
     )
@@ -79,7 +79,7 @@ test('one error more is given up, or answered with another codeword within reach
     const answered = [...found].map(([place, value]) => ({ place, value, erased: false }));
     for (let row = 0; row < rowCount; row++) {
       const sum = [...damage!, ...answered].reduce(
-        (all, { place, value }) => all ^ multiply(value, power(place * row)),
+        (all, { place, value }) => all ^ multiply(value, power(place, row)),
         0,
       );
       assert.equal(sum, 0);

@@ -1,8 +1,8 @@
-import { groupOrder, invert, powers, products } from './galois-field.ts';
+import { groupOrder, invert, products } from './galois-field.ts';
 
 /**
  * Decodes one column: finds errors at unknown places beside erasures at known ones, `2·errors + erasures <= m` (Berlekamp–Massey, a search of
- * the roots, Forney; `docs/format.md` section 4). A place is the exponent x of its locator α^x.
+ * the roots, Forney; `docs/format.md` section 4). A place is a locator.
  * It runs tens of thousands of times a second, so its input and output are arrays that are made once, and nothing is allocated.
  */
 export class ErrorDecoder {
@@ -66,7 +66,7 @@ export class ErrorDecoder {
     locator.fill(0);
     locator[0] = 1;
     for (let degree = 0; degree < erasureCount; degree++) {
-      const multiples = powers[this.erasures[degree]!]! << 8;
+      const multiples = this.erasures[degree]! << 8;
       for (let at = degree + 1; at > 0; at--) locator[at]! ^= products[multiples | locator[at - 1]!]!;
     }
   }
@@ -119,7 +119,7 @@ export class ErrorDecoder {
     let found = 0;
     for (let at = 0; at < this.#suspectCount; at++) {
       const place = this.#suspects[at]!;
-      const multiples = powers[groupOrder - place]! << 8;
+      const multiples = invert(place) << 8;
       let value = locator[degree]!;
       for (let coefficient = degree - 1; coefficient >= 0; coefficient--) {
         value = products[multiples | value]! ^ locator[coefficient]!;
@@ -142,7 +142,7 @@ export class ErrorDecoder {
     }
     for (let index = 0; index < degree; index++) {
       const place = this.places[index]!;
-      const multiples = powers[groupOrder - place]! << 8;
+      const multiples = invert(place) << 8;
       let numerator = 0;
       for (let at = degree - 1; at >= 0; at--) numerator = products[multiples | numerator]! ^ evaluator[at]!;
       // In characteristic 2 the derivative keeps the odd coefficients, one degree lower: a polynomial in x².
@@ -150,7 +150,7 @@ export class ErrorDecoder {
       let slope = 0;
       for (let at = degree % 2 === 1 ? degree : degree - 1; at > 0; at -= 2)
         slope = products[squares | slope]! ^ locator[at]!;
-      const scaled = products[(powers[place]! << 8) | numerator]!;
+      const scaled = products[(place << 8) | numerator]!;
       this.corrections[index] = products[(scaled << 8) | invert(slope)]!;
     }
   }

@@ -1,8 +1,10 @@
+import assert from 'node:assert';
+
 /** GF(2^8) of `docs/format.md` section 4: the polynomial 0x11D and the generator 2. */
 
 const polynomial = 0x11d;
 
-/** Number of powers of the generator: exponents count modulo this. */
+/** Number of powers of the generator, which are all elements but 0: exponents count modulo this. */
 export const groupOrder = 255;
 
 /** The generator to the power of an exponent from 0 to 509, so that a sum of two needs no reduction. */
@@ -27,11 +29,6 @@ for (let left = 1; left < 256; left++) {
   }
 }
 
-/** The generator to any power from 0 on. */
-export function power(exponent: number): number {
-  return powers[exponent % groupOrder]!;
-}
-
 /** The product of two elements. */
 export function multiply(left: number, right: number): number {
   return products[(left << 8) | right]!;
@@ -42,41 +39,35 @@ export function invert(element: number): number {
   return powers[groupOrder - logarithms[element]!]!;
 }
 
-/**
- * Inverts the system Σ_u c_u·X_u^r = T_r (r from 0 to n-1) of n distinct locators: c_u = Σ_r result[u·n + r]·T_r. Row u holds the
- * coefficients of the polynomial that is 1 at X_u and 0 at the other locators.
- */
-export function invertVandermonde(locators: Uint8Array): Uint8Array {
-  const count = locators.length;
-  const product = productOfRoots(locators);
-  const inverse = new Uint8Array(count * count);
-  for (let unknown = 0; unknown < count; unknown++) {
-    const locator = locators[unknown]!;
-    // Divides the product by (x - X_u), from the highest coefficient down, and evaluates the quotient at X_u on the way.
-    let coefficient = 0;
-    let value = 0;
-    for (let degree = count - 1; degree >= 0; degree--) {
-      coefficient = product[degree + 1]! ^ multiply(coefficient, locator);
-      inverse[unknown * count + degree] = coefficient;
-      value = multiply(value, locator) ^ coefficient;
-    }
-    const scale = invert(value);
-    for (let degree = 0; degree < count; degree++) {
-      const at = unknown * count + degree;
-      inverse[at] = multiply(inverse[at]!, scale);
-    }
-  }
-  return inverse;
+/** An element other than 0 to any power from 0 on. */
+export function power(element: number, exponent: number): number {
+  return powers[(logarithms[element]! * exponent) % groupOrder]!;
 }
 
-/** Coefficients, lowest first, of Π (x - X_u). */
-function productOfRoots(locators: Uint8Array): Uint8Array {
-  const product = new Uint8Array(locators.length + 1);
-  product[0] = 1;
-  for (let degree = 0; degree < locators.length; degree++) {
-    const root = locators[degree]!;
-    for (let at = degree + 1; at > 0; at--) product[at] = product[at - 1]! ^ multiply(product[at]!, root);
-    product[0] = multiply(product[0]!, root);
+/** The inverse of a square matrix, row by row, that has one; by Gauss and Jordan. */
+export function invertMatrix(matrix: readonly Uint8Array[]): Uint8Array[] {
+  const size = matrix.length;
+  const rows = matrix.map((row, index) => {
+    const extended = new Uint8Array(2 * size);
+    extended.set(row);
+    extended[size + index] = 1;
+    return extended;
+  });
+  for (let pivot = 0; pivot < size; pivot++) {
+    const found = rows.findIndex((row, index) => index >= pivot && row[pivot] !== 0);
+    assert(found >= 0, 'the matrix has no inverse');
+    const row = rows[found]!;
+    rows[found] = rows[pivot]!;
+    const scale = invert(row[pivot]!);
+    rows[pivot] = row.map((value) => multiply(value, scale));
+    for (let other = 0; other < size; other++) if (other !== pivot) eliminate(rows[other]!, rows[pivot]!, pivot);
   }
-  return product;
+  return rows.map((row) => row.subarray(size));
+}
+
+/** Subtracts (adds) the multiple of a row with 1 at `pivot` that leaves 0 there. */
+function eliminate(row: Uint8Array, pivotRow: Uint8Array, pivot: number): void {
+  const multiples = row[pivot]! << 8;
+  if (multiples === 0) return;
+  for (let at = pivot; at < row.length; at++) row[at]! ^= products[multiples | pivotRow[at]!]!;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, hashSizeBytes } from './geometry.ts';
-import { rowStep, tableSizeBytes } from './reed-solomon.ts';
+import { groupTablesSizeBytes } from './novel-basis.ts';
+import { dataLocator, rowStep, tableSizeBytes } from './reed-solomon.ts';
 import { minimumHashedBytes } from './xxh3.ts';
 
 /**
@@ -22,6 +23,25 @@ export interface Accumulation {
   /** The first target body; the others follow without gaps. */
   readonly target: number;
   /** Target bodies: a multiple of {@link rowStep}. */
+  readonly rowCount: number;
+}
+
+/** Data bodies of one stripe that are added to its sums in the novel basis. */
+export interface Transformation {
+  /** The first source body. */
+  readonly source: number;
+  /** From one source body to the next. */
+  readonly sourceStrideBytes: number;
+  readonly sourceCount: number;
+  /** Index of the first source in the stripe; the others follow. */
+  readonly firstIndex: number;
+  /** The tables of `writeGroupTables` for this number of rows. */
+  readonly tables: number;
+  /** A body of zeros. */
+  readonly zeros: number;
+  /** The sum of row 0; the others follow without gaps. */
+  readonly target: number;
+  /** Sums: a multiple of {@link rowStep}. */
   readonly rowCount: number;
 }
 
@@ -58,6 +78,17 @@ export function checkAccumulation(accumulation: Accumulation, memorySizeBytes: n
   assert(sourceCount >= 1 && rowCount >= rowStep && rowCount % rowStep === 0);
   assert(source >= 0 && source + (sourceCount - 1) * sourceStrideBytes + bodySizeBytes <= memorySizeBytes);
   assert(tables >= 0 && tables + (sourceCount - 1) * tableStrideBytes + rowCount * tableSizeBytes <= memorySizeBytes);
+  assert(target >= 0 && target + rowCount * bodySizeBytes <= memorySizeBytes);
+}
+
+/** Throws where a transformation leaves the memory or the field. */
+export function checkTransformation(transformation: Transformation, memorySizeBytes: number): void {
+  const { source, sourceStrideBytes, sourceCount, firstIndex, tables, zeros, target, rowCount } = transformation;
+  assert(sourceCount >= 1 && rowCount >= rowStep && rowCount % rowStep === 0);
+  assert(firstIndex >= 0 && dataLocator(firstIndex + sourceCount - 1) > 0);
+  assert(source >= 0 && source + (sourceCount - 1) * sourceStrideBytes + bodySizeBytes <= memorySizeBytes);
+  assert(tables >= 0 && tables + groupTablesSizeBytes(rowCount) <= memorySizeBytes);
+  assert(zeros >= 0 && zeros + bodySizeBytes <= memorySizeBytes);
   assert(target >= 0 && target + rowCount * bodySizeBytes <= memorySizeBytes);
 }
 

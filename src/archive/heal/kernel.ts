@@ -7,14 +7,16 @@ import {
   checkBatch,
   checkBlockCheck,
   checkHashing,
+  checkTransformation,
   type Hashing,
+  type Transformation,
 } from './kernel-arguments.ts';
 import { kernelBinaryBase64 } from './kernel-binary.ts';
 import { PlainKernel } from './plain-kernel.ts';
 import { xxh3Secret } from './xxh3.ts';
 
 /**
- * The heavy operations on blocks: the one of Reed–Solomon (encoding, syndromes and solving are all this, with their own coefficients),
+ * The heavy operations on blocks: those of Reed–Solomon (sums of a stripe's data while it is written; all else, with any coefficients),
  * and their hash. {@link WasmKernel} does them fast; {@link PlainKernel} does them everywhere. All offsets are best multiples of 16.
  */
 export interface Kernel {
@@ -22,6 +24,8 @@ export interface Kernel {
   readonly memory: Uint8Array;
   /** Adds (XORs) to each target the sum over the sources of coefficient × body. */
   accumulate(accumulation: Accumulation): void;
+  /** Adds (XORs) data blocks of a stripe to its sums in the novel basis: what `accumulate` would do with coefficients basis(row, locator). */
+  transform(transformation: Transformation): void;
   /** Writes the hash of blocks, XXH3 with 128 bits in its canonical form, of any bytes. */
   hash(hashing: Hashing): void;
   /** Writes frames and hashes around bodies (of data blocks: payloads) that stand in their places. */
@@ -40,6 +44,17 @@ interface KernelExports {
     sourceCount: number,
     tables: number,
     tableStrideBytes: number,
+    target: number,
+    rowCount: number,
+    lengthBytes: number,
+  ): void;
+  transform(
+    source: number,
+    sourceStrideBytes: number,
+    firstIndex: number,
+    sourceCount: number,
+    tables: number,
+    zeros: number,
     target: number,
     rowCount: number,
     lengthBytes: number,
@@ -93,6 +108,22 @@ export class WasmKernel implements Kernel {
       sourceCount,
       tables,
       tableStrideBytes,
+      target,
+      rowCount,
+      bodySizeBytes,
+    );
+  }
+
+  transform(transformation: Transformation): void {
+    checkTransformation(transformation, this.memory.length);
+    const { source, sourceStrideBytes, firstIndex, sourceCount, tables, zeros, target, rowCount } = transformation;
+    this.#exports.transform(
+      source,
+      sourceStrideBytes,
+      firstIndex,
+      sourceCount,
+      tables,
+      zeros,
       target,
       rowCount,
       bodySizeBytes,

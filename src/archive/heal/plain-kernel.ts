@@ -9,9 +9,12 @@ import {
   checkBatch,
   checkBlockCheck,
   checkHashing,
+  checkTransformation,
   type Hashing,
+  type Transformation,
 } from './kernel-arguments.ts';
-import { tableSizeBytes } from './reed-solomon.ts';
+import { basis } from './novel-basis.ts';
+import { dataLocator, tableSizeBytes } from './reed-solomon.ts';
 import { xxh3 } from './xxh3.ts';
 
 const positionOffset = 16;
@@ -37,6 +40,20 @@ export class PlainKernel implements Kernel {
       for (let row = 0; row < rowCount; row++) {
         const coefficient = this.memory[tables + index * tableStrideBytes + row * tableSizeBytes + 1]!;
         if (coefficient !== 0) this.#addProduct(coefficient, from, target + row * bodySizeBytes);
+      }
+    }
+  }
+
+  /** By the definition of the sums, without tables or layers. */
+  transform(transformation: Transformation): void {
+    checkTransformation(transformation, this.memory.length);
+    const { source, sourceStrideBytes, firstIndex, sourceCount, target, rowCount } = transformation;
+    for (let index = 0; index < sourceCount; index++) {
+      const locator = dataLocator(firstIndex + index);
+      for (let row = 0; row < rowCount; row++) {
+        const coefficient = basis(row, locator);
+        if (coefficient === 0) continue;
+        this.#addProduct(coefficient, source + index * sourceStrideBytes, target + row * bodySizeBytes);
       }
     }
   }

@@ -5,7 +5,14 @@ import fc from 'fast-check';
 import { multiply, power } from './galois-field.ts';
 import { bodySizeBytes } from './geometry.ts';
 import { PlainKernel } from './plain-kernel.ts';
-import { roundRows, tableSizeBytes, writeSolvingTables, writeSyndromeTables, writeTable } from './reed-solomon.ts';
+import {
+  dataLocator,
+  parityLocator,
+  roundRows,
+  tableSizeBytes,
+  writeSolvingTables,
+  writeTable,
+} from './reed-solomon.ts';
 
 function seededBytes(seed: string, sizeBytes: number): Buffer {
   return createHash('shake256', { outputLength: sizeBytes }).update(seed).digest();
@@ -27,48 +34,31 @@ test('a table holds all products of its coefficient', () => {
   assert.ok(memory.subarray(0, tableSizeBytes).every((byte) => byte === 0));
 });
 
-test('syndromes are the sums of the format', () => {
-  const count = 5;
-  const firstExponent = 250;
-  const tables = count * bodySizeBytes;
-  const target = tables + count * 8 * tableSizeBytes;
-  const kernel = new PlainKernel(target + 8 * bodySizeBytes);
-  const bodies = seededBytes('syndromes', count * bodySizeBytes);
-  kernel.memory.set(bodies);
-  writeSyndromeTables(kernel.memory, { offset: tables, firstExponent, exponentCount: count, rowCount: 8 });
-  kernel.accumulate({
-    source: 0,
-    sourceStrideBytes: bodySizeBytes,
-    sourceCount: count,
-    tables,
-    tableStrideBytes: 8 * tableSizeBytes,
-    target,
-    rowCount: 8,
-  });
-  for (let row = 0; row < 8; row++) {
-    for (let column = 0; column < bodySizeBytes; column += 253) {
-      let sum = 0;
-      for (let index = 0; index < count; index++) {
-        sum ^= multiply(bodies[index * bodySizeBytes + column]!, power((firstExponent + index) * row));
-      }
-      assert.equal(kernel.memory[target + row * bodySizeBytes + column], sum);
+test('locators are distinct and not zero with every shape, and eight aligned indexes differ in their low three bits', () => {
+  for (let parityBlocks = 2; parityBlocks <= 64; parityBlocks++) {
+    const data = Array.from({ length: 255 - parityBlocks }, (_, index) => dataLocator(index));
+    const parity = Array.from({ length: parityBlocks }, (_, row) => parityLocator(row));
+    assert.equal(new Set([0, ...data, ...parity]).size, 256);
+    for (const [index, locator] of data.entries()) {
+      assert.equal(locator >> 3, data[index - (index % 8)]! >> 3);
+      assert.equal(dataLocator(locator), index);
     }
   }
 });
 
-test('solving tables undo syndromes of as many bodies', () => {
-  const places = fc.uniqueArray(fc.integer({ min: 0, max: 254 }), { minLength: 1, maxLength: 20 });
-  const law = fc.property(places, (exponents) => {
-    const count = exponents.length;
+test('solving tables undo sums of as many bodies', () => {
+  const places = fc.uniqueArray(fc.integer({ min: 1, max: 255 }), { minLength: 1, maxLength: 20 });
+  const law = fc.property(places, (locators) => {
+    const count = locators.length;
     const rowCount = roundRows(count);
     const tables = 0;
     const source = count * rowCount * tableSizeBytes;
     const target = source + count * bodySizeBytes;
     const kernel = new PlainKernel(target + rowCount * bodySizeBytes);
-    const bodies = seededBytes(exponents.join(), count * bodySizeBytes);
-    for (let row = 0; row < count; row++) {
-      for (const [index, exponent] of exponents.entries()) {
-        const factor = power(exponent * row);
+    const bodies = seededBytes(locators.join(), count * bodySizeBytes);
+    const matrix = locators.map((_, row) => Uint8Array.from(locators, (locator) => power(locator, row)));
+    for (const [row, factors] of matrix.entries()) {
+      for (const [index, factor] of factors.entries()) {
         for (let column = 0; column < 16; column++) {
           kernel.memory[source + row * bodySizeBytes + column]! ^= multiply(
             factor,
@@ -77,7 +67,7 @@ test('solving tables undo syndromes of as many bodies', () => {
         }
       }
     }
-    writeSolvingTables(kernel.memory, tables, Uint8Array.from(exponents, power));
+    writeSolvingTables(kernel.memory, tables, matrix);
     const strides = { sourceStrideBytes: bodySizeBytes, tableStrideBytes: rowCount * tableSizeBytes };
     kernel.accumulate({ source, sourceCount: count, tables, target, rowCount, ...strides });
     for (let index = 0; index < rowCount; index++) {

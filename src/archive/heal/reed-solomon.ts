@@ -1,12 +1,25 @@
-import { invertVandermonde, multiply, power } from './galois-field.ts';
+import { invertMatrix, multiply } from './galois-field.ts';
 
-/** The coefficients of Reed–Solomon as the tables that a kernel multiplies with: `docs/format.md` section 4. */
+/** Locators, and coefficients as the tables that a kernel multiplies with: `docs/format.md` section 4. */
 
 /** Rows are worked on eight at a time: numbers of rows are rounded up to a multiple of this. */
 export const rowStep = 8;
 
 /** A coefficient's table: its products with the 16 low nibbles, then with the 16 high ones. */
 export const tableSizeBytes = 32;
+
+/** The greatest locator: that of the first data block of a stripe. */
+const firstDataLocator = 255;
+
+/** The locator of a data block by its index in the stripe. The same function gives the index of a locator. */
+export function dataLocator(index: number): number {
+  return firstDataLocator - index;
+}
+
+/** The locator of a parity row. */
+export function parityLocator(row: number): number {
+  return row + 1;
+}
 
 /** The next multiple of {@link rowStep}. */
 export function roundRows(rowCount: number): number {
@@ -22,34 +35,16 @@ export function writeTable(memory: Uint8Array, offset: number, coefficient: numb
 }
 
 /**
- * Writes the tables of the syndromes: for each locator α^x, x from `firstExponent` on, those of its powers 0 to rowCount-1.
- * They are `exponentCount · rowCount` tables.
+ * Writes the tables that turn n sums over n bodies, all others being zero, into the bodies: for each sum a table for each body, and zeros up
+ * to {@link roundRows}(n). Row r of `matrix` has the coefficients of the bodies in sum r.
  */
-export function writeSyndromeTables(
-  memory: Uint8Array,
-  tables: { offset: number; firstExponent: number; exponentCount: number; rowCount: number },
-): void {
-  let offset = tables.offset;
-  for (let exponent = tables.firstExponent; exponent < tables.firstExponent + tables.exponentCount; exponent++) {
-    for (let row = 0; row < tables.rowCount; row++) {
-      writeTable(memory, offset, power(exponent * row));
-      offset += tableSizeBytes;
-    }
-  }
-}
-
-/**
- * Writes the tables that turn the syndromes T_0 to T_(n-1) of n bodies with these distinct locators, all others being zero, into the bodies:
- * for each syndrome a table for each body, and zeros up to {@link roundRows}(n).
- */
-export function writeSolvingTables(memory: Uint8Array, offset: number, locators: Uint8Array): void {
-  const count = locators.length;
+export function writeSolvingTables(memory: Uint8Array, offset: number, matrix: readonly Uint8Array[]): void {
+  const count = matrix.length;
   const rowCount = roundRows(count);
-  const inverse = invertVandermonde(locators);
-  for (let syndrome = 0; syndrome < count; syndrome++) {
+  const inverse = invertMatrix(matrix);
+  for (let sum = 0; sum < count; sum++) {
     for (let row = 0; row < rowCount; row++) {
-      const coefficient = row < count ? inverse[row * count + syndrome]! : 0;
-      writeTable(memory, offset + (syndrome * rowCount + row) * tableSizeBytes, coefficient);
+      writeTable(memory, offset + (sum * rowCount + row) * tableSizeBytes, inverse[row]?.[sum] ?? 0);
     }
   }
 }

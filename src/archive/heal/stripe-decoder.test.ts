@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, hash } from 'node:crypto';
 import { test } from 'node:test';
 import { bandGeometry, blockSizeBytes, bodySizeBytes, frameSizeBytes, type StripeShape } from './geometry.ts';
-import { finishParity, ParityAccumulator } from './parity-accumulator.ts';
+import { ParityAccumulator } from './parity-accumulator.ts';
 import { decodeStripe, type StripeCandidates, type StripeResult } from './stripe-decoder.ts';
 
 const fullShape: StripeShape = { dataBlocks: 239, parityBlocks: 16 };
@@ -57,7 +57,7 @@ function makeStripe(dataCount: number, shape = fullShape): Stripe {
   const blocks = new Seeded(`stripe ${dataCount}`).bytes(dataCount * blockSizeBytes);
   const accumulator = new ParityAccumulator(shape);
   accumulator.add(blocks, 0, dataCount);
-  const parity = finishParity([accumulator.take(dataCount)], dataCount, shape.dataBlocks, shape.parityBlocks);
+  accumulator.solve(dataCount);
   const { stripes, parityRows } = bandGeometry(dataCount, shape);
   assert.equal(stripes, 1);
   const bodies: Uint8Array[] = [];
@@ -65,7 +65,7 @@ function makeStripe(dataCount: number, shape = fullShape): Stripe {
     const start = index * blockSizeBytes + frameSizeBytes;
     bodies.push(blocks.slice(start, start + bodySizeBytes));
   }
-  for (let row = 0; row < parityRows; row++) bodies.push(parity.slice(row * bodySizeBytes, (row + 1) * bodySizeBytes));
+  for (let row = 0; row < parityRows; row++) bodies.push(accumulator.parityBody(dataCount, row).slice());
   return { dataCount, parityRows, maximumParityRows: shape.parityBlocks, bodies };
 }
 
@@ -74,7 +74,10 @@ function decode(stripe: Stripe, candidates: readonly StripeCandidates[]): Stripe
   const before = candidates.map(({ damaged }) => damaged.map((bytes) => hash('sha256', bytes)));
   const hashes = stripe.bodies.slice(0, stripe.dataCount).map((body) => hash('sha256', body));
   const { dataCount, parityRows, maximumParityRows } = stripe;
-  const matchesHash = (index: number, body: Uint8Array) => hash('sha256', body) === hashes[index];
+  const matchesHash = (index: number, body: Uint8Array) => {
+    assert.ok(index >= 0 && index < dataCount);
+    return hash('sha256', body) === hashes[index];
+  };
   const result = decodeStripe({ dataCount, parityRows, maximumParityRows, candidates, matchesHash });
   assert.equal(result.data.length, dataCount);
   for (const [index, body] of result.data.entries()) {

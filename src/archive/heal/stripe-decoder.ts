@@ -1,10 +1,10 @@
 import assert from 'node:assert';
 import { findCombination } from './byte-combination.ts';
 import { ErrorDecoder } from './error-decoder.ts';
-import { groupOrder } from './galois-field.ts';
 import { bodySizeBytes } from './geometry.ts';
+import { dataLocator, parityLocator } from './reed-solomon.ts';
 import { type DamagedBody, findBlanks, StripeReading } from './stripe-reading.ts';
-import { StripeWorkspace } from './stripe-workspace.ts';
+import { placeCount, StripeWorkspace } from './stripe-workspace.ts';
 
 /** What is at hand of one block of a stripe. Bodies are 4,048 bytes. */
 export interface StripeCandidates {
@@ -19,7 +19,7 @@ export interface StripeInput {
   readonly dataCount: number;
   /** m: its parity rows. */
   readonly parityRows: number;
-  /** M of the header, from which the locators of the data count. */
+  /** M of the header. */
   readonly maximumParityRows: number;
   /** The data blocks by index, then the parity blocks by row. */
   readonly candidates: readonly StripeCandidates[];
@@ -59,7 +59,7 @@ const wrongShare = 8;
 export function decodeStripe(input: StripeInput): StripeResult {
   const { dataCount, parityRows, maximumParityRows, candidates } = input;
   assert(dataCount >= 1 && parityRows >= 1 && parityRows <= maximumParityRows);
-  assert(maximumParityRows + dataCount <= groupOrder && candidates.length === dataCount + parityRows);
+  assert(maximumParityRows + dataCount < placeCount && candidates.length === dataCount + parityRows);
   const data = candidates.slice(0, dataCount).map((candidate) => candidate.intact);
   if (data.every((body) => body !== undefined)) return { data, solvedCount: 0 };
   if (buffers?.workspace.maximumParityRows !== maximumParityRows) buffers = new StripeBuffers(maximumParityRows);
@@ -71,10 +71,10 @@ class StripeBuffers {
   readonly workspace: StripeWorkspace;
   readonly reading: StripeReading;
   /** The best that is known of each place, beside the intact ones. */
-  readonly decoded = new Uint8Array(groupOrder * bodySizeBytes);
+  readonly decoded = new Uint8Array(placeCount * bodySizeBytes);
   /** Syndromes that the best solution of each column leaves to prove it; -1 without one. */
   readonly slack = new Int8Array(bodySizeBytes);
-  readonly wrongCounts = new Uint16Array(groupOrder * maximumDamaged);
+  readonly wrongCounts = new Uint16Array(placeCount * maximumDamaged);
 
   constructor(maximumParityRows: number) {
     this.workspace = new StripeWorkspace(maximumParityRows);
@@ -109,7 +109,7 @@ class StripeSearch {
     this.#decoder = new ErrorDecoder(input.parityRows);
     this.#guessesLeft = Math.floor(maximumGuesses / input.parityRows);
     for (const [index, candidate] of input.candidates.entries()) {
-      const place = index < input.dataCount ? input.maximumParityRows + index : index - input.dataCount;
+      const place = index < input.dataCount ? dataLocator(index) : parityLocator(index - input.dataCount);
       this.#places.push(place);
       this.#known[place] = candidate.intact;
       this.#damaged[place] = candidate.damaged.slice(0, maximumDamaged).map((bytes) => ({ bytes }));
@@ -129,12 +129,16 @@ class StripeSearch {
 
   #findSuspects(): void {
     this.#suspects = Uint8Array.from(this.#places.filter((place) => this.#known[place] === undefined));
-    this.#lostDataCount = this.#suspects.filter((place) => place >= this.#input.maximumParityRows).length;
+    this.#lostDataCount = this.#suspects.filter((place) => this.#isData(place)).length;
+  }
+
+  #isData(place: number): boolean {
+    return place > parityLocator(this.#input.parityRows - 1);
   }
 
   /** Takes the body of a data place where it matches its hash. */
   #take(place: number, body: Uint8Array): boolean {
-    if (!this.#input.matchesHash(place - this.#input.maximumParityRows, body)) return false;
+    if (!this.#input.matchesHash(dataLocator(place), body)) return false;
     this.#known[place] = body.slice();
     this.#solvedCount++;
     return true;
@@ -171,9 +175,8 @@ class StripeSearch {
     // The same without holes, and without the copies that the columns solved so far have shown to be something else.
     if (this.#tryReading((place) => this.#plausible(place))) return true;
     // The blocks that match no hash are wrong in columns without a solution: no need to search there.
-    const { parityRows, maximumParityRows } = this.#input;
-    if (this.#lostDataCount <= parityRows) {
-      if (this.#tryReading((place) => (place < maximumParityRows ? this.#plausible(place) : []))) return true;
+    if (this.#lostDataCount <= this.#input.parityRows) {
+      if (this.#tryReading((place) => (this.#isData(place) ? [] : this.#plausible(place)))) return true;
     }
     // One copy's own bytes: it may have fewer errors than the copies have differences.
     const copies = Math.max(...Array.from(this.#suspects, (place) => this.#damaged[place]!.length));

@@ -36,6 +36,7 @@ export interface SealTask {
   readonly into: Uint8Array;
 }
 
+/** Data blocks of a band, in order. */
 export interface FrameTask {
   /** Sealed bytes; joined they are `count` payloads. */
   readonly pieces: readonly Uint8Array[];
@@ -49,11 +50,15 @@ export interface FrameTask {
   readonly blocks: Uint8Array;
 }
 
-export interface FinishParityTask {
-  readonly partials: readonly Uint8Array[];
+/** Parity blocks of the band whose data blocks were framed last. All of them are asked for, in order. */
+export interface ParityTask {
   readonly bandDataBlocks: number;
-  /** Position of the band's first parity block. */
+  /** Index of the first block among the band's parity blocks. */
+  readonly firstIndex: number;
   readonly firstPosition: number;
+  readonly count: number;
+  /** Takes the blocks. */
+  readonly blocks: Uint8Array;
 }
 
 /** Blocks at consecutive positions, one reading of them for each layer of the block map. */
@@ -165,8 +170,7 @@ export interface Tasks {
   /** Forgets parity that an earlier writer, of another archive or one that failed, left behind. */
   resetParity: { input: undefined; output: undefined };
   frame: { input: FrameTask; output: undefined };
-  takeParity: { input: { bandDataBlocks: number }; output: Uint8Array };
-  finishParity: { input: FinishParityTask; output: Uint8Array };
+  parity: { input: ParityTask; output: undefined };
   check: { input: CheckTask; output: CheckResult };
   load: { input: LoadTask; output: LoadResult };
   /** False where a segment does not open as it should, or a block is not intact; nothing in `into` may be used then. */

@@ -29,6 +29,15 @@ function settled(promises: readonly Promise<unknown>[]): Promise<string[]> {
   );
 }
 
+const frame = {
+  pieces: [],
+  count: 0,
+  lost: false,
+  firstPosition: 0,
+  firstIndex: 0,
+  blocks: new Uint8Array(0),
+};
+
 function scan(pool: WorkerPool): Promise<unknown> {
   return pool.run('scan', { bytes: new Uint8Array(10_000), limit: 10_000, archiveId: undefined });
 }
@@ -51,8 +60,25 @@ function threadsOf(send: () => void): Worker[] {
 
 test('a task that throws rejects alone, and the thread goes on', async () => {
   await withPool(1, async (pool) => {
-    const tasks = [scan(pool), pool.run('takeParity', { bandDataBlocks: 5 }), scan(pool)];
+    const tasks = [scan(pool), pool.runInOrder('frame', frame), scan(pool)];
     assert.deepEqual(await settled(tasks), ['ok', 'the worker was not configured', 'ok']);
+  });
+});
+
+test('tasks in order go to one thread, the last one, whatever it has to do', async () => {
+  await withPool(3, async (pool) => {
+    pool.configure(setup);
+    const tasks: Promise<unknown>[] = [];
+    const inOrder = threadsOf(() => {
+      for (let task = 0; task < 4; task++) tasks.push(pool.runInOrder('frame', frame));
+    });
+    const others = threadsOf(() => {
+      for (let task = 0; task < 4; task++) tasks.push(scan(pool));
+    });
+    assert.equal(new Set(inOrder).size, 1);
+    assert.equal(new Set(others).size, 2);
+    assert.ok(!others.includes(inOrder[0]!));
+    await Promise.all(tasks);
   });
 });
 

@@ -115,6 +115,14 @@ export class WorkerPool {
     return chosen.run(name, input, transfer);
   }
 
+  /** Runs a task on one thread, always the same, after what was sent there before: for tasks that share what the thread keeps. */
+  runInOrder<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output']> {
+    // The last one: `run` prefers those before it where they have as little to do.
+    const thread = this.#threads.at(-1);
+    assert(thread !== undefined, 'a pool has at least one thread');
+    return thread.run(name, input);
+  }
+
   /** Runs a task on every thread, after what was sent to each before. */
   broadcast<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output'][]> {
     return Promise.all(this.#threads.map((thread) => thread.run(name, input)));

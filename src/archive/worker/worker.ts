@@ -3,24 +3,14 @@ import { createHash, type Hash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import { compressSegment } from '../compress/codec.ts';
-import { blockKind, sealBlock } from '../heal/block.ts';
 import { BlockFramer } from '../heal/block-framer.ts';
 import { checkBlocks, loadSegment, openSegments } from '../heal/check.ts';
-import { bandGeometry, blockSizeBytes, bodySizeBytes, frameSizeBytes, Layout } from '../heal/geometry.ts';
-import { finishParity } from '../heal/parity-accumulator.ts';
+import { Layout } from '../heal/geometry.ts';
 import { scanBlocks } from '../heal/scan.ts';
 import { solveStripe } from '../heal/solve.ts';
 import { sealSegment } from '../seal/segment-cipher.ts';
 import { freeMemory } from './free-memory.ts';
-import type {
-  FinishParityTask,
-  HashSpan,
-  SealTask,
-  TaskError,
-  TaskName,
-  TaskRequest,
-  WorkerSetup,
-} from './protocol.ts';
+import type { HashSpan, SealTask, TaskError, TaskName, TaskRequest, WorkerSetup } from './protocol.ts';
 
 /** The script of a worker thread: takes tasks, one after the other. */
 
@@ -88,34 +78,13 @@ function currentFramer(): BlockFramer {
   return framer;
 }
 
-function finishBandParity(task: FinishParityTask): Uint8Array {
-  const { archiveId, shape } = configured();
-  const bodies = finishParity([...task.partials], task.bandDataBlocks, shape.dataBlocks, shape.parityBlocks);
-  for (const partial of task.partials) freeMemory(partial);
-  const { stripes, parityRows } = bandGeometry(task.bandDataBlocks, shape);
-  const blocks = Buffer.alloc(stripes * parityRows * blockSizeBytes);
-  for (let index = 0; index < stripes * parityRows; index++) {
-    const block = blocks.subarray(index * blockSizeBytes, (index + 1) * blockSizeBytes);
-    block.set(bodies.subarray(index * bodySizeBytes, (index + 1) * bodySizeBytes), frameSizeBytes);
-    sealBlock(block, archiveId, {
-      position: task.firstPosition + index,
-      bandDataBlocks: task.bandDataBlocks,
-      kind: blockKind.parity,
-      ordinal: Math.floor(index / stripes),
-    });
-  }
-  freeMemory(bodies);
-  return blocks;
-}
-
 const handlers: { [Name in TaskName]: (input: TaskRequest<Name>['input']) => unknown } = {
   configure,
   seal,
   hash,
   resetParity,
   frame: (task) => currentFramer().frame(task),
-  takeParity: ({ bandDataBlocks }) => currentFramer().takeParity(bandDataBlocks),
-  finishParity: finishBandParity,
+  parity: (task) => currentFramer().parity(task),
   check: (task) => checkBlocks(task, configured().archiveId, layout()),
   load: (task) => loadSegment(task, configured(), layout()),
   open: (task) => openSegments(task, configured(), layout()),
