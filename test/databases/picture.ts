@@ -5,17 +5,39 @@ import { createHash } from 'node:crypto';
 export type Picture = ReadonlyMap<string, string>;
 
 const shownLength = 400;
+/** Rows of a table of which the text is kept, and characters of each. */
+const keptCount = 200;
+const keptLength = 4000;
 
 function shown(text: string): string {
   return text.length > shownLength ? `${text.slice(0, shownLength)}… (${text.length} characters)` : text;
 }
 
-/** Around the first place where two texts part, so that it is seen in long ones. */
+/** Lines of one text that the other lacks. */
+function linesOnlyIn(one: string, other: string): string[] {
+  const lines = new Set(other.split('\n'));
+  return one.split('\n').filter((line) => !lines.has(line));
+}
+
+function sharedLength(one: string, other: string): number {
+  let length = 0;
+  while (length < one.length && one[length] === other[length]) length += 1;
+  return length;
+}
+
+/** Some lines in which two texts differ, each beside the one most like it, from shortly before they part. */
 function parting(one: string, other: string): string {
-  let at = 0;
-  while (at < one.length && one[at] === other[at]) at += 1;
-  const from = Math.max(0, at - 100);
-  return `${shown(one.slice(from))}\n  and\n  ${shown(other.slice(from))}`;
+  const others = linesOnlyIn(other, one);
+  const lines = linesOnlyIn(one, other).slice(0, 3);
+  const shownLines = lines.map((line) => {
+    const [like = '', length = 0] = others
+      .map((candidate) => [candidate, sharedLength(line, candidate)] as const)
+      .reduce((best, next) => (next[1] > best[1] ? next : best), ['', -1] as const);
+    const from = Math.max(0, length - 100);
+    return `- ${shown(line.slice(from))}\n  + ${shown(like.slice(from))}`;
+  });
+  if (lines.length === 0) shownLines.push(...others.slice(0, 3).map((line) => `+ ${shown(line)}`));
+  return shownLines.length > 0 ? shownLines.join('\n  ') : 'their lines stand in another order';
 }
 
 /** One line or more for each fact that differs; none when the pictures are equal. */
@@ -68,8 +90,8 @@ export class RowSet {
 
   #keep(hash: string, row: Uint8Array | string): void {
     const last = this.#kept.at(-1);
-    if (this.#kept.length >= 200 && last !== undefined && hash >= last.hash) return;
-    const text = shown(typeof row === 'string' ? row : Buffer.from(row).toString('utf8'));
+    if (this.#kept.length >= keptCount && last !== undefined && hash >= last.hash) return;
+    const text = (typeof row === 'string' ? row : Buffer.from(row).toString('utf8')).slice(0, keptLength);
     let low = 0;
     let high = this.#kept.length;
     while (low < high) {
@@ -78,12 +100,12 @@ export class RowSet {
       else high = middle;
     }
     this.#kept.splice(low, 0, { hash, row: text });
-    if (this.#kept.length > 200) this.#kept.pop();
+    if (this.#kept.length > keptCount) this.#kept.pop();
   }
 
   /** The fact: how many, all of them in one number, and some of them. */
   toString(): string {
-    const rows = this.#kept.map(({ hash, row }) => `${hash.slice(0, 8)} ${row}`);
-    return `${this.#count} rows, ${this.#sum.toString(16)}\n${rows.join('\n')}`;
+    const rows = this.#kept.map(({ row }) => row);
+    return `${this.#count} rows, together ${this.#sum.toString(16)}\n${rows.join('\n')}`;
   }
 }
