@@ -1126,6 +1126,10 @@ async function collectKeys(options, headers) {
 const printable = (text) => text.replace(/\p{Cc}/gu, '\ufffd');
 const say = (line) => fs.writeSync(1, `${line}\n`);
 
+/** Of databases and programs, all that has bytes is a file here. */
+const databaseKinds = ['sqlite', 'schema', 'table', 'large-objects', 'roles', 'dump', 'stream'];
+const knownKinds = ['directory', 'file', 'symlink', ...databaseKinds];
+
 function extractAll(archive, options) {
   const output = options.list ? undefined : new Output(options.positional[1]);
   const matches = matcher(options.only);
@@ -1142,7 +1146,7 @@ function extractAll(archive, options) {
   };
   for (const entry of archive.entries()) {
     if (!matches(entry.path)) continue;
-    if (!['directory', 'file', 'symlink', 'sqlite'].includes(entry.kind)) {
+    if (!knownKinds.includes(entry.kind)) {
       say(`passed    ${printable(entry.path)}: the kind "${printable(entry.kind)}" is not known here`);
       continue;
     }

@@ -100,6 +100,20 @@ export const errorTable = {
     'there is nothing to back up',
     'name a database with --url or a folder with --files',
   ),
+  'source.incomplete': define(
+    1,
+    422,
+    false,
+    'the source gave less than all',
+    'look at what the program wrote, and why it ended',
+  ),
+  'source.shrunken': define(
+    1,
+    409,
+    false,
+    'the source holds far less than in the archive before',
+    'give another --output to keep both; if the source is right, allow it once with --allowed-fall 100',
+  ),
   'target.exists': define(1, 409, false, 'the target exists', 'choose another target, or allow it with --overwrite'),
   'target.unsafe': define(
     1,
@@ -116,6 +130,20 @@ export const errorTable = {
     'stop the application before you restore',
   ),
   'target.invalid': define(1, 422, false, 'what was restored does not pass its check', 'the target was left as it was'),
+  'target.incompatible': define(
+    1,
+    409,
+    false,
+    'the target cannot take what is in the archive',
+    'restore to the same kind of database, of the same version or a newer one',
+  ),
+  'target.no_undo': define(
+    1,
+    404,
+    false,
+    'nothing is kept that could be brought back',
+    'only what a restore replaced can be brought back, and not after --no-undo',
+  ),
   'storage.not_found': define(1, 404, false, 'the file does not exist', 'check the path'),
   'storage.unauthorized': define(1, 403, false, 'access was denied', 'check the permissions'),
   'storage.read_only': define(1, 403, false, 'the storage is read-only', 'choose a place that can be written'),
@@ -124,7 +152,21 @@ export const errorTable = {
   'storage.unavailable': define(1, 503, true, 'the storage does not answer', 'try again later'),
   'storage.failed': define(1, 500, false, 'the storage failed', 'see the cause'),
   'tool.not_found': define(1, 500, false, 'a program that is needed is not installed', 'install it'),
+  'tool.too_old': define(
+    1,
+    500,
+    false,
+    'a program that is needed is older than the server',
+    'install a version as new as the server',
+  ),
   'tool.failed': define(1, 500, false, 'a program failed', 'see its message'),
+  'tool.timeout': define(
+    1,
+    504,
+    true,
+    'a program did not end in its time',
+    'see what it waits for, or give it more time',
+  ),
 } as const satisfies Record<string, ErrorDefinition>;
 
 /** A code of {@link errorTable}; it says why, not which call failed. */

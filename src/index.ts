@@ -16,6 +16,7 @@ export type {
   BackupOptions,
   BackupReport,
   BlockHealth,
+  Comparison,
   KeySlot,
   OpenKeys,
   Progress,
@@ -31,9 +32,14 @@ export type {
 } from './operation/options.ts';
 export { repairArchive } from './operation/repair.ts';
 export { restoreBackup } from './operation/restore.ts';
+export { type UndoReport, type UndoRestoreOptions, undoRestore } from './operation/undo.ts';
 export { validateBackup } from './operation/verify.ts';
+export type { Fall } from './policy/plausibility.ts';
 export { type Random, systemRandom } from './random.ts';
 export { Secret } from './secret.ts';
+export type { CommandProgram } from './source/command/command-program.ts';
+export { CommandSource, type CommandSourceOptions } from './source/command/command-source.ts';
+export type { DatabaseSourceOptions, DatabaseTargetOptions, RestoreMode } from './source/database-options.ts';
 export { FilesSource } from './source/files/files-source.ts';
 export { sourceFromUrl } from './source/parse-url.ts';
 export type {

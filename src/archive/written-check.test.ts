@@ -114,6 +114,42 @@ test('entries that fill their batch exactly are followed to their end', async ()
   await writeChecked(header, entriesOf([batch, 1, batch - 1, batch, batch + 1, 0, 3 * batch]));
 });
 
+test('what compresses well goes on though the disk takes many batches at once, after they were handed over', async () => {
+  const header = sampleHeader(5, { ...changes, segmentSizeBytes: 100_000, copies: 1 });
+  const written = new Written(20_000_000);
+  const check = new WrittenCheck({ workers, header, readBack: written });
+  let waiting: Uint8Array[] = [];
+  const sink = async (bytes: Uint8Array) => {
+    waiting.push(Uint8Array.from(bytes));
+    check.advance();
+  };
+  /** As a disk does: later than it was told, and without a word. */
+  const reachDisk = () => {
+    for (const bytes of waiting) written.append(bytes);
+    waiting = [];
+  };
+  const dataKey = sampleDataKey(header);
+  const writer = await ArchiveWriter.create({ header, dataKey, workers, sink, check });
+  const random = new SeededRandom(5);
+  const chunks = async function* () {
+    for (let count = 1; count <= 600; count += 1) {
+      const chunk = Buffer.alloc(300_000);
+      chunk.set(random.bytes(3_000));
+      yield chunk;
+      if (count % 200 !== 0) continue;
+      let before = -1;
+      for (let quietTurns = 0; quietTurns < 2_000; quietTurns = waiting.length === before ? quietTurns + 1 : 0) {
+        before = waiting.length;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      reachDisk();
+    }
+  };
+  await writer.add({ path: 'e', kind: 'file', metadata: {} }, chunks());
+  await writer.finish();
+  await check.pause();
+});
+
 test('a byte that comes back otherwise, of either copy, fails the run', async () => {
   const header = sampleHeader(3, changes);
   const entries = entriesOf([3_000_000, 700_000]);

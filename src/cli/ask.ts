@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { Secret } from '../secret.ts';
-import type { Terminal } from './command-context.ts';
+import type { CommandContext, Terminal } from './command-context.ts';
 
 interface Question {
   readonly text: string;
@@ -92,4 +92,14 @@ export async function askNewPassphrase(terminal: Terminal, label: string, signal
 export async function askYes(terminal: Terminal, question: string, signal: AbortSignal): Promise<boolean> {
   const answer = await askLine(terminal, { text: `${question} [y/N] `, visible: true, signal });
   return /^y(es)?$/i.test(answer.trim());
+}
+
+/** The terminal for a question that `--yes` would answer. Throws `usage.invalid` where nobody sits. */
+export function terminalForQuestion(context: CommandContext, what: string): Terminal {
+  const terminal = context.openTerminal();
+  if (terminal !== undefined) return terminal;
+  throw new HoldfastError('usage.invalid', {
+    message: `${what} has to be confirmed, and there is no terminal to ask on`,
+    hint: 'see what it would do with --dry-run, then give --yes',
+  });
 }

@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
-import type { BackupReport, SealKeys } from '../operation/options.ts';
+import type { BackupReport, Comparison, SealKeys } from '../operation/options.ts';
+import { describeFall } from '../policy/plausibility.ts';
 import type { Source, SourceDescription } from '../source/source.ts';
 import { type BackupCommandOptions, type BackupRequest, completeRequest } from './backup-request.ts';
 import type { CommandContext } from './command-context.ts';
@@ -16,19 +17,19 @@ import {
   paint,
   printable,
 } from './format-value.ts';
-import { addSealKeyOptions, gather, sealKeys } from './key-options.ts';
+import { addSealKeyOptions, gather, readIdentities, sealKeys } from './key-options.ts';
 import { addThreadsOption, wholeNumber } from './number-options.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
+import { addSourceOptions } from './source-options.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 /** Adds `holdfast backup`. */
 export function addBackupCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('backup')
-    .description('back up databases and files into one archive, read back before it appears')
-    .option('--url <url>', 'a database, such as sqlite:shop.db (repeatable)', gather)
-    .option('--files <folder>', 'a folder with all that is in it (repeatable)', gather)
+    .description('back up databases and files into one archive, read back before it appears');
+  addSourceOptions(command)
     .option('--output <path>', 'the archive to write (without sources: named by holdfast.config.ts)')
     .addOption(new Option('--compression <codec>', 'zstd unless given').choices(['zstd', 'gzip', 'bz2', 'xz', 'none']))
     .option('--copies <n>', 'how often the archive holds everything, 1 to 8 (2 unless given)', wholeNumber(1, 8))
@@ -41,6 +42,13 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
       ]),
     )
     .option('--temporary-folder <path>', "folder for temporary copies of databases (the system's unless given)")
+    .option('--previous <archive>', 'the archive to compare with (the newest one beside the output unless given)')
+    .option('--identity-file <path>', 'file with age identities, to open that archive (repeatable)', gather)
+    .option(
+      '--allowed-fall <percent>',
+      'how much of a table may be gone since then before the archive is suspect (50 unless given)',
+      wholeNumber(0, 100),
+    )
     .option('--dry-run', 'say what would be backed up, and write nothing')
     .option('--json', 'print the result as JSON');
   addThreadsOption(addSealKeyOptions(command)).action(async (options: BackupCommandOptions) => {
@@ -50,7 +58,7 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
 
 async function backup(request: BackupRequest, context: CommandContext): Promise<number> {
   const { output, options } = request;
-  const { compression, copies, encryption, verify, threads, temporaryFolder, json } = options;
+  const { compression, copies, encryption, verify, threads, temporaryFolder, previous, allowedFall, json } = options;
   const { collectSources } = await import('./collect-sources.ts');
   const sources = await collectSources(request.sources, output);
   if (options.dryRun) {
@@ -58,18 +66,21 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
     return 0;
   }
   const keys = await keysFor(options, context);
+  const identities = await readIdentities(options.identityFile ?? []);
   const { createBackup } = await import('../operation/backup.ts');
   const report = await withProgress(context, json, (run) =>
     createBackup({
       sources,
       output,
-      ...withoutUndefined({ keys, compression, copies, encryption, verify, threads, temporaryFolder }),
+      ...withoutUndefined({ keys, compression, copies, encryption, verify, threads, temporaryFolder, previous }),
+      ...withoutUndefined({ allowedFall: allowedFall === undefined ? undefined : allowedFall / 100 }),
+      previousKeys: { identities },
       ...run,
     }),
   );
   if (json) printJson(context, report);
   else printReport(report, copies ?? 2, context);
-  return report.problems.length > 0 ? 3 : 0;
+  return report.problems.length > 0 || report.suspect ? 3 : 0;
 }
 
 async function keysFor(options: BackupCommandOptions, context: CommandContext): Promise<SealKeys | undefined> {
@@ -113,7 +124,28 @@ async function printPlan(sources: readonly Source[], request: BackupRequest, con
         printable(label),
       ]),
     ),
+    ...plan.flatMap((source) => formatTables(source, context)),
   ]);
+}
+
+/** The tables of a source, with the estimates of its server. */
+function formatTables(source: SourceDescription & { readonly name: string }, context: CommandContext): string[] {
+  const { tables = [], name, type, version } = source;
+  if (tables.length === 0) return [];
+  const title = `${name}: ${type}${version === undefined ? '' : ` ${version}`}, ${formatNumberOf(tables.length, 'table')}`;
+  return [
+    '',
+    paint(context, context.stdout, 'bold', printable(title)),
+    ...formatTable(
+      context,
+      ['table', '>rows, about', '>size, about'],
+      tables.map(({ name: table, expectedRows, expectedSizeBytes }) => [
+        printable(table),
+        expectedRows === undefined ? '' : formatCount(expectedRows),
+        formatSize(expectedSizeBytes),
+      ]),
+    ),
+  ];
 }
 
 const verifiedTexts = {
@@ -124,8 +156,9 @@ const verifiedTexts = {
 
 function printReport(report: BackupReport, copies: number, context: CommandContext): void {
   const { sizeBytes, plainSizeBytes, durationMs, problems } = report;
-  const verdict =
-    problems.length > 0
+  const verdict = report.suspect
+    ? paint(context, context.stdout, 'yellow', 'written, suspect')
+    : problems.length > 0
       ? paint(context, context.stdout, 'yellow', 'written, not complete')
       : paint(context, context.stdout, 'green', 'written');
   const share = plainSizeBytes > 0 ? `, ${formatShare(sizeBytes / plainSizeBytes)} of the original` : '';
@@ -139,11 +172,25 @@ function printReport(report: BackupReport, copies: number, context: CommandConte
       ['archive', `${formatSize(sizeBytes)} with ${formatNumberOf(copies, 'copy', 'copies')}${share}`],
       ['time', `${formatDuration(durationMs)}${rate === '' ? '' : ` (${rate})`}`],
       ['verified', verifiedTexts[report.verified]],
+      ['compared', formatComparison(report.comparison)],
     ]),
   ]);
+  printFalls(report.comparison, context);
   for (const problem of problems.slice(0, 20))
     printNote(context, `${problem.path}: ${problem.message} [${problem.code}]`);
   if (problems.length > 20) printNote(context, `${formatCount(problems.length - 20)} more problems: see --json`);
+}
+
+function formatComparison({ previous, reason, falls }: Comparison): string {
+  if (previous === undefined) return reason === undefined ? '' : `no: ${printable(reason)}`;
+  const found = falls.length === 0 ? 'nothing fell' : `${formatNumberOf(falls.length, 'fall')}`;
+  return `with ${printable(basename(previous))}: ${found}`;
+}
+
+function printFalls({ falls }: Comparison, context: CommandContext): void {
+  for (const fall of falls.slice(0, 20)) printNote(context, describeFall(fall));
+  if (falls.length > 20) printNote(context, `${formatCount(falls.length - 20)} more falls: see --json`);
+  if (falls.length > 0) printNote(context, 'if that is right, allow it once with --allowed-fall 100');
 }
 
 function formatShare(share: number): string {

@@ -1,16 +1,17 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { HoldfastConfig } from '../config/config-schema.ts';
 import { HoldfastError } from '../errors.ts';
 import type { BackupOptions } from '../operation/options.ts';
 import { onPath } from '../storage/durable-file.ts';
 import type { SourceRequest } from './collect-sources.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import type { SealKeyOptions } from './key-options.ts';
+import { requestedSources, type SourceOptions } from './source-options.ts';
+import { withoutUndefined } from './without-undefined.ts';
 
 /** What the command line of `holdfast backup` says. */
-export interface BackupCommandOptions extends OutputOptions, SealKeyOptions {
-  readonly url?: readonly string[];
-  readonly files?: readonly string[];
+export interface BackupCommandOptions extends OutputOptions, SealKeyOptions, SourceOptions {
   readonly output?: string;
   readonly compression?: NonNullable<BackupOptions['compression']>;
   readonly encryption?: NonNullable<BackupOptions['encryption']>;
@@ -18,6 +19,10 @@ export interface BackupCommandOptions extends OutputOptions, SealKeyOptions {
   readonly verify?: NonNullable<BackupOptions['verify']>;
   readonly threads?: number;
   readonly temporaryFolder?: string;
+  readonly previous?: string;
+  readonly identityFile?: readonly string[];
+  /** Percent. */
+  readonly allowedFall?: number;
   readonly dryRun?: boolean;
 }
 
@@ -33,10 +38,7 @@ export interface BackupRequest {
  * folder; without sources both come from the configuration. Throws `usage.invalid`, `config.not_found`, `config.invalid`.
  */
 export async function completeRequest(options: BackupCommandOptions, context: CommandContext): Promise<BackupRequest> {
-  const sources: SourceRequest[] = [
-    ...(options.url ?? []).map((url) => ({ url })),
-    ...(options.files ?? []).map((path) => ({ path })),
-  ];
+  const sources = requestedSources(options);
   const { output } = options;
   if (sources.length > 0 && output !== undefined) return { sources, output, options };
   if (sources.length > 0) {
@@ -52,35 +54,44 @@ async function fromConfig(options: BackupCommandOptions, context: CommandContext
   const { loadConfig } = await import('../config/load-config.ts');
   const { archiveName, defaultFilenameTemplate } = await import('../config/archive-name.ts');
   const { config, file } = await loadConfig('.', context.environment);
-  const sources: SourceRequest[] = [
-    ...(config.databases ?? []).map(({ alias, url }) => ({ name: alias, url })),
-    ...(config.files ?? []).map((item) => {
-      if (typeof item === 'string') return { path: item };
-      return item.name === undefined ? { path: item.path } : { path: item.path, name: item.name };
-    }),
-  ];
+  const sources = configuredSources(config);
   if (sources.length === 0) {
     throw new HoldfastError('source.empty', {
       message: `${file} names no databases and no files`,
-      hint: 'add databases or files to it',
+      hint: 'add databases or files to it, or enable them',
     });
   }
   const { collectSources } = await import('./collect-sources.ts');
   const named = await collectSources(sources, '');
-  const databases = named.slice(0, config.databases?.length ?? 0);
+  const databases = named.slice(0, sources.filter((source) => !('path' in source)).length);
   const name = archiveName(config.filenameTemplate ?? defaultFilenameTemplate, {
     names: (databases.length > 0 ? databases : named).map((source) => source.name),
     createdMs: context.clock.nowMs(),
     environment: config.environment ?? (context.environment['NODE_ENV'] || 'default'),
   });
-  const { compression, encryption, copies, recipients } = config;
+  const { compression, encryption, copies, recipients, allowedFallPercent: allowedFall } = config;
   const recipient = encryption === 'none' ? undefined : recipients;
-  const settings = { compression, encryption, copies, recipient };
+  const settings = { compression, encryption, copies, recipient, allowedFall };
   return {
     sources,
     output: options.output ?? (await freePath(join(config.storage?.path ?? 'backups', name))),
     options: { ...(settings as BackupCommandOptions), ...options },
   };
+}
+
+/** The sources that a configuration names and does not disable: databases and commands first. */
+function configuredSources(config: HoldfastConfig): SourceRequest[] {
+  const isEnabled = ({ enabled }: { readonly enabled?: boolean | undefined }) => enabled !== false;
+  const databases = (config.databases ?? []).filter(isEnabled).map(({ alias, enabled: _, ...settings }) => {
+    return { name: alias, ...withoutUndefined(settings) };
+  });
+  const commands = (config.commands ?? []).filter(isEnabled).map(({ alias, enabled: _, ...settings }) => {
+    return { name: alias, ...withoutUndefined(settings) };
+  });
+  const files = (config.files ?? []).map((item) =>
+    typeof item === 'string' ? { path: item } : withoutUndefined(item),
+  );
+  return [...databases, ...commands, ...files];
 }
 
 /** Two runs within a second have one name: the later one must not replace the earlier. */

@@ -1,14 +1,16 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { isPartialName } from '../disk/partial-path.ts';
+import type { CommandSourceOptions } from '../source/command/command-source.ts';
+import type { DatabaseSourceOptions } from '../source/database-options.ts';
 import { FilesSource } from '../source/files/files-source.ts';
-import { sourceFromUrl, sqlitePathFromUrl } from '../source/parse-url.ts';
+import { sourceFromUrl } from '../source/parse-url.ts';
 import type { Source } from '../source/source.ts';
-import { SqliteSource } from '../source/sqlite/sqlite-source.ts';
 
 /** Something to back up, as the command line or the configuration names it. */
 export type SourceRequest =
-  | { readonly url: string; readonly name?: string }
+  | ({ readonly url: string } & Omit<DatabaseSourceOptions, 'url'>)
+  | CommandSourceOptions
   | { readonly path: string; readonly name?: string };
 
 /** Makes the sources; where two databases, or two trees, have the same name, the later ones get `-2`, `-3`. */
@@ -17,11 +19,11 @@ export async function collectSources(requests: readonly SourceRequest[], output:
   const treeNames = new Set<string>();
   const sources: Source[] = [];
   for (const request of requests) {
-    const taken = 'url' in request ? databaseNames : treeNames;
-    const exclude = 'url' in request ? () => false : await excluderOf(output, request.path);
-    let source = makeSource(request, exclude);
+    const taken = 'path' in request ? treeNames : databaseNames;
+    const exclude = 'path' in request ? await excluderOf(output, request.path) : () => false;
+    let source = await makeSource(request, exclude);
     const name = freeName(source.name, taken);
-    if (name !== source.name) source = makeSource({ ...request, name }, exclude);
+    if (name !== source.name) source = await makeSource({ ...request, name }, exclude);
     taken.add(name);
     sources.push(source);
   }
@@ -35,14 +37,17 @@ function freeName(name: string, taken: ReadonlySet<string>): string {
   return `${name}-${number}`;
 }
 
-function makeSource(request: SourceRequest, exclude: (absolutePath: string) => boolean): Source {
-  const { name } = request;
-  if (!('url' in request)) {
-    return new FilesSource({ path: request.path, exclude, ...(name === undefined ? {} : { name }) });
+async function makeSource(request: SourceRequest, exclude: (absolutePath: string) => boolean): Promise<Source> {
+  if ('url' in request) {
+    const { url, ...settings } = request;
+    return await sourceFromUrl(url, settings);
   }
-  return name === undefined
-    ? sourceFromUrl(request.url)
-    : new SqliteSource({ path: sqlitePathFromUrl(request.url), name });
+  if ('command' in request) {
+    const { CommandSource } = await import('../source/command/command-source.ts');
+    return new CommandSource(request);
+  }
+  const { path, name } = request;
+  return new FilesSource({ path, exclude, ...(name === undefined ? {} : { name }) });
 }
 
 /**

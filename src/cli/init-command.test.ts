@@ -32,6 +32,16 @@ test('what init writes is a valid configuration that says what was given', () =>
   });
 });
 
+test('a password does not get into the file: a variable stands in its place', () => {
+  const url = ['postgres://app:canary%40@db.example:5432/shop-1?sslmode=require', 'mysql://app@localhost/forum'];
+  const text = formatConfig({ url });
+  assert.doesNotMatch(text, /canary/);
+  assert.deepEqual(parseConfig(evaluate(text), { SHOP_1_PASSWORD: 'x' }, 'x').databases, [
+    { alias: 'shop-1', url: 'postgres://app:x@db.example:5432/shop-1?sslmode=require' },
+    { alias: 'forum-2', url: 'mysql://app@localhost/forum' },
+  ]);
+});
+
 test('without answers everything but the storage is a comment, and the comments are valid settings', () => {
   const text = formatConfig({});
   assert.deepEqual(evaluate(text), { storage: { backend: 'local', path: 'backups' } });

@@ -79,9 +79,16 @@ function quote(text: string): string {
     .replace(/(?<!^)'(?!$)/g, "\\'");
 }
 
-/** The alias of a database in a first configuration: its file's name. */
+/** A URL without its password, in whose place a variable stands. */
+function withoutPassword(url: string, alias: string): string {
+  const variable = `${alias.toUpperCase().replace(/[^A-Z0-9]/g, '_')}_PASSWORD`;
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/@:]*):[^/@]*@/i, `$1:\${${variable}}@`);
+}
+
+/** The alias of a database in a first configuration: the name of its file, or its own. */
 function aliasOf(url: string, index: number): string {
-  const name = /([^/:?#]+?)(?:\.[^./]*)?$/.exec(url)?.[1]?.replace(/[^A-Za-z0-9_-]+/g, '-') ?? 'main';
+  const name =
+    /([^/:?#]+?)(?:\.[^./]*)?$/.exec(url.replace(/\?.*$/s, ''))?.[1]?.replace(/[^A-Za-z0-9_-]+/g, '-') ?? 'main';
   return index === 0 ? name : `${name}-${index + 1}`;
 }
 
@@ -89,7 +96,10 @@ function aliasOf(url: string, index: number): string {
 export function formatConfig(answers: InitOptions): string {
   const { url = [], files = [], storagePath = 'backups', recipient = [] } = answers;
   const list = (items: readonly string[]) => `[${items.join(', ')}]`;
-  const databases = url.map((item, index) => `{ alias: ${quote(aliasOf(item, index))}, url: ${quote(item)} }`);
+  const databases = url.map((item, index) => {
+    const alias = aliasOf(item, index);
+    return `{ alias: ${quote(alias)}, url: ${quote(withoutPassword(item, alias))} }`;
+  });
   const databasesLine =
     databases.length > 0
       ? `databases: ${list(databases)},`

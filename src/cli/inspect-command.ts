@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { ArchiveEntry, ArchiveSummary, BlockHealth, KeySlot } from '../operation/options.ts';
+import { archivedTables } from '../source/sqlite/archived-tables.ts';
 import { formatBlockMap } from './block-map.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatMoment, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
@@ -52,10 +53,17 @@ function rowsOf(entry: ArchiveEntry): number | undefined {
   return typeof rows === 'number' ? rows : undefined;
 }
 
+/** The entry that marks an archive as suspect. */
+function suspectOf(entries: readonly ArchiveEntry[]): ArchiveEntry | undefined {
+  return entries.find(({ path, kind }) => kind === 'note' && path === 'holdfast/suspect');
+}
+
 function toJson(archive: string, { summary, sizeBytes, state, entries, blocks, map }: Inspection): object {
   const shown = entries?.map((entry) => {
     const { path, kind, sizeBytes: size, sha256 } = entry;
-    return { path, kind, sizeBytes: size, ...withoutUndefined({ rows: rowsOf(entry) }), sha256 };
+    const tables = archivedTables(entry).map((table) => ({ path: table.path, rows: table.rows }));
+    const counts = withoutUndefined({ rows: rowsOf(entry), tables: tables.length > 0 ? tables : undefined });
+    return { path, kind, sizeBytes: size, ...counts, sha256 };
   });
   // Without a key the entries are not known: that is said, so that nobody takes it for an empty archive.
   return {
@@ -66,6 +74,7 @@ function toJson(archive: string, { summary, sizeBytes, state, entries, blocks, m
     blocks,
     map,
     opened: shown !== undefined,
+    ...withoutUndefined({ suspect: entries === undefined ? undefined : suspectOf(entries) !== undefined }),
     ...withoutUndefined({ entries: shown }),
   };
 }
@@ -81,6 +90,7 @@ function formatInspection(archive: string, inspection: Inspection, all: boolean,
       ['created', formatMoment(summary.createdMs)],
       ['size', formatSize(sizeBytes)],
       ['copies', `${summary.copies}; ${stripe}`],
+      ['suspect', suspectOf(entries ?? []) === undefined ? '' : 'it holds far less than the archive before'],
       ['sealed', `encryption ${summary.encryption}, compression ${summary.compression}`],
     ]),
     ...(summary.slots.length > 0 ? [...title('key slots'), ...formatSlots(summary.slots, context)] : []),
@@ -117,15 +127,18 @@ function formatTotal(entries: readonly ArchiveEntry[]): string {
 }
 
 function formatEntries(entries: readonly ArchiveEntry[], all: boolean, context: CommandContext): string[] {
-  const shown = all ? entries : entries.slice(0, shownEntryCount);
-  const rows = shown.map((entry) => {
+  const rows = entries.flatMap((entry) => {
     const count = rowsOf(entry);
     const size = entry.kind === 'directory' ? '' : formatSize(entry.sizeBytes);
-    return [printable(entry.path), entry.kind, size, count === undefined ? '' : formatCount(count)];
+    const tables = archivedTables(entry).map(({ path, rows: tableRows }) => {
+      return [printable(path), 'table', '', formatCount(tableRows)];
+    });
+    return [[printable(entry.path), entry.kind, size, count === undefined ? '' : formatCount(count)], ...tables];
   });
-  const left = entries.length - shown.length;
+  const shown = all ? rows : rows.slice(0, shownEntryCount);
+  const left = rows.length - shown.length;
   return [
-    ...formatTable(context, ['path', 'kind', '>size', '>rows'], rows),
+    ...formatTable(context, ['path', 'kind', '>size', '>rows'], shown),
     ...(left > 0 ? [`  … and ${formatCount(left)} more: see them with --all`] : []),
   ];
 }

@@ -75,7 +75,8 @@ async function givenPassphrase(options: PassphraseOptions, context: CommandConte
   return ofEnvironment ? new Secret(ofEnvironment) : undefined;
 }
 
-async function readIdentities(paths: readonly string[]): Promise<Secret[]> {
+/** The identities of some files. */
+export async function readIdentities(paths: readonly string[]): Promise<Secret[]> {
   const identities: Secret[] = [];
   for (const path of paths) {
     const lines = meaningfulLines(await readTextFile(path, 'identity file'));

@@ -9,11 +9,12 @@ import { addListCommand } from './list-command.ts';
 import { printError } from './print-error.ts';
 import { addRepairCommand } from './repair-command.ts';
 import { addRestoreCommand } from './restore-command.ts';
+import { addUndoCommand } from './undo-command.ts';
 import { addVerifyCommand } from './verify-command.ts';
 
 const exitCodesText = `
-Exit codes: 0 done, 1 failed, 2 usage, 3 done but something was left out, 10 damaged but repairable,
-11 beyond repair, 12 wrong key, 13 no archive, 130 interrupted.`;
+Exit codes: 0 done, 1 failed, 2 usage, 3 done but something was left out or is suspect,
+10 damaged but repairable, 11 beyond repair, 12 wrong key, 13 no archive, 130 interrupted.`;
 
 /** The whole command line; nothing is read or started before a command is run. */
 export function buildProgram(context: CommandContext): Command {
@@ -27,6 +28,7 @@ export function buildProgram(context: CommandContext): Command {
   addInitCommand(program, context);
   addBackupCommand(program, context);
   addRestoreCommand(program, context);
+  addUndoCommand(program, context);
   addVerifyCommand(program, context);
   addRepairCommand(program, context);
   addListCommand(program, context);

@@ -47,6 +47,15 @@ test('a line is cut to the terminal, and names in it are made safe', () => {
   assert.match(line.slice(1, -3), /^scan {5}1 B {2}x{16}…$/);
 });
 
+test('rows, and how far a table is, are told where they are known', () => {
+  const progress = { phase: 'read', doneBytes: 3, totalBytes: 0, entry: 'tables/a', doneRows: 12_345 } as const;
+  assert.match(formatProgress(progress, undefined, 99), / {2}12,345 rows {2}tables\/a$/);
+  const half = { ...progress, entryDoneBytes: 5, entryExpectedBytes: 10 };
+  assert.match(formatProgress(half, undefined, 99), /tables\/a 50%$/);
+  assert.match(formatProgress({ ...half, entryDoneBytes: 10 }, undefined, 99), /tables\/a 100%$/);
+  assert.match(formatProgress({ ...half, entryDoneBytes: 11 }, undefined, 99), /tables\/a$/);
+});
+
 test('the rate is smoothed, and starts anew with each phase', () => {
   const { written, context, passMs } = fakeTerminal();
   const line = new ProgressLine(context);

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Progress } from '../operation/options.ts';
 import type { CommandContext } from './command-context.ts';
-import { cutToWidth, formatDuration, formatSize, printable } from './format-value.ts';
+import { cutToWidth, formatDuration, formatNumberOf, formatSize, printable } from './format-value.ts';
 
 const barWidth = 20;
 /** Weight of the newest sample a second: a rate settles in some three seconds. */
@@ -47,8 +47,15 @@ export function formatProgress(progress: Progress, bytesPerSecond: number | unde
     const leftBytes = totalBytes - doneBytes;
     if (leftBytes > 0) parts.push(`${formatDuration((leftBytes / bytesPerSecond) * 1000)} left`);
   }
-  if (progress.entry !== undefined) parts.push(printable(progress.entry));
+  if (progress.doneRows !== undefined) parts.push(formatNumberOf(progress.doneRows, 'row'));
+  if (progress.entry !== undefined) parts.push(`${printable(progress.entry)}${entryShare(progress)}`);
   return cutToWidth(parts.join('  '), width);
+}
+
+/** How far the entry in work is, where that can be told: estimates may be too small. */
+function entryShare({ entryDoneBytes = 0, entryExpectedBytes = 0 }: Progress): string {
+  if (entryExpectedBytes === 0 || entryDoneBytes > entryExpectedBytes) return '';
+  return ` ${Math.floor((entryDoneBytes / entryExpectedBytes) * 100)}%`;
 }
 
 /** One line on a terminal that is drawn over itself, and erased at the end. */

@@ -1,7 +1,9 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import type { RestoreAction, RestoreOptions, RestoreReport } from '../operation/options.ts';
-import { askYes } from './ask.ts';
+import type { CommandProgram } from '../source/command/command-program.ts';
+import type { RestoreMode } from '../source/database-options.ts';
+import { askYes, terminalForQuestion } from './ask.ts';
 import type { CommandContext, OutputOptions, Terminal } from './command-context.ts';
 import {
   formatCount,
@@ -16,11 +18,18 @@ import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys } from './key-
 import { addThreadsOption } from './number-options.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
+import { connectionsOption, lockTimeoutOption } from './source-options.ts';
+import { splitCommand, splitNamed } from './split-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions {
   readonly to?: readonly string[];
   readonly filesTo?: string;
+  readonly commandTo?: readonly string[];
+  readonly commandEnv?: readonly string[];
+  readonly mode?: RestoreMode;
+  readonly connections?: number;
+  readonly lockTimeout?: number;
   readonly only?: readonly string[];
   readonly from?: readonly string[];
   readonly yes?: boolean;
@@ -39,7 +48,17 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .command('restore')
     .description('put databases and files back; each target is replaced whole, or left as it was')
     .argument('<archive>', 'path of the archive')
-    .option('--to <url>', 'where the database goes: sqlite:copy.db, or name=sqlite:copy.db (repeatable)', gather)
+    .option('--to <url>', 'where the database goes: an URL such as sqlite:copy.db, or name=url (repeatable)', gather)
+    .addOption(
+      new Option(
+        '--mode <mode>',
+        'how a database of a server is replaced (decided by what is restored unless given)',
+      ).choices(['transaction', 'swap', 'fresh']),
+    )
+    .addOption(connectionsOption())
+    .addOption(lockTimeoutOption())
+    .option('--command-to <command>', "a program that is fed a stream, as 'name=redis-cli --pipe' (repeatable)", gather)
+    .option('--command-env <variable>', 'an environment variable that these programs get (repeatable)', gather)
     .option('--files-to <folder>', 'where the trees of files go (where they came from unless given)')
     .option('--only <glob>', "restore only the entries that match, such as 'files/**' (repeatable)", gather)
     .option('--yes', 'do not ask')
@@ -56,9 +75,9 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
 }
 
 async function restore(archive: string, options: RestoreCommandOptions, context: CommandContext): Promise<number> {
-  const { to, filesTo, only, from, overwrite, partial, archiveId, threads, json } = options;
+  const { to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, json } = options;
   const dryRun = options.dryRun ?? false;
-  const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context);
+  const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context, 'a restore');
   try {
     const { summarizeArchive } = await import('../operation/inspect.ts');
     const keys = await openKeys(options, context, () => summarizeArchive(archive));
@@ -66,7 +85,9 @@ async function restore(archive: string, options: RestoreCommandOptions, context:
     const restoreOptions: RestoreOptions = {
       archive,
       keepUndo: options.undo,
-      ...withoutUndefined({ to, filesTo, only, from, overwrite, partial, archiveId, threads, keys }),
+      ...withoutUndefined({ to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, keys }),
+      ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
+      commands: commandsTo(options),
     };
     const run = (dry: boolean) =>
       withProgress(context, json, (given) => restoreBackup({ ...restoreOptions, dryRun: dry, ...given }));
@@ -80,13 +101,14 @@ async function restore(archive: string, options: RestoreCommandOptions, context:
   }
 }
 
-function terminalForQuestion(context: CommandContext): Terminal {
-  const terminal = context.openTerminal();
-  if (terminal !== undefined) return terminal;
-  throw new HoldfastError('usage.invalid', {
-    message: 'a restore has to be confirmed, and there is no terminal to ask on',
-    hint: 'see what it would do with --dry-run, then give --yes',
+/** The programs that the command line names for streams. */
+function commandsTo({ commandTo = [], commandEnv }: RestoreCommandOptions): Record<string, CommandProgram> {
+  const environment = withoutUndefined({ environment: commandEnv });
+  const programs = commandTo.map((text) => {
+    const { name, value } = splitNamed(text, '--command-to');
+    return [name, { command: splitCommand(value), ...environment }] as const;
   });
+  return Object.fromEntries(programs);
 }
 
 async function confirmPlan(plan: RestoreReport, terminal: Terminal, context: CommandContext): Promise<void> {

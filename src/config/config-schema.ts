@@ -11,6 +11,39 @@ const databaseSchema = z.strictObject({
   alias: nameSchema,
   /** Such as `sqlite:shop.db`. */
   url: z.string().min(1),
+  /** `false` leaves it out of backups. */
+  enabled: z.boolean().optional(),
+  /** Globs on tables, with their schema where the engine has such (`public.*`): all unless set. */
+  includeTables: z.array(z.string().min(1)).optional(),
+  /** Globs on tables to leave out of those. */
+  excludeTables: z.array(z.string().min(1)).optional(),
+  /** `copy`, table by table, unless set; `dump` leaves it to the engine's own tool. */
+  method: z.enum(['copy', 'dump']).optional(),
+  /** More options for the engine's own dump tool. */
+  extraOptions: z.array(z.string().min(1)).optional(),
+  /** Connections that read: 2 unless set. */
+  connections: z.int().min(1).max(64).optional(),
+  /** Whether the roles of the server are kept too. */
+  roles: z.boolean().optional(),
+  /** How long a lock or a silent server is waited for: 60,000 unless set. */
+  timeoutMs: z.int().min(1).optional(),
+});
+
+const commandSchema = z.strictObject({
+  /** The name of its output in archives. */
+  alias: nameSchema,
+  /** The program and its arguments; no shell is used. */
+  command: z.array(z.string()).min(1),
+  /** `false` leaves it out of backups. */
+  enabled: z.boolean().optional(),
+  /** Names of environment variables that it gets, for passwords. */
+  environment: z.array(z.string().min(1)).optional(),
+  /** A text near the end of every output that is complete. */
+  endMark: z.string().min(1).optional(),
+  /** The least that a complete output has: 1 unless set. */
+  minimumSizeBytes: z.int().min(0).optional(),
+  /** How long it may run: a day unless set. */
+  timeoutMs: z.int().min(1).optional(),
 });
 
 const filesSchema = z.strictObject({
@@ -29,6 +62,8 @@ const storageSchema = z.strictObject({
 export const configSchema = z.strictObject({
   /** Databases to back up. */
   databases: z.array(databaseSchema).optional(),
+  /** Programs whose output is backed up. */
+  commands: z.array(commandSchema).optional(),
   /** Folders to back up: paths, or paths with names. */
   files: z.array(z.union([z.string().min(1), filesSchema])).optional(),
   /** Where archives go: the folder `backups` unless set. */
@@ -43,6 +78,8 @@ export const configSchema = z.strictObject({
   encryption: z.enum(['aes-256-gcm', 'none']).optional(),
   /** age recipients who can open the archives. */
   recipients: z.array(z.string().startsWith('age1', 'must be an age recipient (age1…)')).optional(),
+  /** How much of a table may be gone since the archive before until the new one is suspect: 50 unless set. */
+  allowedFallPercent: z.int().min(0).max(100).optional(),
   /** How often an archive holds everything: 2 unless set. */
   copies: z.int().min(1).max(8).optional(),
 });
@@ -53,5 +90,5 @@ export type HoldfastConfig = z.input<typeof configSchema>;
 /** Every name that a setting can have, for suggestions. */
 export const settingNames: readonly string[] = [
   ...Object.keys(configSchema.shape),
-  ...[databaseSchema, filesSchema, storageSchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...[databaseSchema, commandSchema, filesSchema, storageSchema].flatMap((schema) => Object.keys(schema.shape)),
 ];

@@ -9,7 +9,33 @@ const parse = (value: unknown, environment: Record<string, string> = {}) => pars
 
 test('a whole configuration is taken as it is', () => {
   const config = {
-    databases: [{ alias: 'shop', url: 'sqlite:shop.db' }],
+    databases: [
+      { alias: 'shop', url: 'sqlite:shop.db' },
+      {
+        alias: 'crm',
+        url: 'mysql://h/crm',
+        enabled: false,
+        includeTables: ['a*'],
+        excludeTables: ['ab'],
+        method: 'dump',
+        extraOptions: ['--x'],
+        connections: 4,
+        roles: true,
+        timeoutMs: 1000,
+      },
+    ],
+    commands: [
+      {
+        alias: 'cache',
+        command: ['a', 'b'],
+        environment: ['C'],
+        endMark: 'd',
+        minimumSizeBytes: 0,
+        timeoutMs: 1,
+        enabled: true,
+      },
+    ],
+    allowedFallPercent: 0,
     files: ['uploads', { path: '/srv/media', name: 'media' }],
     storage: { backend: 'local', path: 'backups' },
     filenameTemplate: '{database}_{timestamp}',
@@ -34,6 +60,23 @@ const mistakes: [unknown, string][] = [
   [{ files: [{ path: 'a', nmae: 'b' }] }, 'files[0].nmae: there is no such setting (did you mean name?)'],
   [{ files: [7] }, 'files[0]: Invalid input'],
   [{ databases: [{ alias: 'a/b', url: 'x' }] }, 'databases[0].alias: must not be empty or hold a /'],
+  [
+    { commands: [{ alias: 'a', command: 'redis-cli' }] },
+    'commands[0].command: Invalid input: expected array, received string',
+  ],
+  [
+    { commands: [{ alias: 'a', comand: [], command: ['x'] }] },
+    'commands[0].comand: there is no such setting (did you mean command?)',
+  ],
+  [
+    { databases: [{ alias: 'a', url: 'x', method: 'fast' }] },
+    'databases[0].method: Invalid option: expected one of "copy"|"dump"',
+  ],
+  [{ allowedFallPercent: 101 }, 'allowedFallPercent: Too big: expected number to be <=100'],
+  [
+    { databases: [{ alias: 'a', url: 'x' }], commands: [{ alias: 'a', command: ['x'] }] },
+    'commands[0].alias: a is the alias of another database',
+  ],
   [{ copies: 0 }, 'copies: Too small: expected number to be >=1'],
   [{ copies: 9 }, 'copies: Too big: expected number to be <=8'],
   [{ copies: 1.5 }, 'copies: Invalid input: expected int, received number'],

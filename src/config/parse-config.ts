@@ -59,9 +59,11 @@ function problemsOf(issue: Issue, parents: readonly PropertyKey[]): Problem[] {
 
 function checkAliases(config: HoldfastConfig, file: string): void {
   const seen = new Set<string>();
-  for (const [index, { alias }] of (config.databases ?? []).entries()) {
-    const path = `databases[${index}].alias`;
-    if (seen.has(alias)) throw configError(file, [{ path, message: `${alias} is the alias of another database` }]);
-    seen.add(alias);
+  for (const list of ['databases', 'commands'] as const) {
+    for (const [index, { alias }] of (config[list] ?? []).entries()) {
+      const path = `${list}[${index}].alias`;
+      if (seen.has(alias)) throw configError(file, [{ path, message: `${alias} is the alias of another database` }]);
+      seen.add(alias);
+    }
   }
 }

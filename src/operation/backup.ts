@@ -9,8 +9,10 @@ import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { systemRandom } from '../random.ts';
 import type { EntryBytes, Source, SourceContext, SourceProblem } from '../source/source.ts';
+import { compare, findPreviousFor, refuseToReplace, suspectNote } from './compare-archives.ts';
 import { writableLocation } from './location.ts';
-import type { BackupOptions, BackupReport } from './options.ts';
+import type { BackupOptions, BackupReport, Progress } from './options.ts';
+import { CountedSources } from './part-counts.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
 import { makeSlots } from './seal-archive.ts';
 import { archiveIdHex } from './summary.ts';
@@ -66,12 +68,7 @@ function checkNames(sources: readonly Source[]): void {
   const paths = new Set<string>();
   for (const source of sources) {
     const key = `${source.constructor.name}/${source.name}`;
-    if (paths.has(key)) {
-      throw new HoldfastError('usage.invalid', {
-        message: `two sources have the name ${source.name}`,
-        hint: 'give one of them another name',
-      });
-    }
+    if (paths.has(key)) throw sameName(source);
     paths.add(key);
   }
 }
@@ -191,7 +188,8 @@ async function checkWritten(
  *
  * Throws `source.empty`, `source.not_found`, `source.unreadable`, `source.corrupt`, `source.busy`, `key.missing`, `key.invalid`, `storage.full`,
  * `storage.read_only`, `storage.unauthorized`, `archive.verify_failed`, `operation.interrupted`. What changed or vanished while it was
- * read does not throw: it stands in `problems`.
+ * read does not throw: it stands in `problems`. Databases that hold far less than in the archive before make the archive `suspect`; it
+ * takes another archive's place only when that is allowed (`source.shrunken`).
  *
  * @example
  * const report = await createBackup({
@@ -223,6 +221,28 @@ export async function createBackup(options: BackupOptions): Promise<BackupReport
   return { ...written, durationMs: Math.round(clock.monotonicMs() - startMs), problems };
 }
 
+/** Finds out what is wrong with the sources before any is read; gives the bytes that are expected. */
+async function describeAll(sources: readonly Source[], context: SourceContext): Promise<number> {
+  const databases = new Set<string>();
+  let expectedBytes = 0;
+  for (const source of sources) {
+    const { type, expectedSizeBytes } = await source.describe(context);
+    expectedBytes += expectedSizeBytes;
+    if (type === 'files') continue;
+    // Whatever their kind, databases and commands share one folder of the archive.
+    if (databases.has(source.name)) throw sameName(source);
+    databases.add(source.name);
+  }
+  return expectedBytes;
+}
+
+function sameName({ name }: Source): HoldfastError {
+  return new HoldfastError('usage.invalid', {
+    message: `two sources have the name ${name}`,
+    hint: 'give one of them another name',
+  });
+}
+
 async function readAndWrite(
   options: BackupOptions,
   archive: NewArchive,
@@ -237,8 +257,7 @@ async function readAndWrite(
     },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  let expectedBytes = 0;
-  for (const source of options.sources) expectedBytes += (await source.describe(context)).expectedSizeBytes;
+  const expectedBytes = await describeAll(options.sources, context);
   return { ...(await writeArchive({ options, archive, workers, context, expectedBytes })), problems };
 }
 
@@ -266,8 +285,19 @@ async function writeArchive(run: {
       written?.advance();
     };
     const writer = await ArchiveWriter.create({ ...archive, workers, sink, check: written });
-    const totals = await writeSources(options, writer, context, expectedBytes);
+    const counted = new CountedSources(options.sources);
+    const previous = findPreviousFor(options);
+    const { onProgress } = options;
+    const detailed = onProgress && { onProgress: (progress: Progress) => onProgress(counted.detail(progress)) };
+    const reading = { ...options, ...detailed, sources: counted.sources };
+    const totals = await writeSources(reading, writer, context, expectedBytes);
     if (totals.entryCount === 0) throw new HoldfastError('source.empty', { message: 'the sources hold nothing' });
+    const comparison = compare(await previous, counted.parts, options);
+    if (comparison.falls.length > 0) {
+      await refuseToReplace(comparison, { storage, name });
+      await writer.add(suspectNote(comparison), undefined);
+      totals.entryCount++;
+    }
     await writer.finish();
     await written?.pause();
     const stored = await output.commit((readable) =>
@@ -281,6 +311,8 @@ async function writeArchive(run: {
       entryCount: totals.entryCount,
       rowCount: totals.rowCount,
       verified: options.verify ?? 'contents',
+      suspect: comparison.falls.length > 0,
+      comparison,
     };
   } catch (error) {
     return await failAfter(error, [() => output.abort()]);

@@ -1,8 +1,12 @@
 import type { Codec } from '../archive/header.ts';
 import type { Clock } from '../clock.ts';
+import type { Fall } from '../policy/plausibility.ts';
 import type { Random } from '../random.ts';
 import type { Secret } from '../secret.ts';
+import type { CommandProgram } from '../source/command/command-program.ts';
+import type { RestoreMode } from '../source/database-options.ts';
 import type { EntryMetadata, Source, SourceProblem } from '../source/source.ts';
+import type { TargetChange } from '../source/target.ts';
 import type { RandomAccess, Storage } from '../storage/storage.ts';
 
 export type { Codec };
@@ -29,6 +33,11 @@ export interface Progress {
   readonly totalBytes: number;
   /** The entry in work, for people. */
   readonly entry?: string;
+  /** Bytes of that entry, done and expected, while databases are read. */
+  readonly entryDoneBytes?: number;
+  readonly entryExpectedBytes?: number;
+  /** Rows of the tables that are done. */
+  readonly doneRows?: number;
 }
 
 /** What every operation takes. */
@@ -92,6 +101,26 @@ export interface BackupOptions extends RunOptions {
   readonly verify?: 'contents' | 'structure' | 'none';
   /** Folder for temporary copies of databases; the system's unless set. */
   readonly temporaryFolder?: string;
+  /**
+   * The archive that the databases are compared with; unless set, the newest in the folder of `output` whose name differs from its name in
+   * digits only, such as a date.
+   */
+  readonly previous?: ArchiveLocation;
+  /** What opens that archive, besides the passphrases of `keys`. */
+  readonly previousKeys?: OpenKeys;
+  /** How much of a table's rows or bytes may be gone since then, 0 to 1, before the archive is suspect; 0.5 unless set. */
+  readonly allowedFall?: number;
+}
+
+/** How the databases of an archive compare with those of the archive before. */
+export interface Comparison {
+  /** The archive before; absent where there is none, or none that could be read. */
+  readonly previous?: string;
+  readonly previousId?: string;
+  /** Why there is nothing to compare with although an archive is there. */
+  readonly reason?: string;
+  /** What fell by more than is allowed. */
+  readonly falls: readonly Fall[];
 }
 
 /** What {@link createBackup} did. */
@@ -107,6 +136,9 @@ export interface BackupReport {
   readonly rowCount: number;
   readonly durationMs: number;
   readonly verified: 'contents' | 'structure' | 'none';
+  /** Whether the databases hold far less than before: the archive is marked so, and the CLI ends with exit code 3. */
+  readonly suspect: boolean;
+  readonly comparison: Comparison;
   /** What was left out or changed while it was read; with any, the CLI ends with exit code 3. */
   readonly problems: readonly SourceProblem[];
 }
@@ -171,9 +203,18 @@ export interface RestoreOptions extends RunOptions {
   /** Further replicas to heal from. */
   readonly from?: readonly ArchiveLocation[];
   /**
-   * Where databases go: one URL (`sqlite:copy.db`) for an archive with one database, or `name=url` for each. The place it came from unless set.
+   * Where databases go: one URL (`sqlite:copy.db`) for an archive with one database, or `name=url` for each. The place it came from unless set;
+   * a database of a server needs one.
    */
   readonly to?: readonly string[];
+  /** Programs that streams of commands are fed to, by the stream's name. Such a restore is not atomic. */
+  readonly commands?: Readonly<Record<string, CommandProgram>>;
+  /** How a database of a server takes the place of what is there; decided by what is restored unless set. */
+  readonly mode?: RestoreMode;
+  /** Connections that write to a server; 2 unless set. */
+  readonly connections?: number;
+  /** How long a lock or a silent server is waited for, in milliseconds; 60,000 unless set. */
+  readonly timeoutMs?: number;
   /** Where trees of files go: under it, a folder with each root's name. The places they came from unless set. */
   readonly filesTo?: string;
   /** Globs on entry paths; an entry that matches one is restored. */
@@ -192,8 +233,9 @@ export interface RestoreOptions extends RunOptions {
 /** One thing that a restore did, or in a dry run would do. */
 export interface RestoreAction {
   readonly target: string;
-  readonly kind: 'sqlite' | 'files';
-  readonly action: 'create' | 'replace' | 'merge';
+  /** `files`, `command`, or the kind of database: `sqlite`. */
+  readonly kind: string;
+  readonly action: TargetChange['action'];
   readonly entryCount: number;
   readonly sizeBytes: number;
   /** Where what was replaced is kept. */

@@ -2,9 +2,11 @@ import { join, resolve } from 'node:path';
 import type { IndexEntry } from '../archive/entry/entry.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
+import { Secret } from '../secret.ts';
+import { CommandTarget } from '../source/command/command-target.ts';
+import type { Engine } from '../source/engine.ts';
+import { engineOfEntry, engineOfUrl } from '../source/engines.ts';
 import { FileTreeTarget } from '../source/files/file-tree-target.ts';
-import { sqlitePathFromUrl } from '../source/parse-url.ts';
-import { SqliteTarget } from '../source/sqlite/sqlite-target.ts';
 import type { RestoreTarget } from '../source/target.ts';
 import type { RestoreAction, RestoreOptions } from './options.ts';
 
@@ -46,7 +48,7 @@ function databaseUrls(
       const several = names.size === 0 ? 'no database is to be restored' : 'several databases are to be restored';
       throw new HoldfastError('usage.invalid', {
         message: name === undefined ? several : `no database ${name} is to be restored`,
-        hint: `name each target: --to name=sqlite:path (databases: ${[...names].join(', ') || 'none'})`,
+        hint: `name each target: --to name=url (databases: ${[...names].join(', ') || 'none'})`,
       });
     }
     if (urls.has(name)) throw new HoldfastError('usage.invalid', { message: `database ${name} has two targets` });
@@ -65,52 +67,146 @@ function originalPath(entry: IndexEntry | undefined, path: string): string {
   });
 }
 
-/**
- * Makes the targets for the chosen entries. `all` are the archive's entries, whose roots tell where they came from; `lost` are those
- * of the chosen that are left out.
- */
-export function makeTargets(
-  all: readonly IndexEntry[],
-  chosen: readonly IndexEntry[],
-  options: RestoreOptions,
-  lost: ReadonlySet<IndexEntry> = new Set(),
-): TargetGroup[] {
-  const clock: Clock = options.clock ?? systemClock;
-  const common = { overwrite: options.overwrite ?? false, keepUndo: options.keepUndo ?? true, clock };
-  const urls = databaseUrls(options.to ?? [], databaseNames(chosen), databaseNames(all));
-  const groups = new Map<string, TargetGroup>();
-  for (const entry of chosen) {
+/** What of the archive is restored. */
+export interface Chosen {
+  /** The archive's entries, whose roots tell where they came from. */
+  readonly all: readonly IndexEntry[];
+  readonly entries: readonly IndexEntry[];
+  /** Where only tables of an entry are restored, which. */
+  readonly tables?: ReadonlyMap<IndexEntry, readonly string[]>;
+  /** Those of the entries that are left out. */
+  readonly lost?: ReadonlySet<IndexEntry>;
+}
+
+/** Makes the targets for the chosen entries. Throws `usage.invalid`, `target.incompatible`, `target.unsafe`. */
+export async function makeTargets(chosen: Chosen, options: RestoreOptions): Promise<TargetGroup[]> {
+  const { all, entries, lost } = chosen;
+  const parts = new Map<string, IndexEntry[]>();
+  for (const entry of entries) {
     const prefix = prefixOf(entry);
-    const known = groups.get(prefix);
-    if (known !== undefined) {
-      known.entries.push(entry);
-      continue;
-    }
-    if (entry.kind === 'sqlite') {
-      const url = urls.get(prefix.slice('databases/'.length));
-      const path = url === undefined ? originalPath(entry, entry.path) : sqlitePathFromUrl(url);
-      const target = new SqliteTarget({ path, ...common });
-      groups.set(prefix, { kind: 'sqlite', target, entries: [entry], place: resolve(path), prefix });
-    } else {
-      const { filesTo } = options;
-      const rootEntry = all.find((candidate) => candidate.path === prefix);
-      const name = safeRootName(prefix.slice('files/'.length));
-      const rootPath = filesTo === undefined ? originalPath(rootEntry, prefix) : join(filesTo, name);
-      const target = new FileTreeTarget({ rootPath, prefix, ...common });
-      groups.set(prefix, { kind: 'files', target, entries: [entry], place: resolve(rootPath), prefix });
-    }
+    const part = parts.get(prefix);
+    if (part === undefined) parts.set(prefix, [entry]);
+    else part.push(entry);
   }
-  refuseCollisions([...groups.values()]);
-  return [...groups.values()]
-    .map((group) => ({ ...group, entries: group.entries.filter((entry) => !lost.has(entry)) }))
-    .filter(({ entries }) => entries.length > 0);
+  const isDatabase = ({ kind }: IndexEntry) => kind !== 'stream';
+  const names = databaseNames(entries.filter(isDatabase));
+  const urls = databaseUrls(options.to ?? [], names, databaseNames(all.filter(isDatabase)));
+  const groups: TargetGroup[] = [];
+  for (const [prefix, part] of parts) {
+    const name = prefix.slice(prefix.indexOf('/') + 1);
+    if (prefix.startsWith('files/')) groups.push(filesGroup(prefix, part, all, options));
+    else if (part.some(({ kind }) => kind === 'stream')) groups.push(commandGroup(prefix, part, name, options));
+    else
+      groups.push(
+        await databaseGroup({ prefix, entries: part, tables: tablesOf(chosen, part), to: urls.get(name) }, options),
+      );
+  }
+  refuseCollisions(groups);
+  return groups
+    .map((group) => ({ ...group, entries: group.entries.filter((entry) => lost?.has(entry) !== true) }))
+    .filter((group) => group.entries.length > 0);
+}
+
+/** What every target takes. */
+function commonOptions(options: RestoreOptions) {
+  const clock: Clock = options.clock ?? systemClock;
+  return { overwrite: options.overwrite ?? false, keepUndo: options.keepUndo ?? true, clock };
+}
+
+/** The tables of a database that is one entry; undefined for all. */
+function tablesOf({ tables }: Chosen, entries: readonly IndexEntry[]): readonly string[] | undefined {
+  const [entry] = entries;
+  return entry === undefined ? undefined : tables?.get(entry);
+}
+
+async function databaseGroup(
+  database: {
+    readonly prefix: string;
+    readonly entries: IndexEntry[];
+    readonly tables: readonly string[] | undefined;
+    readonly to: string | undefined;
+  },
+  options: RestoreOptions,
+): Promise<TargetGroup> {
+  const { prefix, entries, tables, to } = database;
+  const engine = engineOf(entries, prefix);
+  const url = to ?? originalUrl(engine, entries[0], prefix);
+  const targetEngine = engineOfUrl(url);
+  if (targetEngine !== engine) {
+    throw new HoldfastError('target.incompatible', {
+      message: `${prefix} is of ${engine.name}, and its target is of ${targetEngine.name}`,
+      hint: `name a target such as ${engine.urlForm}`,
+      context: { prefix, engine: engine.name, target: targetEngine.name },
+    });
+  }
+  const { mode, connections, timeoutMs, random } = options;
+  const target = await engine.makeTarget({
+    url: new Secret(url),
+    ...commonOptions(options),
+    ...(tables === undefined ? {} : { tables }),
+    ...(mode === undefined ? {} : { mode }),
+    ...(connections === undefined ? {} : { connections }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(random === undefined ? {} : { random }),
+  });
+  return { kind: engine.name, target, entries, place: engine.placeOf(url), prefix };
+}
+
+/** The engine of what lies below a prefix. */
+function engineOf(entries: readonly IndexEntry[], prefix: string): Engine {
+  const found = new Set(entries.map(engineOfEntry));
+  const [engine] = found;
+  if (engine !== undefined && found.size === 1) return engine;
+  throw new HoldfastError('target.unsafe', {
+    message: `${prefix} holds entries of several kinds of databases`,
+    hint: 'choose other entries with --only',
+    context: { prefix },
+  });
+}
+
+/** Where a database came from, as a URL. Of a server it is not known with its password, and seldom what is meant. */
+function originalUrl(engine: Engine, entry: IndexEntry | undefined, prefix: string): string {
+  if (engine.name === 'sqlite') return `sqlite:${encodeURIComponent(originalPath(entry, prefix))}`;
+  throw new HoldfastError('usage.invalid', {
+    message: `it is not said where ${prefix} goes`,
+    hint: `name its target: --to ${engine.urlForm}`,
+  });
+}
+
+function commandGroup(prefix: string, entries: IndexEntry[], name: string, options: RestoreOptions): TargetGroup {
+  const { commands = {} } = options;
+  const program = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (program === undefined) {
+    throw new HoldfastError('usage.invalid', {
+      message: `it is not said which program ${prefix} is fed to`,
+      hint: `name it: --command-to '${name}=program and its arguments'`,
+    });
+  }
+  const target = new CommandTarget({ ...program, signal: options.signal });
+  return { kind: 'command', target, entries, place: prefix, prefix };
+}
+
+function filesGroup(
+  prefix: string,
+  entries: IndexEntry[],
+  all: readonly IndexEntry[],
+  options: RestoreOptions,
+): TargetGroup {
+  const { filesTo } = options;
+  const rootEntry = all.find((candidate) => candidate.path === prefix);
+  const name = safeRootName(prefix.slice('files/'.length));
+  const rootPath = filesTo === undefined ? originalPath(rootEntry, prefix) : join(filesTo, name);
+  const target = new FileTreeTarget({ rootPath, prefix, ...commonOptions(options) });
+  return { kind: 'files', target, entries, place: resolve(rootPath), prefix };
 }
 
 /** The part of an entry's path that becomes the target. */
-function prefixOf({ kind, path }: IndexEntry): string {
+function prefixOf(entry: IndexEntry): string {
+  const { kind, path } = entry;
   const isFile = ['file', 'directory', 'symlink'].includes(kind);
-  const prefix = kind === 'sqlite' ? databasePath.exec(path) : isFile ? filesPath.exec(path) : undefined;
-  if (prefix?.[1] !== undefined) return `${kind === 'sqlite' ? 'databases' : 'files'}/${prefix[1]}`;
+  const isDatabase = !isFile && (kind === 'stream' || engineOfEntry(entry) !== undefined);
+  const prefix = isDatabase ? databasePath.exec(path) : isFile ? filesPath.exec(path) : undefined;
+  if (prefix?.[1] !== undefined) return `${isDatabase ? 'databases' : 'files'}/${prefix[1]}`;
   throw new HoldfastError('target.unsafe', {
     message: `${path} is of a kind that this version cannot restore there: ${kind}`,
     hint: 'choose other entries with --only',
@@ -122,18 +218,25 @@ function prefixOf({ kind, path }: IndexEntry): string {
 function refuseCollisions(groups: readonly TargetGroup[]): void {
   if (groups.length < 2) return;
   const taken = new Set<string>();
+  const claim = (key: string, shown: string) => {
+    if (taken.has(key)) {
+      throw new HoldfastError('usage.invalid', {
+        message: `two of what is to be restored have the same place: ${shown}`,
+        hint: 'give each another target, or choose entries with --only',
+      });
+    }
+    taken.add(key);
+  };
   for (const { kind, entries, place, prefix } of groups) {
+    // Bytes as Latin-1: two names that are not UTF-8 may read alike.
+    const placeKey = Buffer.from(place).toString('latin1');
+    if (kind !== 'files') {
+      claim(placeKey, place);
+      continue;
+    }
     for (const entry of entries.filter((candidate) => candidate.kind !== 'directory')) {
-      // Bytes as Latin-1: two names that are not UTF-8 may read alike.
       const below = Buffer.from(entry.pathBytes ?? Buffer.from(entry.path)).subarray(Buffer.byteLength(prefix));
-      const key = Buffer.from(place).toString('latin1') + (kind === 'sqlite' ? '' : below.toString('latin1'));
-      if (taken.has(key)) {
-        throw new HoldfastError('usage.invalid', {
-          message: `two of what is to be restored have the same place: ${kind === 'sqlite' ? place : entry.path}`,
-          hint: 'give each another target, or choose entries with --only',
-        });
-      }
-      taken.add(key);
+      claim(placeKey + below.toString('latin1'), entry.path);
     }
   }
 }

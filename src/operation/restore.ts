@@ -6,6 +6,7 @@ import type { TargetChange } from '../source/target.ts';
 import { chooseEntries } from './choose-entries.ts';
 import { checkedArchiveId, withSources } from './location.ts';
 import type { RestoreAction, RestoreOptions, RestoreReport } from './options.ts';
+import { isNote } from './previous-archive.ts';
 import { makeTargets, type TargetGroup } from './restore-targets.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
 import { archiveIdHex, rowCount } from './summary.ts';
@@ -93,14 +94,16 @@ interface Attempt {
   readonly reader: ArchiveReader;
   readonly all: readonly IndexEntry[];
   readonly chosen: readonly IndexEntry[];
+  /** Where only tables of an entry are restored, which. */
+  readonly tables: ReadonlyMap<IndexEntry, readonly string[]>;
   readonly options: RestoreOptions;
   readonly meter: ProgressMeter;
 }
 
 /** Restores all chosen entries but those that are lost, or nothing and leaves nothing. */
 async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): Promise<RestoreAction[]> {
-  const { reader, all, chosen, options, meter } = attempt;
-  const groups = makeTargets(all, chosen, options, lost);
+  const { reader, all, chosen, tables, options, meter } = attempt;
+  const groups = await makeTargets({ all, entries: chosen, tables, lost }, options);
   try {
     for (const group of groups) await group.target.plan(group.entries);
     await stageAll(reader, groups, meter);
@@ -120,8 +123,8 @@ async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): 
 
 async function restore(reader: ArchiveReader, options: RestoreOptions): Promise<Omit<RestoreReport, 'durationMs'>> {
   const all: IndexEntry[] = [];
-  for await (const entry of reader.entries()) all.push(entry);
-  const chosen = chooseEntries(all, options.only);
+  for await (const entry of reader.entries()) if (!isNote(entry)) all.push(entry);
+  const { entries: chosen, tables } = chooseEntries(all, options.only);
   const dryRun = options.dryRun === true;
   const report = (actions: readonly RestoreAction[], entries: readonly IndexEntry[], lost: readonly IndexEntry[]) => ({
     archiveId: archiveIdHex(reader.header),
@@ -129,19 +132,19 @@ async function restore(reader: ArchiveReader, options: RestoreOptions): Promise<
     actions,
     entryCount: entries.length,
     sizeBytes: sumBytes(entries),
-    rowCount: entries.reduce((sum, entry) => sum + rowCount(entry), 0),
+    rowCount: entries.reduce((sum, entry) => sum + rowCount(entry, tables.get(entry)), 0),
     readBytes: reader.store.readBytes,
     healedBlocks: reader.store.healed.size,
     lostEntries: lost.map(({ path }) => path),
   });
   if (dryRun) {
     const planned: RestoreAction[] = [];
-    for (const group of makeTargets(all, chosen, options)) {
+    for (const group of await makeTargets({ all, entries: chosen, tables }, options)) {
       planned.push(action(group, await group.target.plan(group.entries), group.entries));
     }
     return report(planned, chosen, []);
   }
-  const attempt: Attempt = { reader, all, chosen, options, meter: new ProgressMeter(options) };
+  const attempt: Attempt = { reader, all, chosen, tables, options, meter: new ProgressMeter(options) };
   try {
     return report(await restoreEntries(attempt, new Set()), chosen, []);
   } catch (error) {

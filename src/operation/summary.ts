@@ -2,6 +2,7 @@ import type { IndexEntry } from '../archive/entry/entry.ts';
 import { formatVersion, type Header, slotType } from '../archive/header.ts';
 import { asBuffer } from '../archive/heal/block.ts';
 import type { SweepResult } from '../archive/heal/sweep.ts';
+import { archivedTables } from '../source/sqlite/archived-tables.ts';
 import type { ArchiveEntry, ArchiveSummary, BlockHealth, KeySlot } from './options.ts';
 
 /** What an operation tells of an archive, from what the archive layer knows. */
@@ -52,8 +53,12 @@ export function blockHealth(result: SweepResult): BlockHealth {
   return { ...result.tally };
 }
 
-/** Rows that the metadata of a database's entry tells. */
-export function rowCount(entry: { readonly metadata: ArchiveEntry['metadata'] }): number {
+/** Rows that the metadata of a database's entry tells: all, or those of some tables of it. */
+export function rowCount(entry: Pick<ArchiveEntry, 'path' | 'kind' | 'metadata'>, tables?: readonly string[]): number {
+  if (tables !== undefined) {
+    const chosen = archivedTables(entry).filter(({ name }) => tables.includes(name));
+    return chosen.reduce((sum, table) => sum + table.rows, 0);
+  }
   const rows = entry.metadata['rows'];
   return typeof rows === 'number' ? rows : 0;
 }

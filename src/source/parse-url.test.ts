@@ -2,56 +2,13 @@ import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { HoldfastError } from '../errors.ts';
-import { sourceFromUrl, sqlitePathFromUrl } from './parse-url.ts';
-
-describe('sqlitePathFromUrl', () => {
-  const good: [string, string][] = [
-    ['sqlite:relative.db', 'relative.db'],
-    ['sqlite:data/app.db', 'data/app.db'],
-    ['sqlite:/abs.db', '/abs.db'],
-    ['sqlite:///abs.db', '/abs.db'],
-    ['sqlite:./x y.db', './x y.db'],
-    ['sqlite:./x%20y%3F%25.db', './x y?%.db'],
-    ['SQLite:a#b.db', 'a#b.db'],
-    ['sqlite:///srv/%C3%A4.db', '/srv/ä.db'],
-  ];
-  for (const [url, path] of good) it(`reads ${url}`, () => assert.equal(sqlitePathFromUrl(url), path));
-
-  const bad = [
-    '',
-    'app.db',
-    '/abs.db',
-    'sqlite:',
-    'sqlite://',
-    'sqlite:///',
-    'sqlite:folder/',
-    'sqlite://host/app.db',
-    'sqlite::memory:',
-  ].concat([
-    'sqlite:a.db?mode=ro',
-    'sqlite:100%.db',
-    'sqlite:a%00.db',
-    'postgres://user:canary@host/db',
-    'mysql:x',
-    'file:a.db',
-  ]);
-  for (const url of bad) {
-    it(`refuses ${JSON.stringify(url)}, and says what is supported`, () => {
-      assert.throws(
-        () => sqlitePathFromUrl(url),
-        (error) =>
-          error instanceof HoldfastError &&
-          error.code === 'usage.invalid' &&
-          error.message.includes('sqlite:relative.db') &&
-          !error.message.includes('canary'),
-      );
-    });
-  }
-});
+import { Secret } from '../secret.ts';
+import { engineOfEntry, engineOfUrl, engines } from './engines.ts';
+import { sourceFromUrl } from './parse-url.ts';
 
 describe('sourceFromUrl', () => {
   it('names the source by the file', async () => {
-    const source = sourceFromUrl('sqlite:no/such/app.main.db');
+    const source = await sourceFromUrl('sqlite:no/such/app.main.db');
     assert.equal(source.name, 'app.main');
     await assert.rejects(source.describe({ report: () => {}, temporaryFolder: '/nowhere' }), (error) => {
       return (
@@ -62,7 +19,41 @@ describe('sourceFromUrl', () => {
     });
   });
 
-  it('refuses other databases', () => {
-    assert.throws(() => sourceFromUrl('postgres://h/d'), /supported/);
+  it('takes another name, and a URL that is a secret', async () => {
+    assert.equal((await sourceFromUrl(new Secret('sqlite:app.db'), { name: 'shop' })).name, 'shop');
+  });
+
+  for (const url of ['', 'app.db', '/abs.db', 'oracle://user:canary@host/db', 'file:a.db']) {
+    it(`refuses ${JSON.stringify(url)}, and says what is supported`, async () => {
+      await assert.rejects(
+        sourceFromUrl(url),
+        (error) =>
+          error instanceof HoldfastError &&
+          error.code === 'usage.invalid' &&
+          engines.every(({ urlForm }) => error.message.includes(urlForm)) &&
+          !error.message.includes('canary'),
+      );
+    });
+  }
+
+  it('refuses settings that SQLite does not know', async () => {
+    for (const settings of [{ excludeTables: ['a'] }, { includeTables: ['a'] }, { method: 'dump' as const }]) {
+      await assert.rejects(sourceFromUrl('sqlite:app.db', settings), /SQLite/);
+    }
+  });
+});
+
+describe('engines', () => {
+  it('have schemes and names of their own', () => {
+    for (const key of ['schemes', 'names'] as const) {
+      const all = engines.flatMap((engine) => engine[key]);
+      assert.equal(new Set(all).size, all.length);
+    }
+  });
+
+  it('are found by the scheme, in any case, and by what an entry tells', () => {
+    assert.equal(engineOfUrl('SQLITE:a.db').name, 'sqlite');
+    assert.equal(engineOfEntry({ kind: 'sqlite', metadata: {} })?.name, 'sqlite');
+    assert.equal(engineOfEntry({ kind: 'table', metadata: { engine: 'oracle' } }), undefined);
   });
 });

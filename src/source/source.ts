@@ -28,7 +28,10 @@ export interface SourceEntry {
   readonly kind: EntryKind;
   /** The size expected, in bytes, for progress; the true one is counted. */
   readonly expectedSizeBytes: number;
-  /** Read only after the iteration of `open()` has ended: what is learned while reading may stand in it. */
+  /**
+   * Read only after the iteration of `open()` has ended: what is learned while reading may stand in it. From then on it says the same, while
+   * other entries are read and after the source was closed.
+   */
   readonly metadata: EntryMetadata;
   /**
    * The bytes, once, from the start. Chunks of at most 1 MiB, whose memory may be used again after the next one was asked

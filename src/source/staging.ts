@@ -44,6 +44,30 @@ export async function undoPath(target: string, clock: Clock): Promise<string> {
   return path;
 }
 
+/** The newest of what {@link undoPath} named for a target; undefined where nothing is kept. */
+export async function newestUndo(target: string): Promise<string | undefined> {
+  const prefix = `${shortBase(target)}.holdfast-undo-`;
+  let newest: { readonly name: string; readonly stamp: string; readonly count: number } | undefined;
+  for (const name of await namesIn(dirname(target))) {
+    if (!name.startsWith(prefix)) continue;
+    const [, stamp = '', count = '1'] = /^(\d{8}T\d{6}Z)(?:-(\d+))?$/.exec(name.slice(prefix.length)) ?? [];
+    if (stamp === '') continue;
+    const isNewer =
+      newest === undefined || stamp > newest.stamp || (stamp === newest.stamp && Number(count) > newest.count);
+    if (isNewer) newest = { name, stamp, count: Number(count) };
+  }
+  return newest && join(dirname(target), newest.name);
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 /** Removes what restores of the same target staged that did not live to the end. Returns what it removed. */
 export async function removeStalePartials(target: string, clock: Clock): Promise<readonly string[]> {
   const prefix = `.${shortBase(target)}.holdfast-`;

@@ -13,7 +13,8 @@ export interface RestorableEntry {
 /** What a target did, or would do. */
 export interface TargetChange {
   readonly target: string;
-  readonly action: 'create' | 'replace' | 'merge';
+  /** `run`: what a program did with it is its own. */
+  readonly action: 'create' | 'replace' | 'merge' | 'run';
   /** Where what was replaced is kept. */
   readonly undo?: string;
 }

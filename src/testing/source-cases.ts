@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import type { EntryMetadata, Source, SourceProblem } from '../source/source.ts';
+import type { EntryMetadata, Source, SourceEntry, SourceProblem } from '../source/source.ts';
 
 /** An entry that was read to its end. */
 export interface CollectedEntry {
@@ -62,6 +62,51 @@ export async function collectSource(source: Source, options: CollectOptions = {}
   }
 }
 
+/** What a source gave, and its entries themselves, which are asked again later. */
+async function collectTwice(source: Source): Promise<CollectedSource & { readonly seen: readonly SourceEntry[] }> {
+  const seen: SourceEntry[] = [];
+  const watched: Source = {
+    name: source.name,
+    describe: (context) => source.describe(context),
+    async *entries(context) {
+      for await (const entry of source.entries(context)) {
+        seen.push(entry);
+        yield entry;
+      }
+    },
+    close: () => source.close(),
+  };
+  return { ...(await collectSource(watched)), seen };
+}
+
+/** Reads a source with as many entries open at once as it allows; gives their bytes by path. */
+async function collectSideBySide(source: Source): Promise<Map<string, Buffer>> {
+  const temporaryFolder = await mkdtemp(join(tmpdir(), 'holdfast-source-'));
+  const { parallelEntries = 1 } = source;
+  const open = new Set<Promise<void>>();
+  const found = new Map<string, Buffer>();
+  const context = { temporaryFolder, report: () => assert.fail('nothing is to be reported') };
+  try {
+    for await (const entry of source.entries(context)) {
+      const read = async () => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of entry.open?.(undefined) ?? []) chunks.push(Buffer.from(chunk));
+        found.set(entry.path, Buffer.concat(chunks));
+      };
+      const reading = read().finally(() => open.delete(reading));
+      open.add(reading);
+      // With one at a time the next may be asked for only when this one has ended.
+      if (open.size >= parallelEntries) await Promise.race(open);
+    }
+    await Promise.all(open);
+    return found;
+  } finally {
+    await Promise.allSettled(open);
+    await source.close();
+    await rm(temporaryFolder, { recursive: true, force: true });
+  }
+}
+
 /** What the cases need to make sources of one kind. */
 export interface SourceCaseSubject {
   /** The folder that entries lie in, with the source's name: `files/` or `databases/`. */
@@ -70,6 +115,8 @@ export interface SourceCaseSubject {
   make(): Promise<Source>;
   /** A new source of something that is not there. */
   makeMissing(): Promise<Source>;
+  /** A password that both were given. */
+  readonly secret?: string;
 }
 
 /** A promise of {@link Source} that every adapter keeps. */
@@ -116,6 +163,52 @@ export const sourceCases: readonly SourceCase[] = [
         assert.ok(path === below || path.startsWith(`${below}/`), path);
         assert.deepEqual(JSON.parse(JSON.stringify(metadata)), metadata);
       }
+    },
+  },
+  {
+    name: 'tells the engine of every entry of a database, and the exact rows of every table',
+    async run(subject) {
+      const { entries } = await collectSource(await subject.make());
+      for (const { path, kind, metadata } of entries.filter((entry) => entry.path.startsWith('databases/'))) {
+        assert.equal(typeof metadata['engine'], 'string', path);
+        if (kind === 'table') assert.ok(Number.isSafeInteger(metadata['rows']), path);
+      }
+    },
+  },
+  {
+    name: 'gives metadata that stays what it was when its bytes had ended',
+    async run(subject) {
+      const source = await subject.make();
+      const { entries, seen } = await collectTwice(source);
+      assert.deepEqual(
+        seen.map((entry) => entry.metadata),
+        entries.map((entry) => entry.metadata),
+      );
+    },
+  },
+  {
+    name: 'reads the same with as many entries open at once as it allows',
+    async run(subject) {
+      const { entries } = await collectSource(await subject.make());
+      const found = await collectSideBySide(await subject.make());
+      assert.deepEqual([...found.keys()].sort(), entries.map(({ path }) => path).sort());
+      for (const { path, bytes } of entries) assert.ok(found.get(path)?.equals(bytes), path);
+    },
+  },
+  {
+    name: 'shows no password, in what it tells and in what it fails with',
+    async run(subject) {
+      const { secret = 'no password' } = subject;
+      const source = await subject.make();
+      const { entries } = await collectSource(source);
+      const metadata = entries.map((entry) => entry.metadata);
+      const described = await subject.make();
+      const told = JSON.stringify([await described.describe(noContext), metadata, source.name]);
+      await described.close();
+      assert.ok(!told.includes(secret));
+      const failure: unknown = await collectSource(await subject.makeMissing()).catch((error: unknown) => error);
+      assert.ok(failure instanceof HoldfastError);
+      assert.ok(!JSON.stringify([failure.message, failure.hint, failure.context]).includes(secret));
     },
   },
   {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import {
   type BackupOptions,
+  CommandSource,
   createBackup,
   FilesSource,
   inspectArchive,
@@ -31,6 +32,16 @@ const refused: Record<string, readonly [Partial<BackupOptions>, string]> = {
   'no sources': [{ sources: [] }, 'source.empty'],
   'two sources of one name': [
     { sources: [new FilesSource({ path: tree }), new FilesSource({ path: '/elsewhere/tree' })] },
+    'usage.invalid',
+  ],
+  'a database and a command of one name': [
+    {
+      sources: [
+        new CommandSource({ name: 'shop', command: ['true'] }),
+        new CommandSource({ name: 'other', command: ['true'] }),
+        { ...entriesSource('shop', [{ path: 'databases/shop/a' }]) },
+      ],
+    },
     'usage.invalid',
   ],
   'no keys': [{ keys: {} }, 'key.missing'],

@@ -22,6 +22,7 @@ function makeDatabase(path: string, rowCount: number): void {
 
 export const stepActions: Readonly<Record<string, StepAction>> = {
   'make-database': (folder, path = '', rowCount = '1') => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
     makeDatabase(join(folder, path), Number(rowCount));
     return undefined;
   },

@@ -257,7 +257,7 @@ function stagedRoot(staging: Staging): Buffer {
 }
 
 /** The name beside which a target is staged: inside it when it is a file system of its own, since nothing is renamed across. */
-async function anchorOf(place: string): Promise<string> {
+export async function anchorOf(place: string): Promise<string> {
   const stats = await statsIfThere(place);
   if (stats?.isDirectory() !== true) return place;
   const parent = await stat(dirname(place));

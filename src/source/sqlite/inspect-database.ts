@@ -25,7 +25,8 @@ export interface DatabaseContents {
 /** Lines of a failed check that are told. */
 const faultLimit = 5;
 
-function quoted(name: string): string {
+/** A name in a statement. */
+export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 

@@ -26,8 +26,13 @@ function primaryCode(cause: unknown): number | undefined {
 
 /** Whether another program's lock is in the way. `backup()` tells a lock as code 0: its handle keeps the true one to itself. */
 export function isBusy(cause: unknown): boolean {
-  const code = primaryCode(cause);
-  return code === 0 || code === sqliteBusy || code === sqliteLocked;
+  const code = sqliteResultCode(cause);
+  return code !== undefined && isBusyCode(code);
+}
+
+/** {@link isBusy}, for a result code. */
+export function isBusyCode(code: number): boolean {
+  return [0, sqliteBusy, sqliteLocked].includes(code & 0xff);
 }
 
 /** Whether SQLite says that the file is no database, or a damaged one. */

@@ -1,20 +1,15 @@
-import type { Stats } from 'node:fs';
-import { type FileHandle, link, mkdir, open, realpath, rename, rm, utimes } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type Clock, systemClock } from '../../clock.ts';
-import { syncFolder } from '../../disk/sync-folder.ts';
 import { HoldfastError } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
-import type { JsonValue } from '../source.ts';
-import { heartbeatMs, partialPath, removeStalePartials, statsIfThere, undoPath } from '../staging.ts';
-import { systemCode, targetError } from '../system-error.ts';
+import { partialPath, removeStalePartials, statsIfThere, undoPath } from '../staging.ts';
+import { targetError } from '../system-error.ts';
 import type { RestorableEntry, RestoreTarget, TargetChange } from '../target.ts';
 import { foldJournals, probeUse } from './fold-journals.ts';
-import { inspectDatabase } from './inspect.ts';
-import { sqliteResultCode } from './sqlite-error.ts';
-
-/** Files that SQLite keeps beside a database, and would apply to whatever stands under its name. */
-const sidecars = ['-wal', '-shm', '-journal'] as const;
+import { realPlace } from './real-place.ts';
+import { dressAs, stageDatabase } from './stage-database.ts';
+import { sidecars, swapDatabase } from './swap-database.ts';
 
 /** Where a database goes. */
 export interface SqliteTargetOptions {
@@ -57,7 +52,7 @@ export class SqliteTarget implements RestoreTarget {
         context: { paths: entries.map(({ path }) => path).slice(0, 3) },
       });
     }
-    const place = await this.#place();
+    const place = await realPlace(this.#path);
     const found = await this.#whatIsThere(place);
     if (found.length === 0) return { target: this.#path, action: 'create' };
     if (!this.#overwrite) {
@@ -73,20 +68,13 @@ export class SqliteTarget implements RestoreTarget {
         message: `${this.#path} takes exactly one entry of the kind sqlite`,
       });
     }
-    const place = await this.#place();
+    const place = await realPlace(this.#path);
     try {
       await mkdir(dirname(place), { recursive: true });
       await removeStalePartials(place, this.#clock);
       const path = partialPath(place, this.#random);
       this.#staged = { path, place, undo: await this.#undoFor(place) };
-      const handle = await open(path, 'wx+', 0o600);
-      try {
-        await this.#write(entry, handle, path, bytes);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await this.#check(entry, path);
+      await stageDatabase(entry, bytes, { path, clock: this.#clock });
     } catch (error) {
       await this.abort();
       throw targetError(error, this.#path);
@@ -103,9 +91,9 @@ export class SqliteTarget implements RestoreTarget {
         throw new HoldfastError('target.exists', { message: `${found[0]} exists`, context: { path: found[0] } });
       }
       const old = await statsIfThere(staged.place);
-      await this.#dress(staged.path, old);
+      await dressAs(staged.path, old);
       if (old !== undefined) foldJournals(staged.place);
-      const undo = await this.#swap(staged, old !== undefined);
+      const undo = await swapDatabase({ ...staged, replaces: old !== undefined, keepUndo: this.#keepUndo });
       this.#staged = undefined;
       if (found.length === 0) return { target: this.#path, action: 'create' };
       return { target: this.#path, action: 'replace', ...(undo ? { undo: staged.undo } : {}) };
@@ -118,21 +106,6 @@ export class SqliteTarget implements RestoreTarget {
     if (this.#staged === undefined) return;
     await rm(this.#staged.path, { force: true });
     this.#staged = undefined;
-  }
-
-  /** The file that the path means: where it is a link, what it leads to, so that the link stays. */
-  async #place(): Promise<string> {
-    try {
-      return await realpath(this.#path);
-    } catch (error) {
-      const stats = systemCode(error) === 'ENOENT' ? await statsIfThere(this.#path) : undefined;
-      if (systemCode(error) !== 'ENOENT') throw targetError(error, this.#path);
-      if (stats === undefined) return this.#path;
-      throw new HoldfastError('target.exists', {
-        message: `${this.#path} is a link to what is not there`,
-        cause: error,
-      });
-    }
   }
 
   async #undoFor(place: string): Promise<string> {
@@ -152,111 +125,4 @@ export class SqliteTarget implements RestoreTarget {
     }
     return found;
   }
-
-  async #write(
-    entry: RestorableEntry,
-    handle: FileHandle,
-    path: string,
-    bytes: AsyncIterable<Uint8Array>,
-  ): Promise<void> {
-    let sizeBytes = 0;
-    let beatMs = this.#clock.monotonicMs();
-    for await (const chunk of bytes) {
-      for (let done = 0; done < chunk.length; )
-        done += (await handle.write(chunk, done, chunk.length - done)).bytesWritten;
-      sizeBytes += chunk.length;
-      beatMs = this.#clock.monotonicMs() - beatMs < heartbeatMs ? beatMs : await this.#beat(path);
-    }
-    if (sizeBytes !== entry.sizeBytes) {
-      const message = `${entry.path} has ${sizeBytes} bytes where the index tells of ${entry.sizeBytes}`;
-      throw new HoldfastError('target.invalid', { message, context: { path: entry.path } });
-    }
-  }
-
-  /** Tells other restores that this one is at work. */
-  async #beat(path: string): Promise<number> {
-    const seconds = this.#clock.nowMs() / 1000;
-    await utimes(path, seconds, seconds);
-    return this.#clock.monotonicMs();
-  }
-
-  /** Checks the database that was staged: whole, and with the rows that were counted when it was backed up. */
-  async #check(entry: RestorableEntry, path: string): Promise<void> {
-    const invalid = (message: string, cause?: unknown) =>
-      new HoldfastError('target.invalid', {
-        message: `${entry.path}: ${message}`,
-        context: { path: entry.path },
-        cause,
-      });
-    const contents = await inspectDatabase(path).catch((error: unknown) => {
-      throw sqliteResultCode(error) === undefined ? error : invalid(error instanceof Error ? error.message : '', error);
-    });
-    if (contents.faults.length > 0) throw invalid(`the integrity check fails: ${contents.faults.join('; ')}`);
-    const counted = new Map(contents.tables.map(({ name, rows }) => [name, rows]));
-    for (const { name, rows } of expectedTables(entry.metadata['tables'])) {
-      const found = counted.get(name);
-      if (contents.uncounted.includes(name)) continue;
-      if (found !== rows) throw invalid(`table ${name} has ${found ?? 'no'} rows where ${rows} were backed up`);
-    }
-    const rows = entry.metadata['rows'];
-    if (contents.uncounted.length > 0 || typeof rows !== 'number' || rows === contents.rows) return;
-    throw invalid(`${contents.rows} rows where ${rows} were backed up`);
-  }
-
-  /** Gives the staged file the mode and, where it may, the owner of what it replaces. */
-  async #dress(path: string, old: Stats | undefined): Promise<void> {
-    const handle = await open(path, 'r+');
-    try {
-      if (old !== undefined && process.getuid?.() === 0) await handle.chown(old.uid, old.gid);
-      await handle.chmod(old === undefined ? 0o644 & ~process.umask() : old.mode & 0o777);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
-
-  /**
-   * Puts the staged file in place. Files beside the old one go first, since SQLite would apply them to the new one; the old
-   * one gets a second name, so that at no moment the name is empty. Returns whether something was kept.
-   */
-  async #swap(staged: { path: string; place: string; undo: string }, replaces: boolean): Promise<boolean> {
-    const { path, place, undo } = staged;
-    const moved: string[] = [];
-    try {
-      for (const suffix of sidecars) {
-        if ((await statsIfThere(`${place}${suffix}`)) === undefined) continue;
-        await rename(`${place}${suffix}`, `${undo}${suffix}`);
-        moved.push(suffix);
-      }
-      if (replaces && this.#keepUndo) await keepAs(place, undo);
-      await syncFolder(dirname(place));
-      await rename(path, place);
-    } catch (error) {
-      for (const suffix of moved) await rename(`${undo}${suffix}`, `${place}${suffix}`);
-      throw error;
-    }
-    await syncFolder(dirname(place));
-    if (this.#keepUndo) return replaces || moved.length > 0;
-    for (const suffix of moved) await rm(`${undo}${suffix}`, { force: true });
-    return false;
-  }
-}
-
-/** Gives a file a second name; where the file system has no links, moves it. */
-async function keepAs(path: string, undo: string): Promise<void> {
-  try {
-    await link(path, undo);
-  } catch (error) {
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error))) throw error;
-    await rename(path, undo);
-  }
-}
-
-function expectedTables(value: JsonValue | undefined): { readonly name: string; readonly rows: number }[] {
-  const tables: { name: string; rows: number }[] = [];
-  for (const table of Array.isArray(value) ? value : []) {
-    const { name, rows } = table as { readonly name?: unknown; readonly rows?: unknown };
-    if (typeof name === 'string' && typeof rows === 'number') tables.push({ name, rows });
-  }
-  return tables;
 }

@@ -1,0 +1,56 @@
+import type { Clock } from '../clock.ts';
+import type { Random } from '../random.ts';
+import type { Secret } from '../secret.ts';
+import type { DatabaseSourceOptions, DatabaseTargetOptions } from './database-options.ts';
+import type { Source } from './source.ts';
+import type { RestoreTarget } from './target.ts';
+
+/** How what the last restore replaced is brought back. */
+export interface UndoOptions {
+  /** The target of that restore. */
+  readonly url: Secret;
+  /** Says what would be done, and changes nothing. */
+  readonly dryRun?: boolean;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** What an undo did, or would do. */
+export interface UndoChange {
+  /** The URL without secrets, or the path. */
+  readonly target: string;
+  /** What was brought back: where the restore had kept it. */
+  readonly restored: string;
+  /** Where what stood there before the undo is kept now: the next undo brings that back. */
+  readonly undo?: string;
+}
+
+/** A kind of database: which URLs name it, and what reads, restores and brings back its databases. */
+export interface Engine {
+  readonly name: string;
+  /** What `engine` in the metadata of its entries may be. */
+  readonly names: readonly string[];
+  /** Of its URLs, without the colon. */
+  readonly schemes: readonly string[];
+  /** For messages: `sqlite:relative.db`. */
+  readonly urlForm: string;
+  /** Throws `usage.invalid` for a URL or a setting that it does not take. */
+  makeSource(options: DatabaseSourceOptions): Promise<Source>;
+  /** Throws `usage.invalid` as well. `source` is where the entries came from, as their metadata tells. */
+  makeTarget(options: EngineTargetOptions): Promise<RestoreTarget>;
+  /**
+   * Brings back what the newest restore (or undo) of the target replaced, at once, and keeps what stands there now. After a crash the
+   * target is one of the two, whole. Throws `target.no_undo`.
+   */
+  undo(options: UndoOptions): Promise<UndoChange>;
+  /** A text that two URLs of the same database share; without secrets. */
+  placeOf(url: string): string;
+}
+
+/** What a target is made of. */
+export interface EngineTargetOptions extends DatabaseTargetOptions {
+  /** Where an archived database is one entry that holds all tables: those to restore. All unless set. */
+  readonly tables?: readonly string[];
+}

@@ -1,0 +1,23 @@
+import type { Engine } from '../engine.ts';
+import { mysqlPlaceOf } from './mysql-address.ts';
+
+/** MySQL and MariaDB: a database of a server. */
+export const mysqlEngine: Engine = {
+  name: 'mysql',
+  names: ['mysql', 'mariadb'],
+  schemes: ['mysql', 'mariadb'],
+  urlForm: 'mysql://user@host/database',
+  async makeSource(options) {
+    const { MysqlSource } = await import('./mysql-source.ts');
+    return new MysqlSource(options);
+  },
+  async makeTarget(options) {
+    const { MysqlTarget } = await import('./mysql-target.ts');
+    return new MysqlTarget(options);
+  },
+  async undo(options) {
+    const { undoMysql } = await import('./undo-mysql.ts');
+    return await undoMysql(options);
+  },
+  placeOf: mysqlPlaceOf,
+};
