@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -79,18 +80,26 @@ test('stopping removes everything; settings are taken, and a wrong one says why'
   await assert.rejects(startPostgres({ settings: { max_connections: 'many' } }), /invalid value for parameter/);
 });
 
-test('it dies with a test process that is killed', { skip }, async () => {
+test('it dies with a test process that is killed, and the next one removes what it left', { skip }, async () => {
   const child = spawn(process.execPath, [fileURLToPath(new URL('server-owner-child.ts', import.meta.url)), 'postgres']);
   const [line] = await once(createInterface(child.stdout), 'line');
-  const { port } = JSON.parse(String(line)) as { port: number };
+  const { port, folder } = JSON.parse(String(line)) as { port: number; folder: string };
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  assert.deepEqual(await ask(url, 'SELECT 1'), [1]);
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => {});
   await client.connect();
   const ended = new Promise<void>((resolve) => client.once('end', resolve));
+  const lock = readFileSync(join(folder, 'data', 'postmaster.pid'), 'utf8').split('\n');
+  const sharedMemory = lock[6]?.trim().split(/\s+/)[1] ?? '';
+  const isThere = () => new RegExp(`^ *\\d+ +${sharedMemory} `, 'm').test(readFileSync('/proc/sysvipc/shm', 'utf8'));
+  assert.ok(isThere());
+  const closed = once(child, 'close');
   child.kill('SIGKILL');
   // The server's own death closes the connection.
   await ended;
+  await closed;
   await assert.rejects(ask(url, 'SELECT 1'), { code: 'ECONNREFUSED' });
+  await (await startPostgres()).stop();
+  assert.equal(existsSync(folder), false);
+  assert.equal(isThere(), false);
 });
