@@ -1,0 +1,137 @@
+import { dirname, join } from 'node:path';
+import mysql from 'mysql2/promise';
+import { requireProgram } from './find-program.ts';
+import { programVersion } from './program-version.ts';
+import { makeCertificate } from './self-signed-certificate.ts';
+import { ServerProcess } from './server-process.ts';
+import { serverUser } from './server-user.ts';
+import type { Service } from './service.ts';
+import { makeServiceFolder } from './service-folder.ts';
+import { copyTemplate } from './template-folder.ts';
+
+/** How a MariaDB is to be started. */
+export interface MariadbOptions {
+  /** What `root` has to tell over TCP; anyone is let in unless set. The socket asks for none. */
+  readonly password?: string;
+  /** Lets TLS be used, with a certificate signed by itself; `only` refuses connections without it. */
+  readonly tls?: boolean | 'only';
+  /** Waits for the disk as servers at work do; false unless set. A killed server keeps what was committed either way. */
+  readonly durable?: boolean;
+  /** More settings, as in `my.cnf`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A running MariaDB. */
+export interface MariadbService extends Service {
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly socketPath: string;
+  readonly dataFolder: string;
+  /** Where `mariadb-dump` and the others of this version are. */
+  readonly programFolder: string;
+  /** For `ssl-ca`; undefined without TLS. */
+  readonly certificatePath: string | undefined;
+  /** The URL of another database of this server. */
+  urlOf(database: string): string;
+  /** Makes a database, of any name, and gives its URL. */
+  createDatabase(name: string): Promise<string>;
+}
+
+async function settingsOf(options: MariadbOptions, folder: string): Promise<Record<string, string>> {
+  const settings: Record<string, string> = {
+    'bind-address': '127.0.0.1',
+    socket: join(folder, 'socket'),
+    'pid-file': join(folder, 'pid'),
+    'skip-name-resolve': 'on',
+    'character-set-server': 'utf8mb4',
+    'max-allowed-packet': '64M',
+    'innodb-buffer-pool-size': '64M',
+    'innodb-log-file-size': '32M',
+  };
+  if (options.durable !== true) {
+    // 2 hands a commit to the system: a killed server keeps it, and no disk is waited for.
+    Object.assign(settings, { 'innodb-flush-log-at-trx-commit': '2', 'innodb-doublewrite': '0' });
+  }
+  if (options.tls !== undefined && options.tls !== false) {
+    const { certificatePath, keyPath } = await makeCertificate(folder, serverUser(['mysql', 'daemon']));
+    Object.assign(settings, { 'ssl-cert': certificatePath, 'ssl-key': keyPath });
+    if (options.tls === 'only') settings['require-secure-transport'] = 'on';
+  }
+  return { ...settings, ...options.settings };
+}
+
+async function copyData(version: string, to: string): Promise<void> {
+  const user = serverUser(['mysql', 'daemon']);
+  const commandFor = (data: string) => [
+    requireProgram('mariadb-install-db'),
+    '--no-defaults',
+    `--datadir=${data}`,
+    '--auth-root-authentication-method=normal',
+    '--skip-test-db',
+    '--skip-name-resolve',
+    '--force',
+    '--innodb-log-file-size=32M',
+  ];
+  await copyTemplate({ name: `mariadb-${version}`, user, commandFor }, to);
+}
+
+/** Starts a MariaDB of its own for a test; the test stops it. */
+export async function startMariadb(options: MariadbOptions = {}): Promise<MariadbService> {
+  const program = requireProgram('mariadbd');
+  const version = await programVersion(program);
+  const user = serverUser(['mysql', 'daemon']);
+  const folder = makeServiceFolder(user);
+  const dataFolder = join(folder, 'data');
+  const socketPath = join(folder, 'socket');
+  const settings = await settingsOf(options, folder);
+  await copyData(version, dataFolder);
+  const args = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
+  const server = await ServerProcess.start({
+    folder,
+    user,
+    commandFor: (port) => [program, '--no-defaults', `--datadir=${dataFolder}`, `--port=${port}`, ...args],
+    ready: /: ready for connections/,
+    stopSignal: 'SIGTERM',
+  });
+  const inside = async (statement: string): Promise<void> => {
+    const connection = await mysql.createConnection({ socketPath, user: 'root' });
+    try {
+      await connection.query(statement);
+    } finally {
+      await connection.end();
+    }
+  };
+  const { password } = options;
+  if (password !== undefined) {
+    await inside(`ALTER USER root@'127.0.0.1' IDENTIFIED BY ${mysql.escape(password)}`);
+  }
+  const secret = password === undefined ? '' : `:${encodeURIComponent(password)}`;
+  const urlOf = (database: string) =>
+    `mariadb://root${secret}@127.0.0.1:${server.port}/${encodeURIComponent(database)}`;
+  return {
+    url: urlOf('mysql'),
+    host: '127.0.0.1',
+    port: server.port,
+    user: 'root',
+    password,
+    version,
+    socketPath,
+    dataFolder,
+    programFolder: dirname(requireProgram('mariadb-dump')),
+    certificatePath: settings['ssl-cert'],
+    urlOf,
+    async createDatabase(name) {
+      await inside(`CREATE DATABASE ${mysql.escapeId(name, true)}`);
+      return urlOf(name);
+    },
+    get processId() {
+      return server.processId;
+    },
+    get log() {
+      return server.log;
+    },
+    stop: () => server.stop(),
+    kill: () => server.kill(),
+    restart: () => server.restart(),
+  };
+}
