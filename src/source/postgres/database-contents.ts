@@ -58,9 +58,24 @@ BEGIN
   FOR item IN SELECT castsource::regtype::text AS source, casttarget::regtype::text AS target FROM pg_cast WHERE oid >= 16384 LOOP
     EXECUTE format('DROP CAST IF EXISTS (%s AS %s) CASCADE', item.source, item.target);
   END LOOP;
-  FOR item IN SELECT DISTINCT pg_get_userbyid(defaclrole) AS name, defaclobjtype AS kind FROM pg_default_acl WHERE defaclnamespace = 0 LOOP
-    RAISE EXCEPTION 'default privileges of the role % are not removed within a transaction', item.name
-      USING ERRCODE = 'feature_not_supported';
+  -- What equals the built-in rights is kept nowhere.
+  FOR item IN SELECT pg_get_userbyid(d.defaclrole) AS role, k.name AS kind, d.defaclobjtype AS type,
+      CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
+    FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) a
+      JOIN (VALUES ('r', 'TABLES'), ('S', 'SEQUENCES'), ('f', 'FUNCTIONS'), ('T', 'TYPES'), ('n', 'SCHEMAS')) k (type, name)
+        ON k.type = d.defaclobjtype
+    WHERE d.defaclnamespace = 0 LOOP
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I REVOKE ALL ON %s FROM %s', item.role, item.kind, item.grantee);
+  END LOOP;
+  FOR item IN SELECT pg_get_userbyid(d.defaclrole) AS role, k.name AS kind, d.defaclobjtype AS type
+    FROM pg_default_acl d
+      JOIN (VALUES ('r', 'TABLES'), ('S', 'SEQUENCES'), ('f', 'FUNCTIONS'), ('T', 'TYPES'), ('n', 'SCHEMAS')) k (type, name)
+        ON k.type = d.defaclobjtype
+    WHERE d.defaclnamespace = 0 LOOP
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %1$I GRANT ALL ON %2$s TO %1$I', item.role, item.kind);
+    IF item.type IN ('f', 'T') THEN
+      EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT ALL ON %s TO PUBLIC', item.role, item.kind);
+    END IF;
   END LOOP;
   PERFORM lo_unlink(oid) FROM pg_largeobject_metadata;
 END $clear$`;

@@ -100,7 +100,7 @@ export async function largeObjectsEntry(options: EntryOptions): Promise<SourceEn
   const [row] = await session.control.rows('SELECT count(*)::int AS count FROM pg_largeobject_metadata');
   const count = Number(row?.['count']);
   if (count === 0 || !options.isWhole) return undefined;
-  const command = dumpCommand(options, ['--section=data', '--blobs', '--exclude-table-data=*']);
+  const command = dumpCommand(options, ['--section=data', '--blobs', '--exclude-table-data=*.*']);
   const opened = lineCounter(/^SELECT pg_catalog\.lo_open\(/);
   const dump = (signal: AbortSignal | undefined): EntryBytes =>
     toolOutput({
