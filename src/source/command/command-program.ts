@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
+import type { Secret } from '../../secret.ts';
 
 /** A program to be run, without a shell. */
 export interface CommandProgram {
@@ -8,6 +9,8 @@ export interface CommandProgram {
   readonly command: readonly string[];
   /** Names of environment variables that it gets besides those that every program needs (`PATH`, `HOME`, …). */
   readonly environment?: readonly string[];
+  /** More variables, with their values. */
+  readonly variables?: Readonly<Record<string, string | Secret>>;
   /** How long it may run, in milliseconds; a day unless set. */
   readonly timeoutMs?: number;
 }
@@ -31,6 +34,9 @@ export function environmentOf(program: CommandProgram): Record<string, string> {
       });
     }
     environment[name] = value;
+  }
+  for (const [name, value] of Object.entries(program.variables ?? {})) {
+    environment[name] = typeof value === 'string' ? value : value.reveal();
   }
   return environment;
 }

@@ -38,7 +38,10 @@ export class RunningProgram {
     const stdin = use === 'input' ? 'pipe' : 'ignore';
     const isWindows = process.platform === 'win32';
     this.#program = program;
-    this.#tail = new OutputTail((program.environment ?? []).map((name) => environment[name] ?? ''));
+    const secrets = Object.values(program.variables ?? {}).flatMap((value) =>
+      typeof value === 'string' ? [] : [value.reveal()],
+    );
+    this.#tail = new OutputTail([...(program.environment ?? []).map((name) => environment[name] ?? ''), ...secrets]);
     this.#child = spawn(file, args, { env: environment, stdio: [stdin, 'pipe', 'pipe'], detached: !isWindows });
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#tail.add(chunk));
     if (use === 'input') this.#child.stdout?.on('data', (chunk: Buffer) => this.#tail.add(chunk));

@@ -1,0 +1,23 @@
+import type { Engine } from '../engine.ts';
+import { postgresPlaceOf } from './postgres-address.ts';
+
+/** PostgreSQL: a database of a server. */
+export const postgresEngine: Engine = {
+  name: 'postgres',
+  names: ['postgres'],
+  schemes: ['postgres', 'postgresql'],
+  urlForm: 'postgres://user@host/database',
+  async makeSource(options) {
+    const { PostgresSource } = await import('./postgres-source.ts');
+    return new PostgresSource(options);
+  },
+  async makeTarget(options) {
+    const { PostgresTarget } = await import('./postgres-target.ts');
+    return new PostgresTarget(options);
+  },
+  async undo(options) {
+    const { undoPostgres } = await import('./undo-postgres.ts');
+    return await undoPostgres(options);
+  },
+  placeOf: postgresPlaceOf,
+};
