@@ -15,7 +15,7 @@ import type { BackupOptions, BackupReport, Progress } from './options.ts';
 import { CountedSources } from './part-counts.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
 import { makeSlots } from './seal-archive.ts';
-import { archiveIdHex } from './summary.ts';
+import { archiveIdHex, rowCount } from './summary.ts';
 import { withTemporaryFolder } from './temporary-folder.ts';
 import { checkArchive } from './verify.ts';
 
@@ -127,8 +127,7 @@ async function writeSources(
         });
       await writer.add(entry, counted);
       totals.entryCount++;
-      const { rows } = entry.metadata;
-      if (entry.kind === 'sqlite' && typeof rows === 'number') totals.rowCount += rows;
+      totals.rowCount += rowCount(entry);
     }
   }
   return totals;

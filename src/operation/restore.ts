@@ -50,10 +50,12 @@ async function findLost(
   return lost;
 }
 
-/** Stages every entry, in the order in which they lie in the archive. Throws `archive.damaged` at the first that is lost. */
+/** Stages every entry: by the phases of the targets, and in each in the order in which they lie in the archive. Throws `archive.damaged` at the first that is lost. */
 async function stageAll(reader: ArchiveReader, groups: readonly TargetGroup[], meter: ProgressMeter): Promise<void> {
   const groupOf = new Map(groups.flatMap((group) => group.entries.map((entry) => [entry, group] as const)));
-  const entries = [...groupOf.keys()].sort((a, b) => (a.runs[0]?.segment ?? -1) - (b.runs[0]?.segment ?? -1));
+  const phaseOf = (entry: IndexEntry) => groupOf.get(entry)?.target.phaseOf?.(entry) ?? 0;
+  const placeOf = ({ runs: [first] }: IndexEntry) => first?.segment ?? -1;
+  const entries = [...groupOf.keys()].sort((a, b) => phaseOf(a) - phaseOf(b) || placeOf(a) - placeOf(b));
   const totalBytes = sumBytes(entries);
   const segments = reader.segmentsFor(entries);
   let doneBytes = 0;

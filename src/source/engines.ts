@@ -1,11 +1,12 @@
 import { HoldfastError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 import { mysqlEngine } from './mysql/mysql-engine.ts';
+import { postgresEngine } from './postgres/postgres-engine.ts';
 import type { EntryMetadata } from './source.ts';
 import { sqliteEngine } from './sqlite/sqlite-engine.ts';
 
 /** Every engine that there is. The one place that lists them; each loads its adapter when it is used. */
-export const engines: readonly Engine[] = [sqliteEngine, mysqlEngine];
+export const engines: readonly Engine[] = [sqliteEngine, postgresEngine, mysqlEngine];
 
 /** Names the scheme alone: the rest of a URL may hold a password. */
 function refuse(message: string): never {

@@ -15,7 +15,7 @@ export function serverFailure(cause: unknown): ServerFailure | undefined {
     const first = cause instanceof AggregateError ? cause.errors[0] : undefined;
     return { code: cause.code, message: first instanceof Error ? first.message : cause.message };
   }
-  const isLost = /terminated|timeout|SSL|closed|password must be/i.test(cause.message);
+  const isLost = /terminated|timeout|SSL|closed|not queryable|password must be/i.test(cause.message);
   return isLost ? { code: '', message: cause.message } : undefined;
 }
 

@@ -13,17 +13,18 @@ import {
   tableEntry,
   wholeDumpEntry,
 } from './postgres-entries.ts';
-import { postgresSourceError } from './postgres-error.ts';
+import { postgresSourceError, serverFailure } from './postgres-error.ts';
 import { findTool } from './postgres-tool.ts';
 import { readVersion } from './server-version.ts';
 import { SnapshotSession } from './snapshot-session.ts';
 import { pathPart, plainName, type TableName } from './sql-name.ts';
 import { tableFilter } from './table-filter.ts';
-import { listTables } from './table-list.ts';
+import { listTables, measureTables } from './table-list.ts';
 
 const defaultTimeoutMs = 60_000;
 const defaultConnections = 2;
 const maximumConnections = 64;
+const describeLockMs = 200;
 
 /**
  * A database of PostgreSQL, as of one snapshot: definitions as `pg_dump` writes them, an entry for the rows of each table, read by several
@@ -71,7 +72,13 @@ export class PostgresSource implements Source {
       try {
         const { version } = await readVersion(connection);
         await findTool('pg_dump', version, context.signal);
-        const tables = (await listTables(connection)).filter(this.#isChosen);
+        const listed = (await listTables(connection)).filter(this.#isChosen);
+        // What another program holds is described by the server's estimates: a description does not wait.
+        await connection.run(`SET lock_timeout = ${describeLockMs}`);
+        const tables = await measureTables(connection, listed).catch((error: unknown) => {
+          if (serverFailure(error)?.code === '55P03') return listed;
+          throw error;
+        });
         return {
           type: 'postgres',
           version,

@@ -4,7 +4,7 @@ import { lockTables } from './lock-tables.ts';
 import type { PostgresAddress } from './postgres-address.ts';
 import { PostgresConnection } from './postgres-connection.ts';
 import { readVersion, type ServerVersion } from './server-version.ts';
-import { listTables, type SourceTable } from './table-list.ts';
+import { listTables, measureTables, type SourceTable } from './table-list.ts';
 
 const begin = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
 
@@ -42,8 +42,9 @@ export class SnapshotSession {
         pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = current_database()`);
       const encoding = String(row?.['encoding']);
       const snapshot = String(row?.['snapshot']);
-      const tables = (await listTables(control)).filter(isChosen);
-      await lockTables(control, tables, timeoutMs);
+      const listed = (await listTables(control)).filter(isChosen);
+      await lockTables(control, listed, timeoutMs);
+      const tables = await measureTables(control, listed);
       for (let count = 0; count < connections; count += 1) {
         const lane = await connect();
         lanes.push(lane);
