@@ -115,7 +115,7 @@ test('each database goes where its name is told to, and nowhere else', async () 
     'several databases': { to: [`sqlite:${folder}/x.db`], filesTo },
     'has two targets': { to: [`shop=sqlite:${folder}/x.db`, `shop=sqlite:${folder}/y.db`], filesTo },
     'no database blog': { to: [`blog=sqlite:${folder}/x.db`], filesTo },
-    'not supported': { only: ['databases/shop/**'], to: [`shop=postgres://u:p@h/d`] },
+    'not supported': { only: ['databases/shop/**'], to: [`shop=oracle://u:p@h/d`] },
     'same place': { to: [`shop=sqlite:${folder}/x.db`, `forum=sqlite:${folder}/./x.db`], filesTo },
     'same place: ': {
       only: ['databases/shop/**', 'files/uploads/**'],
@@ -127,6 +127,8 @@ test('each database goes where its name is told to, and nowhere else', async () 
   for (const [message, options] of Object.entries(refused)) {
     await assert.rejects(restore(options), { code: 'usage.invalid', message: new RegExp(message) }, message);
   }
+  const elsewhere = restore({ only: ['databases/shop/**'], to: ['shop=postgres://u:p@h/d'] });
+  await assert.rejects(elsewhere, { code: 'target.incompatible' });
   assert.deepEqual(filesBelow(folder), kept);
   // A command line that names all targets is narrowed by `only` alone.
   const narrowed = await restore({ only: ['files/**'], to: [`sqlite:${folder}/x.db`], filesTo });
