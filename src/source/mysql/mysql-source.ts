@@ -1,6 +1,7 @@
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { DatabaseSourceOptions } from '../database-options.ts';
 import type { Source, SourceContext, SourceDescription, SourceEntry } from '../source.ts';
+import { reportChangedValues } from './changed-values.ts';
 import { DumpSession } from './dump-session.ts';
 import { checkExtraOptions } from './dump-tool.ts';
 import { type MysqlAddress, parseMysqlUrl } from './mysql-address.ts';
@@ -87,7 +88,9 @@ export class MysqlSource implements Source {
 
   async *#entriesOf(session: DumpSession, context: SourceContext): AsyncGenerator<SourceEntry> {
     const { extraOptions = [], includeTables, method } = this.#options;
-    const options = { prefix: `databases/${this.name}`, extraOptions, database: this.#address.database };
+    const { database } = this.#address;
+    const options = { prefix: `databases/${this.name}`, extraOptions, database };
+    await reportChangedValues(session, database, context);
     if (method === 'dump') {
       yield* wholeDumpEntry(session, { ...options, isFiltered: this.#isFiltered });
       return;
