@@ -4,6 +4,7 @@ import { mysqlTargetError, serverFailure } from './mysql-error.ts';
 import { dropStatement, type SchemaObject } from './schema-object.ts';
 import { quoteName } from './sql-text.ts';
 import { makeSteps, runSteps, type Step } from './swap-statements.ts';
+import { viewsInOrder } from './view-order.ts';
 
 /** How objects are tried out. */
 export interface TryOptions {
@@ -25,7 +26,7 @@ export async function tryObjects(
   objects: readonly SchemaObject[],
   options: TryOptions,
 ): Promise<void> {
-  const tried = objects.filter(({ kind }) => kind !== 'event');
+  const tried = viewsInOrder(objects.filter(({ kind }) => kind !== 'event'));
   await runSteps(control, {
     ...options,
     steps: makeSteps(tried.filter(({ kind }) => kind === 'view')).filter(isPlaceholder),

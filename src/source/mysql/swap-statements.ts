@@ -3,6 +3,7 @@ import { dropStatement, placeholderStatement, type SchemaObject } from './schema
 import type { DatabaseDefaults } from './server-catalog.ts';
 import { qualifiedName, quoteName, quoteText } from './sql-text.ts';
 import { journalTable, type SwapPlan, swappedTable } from './swap-plan.ts';
+import { viewsInOrder } from './view-order.ts';
 
 /** A statement, or an object to be made in place of the one of its name. */
 export type Step = { readonly sql: string } | { readonly object: SchemaObject };
@@ -14,7 +15,7 @@ const isActive = ({ kind }: SchemaObject) => kind === 'trigger' || kind === 'eve
 export function makeSteps(objects: readonly SchemaObject[]): Step[] {
   const views = objects.filter(({ kind }) => kind === 'view');
   const placeholders = views.map((view) => ({ sql: placeholderStatement(view) }));
-  return [...placeholders, ...objects.map((object) => ({ object }))];
+  return [...placeholders, ...viewsInOrder(objects).map((object) => ({ object }))];
 }
 
 /** What runs before the tables move. */
