@@ -17,7 +17,10 @@ import {
   undoRestore,
 } from '../../src/index.ts';
 import { type MariadbServer, startMariadb } from '../mysql/mariadb-server.ts';
+import { leaveOutWithout } from '../services/service-packages.ts';
 import { makeDatabase, makeWorkspace } from './workspace.ts';
+
+leaveOutWithout('mariadb');
 
 const workspace = makeWorkspace('mariadb');
 const canary = 'canary-p@ss';

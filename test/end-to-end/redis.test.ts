@@ -12,7 +12,10 @@ import {
   restoreBackup,
 } from '../../src/index.ts';
 import { makeRedis, type RedisServer } from '../redis/redis-server.ts';
+import { leaveOutWithout } from '../services/service-packages.ts';
 import { makeWorkspace } from './workspace.ts';
+
+leaveOutWithout('redis');
 
 const workspace = makeWorkspace('redis');
 const password = 'canary-s3cret';

@@ -56,3 +56,11 @@ export function leftOut(name: ServiceName): string | false {
   if (reason !== undefined && process.env['CI'] === 'true') throw new Error(reason);
   return reason ?? false;
 }
+
+/** Ends a file of tests that all need a server which this machine lacks, and says why. Under CI it throws instead. */
+export function leaveOutWithout(name: ServiceName): void {
+  const reason = leftOut(name);
+  if (reason === false) return;
+  console.error(reason);
+  process.exit(0);
+}

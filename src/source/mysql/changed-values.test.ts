@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type MariadbServer, startMariadb } from '../../../test/mysql/mariadb-server.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { Secret } from '../../secret.ts';
 import { collectSource } from '../../testing/source-cases.ts';
 import { MysqlSource } from './mysql-source.ts';
+
+leaveOutWithout('mariadb');
 
 let server: MariadbServer;
 before(async () => {

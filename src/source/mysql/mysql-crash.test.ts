@@ -10,12 +10,15 @@ import { fileURLToPath } from 'node:url';
 import { makeEverything, portrait } from '../../../test/mysql/everything.ts';
 import { type MariadbServer, startMariadb } from '../../../test/mysql/mariadb-server.ts';
 import { backUp, restore } from '../../../test/mysql/restore.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { Secret } from '../../secret.ts';
 import { SeededRandom } from '../../testing/seeded-random.ts';
 import { parseMysqlUrl } from './mysql-address.ts';
 import { settleSwaps } from './swap.ts';
 import { lockTarget } from './target-lock.ts';
 import { undoMysql } from './undo-mysql.ts';
+
+leaveOutWithout('mariadb');
 
 const childScript = fileURLToPath(new URL('../../../test/mysql/restore-child.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-crash-'));

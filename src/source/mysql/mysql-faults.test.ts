@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type MariadbServer, startMariadb } from '../../../test/mysql/mariadb-server.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { HoldfastError } from '../../errors.ts';
 import { Secret } from '../../secret.ts';
 import { collectSource } from '../../testing/source-cases.ts';
 import { findDumpTool, parseToolVersion } from './dump-tool.ts';
 import { MysqlSource } from './mysql-source.ts';
+
+leaveOutWithout('mariadb');
 
 let server: MariadbServer;
 

@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { makeEverything } from '../../../test/mysql/everything.ts';
 import { type MariadbServer, startMariadb } from '../../../test/mysql/mariadb-server.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { HoldfastError } from '../../errors.ts';
 import { Secret } from '../../secret.ts';
 import { type CollectedSource, collectSource, sourceCases } from '../../testing/source-cases.ts';
 import type { SourceEntry } from '../source.ts';
 import { MysqlSource } from './mysql-source.ts';
+
+leaveOutWithout('mariadb');
 
 let server: MariadbServer;
 

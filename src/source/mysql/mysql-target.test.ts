@@ -3,9 +3,12 @@ import { after, before, describe, it } from 'node:test';
 import { makeEverything, portrait } from '../../../test/mysql/everything.ts';
 import { type MariadbServer, startMariadb } from '../../../test/mysql/mariadb-server.ts';
 import { backUp, type Entry, restore } from '../../../test/mysql/restore.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { HoldfastError } from '../../errors.ts';
 import { Secret } from '../../secret.ts';
 import { undoMysql } from './undo-mysql.ts';
+
+leaveOutWithout('mariadb');
 
 let server: MariadbServer;
 let entries: readonly Entry[];

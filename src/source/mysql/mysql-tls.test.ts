@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { type MariadbServer, startMariadb } from '../../../test/mysql/mariadb-server.ts';
 import { backUp } from '../../../test/mysql/restore.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { HoldfastError } from '../../errors.ts';
+
+leaveOutWithout('mariadb');
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-tls-'));
 const certificate = join(folder, 'certificate.pem');
@@ -25,7 +28,9 @@ before(async () => {
   ] as const) {
     chmodSync(path, mode);
   }
-  server = await startMariadb([`--ssl-cert=${certificate}`, `--ssl-key=${key}`, '--require-secure-transport=ON']);
+  server = await startMariadb({
+    settings: { 'ssl-cert': certificate, 'ssl-key': key, 'require-secure-transport': 'on' },
+  });
 });
 after(async () => {
   await server?.stop();

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { makeEverything, portrait } from '../../../test/mysql/everything.ts';
 import { type MariadbServer, startMariadb } from '../../../test/mysql/mariadb-server.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import type { MysqlConnection } from './mysql-connection.ts';
 import { readObjects } from './read-objects.ts';
 import type { SchemaObject } from './schema-object.ts';
 import { settleSwaps, swap, tableNames } from './swap.ts';
 import { type SwapPlan, writePlan } from './swap-plan.ts';
 import { renameStep, runSteps, stepsAfter, stepsBefore } from './swap-statements.ts';
+
+leaveOutWithout('mariadb');
 
 let server: MariadbServer;
 let control: MysqlConnection;

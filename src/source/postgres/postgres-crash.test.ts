@@ -8,8 +8,11 @@ import { after, before, describe, it } from 'node:test';
 import type pg from 'pg';
 import { connectPostgres } from '../../../test/databases/connect-postgres.ts';
 import { backUp, type Entry, restore } from '../../../test/postgres/restore.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { type PostgresService, startPostgres } from '../../../test/services/start-postgres.ts';
 import { SeededRandom } from '../../testing/seeded-random.ts';
+
+leaveOutWithout('postgres');
 
 /** How often a restore is killed in each mode. */
 const killCount = process.env['SLOW'] === '1' ? 50 : 8;

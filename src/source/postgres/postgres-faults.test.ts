@@ -4,11 +4,14 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import type pg from 'pg';
 import { connectPostgres } from '../../../test/databases/connect-postgres.ts';
 import { backUp, type Entry, restore } from '../../../test/postgres/restore.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { type PostgresService, startPostgres } from '../../../test/services/start-postgres.ts';
 import { HoldfastError } from '../../errors.ts';
 import { Secret } from '../../secret.ts';
 import { collectSource } from '../../testing/source-cases.ts';
 import { PostgresSource } from './postgres-source.ts';
+
+leaveOutWithout('postgres');
 
 let server: PostgresService;
 let url: string;

@@ -5,12 +5,15 @@ import type pg from 'pg';
 import { connectPostgres } from '../../../test/databases/connect-postgres.ts';
 import { makePostgres } from '../../../test/databases/make-postgres.ts';
 import { backUp } from '../../../test/postgres/restore.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { type PostgresService, startPostgres } from '../../../test/services/start-postgres.ts';
 import { HoldfastError } from '../../errors.ts';
 import { Secret } from '../../secret.ts';
 import { collectSource, sourceCases } from '../../testing/source-cases.ts';
 import { PostgresSource } from './postgres-source.ts';
 import { findTool, type ToolName } from './postgres-tool.ts';
+
+leaveOutWithout('postgres');
 
 const password = 'canary-4711';
 let server: PostgresService;

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { connectPostgres } from '../../../test/databases/connect-postgres.ts';
 import { backUp, type Entry, restore } from '../../../test/postgres/restore.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { type PostgresService, startPostgres } from '../../../test/services/start-postgres.ts';
 import { HoldfastError } from '../../errors.ts';
+
+leaveOutWithout('postgres');
 
 let server: PostgresService;
 let url: string;

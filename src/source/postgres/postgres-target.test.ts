@@ -4,11 +4,14 @@ import { comparePostgres, takePostgresPicture } from '../../../test/databases/co
 import { connectPostgres } from '../../../test/databases/connect-postgres.ts';
 import { makePostgres } from '../../../test/databases/make-postgres.ts';
 import { backUp, type Entry, restore } from '../../../test/postgres/restore.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { type PostgresService, startPostgres } from '../../../test/services/start-postgres.ts';
 import { HoldfastError } from '../../errors.ts';
 import { Secret } from '../../secret.ts';
 import { PostgresTarget } from './postgres-target.ts';
 import { undoPostgres } from './undo-postgres.ts';
+
+leaveOutWithout('postgres');
 
 let server: PostgresService;
 let everything: readonly Entry[];

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { backUp, restore } from '../../../test/postgres/restore.ts';
+import { leaveOutWithout } from '../../../test/services/service-packages.ts';
 import { type PostgresService, startPostgres } from '../../../test/services/start-postgres.ts';
 import { HoldfastError } from '../../errors.ts';
+
+leaveOutWithout('postgres');
 
 let server: PostgresService;
 let url: string;
