@@ -38,11 +38,24 @@ export interface WriterOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a storage is like, for people and for those who decide what to do with it. */
+export interface StorageProperties {
+  /** The adapter: `local`, `s3`. */
+  readonly backend: string;
+  /** For people, without secrets: the folder, the bucket, the host. */
+  readonly place: string;
+  /** What is unsafe about its settings, a sentence each, such as that bytes pass in clear over a network. */
+  readonly warnings: readonly string[];
+  /** Whether writing takes room on this machine's disk for copies that cannot be written side by side. */
+  readonly usesSpool: boolean;
+}
+
 /**
  * Where archives live. Errors: `storage.not_found`, `storage.unauthorized`, `storage.read_only`, `storage.full`, `storage.unavailable`,
  * `storage.failed`. After a crash at any point a name holds its old object or its new one, whole.
  */
 export interface Storage {
+  readonly properties: StorageProperties;
   writer(name: string, options: WriterOptions): Promise<StorageWriter>;
   open(name: string): Promise<RandomAccess>;
   stat(name: string): Promise<StoredObject>;

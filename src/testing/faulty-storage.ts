@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type ErrorCode, HoldfastError } from '../errors.ts';
-import type { RandomAccess, Storage, StorageWriter, StoredObject, WriterOptions } from '../storage/storage.ts';
+import type {
+  RandomAccess,
+  Storage,
+  StorageProperties,
+  StorageWriter,
+  StoredObject,
+  WriterOptions,
+} from '../storage/storage.ts';
 import { SeededRandom } from './seeded-random.ts';
 
 /** What goes wrong; nothing of what is not named. Rates and fractions are from 0 to 1. */
@@ -39,6 +46,10 @@ export class FaultyStorage implements Storage {
     this.#seed = options.seed;
     this.#random = new SeededRandom(options.seed);
     this.faults = options.faults ?? {};
+  }
+
+  get properties(): StorageProperties {
+    return this.#inner.properties;
   }
 
   async writer(name: string, options: WriterOptions): Promise<StorageWriter> {

@@ -90,6 +90,7 @@ test('what rots or cannot be read between write and check is no backup', async (
 /** A storage to which other bytes get through than were written: byte `atByte` is another, as after a flip in memory. */
 function flipping(inner: Storage, atByte: number, canReadBack = false): Storage {
   return {
+    properties: inner.properties,
     writer: async (name, options) => {
       const writer = await inner.writer(name, options);
       let written = 0;

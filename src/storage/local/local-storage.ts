@@ -6,7 +6,14 @@ import { isSystemError } from '../../disk/system-error.ts';
 import { HoldfastError } from '../../errors.ts';
 import { folderError, makeFolder, onPath, removeStalePartials, storageErrorFrom, syncFolder } from '../durable-file.ts';
 import { checkObjectName } from '../object-name.ts';
-import type { RandomAccess, Storage, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import type {
+  RandomAccess,
+  Storage,
+  StorageProperties,
+  StorageWriter,
+  StoredObject,
+  WriterOptions,
+} from '../storage.ts';
 import { fileRandomAccess } from './file-random-access.ts';
 import { openLocalWriter } from './local-writer.ts';
 
@@ -28,11 +35,13 @@ export interface LocalStorageOptions {
  * const storage = new LocalStorage({ root: '/var/backups/shop' });
  */
 export class LocalStorage implements Storage {
+  readonly properties: StorageProperties;
   readonly #root: string;
   readonly #options: LocalStorageOptions;
 
   constructor(options: LocalStorageOptions) {
     this.#root = resolve(options.root);
+    this.properties = { backend: 'local', place: this.#root, warnings: [], usesSpool: false };
     this.#options = options;
   }
 

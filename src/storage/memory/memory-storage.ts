@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { type Clock, systemClock } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { checkObjectName } from '../object-name.ts';
-import type { RandomAccess, Storage, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import type {
+  RandomAccess,
+  Storage,
+  StorageProperties,
+  StorageWriter,
+  StoredObject,
+  WriterOptions,
+} from '../storage.ts';
 
 interface MemoryObject {
   readonly bytes: Uint8Array;
@@ -16,6 +23,12 @@ interface MemoryObject {
  * const storage = new MemoryStorage();
  */
 export class MemoryStorage implements Storage {
+  readonly properties: StorageProperties = {
+    backend: 'memory',
+    place: 'memory',
+    warnings: ['what it holds is gone when the process ends'],
+    usesSpool: false,
+  };
   readonly #objects = new Map<string, MemoryObject>();
   readonly #clock: Clock;
 

@@ -1,0 +1,27 @@
+import type { z } from 'zod';
+import type { Clock } from '../clock.ts';
+import type { Random } from '../random.ts';
+import type { Storage } from './storage.ts';
+
+/** What an adapter is opened with besides its settings. */
+export interface StorageContext {
+  /** Relative paths in the settings start here: the folder of the configuration file. */
+  readonly folder: string;
+  /** Variables that a client library may look up, such as `AWS_PROFILE`; those of the process unless set. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** A kind of storage: the settings that it takes, and what opens it. */
+export interface StorageAdapter<Schema extends z.ZodObject = z.ZodObject> {
+  /** What `backend` is in the settings: `s3`. */
+  readonly backend: string;
+  /** The settings, `backend` among them. Secrets are strings here; the adapter makes them a `Secret` at once. */
+  readonly schema: Schema;
+  /**
+   * Loads the adapter's library and opens the storage; connects only where the first call would have to anyway. Throws `config.invalid`
+   * for settings that contradict each other, and what `Storage` throws.
+   */
+  open(settings: z.output<Schema>, context: StorageContext): Promise<Storage>;
+}
