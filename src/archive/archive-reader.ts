@@ -6,6 +6,7 @@ import { fixedPartDigest, type Header } from './header.ts';
 import { BlockStore, loadedAtOnce } from './heal/block-store.ts';
 import type { LocateOptions } from './heal/locate.ts';
 import { SegmentReader } from './segment-reader.ts';
+import { sideBySide, splitBySize } from './side-by-side.ts';
 import { type UnlockKeys, unlock } from './unlock.ts';
 import type { WorkerPool } from './worker/worker-pool.ts';
 
@@ -48,8 +49,12 @@ export class ArchiveReader {
     return this.index.entries();
   }
 
-  /** A reader of segments for entries that will be read in this order; with `checkBlocks` one of two that are used side by side. */
-  segmentsFor(entries: readonly IndexEntry[], checkBlocks = false): SegmentReader {
+  /** A reader of segments for entries that will be read in this order; one of `sideBySide` that are used at once. */
+  segmentsFor(
+    entries: readonly IndexEntry[],
+    options: { readonly sideBySide?: number; readonly checkBlocks?: boolean } = {},
+  ): SegmentReader {
+    const { sideBySide: readers = 1, checkBlocks = false } = options;
     const numbers = new Set<number>();
     for (const entry of entries) for (const { segment } of this.index.pieces(entry)) numbers.add(segment);
     const plan = Uint32Array.from(numbers).sort();
@@ -57,7 +62,7 @@ export class ArchiveReader {
       store: this.store,
       place: (number) => this.index.place(number),
       plan: Array.from(plan),
-      ahead: Math.ceil(loadedAtOnce(this.#workers.threadCount) / (checkBlocks ? 2 : 1)),
+      ahead: Math.ceil(loadedAtOnce(this.#workers.threadCount) / readers),
       memory: this.#workers.memory,
       checkBlocks,
     });
@@ -112,33 +117,15 @@ export class ArchiveReader {
     entries: readonly IndexEntry[],
     onBytes?: (entry: IndexEntry, bytes: number) => void,
   ): Promise<EntryFailure[]> {
-    const stop = new AbortController();
-    const signal = this.#signal === undefined ? stop.signal : AbortSignal.any([this.#signal, stop.signal]);
-    let thrown: { readonly error: unknown } | undefined;
-    const checks = halves(entries).map(async (part) => {
-      const segments = this.segmentsFor(part, true);
+    const failures = await sideBySide(splitBySize(entries, 2), this.#signal, async (part, signal) => {
+      const segments = this.segmentsFor(part, { sideBySide: 2, checkBlocks: true });
       const checker = new EntryChecker({ index: this.index, segments, workers: this.#workers, signal });
       try {
         return await checker.check(part, onBytes);
-      } catch (error) {
-        thrown ??= { error };
-        stop.abort(error);
-        return [];
       } finally {
         segments.close();
       }
     });
-    const failures = (await Promise.all(checks)).flat();
-    if (thrown !== undefined) throw thrown.error;
-    return failures;
+    return failures.flat();
   }
-}
-
-/** Entries in their order, as two parts of about the same size in bytes. */
-function halves(entries: readonly IndexEntry[]): (readonly IndexEntry[])[] {
-  const totalBytes = entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  let bytes = 0;
-  let count = 0;
-  for (; count < entries.length && bytes < totalBytes / 2; count++) bytes += entries[count]?.sizeBytes ?? 0;
-  return [entries.slice(0, count), entries.slice(count)];
 }

@@ -9,6 +9,7 @@ import type { RestoreAction, RestoreOptions, RestoreReport } from './options.ts'
 import { isNote } from './previous-archive.ts';
 import { makeTargets, type TargetGroup } from './restore-targets.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
+import { stageEntries } from './stage-entries.ts';
 import { archiveIdHex, rowCount } from './summary.ts';
 
 function sumBytes(entries: readonly IndexEntry[]): number {
@@ -50,27 +51,6 @@ async function findLost(
   return lost;
 }
 
-/** Stages every entry: by the phases of the targets, and in each in the order in which they lie in the archive. Throws `archive.damaged` at the first that is lost. */
-async function stageAll(reader: ArchiveReader, groups: readonly TargetGroup[], meter: ProgressMeter): Promise<void> {
-  const groupOf = new Map(groups.flatMap((group) => group.entries.map((entry) => [entry, group] as const)));
-  const phaseOf = (entry: IndexEntry) => groupOf.get(entry)?.target.phaseOf?.(entry) ?? 0;
-  const placeOf = ({ runs: [first] }: IndexEntry) => first?.segment ?? -1;
-  const entries = [...groupOf.keys()].sort((a, b) => phaseOf(a) - phaseOf(b) || placeOf(a) - placeOf(b));
-  const totalBytes = sumBytes(entries);
-  const segments = reader.segmentsFor(entries);
-  let doneBytes = 0;
-  for (const entry of entries) {
-    const bytes = async function* () {
-      for await (const chunk of reader.read(entry, segments)) {
-        yield chunk;
-        doneBytes += chunk.length;
-        meter.report({ phase: 'restore', doneBytes, totalBytes, entry: entry.path });
-      }
-    };
-    await groupOf.get(entry)?.target.stage(entry, bytes());
-  }
-}
-
 /** Puts one target after the other in place. A failure after the first tells what stands already. */
 async function commitAll(groups: readonly TargetGroup[]): Promise<RestoreAction[]> {
   const actions: RestoreAction[] = [];
@@ -108,7 +88,7 @@ async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): 
   const groups = await makeTargets({ all, entries: chosen, tables, lost }, options);
   try {
     for (const group of groups) await group.target.plan(group.entries);
-    await stageAll(reader, groups, meter);
+    await stageEntries({ reader, groups, meter, signal: options.signal });
     throwIfAborted(options.signal);
     return await commitAll(groups);
   } catch (error) {
