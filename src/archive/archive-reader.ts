@@ -13,6 +13,17 @@ export interface ReaderOptions extends LocateOptions {
   readonly keys?: UnlockKeys | undefined;
 }
 
+/** What lies in several runs has others between, which are not read for it: it is read with a reader of segments of its own. */
+export function isInOneRun({ runs }: IndexEntry): boolean {
+  return runs.length < 2;
+}
+
+/** Entries as they are read with one reader of segments. */
+function readTogether(entries: readonly IndexEntry[]): IndexEntry[][] {
+  const alone = entries.filter((entry) => !isInOneRun(entry)).map((entry) => [entry]);
+  return [entries.filter(isInOneRun), ...alone];
+}
+
 /** Reads the entries of one archive, healed and authenticated. Memory: read-ahead of a few segments. */
 export class ArchiveReader {
   readonly store: BlockStore;
@@ -48,8 +59,15 @@ export class ArchiveReader {
     return this.index.entries();
   }
 
-  /** A reader of segments for entries that will be read in this order; with `checkBlocks` one of two that are used side by side. */
-  segmentsFor(entries: readonly IndexEntry[], checkBlocks = false): SegmentReader {
+  /**
+   * A reader of segments for entries that will be read in this order, `readers` of them at once; `sideBySide` tells how many such readers of
+   * segments there are. With `checkBlocks` it is one of two.
+   */
+  segmentsFor(
+    entries: readonly IndexEntry[],
+    options: { readonly checkBlocks?: boolean; readonly readers?: number; readonly sideBySide?: number } = {},
+  ): SegmentReader {
+    const { checkBlocks = false, readers = 1, sideBySide = checkBlocks ? 2 : 1 } = options;
     const numbers = new Set<number>();
     for (const entry of entries) for (const { segment } of this.index.pieces(entry)) numbers.add(segment);
     const plan = Uint32Array.from(numbers).sort();
@@ -57,9 +75,10 @@ export class ArchiveReader {
       store: this.store,
       place: (number) => this.index.place(number),
       plan: Array.from(plan),
-      ahead: Math.ceil(loadedAtOnce(this.#workers.threadCount) / (checkBlocks ? 2 : 1)),
+      ahead: Math.ceil(loadedAtOnce(this.#workers.threadCount) / sideBySide),
       memory: this.#workers.memory,
       checkBlocks,
+      readers,
     });
   }
 
@@ -115,11 +134,11 @@ export class ArchiveReader {
     const stop = new AbortController();
     const signal = this.#signal === undefined ? stop.signal : AbortSignal.any([this.#signal, stop.signal]);
     let thrown: { readonly error: unknown } | undefined;
-    const checks = halves(entries).map(async (part) => {
-      const segments = this.segmentsFor(part, true);
+    const checkGroup = async (group: readonly IndexEntry[]) => {
+      const segments = this.segmentsFor(group, { checkBlocks: true });
       const checker = new EntryChecker({ index: this.index, segments, workers: this.#workers, signal });
       try {
-        return await checker.check(part, onBytes);
+        return await checker.check(group, onBytes);
       } catch (error) {
         thrown ??= { error };
         stop.abort(error);
@@ -127,6 +146,11 @@ export class ArchiveReader {
       } finally {
         segments.close();
       }
+    };
+    const checks = halves(entries).map(async (part) => {
+      const found: EntryFailure[] = [];
+      for (const group of readTogether(part)) found.push(...(await checkGroup(group)));
+      return found;
     });
     const failures = (await Promise.all(checks)).flat();
     if (thrown !== undefined) throw thrown.error;
