@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
 import { segmentsInBatch, unknownDataBlocks } from './batch.ts';
-import type { IndexEntry, IndexPartPlace, Run, SegmentSize } from './entry/entry.ts';
+import type { IndexEntry, IndexPartPlace, SegmentSize } from './entry/entry.ts';
 import type { EntryBytes } from './entry/entry-bytes.ts';
 import { encodeIndexEntry, encodeIndexHead, maximumIndexPartBytes } from './entry/index-part.ts';
+import { EntryRuns, RunFollower } from './entry/run-follower.ts';
 import { encodeTail, tailRecordSizeBytes } from './entry/tail.ts';
 import { encodeHeader, fixedPartDigest, type Header } from './header.ts';
 import { asBuffer } from './heal/block.ts';
@@ -14,13 +15,16 @@ import type { EntryMetadata } from './json.ts';
 import { deriveKeys } from './seal/key-schedule.ts';
 import { type SegmentSeal, sealedOverheadBytes, sealSegment, segmentKind } from './seal/segment-cipher.ts';
 import { BufferPool } from './worker/buffer-pool.ts';
-import type { HashSpan } from './worker/protocol.ts';
+import type { HashSpan, SealTask } from './worker/protocol.ts';
 import type { WorkerPool } from './worker/worker-pool.ts';
 import type { WrittenBatch, WrittenCheck } from './written-check.ts';
 
 /** An index part is written when so much is waiting for it. */
 const indexPartTargetBytes = 512 * 1024;
 const indexBytesPerSegment = 20;
+const indexBytesPerRun = 28;
+/** Of an entry with so many runs the rest is one: its line in the index stays below some 100 KiB, whatever its size. */
+const defaultMaximumRuns = 4_096;
 const emptySha256 = createHash('sha256').digest('hex');
 
 /** An entry on its way in. */
@@ -40,11 +44,12 @@ export interface WriterResult {
   readonly entryCount: number;
 }
 
-/** Segments that are filled one after the other, and go to a worker together. */
+/** Memory that is cut into segments when it is full; they go to a worker together. */
 interface OpenBatch {
   readonly buffer: Uint8Array;
-  readonly segments: { readonly number: number; readonly offset: number; length: number }[];
   readonly spans: HashSpan[];
+  /** Entries that ended here. */
+  readonly ended: OpenEntry[];
   length: number;
 }
 
@@ -52,17 +57,23 @@ interface OpenBatch {
 interface OpenEntry {
   readonly input: EntryInput;
   readonly id: number;
-  /** Where its first byte is; undefined while it has none. */
-  start: Pick<Run, 'segment' | 'offset'> | undefined;
+  /** Those of the bytes that have a place in the stream. */
+  readonly runs: EntryRuns;
+  /** Being filled with its bytes, behind those of others perhaps. */
+  batch: OpenBatch | undefined;
   sizeBytes: number;
+  /** About what its line in the index takes, with one run; known when it has ended. */
+  lineBytes: number;
+  /** All of its bytes have a place in the stream. */
+  isPlaced: boolean;
   /** Known when its hash has been made. */
   sha256: string | undefined;
 }
 
 /**
  * Writes one archive: entries are packed into segments, hashed, compressed, sealed, framed. Heavy work is done by the workers; the
- * order of the stream is kept here. Memory: the buffers of its two pools and of the block writer, and the index that waits to be
- * written (about 1 MiB).
+ * order of the stream is kept here. Each entry that is open fills a batch of its own, so that several come in side by side; one that ends leaves
+ * its batch to the next. Memory: the buffers of its two pools and of the block writer, and the index that waits to be written (about 1 MiB).
  */
 export class ArchiveWriter {
   readonly #header: Header;
@@ -72,7 +83,14 @@ export class ArchiveWriter {
   readonly #check: WrittenCheck | undefined;
   readonly #plain: BufferPool;
   readonly #sealed: BufferPool;
-  #batch: OpenBatch | undefined;
+  readonly #maximumRuns: number;
+  readonly #parallelEntries: number;
+  /** Those that are being added, in the order in which they began. */
+  readonly #open = new Set<OpenEntry>();
+  #openChanged = Promise.withResolvers<void>();
+  /** Begun, and filled by nobody just now. */
+  readonly #idle: OpenBatch[] = [];
+  readonly #follower = new RunFollower();
   #nextSegment = 0;
   #plainBytes = 0;
   #entryCount = 0;
@@ -81,9 +99,12 @@ export class ArchiveWriter {
   #hashes: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
   readonly #waitingForHash = new Map<number, OpenEntry>();
+  readonly #entriesById = new Map<number, OpenEntry>();
   /** Entries that have ended and are in no index part yet, in the order in which they ended. */
   #finished: OpenEntry[] = [];
-  #indexBytes = 0;
+  /** What lines of the index take: those of finished entries that have their places, and of those that have not. */
+  #placedBytes = 0;
+  #unplacedBytes = 0;
   #sizes: SegmentSize[] = [];
   #sizesFirst = 0;
   #streamBytes = 0;
@@ -98,72 +119,82 @@ export class ArchiveWriter {
     readonly sink: (bytes: Uint8Array) => Promise<void>;
     /** Reads back what is written. */
     readonly check?: WrittenCheck | undefined;
+    /** How many entries may be added at once; 1 unless set. Each takes some MiB. */
+    readonly parallelEntries?: number;
+    /** Once an entry has so many runs, what follows of it is not interrupted by others; 4,096 unless set. */
+    readonly maximumRuns?: number;
   }): Promise<ArchiveWriter> {
-    const { header, dataKey, workers, sink, check } = options;
+    const { header, dataKey, workers, sink, check, parallelEntries = 1, maximumRuns = defaultMaximumRuns } = options;
     const keys = dataKey === undefined ? undefined : deriveKeys(dataKey, header.archiveId);
     const seal: SegmentSeal = { key: keys?.segment, fixedDigest: fixedPartDigest(header) };
     const { archiveId, codec } = header;
     workers.configure({ archiveId, shape: header, codec, seal, totalDataBlocks: unknownDataBlocks });
     const shape = { dataBlocks: header.dataBlocks, parityBlocks: header.parityBlocks };
     const encoded = encodeHeader(header, keys?.header);
-    return new ArchiveWriter(
-      header,
-      seal,
-      workers,
-      new BlockWriter({ workers, archiveId, shape, header: encoded, sink }),
-      check,
-    );
+    const blocks = new BlockWriter({ workers, archiveId, shape, header: encoded, sink });
+    return new ArchiveWriter({ header, seal, workers, blocks, check, parallelEntries, maximumRuns });
   }
 
-  private constructor(
-    header: Header,
-    seal: SegmentSeal,
-    workers: WorkerPool,
-    blocks: BlockWriter,
-    check: WrittenCheck | undefined,
-  ) {
+  private constructor(parts: {
+    readonly header: Header;
+    readonly seal: SegmentSeal;
+    readonly workers: WorkerPool;
+    readonly blocks: BlockWriter;
+    readonly check: WrittenCheck | undefined;
+    readonly parallelEntries: number;
+    readonly maximumRuns: number;
+  }) {
+    const { header, workers } = parts;
     this.#header = header;
-    this.#check = check;
-    this.#seal = seal;
+    this.#check = parts.check;
+    this.#seal = parts.seal;
     this.#workers = workers;
-    this.#blocks = blocks;
+    this.#blocks = parts.blocks;
+    this.#parallelEntries = parts.parallelEntries;
+    this.#maximumRuns = parts.maximumRuns;
     const count = workers.threadCount + 1;
     const segments = segmentsInBatch(header);
     const { memory } = workers;
-    this.#plain = new BufferPool({ count, memory, sizeBytes: segments * header.segmentSizeBytes });
+    // Each entry may hold one that is not full: there are always some for who goes on.
+    const plainCount = count + parts.parallelEntries - 1;
+    this.#plain = new BufferPool({ count: plainCount, memory, sizeBytes: segments * header.segmentSizeBytes });
     const sealedSizeBytes = segments * (header.segmentSizeBytes + sealedOverheadBytes);
     this.#sealed = new BufferPool({ count, memory, sizeBytes: sealedSizeBytes });
   }
 
   /**
-   * Adds an entry. Entries are added one after the other. A large one begins with a segment of its own: its bytes are then read and
-   * restored without being moved in memory.
+   * Adds an entry; as many at once as the writer was made for. An entry must not wait for one that is added after it. A large one begins with a
+   * segment of its own: its bytes are then read and restored without being moved in memory.
    */
   async add(input: EntryInput, bytes: EntryBytes | undefined): Promise<void> {
-    const entry: OpenEntry = { input, id: this.#workers.newHash(), start: undefined, sizeBytes: 0, sha256: undefined };
-    if ((input.expectedSizeBytes ?? 0) >= this.#plain.sizeBytes) await this.#dispatch();
-    if (bytes?.readInto !== undefined)
-      await this.#readInto(entry, (into) => bytes.readInto?.(into) ?? Promise.resolve(0));
-    else if (bytes !== undefined) for await (const chunk of bytes) await this.#pack(entry, chunk);
-    this.#entryCount++;
-    this.#plainBytes += entry.sizeBytes;
-    if (entry.sizeBytes === 0) {
-      entry.sha256 = emptySha256;
-    } else {
-      this.#waitingForHash.set(entry.id, entry);
-      this.#endHash(entry);
+    assert(this.#open.size < this.#parallelEntries, 'the writer was made for fewer entries at once');
+    const id = this.#workers.newHash();
+    const runs = new EntryRuns();
+    const none = { batch: undefined, sizeBytes: 0, lineBytes: 0, isPlaced: false, sha256: undefined };
+    const entry: OpenEntry = { input, id, runs, ...none };
+    this.#open.add(entry);
+    this.#entriesById.set(id, entry);
+    try {
+      if ((input.expectedSizeBytes ?? 0) < this.#plain.sizeBytes) entry.batch = this.#idle.pop();
+      else for (let batch = this.#idle.pop(); batch; batch = this.#idle.pop()) await this.#dispatch(entry, batch);
+      await this.#read(entry, bytes);
+      this.#end(entry);
+      if (!this.#isIndexDue()) return;
+      const batch = this.#idle.pop();
+      if (batch !== undefined) await this.#dispatch(entry, batch);
+      if (this.#isPartDue()) this.#queueIndexPart();
+    } finally {
+      this.#open.delete(entry);
+      this.#wakeOthers();
     }
-    this.#finished.push(entry);
-    this.#indexBytes += indexLine(entry, emptySha256).length;
-    if (!this.#isIndexDue()) return;
-    if (this.#batch === undefined) this.#queueIndexPart();
-    else await this.#dispatch();
     await this.#unlessFailed(this.#order);
   }
 
   /** Writes what is left, the index, the tail and the final headers. */
   async finish(): Promise<WriterResult> {
-    if (this.#batch !== undefined) await this.#dispatch();
+    for (let batch = this.#idle.pop(); batch !== undefined; batch = this.#idle.pop()) {
+      await this.#dispatch(undefined, batch);
+    }
     await this.#unlessFailed(this.#hashes);
     this.#queueIndexPart();
     await this.#unlessFailed(this.#order);
@@ -174,69 +205,82 @@ export class ArchiveWriter {
     return { layout, plainBytes: this.#plainBytes, entryCount: this.#entryCount };
   }
 
-  /** Reads the bytes to where they are hashed and compressed. */
-  async #readInto(entry: OpenEntry, readInto: (into: Uint8Array) => Promise<number>): Promise<void> {
+  /** Reads the bytes to where they are hashed and compressed, or copies them there. */
+  async #read(entry: OpenEntry, bytes: EntryBytes | undefined): Promise<void> {
+    if (bytes?.readInto === undefined) {
+      for await (const chunk of bytes ?? []) await this.#pack(entry, chunk);
+      return;
+    }
     for (;;) {
-      const batch = this.#batch ?? (await this.#begin());
-      const length = await readInto(batch.buffer.subarray(batch.length));
+      const batch = entry.batch ?? (await this.#begin(entry));
+      const length = await bytes.readInto(batch.buffer.subarray(batch.length));
       if (length === 0) return;
       await this.#take(entry, batch, length);
     }
   }
 
-  /** Copies the bytes there. */
   async #pack(entry: OpenEntry, chunk: Uint8Array): Promise<void> {
     for (let taken = 0; taken < chunk.length; ) {
-      const batch = this.#batch ?? (await this.#begin());
+      const batch = entry.batch ?? (await this.#begin(entry));
       const length = asBuffer(chunk).copy(asBuffer(batch.buffer), batch.length, taken);
       await this.#take(entry, batch, length);
       taken += length;
     }
   }
 
-  /** Takes the bytes that stand at the end of the batch into its segments. */
+  /** Takes the bytes that stand at the end of the batch. */
   async #take(entry: OpenEntry, batch: OpenBatch, length: number): Promise<void> {
-    batch.spans.push({ entry: entry.id, offset: batch.length, length, last: false });
-    for (let left = length; left > 0; ) {
-      const segment = this.#segmentWithRoom(batch);
-      const part = Math.min(left, this.#header.segmentSizeBytes - segment.length);
-      // Entries are packed one after the other, so each is one run that goes on in the next data segment.
-      if (entry.sizeBytes === 0) entry.start = { segment: segment.number, offset: segment.length };
-      segment.length += part;
-      batch.length += part;
-      entry.sizeBytes += part;
-      left -= part;
-    }
-    if (batch.length === batch.buffer.length) await this.#dispatch();
+    const last = batch.spans.at(-1);
+    // What was read in several pieces is hashed in one.
+    if (last?.entry === entry.id) batch.spans[batch.spans.length - 1] = { ...last, length: last.length + length };
+    else batch.spans.push({ entry: entry.id, offset: batch.length, length, last: false });
+    batch.length += length;
+    entry.sizeBytes += length;
+    if (batch.length < batch.buffer.length) return;
+    entry.batch = undefined;
+    await this.#dispatch(entry, batch);
   }
 
-  async #begin(): Promise<OpenBatch> {
+  async #begin(entry: OpenEntry): Promise<OpenBatch> {
     this.#throwFailure();
-    const buffer = await this.#plain.acquire();
-    this.#batch = { buffer, segments: [], spans: [], length: 0 };
-    return this.#batch;
+    entry.batch = { buffer: await this.#plain.acquire(), spans: [], ended: [], length: 0 };
+    return entry.batch;
   }
 
-  #segmentWithRoom(batch: OpenBatch): OpenBatch['segments'][number] {
-    const last = batch.segments.at(-1);
-    if (last !== undefined && last.length < this.#header.segmentSizeBytes) return last;
-    const segment = { number: this.#nextSegment++, offset: batch.length, length: 0 };
-    batch.segments.push(segment);
-    return segment;
-  }
-
-  #endHash(entry: OpenEntry): void {
-    const spans = this.#batch?.spans;
-    const last = spans?.at(-1);
-    if (spans !== undefined && last?.entry === entry.id) {
-      spans[spans.length - 1] = { ...last, last: true };
-    } else if (spans !== undefined) {
-      spans.push({ entry: entry.id, offset: 0, length: 0, last: true });
-    } else {
-      const end = [{ entry: entry.id, offset: 0, length: 0, last: true }];
-      this.#hash(new Uint8Array(0), end);
-      this.#inOrder(async () => this.#check?.add({ segments: [], spans: end }));
+  /** All bytes of the entry are there; its batch is left to others. */
+  #end(entry: OpenEntry): void {
+    const { batch, id } = entry;
+    entry.batch = undefined;
+    if (batch !== undefined) this.#idle.push(batch);
+    this.#entryCount++;
+    this.#plainBytes += entry.sizeBytes;
+    this.#finished.push(entry);
+    entry.lineBytes = indexLine(entry, emptySha256).length + indexBytesPerRun;
+    if (entry.sizeBytes === 0) entry.sha256 = emptySha256;
+    else this.#waitingForHash.set(id, entry);
+    const last = batch?.spans.at(-1);
+    if (batch === undefined || entry.sizeBytes === 0) {
+      if (entry.sizeBytes > 0) this.#endWithoutBytes(id);
+      this.#place(entry);
+      this.#placedBytes += entry.lineBytes;
+      return;
     }
+    if (last?.entry === id) batch.spans[batch.spans.length - 1] = { ...last, last: true };
+    else batch.spans.push({ entry: id, offset: 0, length: 0, last: true });
+    batch.ended.push(entry);
+    this.#unplacedBytes += entry.lineBytes;
+  }
+
+  /** Its bytes filled their last batch exactly. */
+  #endWithoutBytes(id: number): void {
+    const end = [{ entry: id, offset: 0, length: 0, last: true }];
+    this.#hash(new Uint8Array(0), end);
+    this.#inOrder(async () => this.#check?.add({ segments: [], spans: end }));
+  }
+
+  #place(entry: OpenEntry): void {
+    entry.isPlaced = true;
+    this.#entriesById.delete(entry.id);
   }
 
   #hash(bytes: Uint8Array, spans: readonly HashSpan[]): Promise<void> {
@@ -255,26 +299,56 @@ export class ArchiveWriter {
   }
 
   #isIndexDue(): boolean {
-    return this.#indexBytes + (this.#nextSegment - this.#sizesFirst) * indexBytesPerSegment >= indexPartTargetBytes;
+    return this.#unplacedBytes + this.#partBytes() >= indexPartTargetBytes;
   }
 
-  /** Sends the open segments to be hashed, compressed and sealed, and queues them for the stream. */
-  async #dispatch(): Promise<void> {
-    const batch = this.#batch;
-    if (batch === undefined) return;
-    this.#batch = undefined;
-    const { segments } = batch;
-    const hashing = this.#hash(batch.buffer.subarray(0, batch.length), batch.spans);
-    if (segments.length === 0) {
-      // No bytes, but the end of an entry whose bytes filled the batch before.
-      this.#watch(hashing.then(() => this.#plain.release(batch.buffer)));
-      this.#inOrder(async () => this.#check?.add({ segments: [], spans: batch.spans }));
+  #isPartDue(): boolean {
+    return this.#partBytes() >= indexPartTargetBytes;
+  }
+
+  /** What an index part would hold that was written now. */
+  #partBytes(): number {
+    return this.#placedBytes + (this.#nextSegment - this.#sizesFirst) * indexBytesPerSegment;
+  }
+
+  /** Waits while the rest of another entry goes uninterrupted, or for being the one that was begun first. */
+  async #untilTurn(entry: OpenEntry): Promise<void> {
+    for (;;) {
+      const [oldest = entry] = this.#open;
+      const isLong = (one: OpenEntry) => one.runs.count >= this.#maximumRuns;
+      if (oldest === entry || (!isLong(oldest) && !isLong(entry))) return;
+      await this.#openChanged.promise;
+      this.#throwFailure();
+    }
+  }
+
+  #wakeOthers(): void {
+    this.#openChanged.resolve();
+    this.#openChanged = Promise.withResolvers<void>();
+  }
+
+  /** Sends a batch to be hashed, compressed and sealed, and queues it for the stream. */
+  async #dispatch(entry: OpenEntry | undefined, batch: OpenBatch): Promise<void> {
+    if (batch.length === 0 && batch.spans.length === 0) {
+      this.#plain.release(batch.buffer);
       return;
     }
+    if (entry !== undefined) await this.#untilTurn(entry);
     await this.#check?.room();
-    const into = await this.#sealed.acquire();
-    const sealing = this.#workers.run('seal', { plain: batch.buffer, segments, kind: segmentKind.data, into });
-    this.#watch(Promise.all([sealing, hashing]).then(() => this.#plain.release(batch.buffer)));
+    const into = batch.length === 0 ? undefined : await this.#sealed.acquire();
+    // From here on nothing waits: the order of hashing, of numbers and of the stream is one.
+    const { buffer, spans } = batch;
+    const hashing = this.#hash(buffer.subarray(0, batch.length), spans);
+    const segments = this.#number(batch);
+    this.#follow(batch, segments);
+    if (into === undefined) {
+      // No bytes, but the end of an entry whose bytes filled the batch before.
+      this.#watch(hashing.then(() => this.#plain.release(buffer)));
+      this.#inOrder(async () => this.#check?.add({ segments: [], spans }));
+      return;
+    }
+    const sealing = this.#workers.run('seal', { plain: buffer, segments, kind: segmentKind.data, into });
+    this.#watch(Promise.all([sealing, hashing]).then(() => this.#plain.release(buffer)));
     this.#inOrder(async () => {
       let length = 0;
       const written: WrittenBatch['segments'][number][] = [];
@@ -286,10 +360,37 @@ export class ArchiveWriter {
       }
       this.#streamBytes += length;
       const framed = this.#blocks.append(into.subarray(0, length));
-      this.#check?.add({ segments: written, spans: batch.spans });
+      this.#check?.add({ segments: written, spans });
       this.#watch(framed.then(() => this.#sealed.release(into)));
     });
-    if (this.#isIndexDue()) this.#queueIndexPart();
+    if (this.#isPartDue()) this.#queueIndexPart();
+  }
+
+  #number(batch: OpenBatch): SealTask['segments'] {
+    const { segmentSizeBytes } = this.#header;
+    return Array.from({ length: Math.ceil(batch.length / segmentSizeBytes) }, (_, index) => {
+      const offset = index * segmentSizeBytes;
+      return { number: this.#nextSegment++, offset, length: Math.min(segmentSizeBytes, batch.length - offset) };
+    });
+  }
+
+  /** Notes where the bytes of entries lie, now that their segments have numbers. */
+  #follow(batch: OpenBatch, segments: SealTask['segments']): void {
+    const runsOf = (id: number) => {
+      const entry = this.#entriesById.get(id);
+      assert(entry !== undefined, 'bytes of an entry that has its places');
+      return entry.runs;
+    };
+    this.#follower.follow(
+      segments.map(({ number, length }) => ({ number, plainLength: length })),
+      batch.spans,
+      runsOf,
+    );
+    for (const entry of batch.ended) {
+      this.#unplacedBytes -= entry.lineBytes;
+      this.#placedBytes += entry.lineBytes + (entry.runs.count - 1) * indexBytesPerRun;
+      this.#place(entry);
+    }
   }
 
   /** Takes the next segment number for an index part; its contents are made when all segments before it are sealed. */
@@ -297,9 +398,10 @@ export class ArchiveWriter {
     const number = this.#nextSegment++;
     const firstSegment = this.#sizesFirst;
     this.#sizesFirst = this.#nextSegment;
-    const finished = this.#finished;
-    this.#finished = [];
-    this.#indexBytes = 0;
+    // In the order in which they began, whichever ended first.
+    const finished = this.#finished.filter(({ isPlaced }) => isPlaced).sort((one, other) => one.id - other.id);
+    this.#finished = this.#finished.filter(({ isPlaced }) => !isPlaced);
+    this.#placedBytes = 0;
     const hashed = this.#hashes;
     this.#inOrder(async () => {
       // What an index part holds depends on the order of the entries alone, never on how fast a thread is.
@@ -357,6 +459,7 @@ export class ArchiveWriter {
       this.#plain.fail(error);
       this.#sealed.fail(error);
       this.#blocks.fail(error);
+      this.#wakeOthers();
     });
   }
 
@@ -377,11 +480,10 @@ export class ArchiveWriter {
 }
 
 function indexLine(entry: OpenEntry, sha256: string | undefined): string {
-  const { input, start, sizeBytes } = entry;
-  const runs: Run[] = start === undefined ? [] : [{ ...start, length: sizeBytes }];
+  const { input, runs, sizeBytes } = entry;
   const { path, pathBytes, kind, metadata } = input;
   assert(sha256 !== undefined, 'an entry has no digest');
   const bytes = pathBytes === undefined ? {} : { pathBytes };
-  const record: IndexEntry = { path, ...bytes, kind, sizeBytes, sha256, runs, metadata };
+  const record: IndexEntry = { path, ...bytes, kind, sizeBytes, sha256, runs: runs.all, metadata };
   return encodeIndexEntry(record);
 }

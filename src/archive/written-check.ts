@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
 import type { ArchiveIndex } from './archive-index.ts';
 import { segmentsInBatch, unknownDataBlocks } from './batch.ts';
-import type { IndexEntry } from './entry/entry.ts';
+import type { IndexEntry, Run } from './entry/entry.ts';
+import { EntryRuns, RunFollower } from './entry/run-follower.ts';
 import type { Header } from './header.ts';
 import { blockSizeBytes, Layout, payloadSizeBytes } from './heal/geometry.ts';
 import type { ReadBack } from './random-access.ts';
@@ -33,10 +34,7 @@ export interface WrittenBatch {
 
 interface FollowedEntry {
   readonly hash: number;
-  /** Where its first byte is. */
-  readonly segment: number;
-  readonly offset: number;
-  sizeBytes: number;
+  readonly runs: EntryRuns;
 }
 
 function failed(what: string): HoldfastError {
@@ -50,8 +48,24 @@ function segmentLine(segment: WrittenBatch['segments'][number]): string {
   return `${number} ${offset} ${length} ${plainLength}\n`;
 }
 
-function entryLine(sha256: string, entry: Omit<FollowedEntry, 'hash'>): string {
-  return `${sha256} ${entry.segment} ${entry.offset} ${entry.sizeBytes}\n`;
+/** What the index must say of all entries together, in whatever order it lists them. */
+class EntryRecord {
+  readonly #sum = Buffer.alloc(32);
+  #count = 0;
+
+  add(sha256: string, runs: readonly Run[]): void {
+    this.#count += 1;
+    const places = runs.map(({ segment, offset, length }) => `${segment} ${offset} ${length}`).join(',');
+    const digest = hash('sha256', `${sha256} ${places}`, 'buffer');
+    // No two entries have one place, so none takes another one out again.
+    for (let index = 0; index < digest.length; index += 1) {
+      this.#sum[index] = (this.#sum[index] ?? 0) ^ (digest[index] ?? 0);
+    }
+  }
+
+  equals(other: EntryRecord): boolean {
+    return this.#count === other.#count && this.#sum.equals(other.#sum);
+  }
 }
 
 /**
@@ -82,7 +96,8 @@ export class WrittenCheck {
   readonly #digests = new Map<number, string>();
   /** What the index must say of the segments and of the entries. */
   readonly #segmentRecord = createHash('sha256');
-  readonly #entryRecord = createHash('sha256');
+  readonly #entryRecord = new EntryRecord();
+  readonly #follower = new RunFollower();
   readonly #proven = new RangeSet();
 
   constructor(options: { readonly workers: WorkerPool; readonly header: Header; readonly readBack: ReadBack }) {
@@ -157,15 +172,9 @@ export class WrittenCheck {
     for (const { number, offset, length, maximumPlainBytes } of index.dataSegments()) {
       segmentRecord.update(segmentLine({ number, offset, length, plainLength: maximumPlainBytes }));
     }
-    const entryRecord = createHash('sha256');
-    for (const { sha256, sizeBytes, runs } of entries) {
-      const [run] = runs;
-      if (run !== undefined) entryRecord.update(entryLine(sha256, { ...run, sizeBytes }));
-      if (runs.length > 1 || (run?.length ?? 0) !== sizeBytes) throw failed('the index splits an entry');
-    }
-    const isSame =
-      segmentRecord.digest().equals(this.#segmentRecord.digest()) &&
-      entryRecord.digest().equals(this.#entryRecord.digest());
+    const entryRecord = new EntryRecord();
+    for (const { sha256, runs } of entries) if (runs.length > 0) entryRecord.add(sha256, runs);
+    const isSame = segmentRecord.digest().equals(this.#segmentRecord.digest()) && entryRecord.equals(this.#entryRecord);
     if (!isSame) throw failed('the index says something else');
     this.#raw.close();
     this.#plain.close();
@@ -252,7 +261,8 @@ export class WrittenCheck {
   }
 
   async #hash(batch: WrittenBatch, plain: Uint8Array | undefined): Promise<void> {
-    const spans = batch.spans.map((span) => ({ ...span, entry: this.#entryOf(batch, span).hash }));
+    const spans = batch.spans.map((span) => ({ ...span, entry: this.#entryOf(span.entry).hash }));
+    this.#follower.follow(batch.segments, batch.spans, (entry) => this.#entryOf(entry).runs);
     const ended = batch.spans.filter(({ last }) => last).map(({ entry }) => entry);
     const bytes = plain ?? new Uint8Array(0);
     const digests = await this.#workers.hash({ bytes, spans });
@@ -261,26 +271,18 @@ export class WrittenCheck {
       const sha256 = digests[index]?.sha256;
       if (followed === undefined || sha256 === undefined) throw failed('an entry ended twice');
       this.#entries.delete(entry);
-      this.#entryRecord.update(entryLine(sha256, followed));
+      this.#entryRecord.add(sha256, followed.runs.all);
       this.#compare(entry, sha256);
     }
     if (plain !== undefined) this.#plain.release(plain);
   }
 
-  #entryOf(batch: WrittenBatch, span: HashSpan): FollowedEntry {
-    let entry = this.#entries.get(span.entry);
+  #entryOf(id: number): FollowedEntry {
+    let entry = this.#entries.get(id);
     if (entry === undefined) {
-      let start = 0;
-      const segment = batch.segments.find(({ plainLength }) => {
-        start += plainLength;
-        return span.offset < start;
-      });
-      if (segment === undefined) throw failed('an entry begins nowhere');
-      const offset = span.offset - (start - segment.plainLength);
-      entry = { hash: this.#workers.newHash(), segment: segment.number, offset, sizeBytes: 0 };
-      this.#entries.set(span.entry, entry);
+      entry = { hash: this.#workers.newHash(), runs: new EntryRuns() };
+      this.#entries.set(id, entry);
     }
-    entry.sizeBytes += span.length;
     return entry;
   }
 

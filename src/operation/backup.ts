@@ -8,13 +8,14 @@ import { WrittenCheck } from '../archive/written-check.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { systemRandom } from '../random.ts';
-import type { EntryBytes, Source, SourceContext, SourceProblem } from '../source/source.ts';
+import type { EntryBytes, Source, SourceContext, SourceEntry, SourceProblem } from '../source/source.ts';
 import { compare, findPreviousFor, refuseToReplace, suspectNote } from './compare-archives.ts';
 import { writableLocation } from './location.ts';
 import type { BackupOptions, BackupReport, Progress } from './options.ts';
 import { CountedSources } from './part-counts.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
 import { makeSlots } from './seal-archive.ts';
+import { eachSideBySide } from './side-by-side.ts';
 import { archiveIdHex, rowCount } from './summary.ts';
 import { withTemporaryFolder } from './temporary-folder.ts';
 import { checkArchive } from './verify.ts';
@@ -104,6 +105,13 @@ class CountedBytes implements EntryBytes {
   }
 }
 
+/** Entries of one source that are read at once at most: each takes some MiB. */
+const maximumParallelEntries = 4;
+
+function parallelEntries({ parallelEntries = 1 }: Source): number {
+  return Math.min(parallelEntries, maximumParallelEntries);
+}
+
 async function writeSources(
   options: BackupOptions,
   writer: ArchiveWriter,
@@ -113,22 +121,33 @@ async function writeSources(
   const meter = new ProgressMeter(options);
   const totals: Totals = { rowCount: 0, entryCount: 0, plainBytes: 0 };
   const owners = new Map<string, Source>();
+  const add = async (entry: SourceEntry, signal: AbortSignal) => {
+    const bytes = entry.open?.(signal);
+    const counted =
+      bytes &&
+      new CountedBytes(bytes, (count) => {
+        throwIfAborted(options.signal);
+        throwIfAborted(signal);
+        totals.plainBytes += count;
+        meter.report({ phase: 'read', doneBytes: totals.plainBytes, totalBytes, entry: entry.path });
+      });
+    await writer.add(entry, counted);
+    totals.entryCount++;
+    totals.rowCount += rowCount(entry);
+  };
   for (const source of options.sources) {
-    for await (const entry of source.entries(context)) {
-      throwIfAborted(options.signal);
-      claimRoot(owners, source, entry.path);
-      const bytes = entry.open?.(options.signal);
-      const counted =
-        bytes &&
-        new CountedBytes(bytes, (count) => {
-          throwIfAborted(options.signal);
-          totals.plainBytes += count;
-          meter.report({ phase: 'read', doneBytes: totals.plainBytes, totalBytes, entry: entry.path });
-        });
-      await writer.add(entry, counted);
-      totals.entryCount++;
-      totals.rowCount += rowCount(entry);
-    }
+    await eachSideBySide(source.entries(context), {
+      atOnce: parallelEntries(source),
+      work: async (entry, signal) => {
+        throwIfAborted(options.signal);
+        claimRoot(owners, source, entry.path);
+        await add(entry, signal);
+      },
+      stop: () => source.close(),
+      signal: options.signal,
+    });
+    // A snapshot of it is not held while others are read.
+    await source.close();
   }
   return totals;
 }
@@ -283,7 +302,8 @@ async function writeArchive(run: {
       await output.write(bytes);
       written?.advance();
     };
-    const writer = await ArchiveWriter.create({ ...archive, workers, sink, check: written });
+    const atOnce = Math.max(...options.sources.map(parallelEntries));
+    const writer = await ArchiveWriter.create({ ...archive, workers, sink, check: written, parallelEntries: atOnce });
     const counted = new CountedSources(options.sources);
     const previous = findPreviousFor(options);
     const { onProgress } = options;

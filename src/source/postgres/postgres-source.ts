@@ -96,16 +96,18 @@ export class PostgresSource implements Source {
     });
   }
 
+  /** Tables are read side by side, as many as there are connections. */
+  get parallelEntries(): number {
+    return this.#options.method === 'dump' ? 1 : this.#connections;
+  }
+
   async *entries(context: SourceContext): AsyncGenerator<SourceEntry> {
-    try {
-      const entries = this.#entriesOf(context);
-      for (;;) {
-        const { done, value } = await this.#inTermsOfSource(context, () => entries.next());
-        if (done === true) return;
-        yield this.#withMeaning(value, context);
-      }
-    } finally {
-      await this.close();
+    const entries = this.#entriesOf(context);
+    for (;;) {
+      const { done, value } = await this.#inTermsOfSource(context, () => entries.next());
+      // The last ones may still be open: the snapshot ends with `close`.
+      if (done === true) return;
+      yield this.#withMeaning(value, context);
     }
   }
 

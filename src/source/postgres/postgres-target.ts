@@ -32,6 +32,11 @@ export class PostgresTarget implements RestoreTarget {
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   }
 
+  /** As many tables as there are connections; in one transaction there is one. */
+  get parallelEntries(): number {
+    return this.#plan?.mode === 'transaction' ? 1 : (this.#options.connections ?? defaultConnections);
+  }
+
   /** Roles, definitions, rows, sequences, then what relies on rows. */
   phaseOf({ kind, metadata }: RestorableEntry): number {
     if (kind === 'roles') return 0;

@@ -2,6 +2,7 @@ import { HoldfastError } from '../../errors.ts';
 import { RunningProgram } from '../command/running-program.ts';
 import type { RestorableEntry, TargetChange } from '../target.ts';
 import { type DumpItem, dumpItems } from './dump-items.ts';
+import { LentConnections } from './lent-connections.ts';
 import { loadLargeObjects } from './load-large-objects.ts';
 import { loadRows } from './load-rows.ts';
 import { toolVariables } from './postgres-address.ts';
@@ -20,6 +21,7 @@ import { TransactionPlace } from './transaction-place.ts';
 export class RestoreSession {
   readonly #options: PlaceOptions;
   readonly #place: RestorePlace;
+  readonly #lent: LentConnections;
   /** Tables, as the dump writes their names, whose rows are there; what refers to others is not checked. */
   readonly #filled: ReadonlySet<string>;
 
@@ -31,6 +33,7 @@ export class RestoreSession {
   private constructor(options: PlaceOptions, place: RestorePlace) {
     this.#options = options;
     this.#place = place;
+    this.#lent = new LentConnections(place.connections);
     this.#filled = new Set(options.plan.tables.map(quoteTable));
   }
 
@@ -63,7 +66,7 @@ export class RestoreSession {
     const what = `the table ${plainName(table)}`;
     let taken: number;
     try {
-      taken = await loadRows(bytes, { ...this.#runOptions, sql });
+      taken = await loadRows(bytes, { ...this.#runOptions, connections: this.#lent, sql });
     } catch (error) {
       throw postgresTargetError(error, what);
     }
@@ -74,10 +77,16 @@ export class RestoreSession {
   }
 
   async #loadLargeObjects(entry: RestorableEntry, bytes: AsyncIterable<Uint8Array>): Promise<void> {
-    const { connections, isInTransaction } = this.#place;
-    const [connection] = connections;
-    if (connection === undefined) return;
-    const count = await loadLargeObjects(bytes, connection, { isInTransaction });
+    const { isInTransaction } = this.#place;
+    const connection = await this.#lent.take();
+    let count: number;
+    try {
+      count = await loadLargeObjects(bytes, connection, { isInTransaction });
+      this.#lent.giveBack(connection);
+    } catch (error) {
+      this.#lent.fail(error);
+      throw error;
+    }
     if (count === entry.metadata['rows']) return;
     const message = `${count} large objects were restored where ${String(entry.metadata['rows'])} were backed up`;
     throw new HoldfastError('target.invalid', { message, context: { path: entry.path } });
