@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { Option } from 'commander';
 import { type ConfiguredStorage, chooseStorages } from '../config/configured-storages.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { openStorage } from '../config/open-storage.ts';
@@ -74,6 +75,11 @@ export async function withStorage<Result>(
     if (opened === undefined) throw new HoldfastError('usage.invalid', { message: `there is no storage ${name}` });
     return await work(opened);
   });
+}
+
+/** `--storage`, where the argument is an archive. */
+export function archiveStorageOption(): Option {
+  return new Option('--storage <name>', 'the storage of holdfast.config.ts that the archive is on');
 }
 
 /** The archive that an argument means: a path, or with `--storage` the name of an object there. */
