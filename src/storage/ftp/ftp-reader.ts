@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { HoldfastError } from '../../errors.ts';
 import type { RandomAccess } from '../storage.ts';
 import type { FtpConnection } from './ftp-connection.ts';
+import type { FtpConnections } from './ftp-connections.ts';
 import { FtpStream } from './ftp-stream.ts';
 
 /** One for each of two copies that are read side by side, and one for what is looked up meanwhile. */
@@ -14,8 +15,7 @@ const maximumTries = 4;
 export interface FtpReaderOptions {
   readonly path: string;
   readonly sizeBytes: number;
-  /** A connection of the reader's own. */
-  readonly connect: () => Promise<FtpConnection>;
+  readonly connections: FtpConnections;
   /** Throws when the file is not the one any more that was opened; called before each new stream but the first. */
   readonly check: (connection: FtpConnection) => Promise<void>;
   /** Ends all that is under way. */
@@ -43,9 +43,9 @@ export class FtpReader implements RandomAccess {
     options.signal?.addEventListener('abort', this.#onAbort);
   }
 
-  /** Begins to receive from the start: whoever opens an archive reads its header first. What is received stays what it was at opening. */
-  prefetch(): void {
-    if (this.sizeBytes > 0) this.#streamFor(0);
+  /** Begins to receive from the start: whoever opens an archive reads its header first. An object that is replaced from now on is read on. */
+  async prefetch(): Promise<void> {
+    if (this.sizeBytes > 0) await this.#streamFor(0).started;
   }
 
   async read(offset: number, into: Uint8Array): Promise<number> {
@@ -89,13 +89,19 @@ export class FtpReader implements RandomAccess {
       before = this.#streams.find((stream) => stream.isIdle) ?? this.#streams[0];
       this.#streams = this.#streams.filter((stream) => stream !== before);
     }
-    return new FtpStream(() => this.#connect(before), this.#options.path, offset);
+    const { connections, path } = this.#options;
+    return new FtpStream({
+      connect: () => this.#connect(before),
+      release: (connection) => connections.release(connection),
+      path,
+      offset,
+    });
   }
 
   /** Servers allow a client a few connections: the stream that makes room is closed first, when all that waits for it is served. */
   async #connect(before: FtpStream | undefined): Promise<FtpConnection> {
     await before?.finish();
-    const connection = await this.#options.connect();
+    const connection = await this.#options.connections.take();
     this.#openedStreams += 1;
     if (this.#openedStreams === 1) return connection;
     try {

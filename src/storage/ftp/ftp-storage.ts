@@ -15,7 +15,8 @@ import type {
   WriterOptions,
 } from '../storage.ts';
 import { openSpooledWriter } from '../wrap/spool.ts';
-import { FtpConnection, type FtpServer, placeOf } from './ftp-connection.ts';
+import { type FtpConnection, type FtpServer, placeOf } from './ftp-connection.ts';
+import { FtpConnections } from './ftp-connections.ts';
 import { decodePart, encodePath, parentOf } from './ftp-path.ts';
 import { FtpReader } from './ftp-reader.ts';
 import { FtpWriter, removeIfThere } from './ftp-writer.ts';
@@ -35,19 +36,19 @@ export interface FtpStorageOptions {
 }
 
 /**
- * Objects are files below a folder of an FTP server. One connection for commands, one for each object that is written, up to three for
- * each that is read. Further copies go through a spool on local disk. FTP has no way to ask for durability: what a server does after its
+ * Objects are files below a folder of an FTP server. One connection for each object that is written, up to three for each
+ * that is read, and one for each other call. Further copies go through a spool on local disk. FTP has no way to ask for durability: what a server does after its
  * answer is its own affair.
  */
 export class FtpStorage implements Storage {
   readonly properties: StorageProperties;
   readonly #options: FtpStorageOptions;
-  #control: FtpConnection | undefined;
-  #lastStep: Promise<unknown> = Promise.resolve();
+  readonly #connections: FtpConnections;
 
   constructor(options: FtpStorageOptions) {
     const { server, rootPath } = options;
     this.#options = options;
+    this.#connections = new FtpConnections(server);
     const inClear =
       'user, password and all bytes pass in clear over the network: set `secure` to true where the server can do TLS';
     this.properties = {
@@ -62,7 +63,7 @@ export class FtpStorage implements Storage {
     checkName(name);
     throwIfAborted(options.signal);
     const open = async () => {
-      const path = await this.#onControl(async (control) => {
+      const path = await this.#connections.use(async (control) => {
         const target = this.#pathOf(control, name);
         await makeFolders(control, parentOf(target));
         await removeStale(control, parentOf(target));
@@ -72,7 +73,7 @@ export class FtpStorage implements Storage {
         name,
         path,
         temporaryPath: `${parentOf(path).replace(/\/$/, '')}/${partialPath(basename(path))}`,
-        connect: this.#connect,
+        connections: this.#connections,
         stat: (connection) => statPath(connection, path, name),
       });
     };
@@ -81,7 +82,7 @@ export class FtpStorage implements Storage {
 
   async open(name: string): Promise<RandomAccess> {
     checkName(name);
-    const { path, stored } = await this.#onControl(async (control) => {
+    const { path, stored } = await this.#connections.use(async (control) => {
       const target = this.#pathOf(control, name);
       return { path: target, stored: await statPath(control, target, name) };
     });
@@ -93,14 +94,14 @@ export class FtpStorage implements Storage {
         hint: 'run it again',
       });
     };
-    const reader = new FtpReader({ path, sizeBytes: stored.sizeBytes, connect: this.#connect, check });
-    reader.prefetch();
+    const reader = new FtpReader({ path, sizeBytes: stored.sizeBytes, connections: this.#connections, check });
+    await reader.prefetch();
     return reader;
   }
 
   async stat(name: string): Promise<StoredObject> {
     checkName(name);
-    return await this.#onControl((control) => statPath(control, this.#pathOf(control, name), name));
+    return await this.#connections.use((control) => statPath(control, this.#pathOf(control, name), name));
   }
 
   async *list(prefix = ''): AsyncIterable<StoredObject> {
@@ -112,7 +113,7 @@ export class FtpStorage implements Storage {
 
   async delete(name: string): Promise<void> {
     checkName(name);
-    await this.#onControl((control) => removeIfThere(control, this.#pathOf(control, name)));
+    await this.#connections.use((control) => removeIfThere(control, this.#pathOf(control, name)));
   }
 
   url(name: string): string {
@@ -122,13 +123,12 @@ export class FtpStorage implements Storage {
   }
 
   async close(): Promise<void> {
-    await this.#lastStep;
-    this.#control?.close();
+    this.#connections.close();
   }
 
   /** `folder` is empty, or ends with `/`. Memory: one folder's names at each depth. */
   async *#listFolder(folder: string, prefix: string): AsyncGenerator<StoredObject> {
-    const files = await this.#onControl(async (control) => {
+    const files = await this.#connections.use(async (control) => {
       const path = folder === '' ? this.#root(control) : this.#pathOf(control, folder.slice(0, -1));
       return await control.list(path);
     });
@@ -156,27 +156,6 @@ export class FtpStorage implements Storage {
       if (error instanceof HoldfastError && error.code === 'storage.not_found') return undefined;
       throw error;
     }
-  }
-
-  readonly #connect = (): Promise<FtpConnection> => FtpConnection.open(this.#options.server);
-
-  /** One step at a time, which may be repeated: a server ends a connection that is idle for minutes. */
-  #onControl<Result>(step: (control: FtpConnection) => Promise<Result>): Promise<Result> {
-    const run = async (): Promise<Result> => {
-      const old = this.#control;
-      if (old !== undefined && !old.isClosed) {
-        try {
-          return await step(old);
-        } catch (error) {
-          if (!old.isClosed || !(error instanceof HoldfastError) || error.code !== 'storage.unavailable') throw error;
-        }
-      }
-      this.#control = await this.#connect();
-      return await step(this.#control);
-    };
-    const result = this.#lastStep.then(run);
-    this.#lastStep = result.catch(() => undefined);
-    return result;
   }
 
   #root(control: FtpConnection): string {

@@ -8,6 +8,16 @@ interface Wanted {
   filledBytes: number;
 }
 
+/** What an {@link FtpStream} receives, and from where. */
+export interface FtpStreamOptions {
+  /** A connection of the stream's own. */
+  readonly connect: () => Promise<FtpConnection>;
+  /** Takes the connection when the file is received to its end. */
+  readonly release: (connection: FtpConnection) => void;
+  readonly path: string;
+  readonly offset: number;
+}
+
 /**
  * A download from an offset on that stands still while nobody wants more of it: ranges are taken from it in ascending order, and what
  * lies between them is passed over.
@@ -25,12 +35,18 @@ export class FtpStream {
   #isEnded = false;
   #isClosed = false;
 
-  /** `connect` gives a connection of this stream's own. */
-  constructor(connect: () => Promise<FtpConnection>, path: string, offset: number) {
-    this.#position = offset;
-    this.#endOffset = offset;
-    this.#ready = connect();
-    this.#run(path, offset).catch((error: unknown) => this.#end(error));
+  readonly #started = Promise.withResolvers<void>();
+
+  constructor(options: FtpStreamOptions) {
+    this.#position = options.offset;
+    this.#endOffset = options.offset;
+    this.#ready = options.connect();
+    this.#run(options).catch((error: unknown) => this.#end(error));
+  }
+
+  /** Settles when the first bytes are there, or never will be. */
+  get started(): Promise<void> {
+    return this.#started.promise;
   }
 
   get endOffset(): number {
@@ -64,24 +80,31 @@ export class FtpStream {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    // It may serve somebody else already.
+    if (this.#isEnded) return;
     const connection = await this.#ready.catch(() => undefined);
     connection?.close();
     this.#end(new Error('closed'));
   }
 
-  async #run(path: string, offset: number): Promise<void> {
+  async #run({ path, offset, release: giveBack }: FtpStreamOptions): Promise<void> {
     const connection = await this.#ready;
-    if (this.#isClosed) return;
+    if (this.#isClosed) {
+      connection.close();
+      return;
+    }
     const into = new Writable({
       highWaterMark: 256 * 1024,
       write: (chunk: Uint8Array, _encoding, release) => {
         this.#held = { bytes: chunk, release };
+        this.#started.resolve();
         this.#serve();
       },
       // Its error is that of the transfer.
       destroy: (_error, done) => done(null),
     });
     await connection.download(into, path, offset);
+    giveBack(connection);
     this.#end(new Error('the file ended early'));
   }
 
@@ -110,6 +133,7 @@ export class FtpStream {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#error = error;
+    this.#started.resolve();
     for (const wanted of this.#queue.splice(0)) wanted.done.reject(error);
   }
 }

@@ -3,6 +3,7 @@ import { HoldfastError } from '../../errors.ts';
 import type { RandomAccess, StoredObject } from '../storage.ts';
 import type { AppendWriter } from '../wrap/spool.ts';
 import { type FtpConnection, isNotFound } from './ftp-connection.ts';
+import type { FtpConnections } from './ftp-connections.ts';
 import { FtpReader } from './ftp-reader.ts';
 import { FtpUpload } from './ftp-upload.ts';
 
@@ -17,7 +18,7 @@ export interface FtpWriterOptions {
   readonly name: string;
   readonly temporaryPath: string;
   readonly path: string;
-  readonly connect: () => Promise<FtpConnection>;
+  readonly connections: FtpConnections;
   /** Of the object, once it is there. */
   readonly stat: (connection: FtpConnection) => Promise<StoredObject>;
 }
@@ -49,7 +50,7 @@ export class FtpWriter implements AppendWriter {
 
   /** Begins the file, so that a place that cannot be written is told at once. */
   static async open(options: FtpWriterOptions): Promise<FtpWriter> {
-    const connection = await options.connect();
+    const connection = await options.connections.take();
     const writer = new FtpWriter(options, connection);
     writer.#upload = new FtpUpload(connection, options.temporaryPath, false);
     return writer;
@@ -79,12 +80,7 @@ export class FtpWriter implements AppendWriter {
     await Promise.allSettled([this.#running]);
     this.#connection?.close();
     if (this.#isPublished) return;
-    const connection = await this.#options.connect();
-    try {
-      await removeIfThere(connection, this.#options.temporaryPath);
-    } finally {
-      connection.close();
-    }
+    await this.#options.connections.use((connection) => removeIfThere(connection, this.#options.temporaryPath));
   }
 
   #run<Result>(step: () => Promise<Result>): Promise<Result> {
@@ -108,21 +104,24 @@ export class FtpWriter implements AppendWriter {
   async #through(step: (upload: FtpUpload) => Promise<void>): Promise<void> {
     this.#throwIfStopped();
     try {
-      if (this.#upload === undefined) throw new HoldfastError('storage.unavailable');
-      await step(this.#upload);
+      if (this.#upload !== undefined) await step(this.#upload);
     } catch (error) {
       await this.#resume(error);
     }
   }
 
   async #finishUpload(): Promise<void> {
-    for (;;) {
-      await this.#through(async (upload) => {
-        await upload.finish();
-        this.#upload = undefined;
-      });
-      if (this.#upload === undefined) break;
+    for (let isComplete = false; !isComplete; ) {
+      this.#throwIfStopped();
+      try {
+        await this.#upload?.finish();
+        isComplete = true;
+      } catch (error) {
+        // Only the answer may have been lost.
+        isComplete = (await this.#resume(error)) === this.#appendedBytes;
+      }
     }
+    this.#upload = undefined;
     const { temporaryPath } = this.#options;
     const sizeBytes = await this.#steadily((connection) => connection.sizeBytes(temporaryPath));
     if (sizeBytes === this.#appendedBytes) return;
@@ -130,32 +129,30 @@ export class FtpWriter implements AppendWriter {
     throw new HoldfastError('storage.failed', { message, hint: 'look for another program that writes there' });
   }
 
-  /** Begins the upload anew where the server's file ends. */
-  async #resume(first: unknown): Promise<void> {
+  /** Begins the upload anew where the server's file ends; gives its size then, if it is there. */
+  async #resume(first: unknown): Promise<number | undefined> {
     for (let error = first; ; ) {
       this.#upload = undefined;
       const connection = await this.#reconnect(error);
       try {
-        await this.#sendMissing(connection, error);
-        return;
+        return await this.#sendMissing(connection, error);
       } catch (reason) {
         error = reason;
       }
     }
   }
 
-  async #sendMissing(connection: FtpConnection, cause: unknown): Promise<void> {
+  async #sendMissing(connection: FtpConnection, cause: unknown): Promise<number | undefined> {
     const { temporaryPath } = this.#options;
-    const size = await connection.sizeBytes(temporaryPath).catch((reason: unknown) => {
-      if (isNotFound(reason)) return 0;
-      throw reason;
-    });
-    if (size > this.#reachedBytes) this.#tries = 0;
-    this.#reachedBytes = Math.max(this.#reachedBytes, size);
-    const missing = this.#missingFrom(size, cause);
-    const upload = new FtpUpload(connection, temporaryPath, size > 0);
+    const size = await sizeIfThere(connection, temporaryPath);
+    const reached = size ?? 0;
+    if (reached > this.#reachedBytes) this.#tries = 0;
+    this.#reachedBytes = Math.max(this.#reachedBytes, reached);
+    const missing = this.#missingFrom(reached, cause);
+    const upload = new FtpUpload(connection, temporaryPath, reached > 0);
     for (const bytes of missing) await upload.push(bytes);
     this.#upload = upload;
+    return size;
   }
 
   #missingFrom(size: number, cause: unknown): Uint8Array[] {
@@ -193,7 +190,7 @@ export class FtpWriter implements AppendWriter {
 
   async #connect(): Promise<FtpConnection> {
     this.#throwIfStopped();
-    const connection = await this.#options.connect();
+    const connection = await this.#options.connections.take();
     this.#connection = connection;
     if (this.#stop.signal.aborted && !this.#isPublishing) connection.close();
     return connection;
@@ -215,11 +212,11 @@ export class FtpWriter implements AppendWriter {
   async #check(check: ((stored: RandomAccess) => Promise<void>) | undefined): Promise<void> {
     if (check === undefined) return;
     // A server allows a client a few connections only.
-    this.#connection?.close();
+    this.#release();
     const reader = new FtpReader({
       path: this.#options.temporaryPath,
       sizeBytes: this.#appendedBytes,
-      connect: this.#options.connect,
+      connections: this.#options.connections,
       check: async () => {},
       signal: this.#stop.signal,
     });
@@ -236,23 +233,27 @@ export class FtpWriter implements AppendWriter {
     this.#isPublishing = true;
     await this.#steadily(async (connection) => {
       // The answer was lost, and it was done.
-      if (wasAsked && !(await isThere(connection, temporaryPath))) return;
+      if (wasAsked && (await sizeIfThere(connection, temporaryPath)) === undefined) return;
       wasAsked = true;
       await connection.rename(temporaryPath, path);
     });
     this.#isPublished = true;
     const stored = await this.#steadily(stat);
-    this.#connection?.close();
+    this.#release();
     return stored;
+  }
+
+  #release(): void {
+    if (this.#connection !== undefined) this.#options.connections.release(this.#connection);
+    this.#connection = undefined;
   }
 }
 
-async function isThere(connection: FtpConnection, path: string): Promise<boolean> {
+async function sizeIfThere(connection: FtpConnection, path: string): Promise<number | undefined> {
   try {
-    await connection.sizeBytes(path);
-    return true;
+    return await connection.sizeBytes(path);
   } catch (error) {
-    if (isNotFound(error)) return false;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }
@@ -262,6 +263,6 @@ export async function removeIfThere(connection: FtpConnection, path: string): Pr
   try {
     await connection.remove(path);
   } catch (error) {
-    if (connection.isClosed || (await isThere(connection, path))) throw error;
+    if (connection.isClosed || (await sizeIfThere(connection, path)) !== undefined) throw error;
   }
 }
