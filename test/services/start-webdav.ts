@@ -79,8 +79,6 @@ function settings(place: Place, port: number, options: WebdavOptions): string {
 /** Starts an Apache with mod_dav and one user; the test stops it. */
 export async function startWebdav(options: WebdavOptions = {}): Promise<WebdavService> {
   const daemon = serverUser(['daemon']);
-  // A disk of its own is mounted by root.
-  const account = options.diskMebibytes === undefined ? daemon : undefined;
   const folder = makeServiceFolder(daemon);
   const home = join(folder, 'home');
   for (const path of [home, join(folder, 'run')]) {
@@ -93,19 +91,23 @@ export async function startWebdav(options: WebdavOptions = {}): Promise<WebdavSe
   const program = `${extractedProgram('apache')} -f ${join(folder, 'settings')} -DFOREGROUND`;
   const server = await ServerProcess.start({
     folder,
-    user: account,
+    user: undefined,
     commandFor: (port) => {
       writeFileSync(join(folder, 'settings'), settings(place, port, options));
       const libraries = `export LD_LIBRARY_PATH=${extractedLibraries('apache')}`;
       const start = `${saysListening(port)} ${libraries}`;
-      if (options.diskMebibytes === undefined) return ['bash', '-c', `${start}; exec ${program}`];
-      const owner = `uid=${daemon?.userId},gid=${daemon?.groupId}`;
-      const mount = `mount -t tmpfs -o size=${options.diskMebibytes}m,${owner} none ${home}`;
-      const run = `exec setpriv --reuid=${daemon?.userId} --regid=${daemon?.groupId} --clear-groups -- ${program}`;
-      return ['unshare', '--mount', '--', 'bash', '-c', `set -e; ${mount}; ${start}; ${run}`];
+      if (daemon === undefined) return ['bash', '-c', `${start}; exec ${program}`];
+      // Its workers die with it in a namespace of its own, and a mount vanishes with it.
+      const { userId, groupId } = daemon;
+      const size = options.diskMebibytes;
+      const mount =
+        size === undefined ? '' : `mount -t tmpfs -o size=${size}m,uid=${userId},gid=${groupId} none ${home};`;
+      const run = `setpriv --reuid=${userId} --regid=${groupId} --clear-groups -- ${program} & wait $!`;
+      const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+      return ['unshare', ...namespaces, '--', 'bash', '-c', `set -e; ${mount} ${start}; ${run}`];
     },
     ready: /listening/,
-    stopSignal: 'SIGTERM',
+    stopSignal: 'SIGKILL',
   });
   return {
     url: `${options.tls === true ? 'https' : 'http'}://127.0.0.1:${server.port}`,

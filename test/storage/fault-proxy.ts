@@ -21,6 +21,7 @@ export class FaultProxy {
   readonly #options: FaultProxyOptions;
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
+  readonly #heard = new Set<string>();
   #connections = 0;
   port = 0;
 
@@ -37,6 +38,11 @@ export class FaultProxy {
   /** Connections that were made so far. */
   get connections(): number {
     return this.#connections;
+  }
+
+  /** Whether a client gave an FTP command. */
+  heard(command: string): boolean {
+    return this.#heard.has(command);
   }
 
   stop(): void {
@@ -73,6 +79,7 @@ export class FaultProxy {
       from.on('end', () => to.end());
       from.on('data', (chunk: Buffer) => {
         passedBytes += chunk.length;
+        if (isControl && from === client) this.#heard.add(chunk.toString('latin1').split(/\s/, 1)[0] ?? '');
         if (fault !== undefined && passedBytes >= fault.afterBytes) {
           if (fault.kind === 'cut') for (const socket of [client, server]) socket.resetAndDestroy();
           isStalled = true;

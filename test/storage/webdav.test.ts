@@ -12,7 +12,7 @@ import { webdavStorage } from './remote-storages.ts';
 
 const workspace = makeWorkspace('webdav');
 const tree = join(workspace, 'tree');
-before(() => makeTree(tree, 6));
+before(() => makeTree(tree, 4));
 
 async function withServer(options: WebdavOptions, work: (service: WebdavService) => Promise<void>): Promise<void> {
   const service = await startWebdav(options);

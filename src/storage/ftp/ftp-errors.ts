@@ -36,7 +36,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   'storage.credentials': 'check `username` and `password` in the configuration',
   'storage.unauthorized': 'the user needs the rights to list, read, write, rename and delete below `rootPath`',
   'storage.conflict': 'this server does not let a file replace another one: give each archive a name of its own',
-  'storage.full': 'free some space or quota on the server, then run it again',
+  'storage.full': 'free some space or quota on the server; where there is enough, its log says what went wrong',
 };
 
 /** What went on, for {@link ftpErrorFrom}. */
@@ -50,9 +50,9 @@ export interface FtpStep {
   readonly otherwise?: ErrorCode;
 }
 
-function replyCode(error: FtpReply, otherwise: ErrorCode | undefined): ErrorCode {
-  // vsftpd says only this much when the disk is full, and hardly ever for another reason.
-  if (error.code === 426 && /writing to local file/i.test(error.message)) return 'storage.full';
+function replyCode(error: FtpReply, { doing, otherwise }: FtpStep): ErrorCode {
+  // What they say when the disk is full, and hardly ever for another reason: "451 Failure writing to local file".
+  if (error.code === 451 && (doing === 'STOR' || doing === 'APPE')) return 'storage.full';
   const known = codes[error.code];
   if (known !== undefined) return known;
   for (const [wording, code] of wordings) if (wording.test(error.message)) return code;
@@ -62,11 +62,11 @@ function replyCode(error: FtpReply, otherwise: ErrorCode | undefined): ErrorCode
 /** The {@link HoldfastError} that an error of basic-ftp means; errors of ours are given back. */
 export function ftpErrorFrom(error: unknown, step: FtpStep): HoldfastError {
   if (error instanceof HoldfastError) return error;
-  const { place, doing, path, otherwise } = step;
+  const { place, doing, path } = step;
   const what = path === undefined ? doing : `${doing} ${path}`;
   const context = { place, ...(path === undefined ? {} : { path }) };
   if (isFtpReply(error)) {
-    const code = replyCode(error, otherwise);
+    const code = replyCode(error, step);
     const needsTls = /encrypt|ssl|tls/i.test(error.message) && error.code >= 500;
     const hint = needsTls ? 'the server wants TLS: set `secure` to true' : hints[code];
     const reply = error.message.replace(/\s+/g, ' ').trim();

@@ -7,6 +7,7 @@ const bufferBytes = 1024 * 1024;
 export class FtpUpload {
   readonly #source: Readable;
   readonly #done: Promise<void>;
+  readonly #started = Promise.withResolvers<void>();
   #wanted = Promise.withResolvers<void>();
   #isFull = false;
 
@@ -15,6 +16,7 @@ export class FtpUpload {
       highWaterMark: bufferBytes,
       read: () => {
         this.#isFull = false;
+        this.#started.resolve();
         this.#wanted.resolve();
       },
       // Its error is that of the transfer.
@@ -23,6 +25,11 @@ export class FtpUpload {
     this.#done = connection.upload(this.#source, path, append);
     // It is thrown by whichever call comes next.
     this.#done.catch(() => undefined);
+  }
+
+  /** Settles when the server has taken the name, and wants the bytes. */
+  async started(): Promise<void> {
+    await Promise.race([this.#started.promise, this.#done]);
   }
 
   /** Keeps the bytes until they are sent. Throws what ended the transfer. */

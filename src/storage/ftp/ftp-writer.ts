@@ -52,7 +52,13 @@ export class FtpWriter implements AppendWriter {
   static async open(options: FtpWriterOptions): Promise<FtpWriter> {
     const connection = await options.connections.take();
     const writer = new FtpWriter(options, connection);
-    writer.#upload = new FtpUpload(connection, options.temporaryPath, false);
+    try {
+      const upload = new FtpUpload(connection, options.temporaryPath, false);
+      writer.#upload = upload;
+      await upload.started();
+    } catch (error) {
+      await writer.#resume(error);
+    }
     return writer;
   }
 
