@@ -14,6 +14,7 @@ import type {
   StoredObject,
   WriterOptions,
 } from '../storage.ts';
+import { withReadWindows } from '../wrap/read-windows.ts';
 import { openSpooledWriter } from '../wrap/spool.ts';
 import { type FtpConnection, type FtpServer, placeOf } from './ftp-connection.ts';
 import { FtpConnections } from './ftp-connections.ts';
@@ -96,7 +97,7 @@ export class FtpStorage implements Storage {
     };
     const reader = new FtpReader({ path, sizeBytes: stored.sizeBytes, connections: this.#connections, check });
     await reader.prefetch();
-    return reader;
+    return withReadWindows(reader);
   }
 
   async stat(name: string): Promise<StoredObject> {

@@ -1,6 +1,7 @@
 import { delay } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { RandomAccess, StoredObject } from '../storage.ts';
+import { withReadWindows } from '../wrap/read-windows.ts';
 import type { AppendWriter } from '../wrap/spool.ts';
 import { type FtpConnection, isNotFound } from './ftp-connection.ts';
 import type { FtpConnections } from './ftp-connections.ts';
@@ -227,7 +228,7 @@ export class FtpWriter implements AppendWriter {
       signal: this.#stop.signal,
     });
     try {
-      await check(reader);
+      await check(withReadWindows(reader));
     } finally {
       await reader.close();
     }
