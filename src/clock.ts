@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from './errors.ts';
 
 /** The time, as a parameter. Only this file asks the system for it. */
@@ -26,8 +26,13 @@ export type Wait = (durationMs: number, signal?: AbortSignal) => Promise<void>;
 /** Waits by the clock of this machine. */
 export const systemWait: Wait = async (durationMs, signal) => {
   try {
-    await delay(durationMs, undefined, signal === undefined ? {} : { signal });
+    await pause(durationMs, undefined, signal === undefined ? {} : { signal });
   } catch (cause) {
     throw new HoldfastError('operation.interrupted', { cause });
   }
 };
+
+/** Waits by the clock of this machine; ends early, without an error, when the signal is aborted. */
+export async function delay(durationMs: number, signal?: AbortSignal): Promise<void> {
+  await systemWait(durationMs, signal).catch(() => undefined);
+}

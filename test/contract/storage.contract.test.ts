@@ -11,6 +11,7 @@ import { logStorage } from '../../src/storage/wrap/log.ts';
 import { prefixStorage } from '../../src/storage/wrap/prefix.ts';
 import { readOnlyStorage } from '../../src/storage/wrap/read-only.ts';
 import { retryStorage } from '../../src/storage/wrap/retry.ts';
+import { type AppendWriter, openSpooledWriter } from '../../src/storage/wrap/spool.ts';
 import { throttleStorage } from '../../src/storage/wrap/throttle.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { FaultyStorage } from '../../src/testing/faulty-storage.ts';
@@ -71,9 +72,26 @@ function retried(): Storage {
   return retryStorage(unsteady, { tries: 100, totalTimeMs: 1e9, clock, wait: clock.wait });
 }
 
+/** What is written goes through a spool, as to a storage that can only append. */
+function spooledStorage(): Storage {
+  const storage = new MemoryStorage();
+  const writer = storage.writer.bind(storage);
+  storage.writer = (name, options) =>
+    openSpooledWriter(async (): Promise<AppendWriter> => {
+      const inner = await writer(name, { copies: 1 });
+      return {
+        append: (bytes) => inner.write(bytes),
+        commit: (check) => inner.commit(check),
+        abort: () => inner.abort(),
+      };
+    }, options);
+  return storage;
+}
+
 const adapters: Readonly<Record<string, () => Storage>> = {
   local: localStorage,
   memory: () => new MemoryStorage(),
+  'spooled, on memory': spooledStorage,
   'faulty without faults, on memory': () => new FaultyStorage(new MemoryStorage(), { seed: 1 }),
   'retry, of an unsteady storage': retried,
   'throttle, on memory': throttled,

@@ -1,12 +1,31 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { extractedFolder, extractedServers } from './extracted-server.ts';
 import { findProgram } from './find-program.ts';
-import { missingPackages } from './service-packages.ts';
+import { missingExtracted, missingPackages } from './service-packages.ts';
 
 const script = fileURLToPath(new URL('install-packages.sh', import.meta.url));
 
+const extractScript = fileURLToPath(new URL('extract-packages.sh', import.meta.url));
+
+/** Unpacks the servers that are not installed, where this is Debian; nobody has to be root for it once the lists of packages are there. */
+function extractServers(): void {
+  if (!['apt-get', 'dpkg', 'flock'].every(findProgram)) return;
+  for (const name of missingExtracted()) {
+    const { packages } = extractedServers[name];
+    console.error(`unpacking ${packages.join(' ')} for the tests`);
+    const words = [extractedFolder(name), ...packages];
+    const { status, error, stdout, stderr } = spawnSync(extractScript, words, {
+      encoding: 'utf8',
+      maxBuffer: 64 << 20,
+    });
+    if (status !== 0) console.error(`${stdout}${stderr}\n${name} was not unpacked: ${error ?? `exit ${status}`}`);
+  }
+}
+
 /** Installs the servers that tests start where that is possible: as root on Debian. Does nothing when all are there. */
 export function installServices(): void {
+  extractServers();
   const packages = missingPackages();
   if (packages.length === 0) return;
   const canInstall = process.getuid?.() === 0 && ['apt-get', 'dpkg-query', 'flock'].every(findProgram);

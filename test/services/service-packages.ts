@@ -1,13 +1,20 @@
 /** What each server needs, and whether this machine has it. */
+import { type ExtractedName, extractedProgram, extractedServers } from './extracted-server.ts';
 import { findProgram } from './find-program.ts';
 
 /** A server that tests start. */
-export type ServiceName = 'postgres' | 'mariadb' | 'redis';
+export type ServiceName = 'postgres' | 'mariadb' | 'redis' | ExtractedName;
 
 interface ServicePackages {
   readonly programs: readonly string[];
   /** Debian's. */
   readonly packages: readonly string[];
+  /** Unpacked beside the project, not installed. */
+  readonly extracted?: ExtractedName;
+}
+
+function extracted(name: ExtractedName): ServicePackages {
+  return { programs: ['openssl', 'bash'], packages: ['openssl'], extracted: name };
 }
 
 const services: Readonly<Record<ServiceName, ServicePackages>> = {
@@ -20,6 +27,9 @@ const services: Readonly<Record<ServiceName, ServicePackages>> = {
     packages: ['mariadb-server', 'mariadb-client', 'openssl'],
   },
   redis: { programs: ['redis-server', 'redis-cli'], packages: ['redis-server'] },
+  vsftpd: extracted('vsftpd'),
+  proftpd: extracted('proftpd'),
+  apache: extracted('apache'),
 };
 
 const names = Object.keys(services) as ServiceName[];
@@ -27,6 +37,20 @@ const names = Object.keys(services) as ServiceName[];
 /** Programs that a server needs and this machine lacks. */
 function missingPrograms(name: ServiceName): string[] {
   return services[name].programs.filter((program) => findProgram(program) === undefined);
+}
+
+/** Why a server that is unpacked is not there, or undefined. */
+function whyNotExtracted(name: ServiceName): string | undefined {
+  const server = services[name].extracted;
+  if (server === undefined || extractedProgram(server) !== undefined) return undefined;
+  return `tests with ${name} are left out: it could not be unpacked from ${extractedServers[server].packages.join(', ')}`;
+}
+
+/** Servers that are yet to be unpacked. */
+export function missingExtracted(): ExtractedName[] {
+  return names
+    .map((name) => services[name].extracted)
+    .filter((name) => name !== undefined && !extractedProgram(name)) as ExtractedName[];
 }
 
 /** Packages of all servers of which a program is missing. */
@@ -38,7 +62,7 @@ export function missingPackages(): string[] {
 /** Why tests with a server cannot run here, or undefined when they can. */
 export function whyMissing(name: ServiceName): string | undefined {
   const programs = missingPrograms(name);
-  if (programs.length === 0) return undefined;
+  if (programs.length === 0) return whyNotExtracted(name);
   return `tests with ${name} are left out: no ${programs.join(', ')}; install ${services[name].packages.join(' ')}`;
 }
 

@@ -1,0 +1,103 @@
+import { type AddressInfo, connect as connectTo, createServer, type Server, type Socket } from 'node:net';
+
+/** What happens to one connection once so many bytes went through it in both directions together. */
+export interface ConnectionFault {
+  readonly afterBytes: number;
+  /** `cut`: both sides are reset. `stall`: nothing goes through any more. */
+  readonly kind: 'cut' | 'stall';
+}
+
+/** Options of {@link FaultProxy}. */
+export interface FaultProxyOptions {
+  readonly port: number;
+  /** The fault of the next connection, by its number from 0; none where undefined. */
+  readonly faultOf: (connection: number) => ConnectionFault | undefined;
+  /** Sends FTP's data connections through the proxy as well: `EPSV` answers name ports of its own. In clear only. */
+  readonly ftp?: boolean;
+}
+
+/** A TCP proxy on the loopback that breaks connections as told. */
+export class FaultProxy {
+  readonly #options: FaultProxyOptions;
+  readonly #servers: Server[] = [];
+  readonly #sockets = new Set<Socket>();
+  readonly #heard = new Set<string>();
+  #connections = 0;
+  port = 0;
+
+  private constructor(options: FaultProxyOptions) {
+    this.#options = options;
+  }
+
+  static async start(options: FaultProxyOptions): Promise<FaultProxy> {
+    const proxy = new FaultProxy(options);
+    proxy.port = await proxy.#listen(options.port, options.ftp === true);
+    return proxy;
+  }
+
+  /** Connections that were made so far. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Whether a client gave an FTP command. */
+  heard(command: string): boolean {
+    return this.#heard.has(command);
+  }
+
+  stop(): void {
+    for (const server of this.#servers) server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async #listen(target: number, isControl: boolean): Promise<number> {
+    const server = createServer((client) => this.#join(client, target, isControl));
+    this.#servers.push(server);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    server.listen(0, '127.0.0.1', resolve);
+    await promise;
+    return (server.address() as AddressInfo).port;
+  }
+
+  #join(client: Socket, target: number, isControl: boolean): void {
+    const server = connectTo({ port: target, host: '127.0.0.1' });
+    const fault = this.#options.faultOf(this.#connections);
+    this.#connections += 1;
+    let passedBytes = 0;
+    let isStalled = false;
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      this.#sockets.add(from);
+      from.setNoDelay(true);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        this.#sockets.delete(from);
+        to.destroy();
+      });
+      from.on('end', () => to.end());
+      from.on('data', (chunk: Buffer) => {
+        passedBytes += chunk.length;
+        if (isControl && from === client) this.#heard.add(chunk.toString('latin1').split(/\s/, 1)[0] ?? '');
+        if (fault !== undefined && passedBytes >= fault.afterBytes) {
+          if (fault.kind === 'cut') for (const socket of [client, server]) socket.resetAndDestroy();
+          isStalled = true;
+        }
+        if (isStalled) return void from.pause();
+        const isAnswer = isControl && from === server;
+        if (isAnswer && chunk.includes('|||')) return void this.#passAnswer(chunk, to);
+        if (to.write(chunk)) return;
+        from.pause();
+        to.once('drain', () => from.resume());
+      });
+    }
+  }
+
+  async #passAnswer(chunk: Buffer, client: Socket): Promise<void> {
+    const text = chunk.toString('latin1');
+    const target = /\(\|\|\|(\d+)\|\)/.exec(text)?.[1];
+    const port = target === undefined ? '' : await this.#listen(Number(target), false);
+    client.write(text.replace(/\(\|\|\|\d+\|\)/, `(|||${port}|)`), 'latin1');
+  }
+}

@@ -1,0 +1,167 @@
+/** Archives on real FTP servers, and what goes wrong with such a server. */
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, describe, test } from 'node:test';
+import { emptyFolder, makeWorkspace } from '../end-to-end/workspace.ts';
+import { leftOut } from '../services/service-packages.ts';
+import { type FtpOptions, type FtpService, startFtp, whyNoFtp } from '../services/start-ftp.ts';
+import { FaultProxy } from './fault-proxy.ts';
+import { assertArchive, backUpTo, makeTree } from './remote-archive.ts';
+import { ftpStorage } from './remote-storages.ts';
+
+const workspace = makeWorkspace('ftp');
+const tree = join(workspace, 'tree');
+before(() => makeTree(tree, 4));
+
+async function withServer(options: FtpOptions, work: (service: FtpService) => Promise<void>): Promise<void> {
+  const service = await startFtp(options);
+  try {
+    await work(service);
+  } finally {
+    await service.stop();
+  }
+}
+
+for (const server of ['vsftpd', 'proftpd'] as const) {
+  const skip = leftOut(server) || (whyNoFtp(server) ?? false);
+  describe(server, { skip }, () => {
+    test('an archive of two copies is written, validated and restored, over TLS', async () => {
+      await withServer({ server, requiresTls: true }, async (service) => {
+        const storage = ftpStorage(service, { secure: true });
+        await assertArchive(storage, workspace, tree);
+        await storage.close();
+      });
+    });
+
+    test('an upload that is cut goes on where the server has it, and what is read is asked for again', async () => {
+      await withServer({ server }, async (service) => {
+        // Of every three connections, those for data among them, one is cut after 2 MiB; the third is the upload's.
+        const faultOf = (number: number) =>
+          number % 3 === 2 ? ({ kind: 'cut', afterBytes: 2 << 20 } as const) : undefined;
+        const proxy = await FaultProxy.start({ port: service.port, ftp: true, faultOf });
+        const storage = ftpStorage(service, { port: proxy.port });
+        await assertArchive(storage, workspace, tree);
+        assert.ok(proxy.heard('APPE') && proxy.heard('REST'));
+        await storage.close();
+        proxy.stop();
+      });
+    });
+
+    test('a full disk is told as such, and leaves nothing', {
+      skip: process.getuid?.() !== 0 && 'mounts need root',
+    }, async () => {
+      await withServer({ server, diskMebibytes: 8 }, async (service) => {
+        const storage = ftpStorage(service);
+        await assert.rejects(backUpTo(storage, tree, 'x'), { code: 'storage.full' });
+        const writer = await storage.writer('small', { copies: 1 });
+        await writer.write(new Uint8Array(5 << 20));
+        await writer.commit();
+        const names: string[] = [];
+        for await (const { name } of storage.list()) names.push(name);
+        assert.deepEqual(names, ['small']);
+        await storage.close();
+      });
+    });
+
+    test('wrong password, no trust, no TLS, no server: each is told apart', async () => {
+      await withServer({ server, requiresTls: true }, async (service) => {
+        const put = async (storage: ReturnType<typeof ftpStorage>) => {
+          await storage.writer('x', { copies: 1 });
+        };
+        const wrong = ftpStorage(service, { secure: true, password: 'wrong-secret' });
+        await assert.rejects(put(wrong), (error: Error & { code?: string }) => {
+          assert.equal(error.code, 'storage.credentials');
+          return !error.message.includes('wrong-secret');
+        });
+        await assert.rejects(put(ftpStorage(service, { secure: true, trusts: false })), {
+          code: 'storage.certificate',
+        });
+        await assert.rejects(put(ftpStorage(service)), { hint: /set `secure` to true/ });
+        await service.kill();
+        await assert.rejects(put(ftpStorage(service, { secure: true })), { code: 'storage.unavailable' });
+      });
+    });
+  });
+}
+
+const skip = leftOut('vsftpd') || (whyNoFtp('vsftpd') ?? false);
+
+test('a server that is killed while it is written to leaves no object; when it is back, the upload goes on', {
+  skip,
+}, async () => {
+  await withServer({ server: 'vsftpd' }, async (service) => {
+    const storage = ftpStorage(service);
+    const writer = await storage.writer('x', { copies: 2 });
+    await writer.write(new Uint8Array(2 << 20).fill(1));
+    await service.kill();
+    await service.restart();
+    await writer.write(new Uint8Array(1000).fill(2));
+    const stored = await writer.commit();
+    assert.equal(stored.sizeBytes, 2 * ((2 << 20) + 1000));
+    const access = await storage.open('x');
+    const bytes = new Uint8Array(access.sizeBytes);
+    await access.read(0, bytes);
+    await access.close();
+    const copy = Buffer.concat([Buffer.alloc(2 << 20, 1), Buffer.alloc(1000, 2)]);
+    assert.ok(Buffer.concat([copy, copy]).equals(bytes));
+    const other = await storage.writer('y', { copies: 1 });
+    await service.kill();
+    await assert.rejects(other.commit(), {
+      code: 'storage.unavailable',
+      message: /temporary name could not be removed/,
+    });
+    assert.equal(readdirSync(join(service.home, 'backups')).length, 2);
+    await service.restart();
+    await other.abort();
+    assert.deepEqual(readdirSync(join(service.home, 'backups')), ['x']);
+    await storage.close();
+  });
+});
+
+test('a server that falls silent is given up after the time that it has', { skip }, async () => {
+  await withServer({ server: 'vsftpd' }, async (service) => {
+    const faultOf = (number: number) => (number > 1 ? ({ kind: 'stall', afterBytes: 1 << 20 } as const) : undefined);
+    const proxy = await FaultProxy.start({ port: service.port, ftp: true, faultOf });
+    const storage = ftpStorage(service, { port: proxy.port, timeoutMs: 300 });
+    const writer = await storage.writer('x', { copies: 1 });
+    await assert.rejects(
+      async () => {
+        for (let count = 0; count < 64; count += 1) await writer.write(new Uint8Array(1 << 20));
+        await writer.commit();
+      },
+      { code: 'storage.timeout' },
+    );
+    await storage.close();
+    proxy.stop();
+  });
+});
+
+test('what a dead run left is removed by the next writer, what a live one writes is not', { skip }, async () => {
+  await withServer({ server: 'vsftpd' }, async (service) => {
+    const storage = ftpStorage(service);
+    const live = await storage.writer('live', { copies: 1 });
+    await live.write(new Uint8Array(10));
+    const folder = join(service.home, 'backups');
+    const [own = ''] = readdirSync(folder);
+    const dead = own.replace(/holdfast-\d+-/, 'holdfast-4194303-');
+    const { copyFileSync } = await import('node:fs');
+    copyFileSync(join(folder, own), join(folder, dead));
+    const other = await storage.writer('other', { copies: 1 });
+    assert.ok(!readdirSync(folder).includes(dead));
+    await other.abort();
+    await live.commit();
+    assert.deepEqual(readdirSync(folder), ['live']);
+    await storage.close();
+  });
+});
+
+test('the spool lies where it is told to, and its lack of room is told', { skip }, async () => {
+  await withServer({ server: 'vsftpd' }, async (service) => {
+    const spoolFolder = await emptyFolder(workspace, 'spool');
+    const storage = ftpStorage(service, { spoolFolder: join(spoolFolder, 'missing') });
+    await assert.rejects(storage.writer('x', { copies: 2 }), { code: 'storage.not_found', message: /missing/ });
+    await (await storage.writer('x', { copies: 1 })).abort();
+    await storage.close();
+  });
+});
