@@ -1,3 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { HoldfastError } from './errors.ts';
+
 /** The time, as a parameter. Only this file asks the system for it. */
 export interface Clock {
   /** Milliseconds since 1970-01-01T00:00Z. */
@@ -16,3 +19,15 @@ export const systemClock: Clock = {
 export function timeoutSignal(timeoutMs: number): AbortSignal {
   return AbortSignal.timeout(timeoutMs);
 }
+
+/** Lets time pass, as a parameter. Throws `operation.interrupted` as soon as the signal is aborted. */
+export type Wait = (durationMs: number, signal?: AbortSignal) => Promise<void>;
+
+/** Waits by the clock of this machine. */
+export const systemWait: Wait = async (durationMs, signal) => {
+  try {
+    await delay(durationMs, undefined, signal === undefined ? {} : { signal });
+  } catch (cause) {
+    throw new HoldfastError('operation.interrupted', { cause });
+  }
+};
