@@ -24,7 +24,8 @@ export async function startAzurite(): Promise<Service> {
       ...['--silent', '--disableTelemetry', '--skipApiVersionCheck'],
     ],
     ready: /successfully listens/,
-    stopSignal: 'SIGTERM',
+    // At SIGTERM it waits for every connection to end.
+    stopSignal: 'SIGKILL',
   });
   return {
     url: `http://127.0.0.1:${server.port}/${azuriteAccount}`,

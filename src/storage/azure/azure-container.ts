@@ -31,13 +31,22 @@ export function withoutSas(url: string): string {
   return `${origin}${pathname}`;
 }
 
+/** When the SAS of a URL ends, where it has one. */
+export function expiryMs(url: string): number | undefined {
+  const expiry = new URL(url).searchParams.get('se');
+  return expiry === null ? undefined : Date.parse(expiry);
+}
+
 const soonMs = 14 * 24 * 60 * 60 * 1000;
 
 /** What is unsafe about how the container is reached, or will be soon. */
 export function accessWarnings(url: string, clock: Clock): string[] {
   const warnings = clearTextWarnings(url);
-  const expiry = new URL(url).searchParams.get('se');
-  const leftMs = expiry === null ? Number.NaN : Date.parse(expiry) - clock.nowMs();
-  if (leftMs < soonMs) warnings.push(`the SAS ${leftMs < 0 ? 'has expired' : 'expires'} at ${expiry}: make a new one`);
+  const expiresMs = expiryMs(url) ?? Number.POSITIVE_INFINITY;
+  const leftMs = expiresMs - clock.nowMs();
+  if (leftMs < soonMs) {
+    const time = new Date(expiresMs).toISOString();
+    warnings.push(`the SAS ${leftMs < 0 ? 'has expired' : 'expires'} at ${time}: make a new one`);
+  }
   return warnings;
 }

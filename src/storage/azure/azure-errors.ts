@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../../clock.ts';
 import { type ErrorCode, HoldfastError } from '../../errors.ts';
 import { retryAfterMs } from '../remote/attempts.ts';
 import { networkErrorFrom } from '../remote/network-error.ts';
@@ -99,6 +100,16 @@ interface RestFailure {
   readonly status: number | undefined;
   readonly message: string;
   readonly retryAfter: string | undefined;
+  /** When the server answered. */
+  readonly date: string | undefined;
+}
+
+/** How the storage is reached, to tell failures of signing in apart. */
+export interface SignedAccess {
+  readonly place: string;
+  /** Of the SAS, where there is one. */
+  readonly expiresMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 function restFailure(error: unknown): RestFailure | undefined {
@@ -115,26 +126,36 @@ function restFailure(error: unknown): RestFailure | undefined {
     status: typeof statusCode === 'number' ? statusCode : undefined,
     message: error.message,
     retryAfter: response?.headers?.get('retry-after'),
+    date: response?.headers?.get('date'),
   };
 }
 
-/** All that Azure calls "AuthenticationFailed", told apart by its detail. */
-function authenticationMeaning(message: string): Meaning {
-  if (/date header too old|request date|clock/i.test(message)) {
-    return ['storage.clock_skew', "this machine's clock is more than 15 minutes off"];
+/** Azure refuses what was signed longer ago, or later. */
+const allowedSkewMs = 15 * 60_000;
+
+/** All that Azure calls "AuthenticationFailed", told apart by the clocks. An answer to HEAD has no other detail. */
+function authenticationMeaning({ date }: RestFailure, access: SignedAccess): Meaning {
+  const nowMs = (access.clock ?? systemClock).nowMs();
+  const skewMs = date === undefined ? 0 : Math.abs(Date.parse(date) - nowMs);
+  if (skewMs > allowedSkewMs) {
+    return ['storage.clock_skew', `this machine's clock is ${Math.round(skewMs / 60_000)} minutes off`];
   }
-  if (/time ?frame|expir|se=|Signature not valid/i.test(message)) {
-    return ['storage.credentials', 'the SAS is not valid at this time', 'make a new one, and check the clock'];
+  if (access.expiresMs !== undefined && access.expiresMs <= nowMs) {
+    return ['storage.credentials', 'the SAS has expired', 'make a new one'];
   }
   return [
     'storage.signature',
     'the signature was refused',
-    'check `key`, or make a new SAS; one made with a key ends when that key is renewed',
+    'check `key`, or make a new SAS; a SAS ends when the key it was made with is renewed',
   ];
 }
 
-function meaningOf({ code, status, message }: RestFailure): Meaning | undefined {
-  if (code === 'AuthenticationFailed' || (code === undefined && status === 403)) return authenticationMeaning(message);
+function meaningOf(failure: RestFailure, access: SignedAccess): Meaning | undefined {
+  const { code, status, message } = failure;
+  // The second one is how Azurite calls the first.
+  const isUnauthenticated =
+    code === 'AuthenticationFailed' || (code === 'AuthorizationFailure' && /failed to authenticate/.test(message));
+  if (isUnauthenticated) return authenticationMeaning(failure, access);
   const known = code === undefined ? undefined : meanings[code];
   if (known !== undefined) return known;
   if (status === undefined) return undefined;
@@ -147,9 +168,10 @@ function meaningOf({ code, status, message }: RestFailure): Meaning | undefined 
 }
 
 /** The {@link HoldfastError} that an error of Azure's client means; what is none of its errors is given back as it is. */
-export function azureErrorFrom(error: unknown, place: string): unknown {
+export function azureErrorFrom(error: unknown, access: SignedAccess): unknown {
+  const { place } = access;
   const failure = restFailure(error);
-  const meaning = failure && meaningOf(failure);
+  const meaning = failure && meaningOf(failure, access);
   if (failure === undefined || meaning === undefined) return networkErrorFrom(error, place);
   const [code, reason, hint] = meaning;
   const waitMs = retryAfterMs(failure.retryAfter);

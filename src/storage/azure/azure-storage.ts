@@ -16,7 +16,7 @@ import type {
 } from '../storage.ts';
 import { openSpooledWriter } from '../wrap/spool.ts';
 import type { AzureAccess } from './azure-adapter.ts';
-import { accessWarnings, azureContainer, withoutSas } from './azure-container.ts';
+import { accessWarnings, azureContainer, expiryMs, withoutSas } from './azure-container.ts';
 import { azureErrorFrom } from './azure-errors.ts';
 import { AzureWriter } from './azure-writer.ts';
 
@@ -162,12 +162,13 @@ export class AzureStorage implements Storage {
 
   /** One request; errors come out as `HoldfastError`. */
   async #send<Result>(name: string, request: Send<Result>, signal?: AbortSignal): Promise<Result> {
-    const place = `${this.#url}/${name}`;
+    const { clock } = this.#options;
+    const access = { place: `${this.#url}/${name}`, expiresMs: expiryMs(this.#container.url), clock };
     const mapped: Send<Result> = async (limit, tryNumber) => {
       try {
         return await request(limit, tryNumber);
       } catch (error) {
-        throw azureErrorFrom(error, place);
+        throw azureErrorFrom(error, access);
       }
     };
     return await this.#attempts.run(mapped, signal);

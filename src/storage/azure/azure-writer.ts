@@ -77,7 +77,7 @@ export class AzureWriter implements AppendSteps {
       onReplicate?.(sizeBytes - this.#queue.sizeBytes, sizeBytes - this.#queue.sizeBytes);
     if (check) await this.#check(check, { etag, sizeBytes });
     this.#published = undefined;
-    await this.#dropSnapshot();
+    await this.#finish();
     return { name, sizeBytes, modifiedMs };
   }
 
@@ -87,6 +87,17 @@ export class AzureWriter implements AppendSteps {
     if (published !== undefined) await this.#takeBack(published);
     this.#published = undefined;
     await this.#dropSnapshot();
+  }
+
+  /** The new object stands from here on; whoever is told of a failure is told that too. */
+  async #finish(): Promise<void> {
+    try {
+      await this.#dropSnapshot();
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      const message = `the new object is in place and passed its check, but the snapshot of the old one could not be removed: ${error.message}`;
+      throw new HoldfastError(error.code, { message, hint: error.hint, context: error.context, cause: error });
+    }
   }
 
   async #stage({ index, bytes }: Part): Promise<void> {
