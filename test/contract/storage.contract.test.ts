@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { LocalStorage } from '../../src/storage/local/local-storage.ts';
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import type { Storage } from '../../src/storage/storage.ts';
+import { type AppendWriter, openSpooledWriter } from '../../src/storage/wrap/spool.ts';
 import { FaultyStorage } from '../../src/testing/faulty-storage.ts';
 import { storageCases } from '../../src/testing/storage-cases.ts';
 
@@ -23,9 +24,26 @@ function localStorage(): LocalStorage {
   return new LocalStorage({ root: join(folder, `${count}`, 'root') });
 }
 
+/** What is written goes through a spool, as to a storage that can only append. */
+function spooledStorage(): Storage {
+  const storage = new MemoryStorage();
+  const writer = storage.writer.bind(storage);
+  storage.writer = (name, options) =>
+    openSpooledWriter(async (): Promise<AppendWriter> => {
+      const inner = await writer(name, { copies: 1 });
+      return {
+        append: (bytes) => inner.write(bytes),
+        commit: (check) => inner.commit(check),
+        abort: () => inner.abort(),
+      };
+    }, options);
+  return storage;
+}
+
 const adapters: Readonly<Record<string, () => Storage>> = {
   local: localStorage,
   memory: () => new MemoryStorage(),
+  'spooled, on memory': spooledStorage,
   'faulty without faults, on memory': () => new FaultyStorage(new MemoryStorage(), { seed: 1 }),
   'faulty without faults, on local': () => new FaultyStorage(localStorage(), { seed: 1 }),
 };

@@ -52,12 +52,11 @@ class SpooledWriter implements StorageWriter {
   readonly #options: WriterOptions;
   #state: 'open' | 'committed' | 'discarded' = 'open';
   #writtenBytes = 0;
-  /** The call under way. Its error goes to whoever made the call. */
-  #running: Promise<unknown> | undefined;
+  #isRunning = false;
   #discarding: Promise<void> | undefined;
   /** A storage that does not answer must not keep an aborted call waiting. */
   readonly #onSignal = (): void => {
-    if (this.#running !== undefined) this.#discard().catch(() => undefined);
+    if (this.#isRunning) this.#discard().catch(() => undefined);
   };
 
   constructor(inner: AppendWriter, spool: SpoolFile | undefined, options: WriterOptions) {
@@ -117,22 +116,17 @@ class SpooledWriter implements StorageWriter {
 
   /** Runs one step; when it fails, nothing of the object is left. */
   async #run<Result>(step: () => Promise<Result>): Promise<Result> {
-    assert(this.#running === undefined, 'a writer does one thing at a time');
+    assert(!this.#isRunning, 'a writer does one thing at a time');
     assert(this.#state !== 'committed', 'the writer has committed');
-    const running = this.#throwIfStoppedOr(step);
-    this.#running = running;
+    this.#isRunning = true;
     try {
-      return await running;
+      this.#throwIfStopped();
+      return await step();
     } catch (error) {
       throw await this.#failed(error);
     } finally {
-      this.#running = undefined;
+      this.#isRunning = false;
     }
-  }
-
-  async #throwIfStoppedOr<Result>(step: () => Promise<Result>): Promise<Result> {
-    this.#throwIfStopped();
-    return await step();
   }
 
   /** Leaves nothing of the object, and gives the error to throw. */
