@@ -265,15 +265,6 @@ describe('what stands there', () => {
     await storage.delete('swept');
   });
 
-  test('lists over a page of a thousand names', async () => {
-    const many = await makeContainer('many');
-    const put1 = (index: number) => many.getBlockBlobClient(`n${index}`).upload('', 0);
-    for (let start = 0; start < 1005; start += 67) {
-      await Promise.all(Array.from({ length: 67 }, (_, index) => put1(start + index)));
-    }
-    assert.equal((await listNames(storageWith({ access: access('many') }))).length, 1005);
-  });
-
   test('the access tier is set', async () => {
     const storage = storageWith({ accessTier: 'Cool' });
     await put(storage, 'cool', 'x');
