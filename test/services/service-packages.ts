@@ -2,7 +2,7 @@
 import { findProgram } from './find-program.ts';
 
 /** A server that tests start. */
-export type ServiceName = 'postgres' | 'mariadb' | 'redis';
+export type ServiceName = 'postgres' | 'mariadb' | 'redis' | 'rclone';
 
 interface ServicePackages {
   readonly programs: readonly string[];
@@ -19,6 +19,8 @@ const services: Readonly<Record<ServiceName, ServicePackages>> = {
     programs: ['mariadbd', 'mariadb-install-db', 'mariadb', 'mariadb-dump', 'openssl'],
     packages: ['mariadb-server', 'mariadb-client', 'openssl'],
   },
+  // No server, but a foreign client that judges a fake of one.
+  rclone: { programs: ['rclone', 'openssl'], packages: ['rclone', 'openssl'] },
   redis: { programs: ['redis-server', 'redis-cli'], packages: ['redis-server'] },
 };
 
