@@ -76,7 +76,7 @@ class WrittenBehind extends ForwardingStorage {
 function throttled(): Storage {
   const clock = new FakeClock();
   const rates = { readBytesPerSecond: 1000, writeBytesPerSecond: 1000 };
-  return throttleStorage(localStorage(), { ...rates, clock, wait: clock.wait });
+  return throttleStorage(new MemoryStorage(), { ...rates, clock, wait: clock.wait });
 }
 
 function retried(): Storage {
@@ -94,7 +94,7 @@ const adapters: Readonly<Record<string, () => Storage>> = {
   'spooled, on memory': spooledStorage,
   'faulty without faults, on memory': () => new FaultyStorage(new MemoryStorage(), { seed: 1 }),
   'retry, of an unsteady storage': retried,
-  'throttle, on local': throttled,
+  'throttle, on memory': throttled,
   'read-only, written from behind': () => new WrittenBehind(new MemoryStorage()),
   'prefix, on memory': () => prefixStorage(new MemoryStorage(), 'a/b'),
   'prefix, on local': () => prefixStorage(localStorage(), 'shop'),
@@ -105,7 +105,11 @@ const adapters: Readonly<Record<string, () => Storage>> = {
 
 for (const [adapter, make] of Object.entries(adapters)) {
   describe(adapter, () => {
-    for (const each of storageCases) test(each.name, () => each.run(async () => make()));
+    for (const each of storageCases) {
+      const isLeftOut = each.needs?.includes('many objects') && adapter.includes('local');
+      const skip = isLeftOut ? 'a folder is not listed in pages, and syncing a thousand files takes long' : false;
+      test(each.name, { skip }, () => each.run(async () => make()));
+    }
   });
 }
 
