@@ -9,6 +9,7 @@ import {
   generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
+import { openStorage } from '../../src/config/open-storage.ts';
 import { Secret } from '../../src/secret.ts';
 import { type AzureAccess, azureAdapter } from '../../src/storage/azure/azure-adapter.ts';
 import { AzureStorage, type AzureStorageOptions } from '../../src/storage/azure/azure-storage.ts';
@@ -20,6 +21,7 @@ import { archiveRoundTrip } from '../network/archive-round-trip.ts';
 import { contractOf } from '../network/contract-of.ts';
 import { FaultProxy } from '../network/fault-proxy.ts';
 import { runFaultTrials } from '../network/fault-trials.ts';
+import { guideStorages } from '../network/guide-storages.ts';
 import type { Service } from '../services/service.ts';
 import { azuriteAccount, azuriteKey, startAzurite } from '../services/start-azurite.ts';
 
@@ -170,6 +172,20 @@ describe('ways to sign in', () => {
     );
     assert.deepEqual(storageWith().properties.warnings, []);
   });
+});
+
+test('the configuration of the guide works', async () => {
+  const environment = { AZURE_STORAGE_KEY: azuriteKey };
+  const { offsite } = await guideStorages('storage-azure.md', { environment, folder: workspace });
+  assert.equal(offsite?.backend, 'azure');
+  assert.equal(
+    (await openStorage({ ...offsite })).url('x'),
+    'https://shopbackups.blob.core.windows.net/archives/shop/x',
+  );
+  const storage = await openStorage({ ...offsite, account: azuriteAccount, endpoint: server.url });
+  await put(storage, 'x', 'y');
+  assert.deepEqual(await listNames(storageWith(), 'shop/'), ['shop/x']);
+  await storage.delete('x');
 });
 
 describe('errors', () => {

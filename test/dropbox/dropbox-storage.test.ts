@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { openStorage } from '../../src/config/open-storage.ts';
 import { Secret } from '../../src/secret.ts';
 import { ContentHash } from '../../src/storage/dropbox/content-hash.ts';
 import { dropboxAdapter } from '../../src/storage/dropbox/dropbox-adapter.ts';
@@ -13,6 +14,7 @@ import { archiveRoundTrip } from '../network/archive-round-trip.ts';
 import { contractOf } from '../network/contract-of.ts';
 import { FaultProxy } from '../network/fault-proxy.ts';
 import { runFaultTrials } from '../network/fault-trials.ts';
+import { guideStorages } from '../network/guide-storages.ts';
 import type { FakeRequest } from '../network/http-fake.ts';
 import { DropboxFake } from './dropbox-fake.ts';
 import { contentHash } from './dropbox-fake-answers.ts';
@@ -282,6 +284,14 @@ describe('signing in and errors', () => {
     fake.planned.push({ match: () => true, answer });
     await put(storageWith({ wait: async (durationMs) => void waits.push(durationMs) }), 'object', 'x');
     assert.deepEqual(waits, [17_000]);
+  });
+
+  test('the configuration of the guide is one', async () => {
+    const environment = { DROPBOX_REFRESH_TOKEN: 'a', DROPBOX_APP_KEY: 'b', DROPBOX_APP_SECRET: 'c' };
+    const { offsite } = await guideStorages('storage-dropbox.md', { environment, folder: workspace });
+    assert.equal(offsite?.backend, 'dropbox');
+    const { properties } = await openStorage({ ...offsite });
+    assert.deepEqual(properties, { backend: 'dropbox', place: 'dropbox:/Backups/shop', warnings: [], usesSpool: true });
   });
 
   test('settings that contradict each other are refused', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { openStorage } from '../../src/config/open-storage.ts';
 import { Secret } from '../../src/secret.ts';
 import { gcsAdapter } from '../../src/storage/gcs/gcs-adapter.ts';
 import { GcsStorage, type GcsStorageOptions } from '../../src/storage/gcs/gcs-storage.ts';
@@ -13,6 +14,7 @@ import { archiveRoundTrip } from '../network/archive-round-trip.ts';
 import { contractOf } from '../network/contract-of.ts';
 import { FaultProxy } from '../network/fault-proxy.ts';
 import { runFaultTrials } from '../network/fault-trials.ts';
+import { guideStorages } from '../network/guide-storages.ts';
 import type { FakeRequest } from '../network/http-fake.ts';
 import { GcsFake } from './gcs-fake.ts';
 
@@ -58,6 +60,17 @@ test('thirty networks that fail', async (t) => {
   const counts = await runFaultTrials({ proxy, harmed, direct: storageWith(options), seeds: 30, sizeBytes: 1_500_000 });
   t.diagnostic(JSON.stringify(counts));
   assert.ok(counts.committed >= 15 && counts.failed >= 5 && counts.faults > 60, JSON.stringify(counts));
+});
+
+test('the configuration of the guide works', async () => {
+  const { offsite } = await guideStorages('storage-gcs.md', { environment: {}, folder: workspace });
+  assert.equal(offsite?.backend, 'gcs');
+  writeFileSync(join(workspace, 'service-account.json'), fake.key);
+  const settings = { ...offsite, bucket: fake.bucket, endpoint: fake.url };
+  const storage = await openStorage(settings, { folder: workspace });
+  await put(storage, 'x', 'y');
+  assert.ok(fake.objects.has('daily/x'));
+  await storage.delete('x');
 });
 
 describe('one object', () => {

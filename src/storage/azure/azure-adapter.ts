@@ -68,10 +68,10 @@ function accessOf({ account, key, connectionString, sasUrl, container, endpoint 
 export const azureAdapter: StorageAdapter<typeof azureSettings> = {
   backend: 'azure',
   schema: azureSettings,
-  async open(settings, { clock, random }) {
+  async open(settings, { clock, random, wait }) {
     const access = accessOf(settings);
     const { AzureStorage } = await import('./azure-storage.ts');
     const { prefix, accessTier, timeoutMs } = settings;
-    return new AzureStorage({ access, prefix, accessTier, timeoutMs, clock, random });
+    return new AzureStorage({ access, prefix, accessTier, timeoutMs, clock, random, wait });
   },
 };

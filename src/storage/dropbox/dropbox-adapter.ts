@@ -49,11 +49,11 @@ function accessOf({ refreshToken, appKey, appSecret, accessToken }: DropboxSetti
 export const dropboxAdapter: StorageAdapter<typeof dropboxSettings> = {
   backend: 'dropbox',
   schema: dropboxSettings,
-  async open(settings, { folder, clock, random }) {
+  async open(settings, { folder, clock, random, wait }) {
     const access = accessOf(settings);
     const { DropboxStorage } = await import('./dropbox-storage.ts');
     const { rootPath, spoolFolder, timeoutMs } = settings;
     const spool = spoolFolder === undefined ? undefined : { folder: resolve(folder, spoolFolder) };
-    return new DropboxStorage({ access, rootPath, spool, timeoutMs, clock, random });
+    return new DropboxStorage({ access, rootPath, spool, timeoutMs, clock, random, wait });
   },
 };

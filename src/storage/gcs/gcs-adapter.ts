@@ -30,7 +30,7 @@ export interface GcsAccess {
 export const gcsAdapter: StorageAdapter<typeof gcsSettings> = {
   backend: 'gcs',
   schema: gcsSettings,
-  async open(settings, { folder, clock, random }) {
+  async open(settings, { folder, clock, random, wait }) {
     const { bucket, prefix, keyFile, credentials, endpoint, timeoutMs } = settings;
     if (keyFile !== undefined && credentials !== undefined) {
       const message = 'gcs: both `keyFile` and `credentials` are given';
@@ -41,6 +41,6 @@ export const gcsAdapter: StorageAdapter<typeof gcsSettings> = {
       ...(credentials === undefined ? {} : { credentials: new Secret(credentials) }),
     };
     const { GcsStorage } = await import('./gcs-storage.ts');
-    return new GcsStorage({ access, bucket, prefix, endpoint, timeoutMs, clock, random });
+    return new GcsStorage({ access, bucket, prefix, endpoint, timeoutMs, clock, random, wait });
   },
 };
