@@ -31,6 +31,22 @@ function localStorage(): LocalStorage {
   return new LocalStorage({ root: join(folder, `${count}`, 'root') });
 }
 
+/** What is written goes through a spool, as to a storage that can only append. */
+function spooledStorage(): Storage {
+  const storage = new MemoryStorage();
+  const writer = storage.writer.bind(storage);
+  storage.writer = (name, options) =>
+    openSpooledWriter(async (): Promise<AppendWriter> => {
+      const inner = await writer(name, { copies: 1 });
+      return {
+        append: (bytes) => inner.write(bytes),
+        commit: (check) => inner.commit(check),
+        abort: () => inner.abort(),
+      };
+    }, options);
+  return storage;
+}
+
 /** What a read-only storage holds has to get there past it. */
 class WrittenBehind extends ForwardingStorage {
   readonly #readable: Storage;
@@ -70,22 +86,6 @@ function retried(): Storage {
     faults: { callErrorRate: 0.3, readErrorRate: 0.3 },
   });
   return retryStorage(unsteady, { tries: 100, totalTimeMs: 1e9, clock, wait: clock.wait });
-}
-
-/** What is written goes through a spool, as to a storage that can only append. */
-function spooledStorage(): Storage {
-  const storage = new MemoryStorage();
-  const writer = storage.writer.bind(storage);
-  storage.writer = (name, options) =>
-    openSpooledWriter(async (): Promise<AppendWriter> => {
-      const inner = await writer(name, { copies: 1 });
-      return {
-        append: (bytes) => inner.write(bytes),
-        commit: (check) => inner.commit(check),
-        abort: () => inner.abort(),
-      };
-    }, options);
-  return storage;
 }
 
 const adapters: Readonly<Record<string, () => Storage>> = {

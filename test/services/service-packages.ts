@@ -3,7 +3,7 @@ import { type ExtractedName, extractedProgram, extractedServers } from './extrac
 import { findProgram } from './find-program.ts';
 
 /** A server that tests start. */
-export type ServiceName = 'postgres' | 'mariadb' | 'redis' | ExtractedName;
+export type ServiceName = 'postgres' | 'mariadb' | 'redis' | 'rclone' | ExtractedName;
 
 interface ServicePackages {
   readonly programs: readonly string[];
@@ -26,6 +26,8 @@ const services: Readonly<Record<ServiceName, ServicePackages>> = {
     programs: ['mariadbd', 'mariadb-install-db', 'mariadb', 'mariadb-dump', 'openssl'],
     packages: ['mariadb-server', 'mariadb-client', 'openssl'],
   },
+  // No server, but a foreign client that judges a fake of one.
+  rclone: { programs: ['rclone', 'openssl'], packages: ['rclone', 'openssl'] },
   redis: { programs: ['redis-server', 'redis-cli'], packages: ['redis-server'] },
   vsftpd: extracted('vsftpd'),
   proftpd: extracted('proftpd'),
