@@ -2,7 +2,7 @@
 import { findProgram } from './find-program.ts';
 
 /** A server that tests start. */
-export type ServiceName = 'postgres' | 'mariadb' | 'redis';
+export type ServiceName = 'postgres' | 'mariadb' | 'redis' | 'sshd';
 
 interface ServicePackages {
   readonly programs: readonly string[];
@@ -20,6 +20,10 @@ const services: Readonly<Record<ServiceName, ServicePackages>> = {
     packages: ['mariadb-server', 'mariadb-client', 'openssl'],
   },
   redis: { programs: ['redis-server', 'redis-cli'], packages: ['redis-server'] },
+  sshd: {
+    programs: ['sshd', 'ssh', 'ssh-keygen', 'openssl'],
+    packages: ['openssh-server', 'openssh-client', 'openssl'],
+  },
 };
 
 const names = Object.keys(services) as ServiceName[];
