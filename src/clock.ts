@@ -16,3 +16,12 @@ export const systemClock: Clock = {
 export function timeoutSignal(timeoutMs: number): AbortSignal {
   return AbortSignal.timeout(timeoutMs);
 }
+
+/** Waits, and keeps the process alive meanwhile. Ends early, without an error, when the signal is aborted. */
+export function pause(delayMs: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal?.aborted) return Promise.resolve();
+  const timer = setTimeout(resolve, delayMs);
+  signal?.addEventListener('abort', () => resolve(), { once: true });
+  return promise.finally(() => clearTimeout(timer));
+}

@@ -1,4 +1,5 @@
 import { localAdapter } from './local/local-adapter.ts';
+import { sftpAdapter } from './sftp/sftp-adapter.ts';
 
 /** Every kind of storage that there is. The one place that lists them; each loads its library when it is opened. */
-export const storageAdapters = [localAdapter] as const;
+export const storageAdapters = [localAdapter, sftpAdapter] as const;
