@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireProgram } from './find-program.ts';
 import { ServerProcess } from './server-process.ts';
@@ -122,7 +122,9 @@ function nameOf(user: ServerUser | undefined): string {
 }
 
 function makeKey(path: string, user: ServerUser | undefined, ...settings: string[]): void {
-  execFileSync(requireProgram('ssh-keygen'), ['-q', '-f', path, ...settings], { input: 'y\n' });
+  // It would ask whether to replace them.
+  for (const old of [path, `${path}.pub`]) rmSync(old, { force: true });
+  execFileSync(requireProgram('ssh-keygen'), ['-q', '-f', path, ...settings], { stdio: ['ignore', 'pipe', 'pipe'] });
   giveTo(path, user);
 }
 

@@ -114,9 +114,12 @@ export class SftpConnection {
 
   /** Writes at most {@link writeBytes}. */
   async write(handle: Handle, path: string, bytes: Buffer, offset: number): Promise<void> {
-    await this.#change<void>(path, (sftp, done) =>
-      sftp.write(handle, bytes, 0, bytes.length, offset, (error) => done(error, undefined)),
-    );
+    await this.#change<void>(path, (sftp, done) => {
+      // The library cuts this into packets of 32 KiB: they go to the system together.
+      this.#socket.cork();
+      sftp.write(handle, bytes, 0, bytes.length, offset, (error) => done(error, undefined));
+      this.#socket.uncork();
+    });
   }
 
   stats(path: string): Promise<Stats> {

@@ -8,8 +8,8 @@ import type { Handle, SftpConnection } from './sftp-connection.ts';
 import { readFully } from './sftp-random-access.ts';
 import type { SftpSession } from './sftp-session.ts';
 
-/** Pieces that are written at once: 4 MiB with the size that OpenSSH takes. */
-const piecesAtOnce = 16;
+/** Pieces that are written at once: 2.5 MiB with the size that OpenSSH takes, which lets 2 MiB be on the way. */
+const piecesAtOnce = 10;
 const moveBufferBytes = 2 * 1024 * 1024;
 /** One request to copy on the server: it answers nothing else meanwhile. */
 const copyBytes = 64 * 1024 * 1024;
@@ -32,7 +32,7 @@ export interface PartialFileOptions {
 /**
  * The unfinished file of a writer, on the server. What is appended is cut into pieces of one request each, written at their places
  * without waiting for answers; a piece is kept until it is acknowledged, and written again on a new connection where one was lost.
- * Memory: 16 pieces of 255 KiB, as much again in the library, and two buffers of 2 MiB once further copies are moved.
+ * Memory: 10 pieces of 255 KiB, as much again in the library, and two buffers of 2 MiB once further copies are moved.
  */
 export class SftpPartialFile implements ReplicatedFile {
   readonly #options: PartialFileOptions;
