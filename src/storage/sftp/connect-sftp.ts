@@ -11,6 +11,8 @@ import { SftpConnection } from './sftp-connection.ts';
 import { connectError, levelOf, silenceError } from './sftp-errors.ts';
 import { LoginAttempt, parsePrivateKey, type SftpLogin } from './sftp-login.ts';
 
+const socketBufferBytes = 256 * 1024;
+
 /** What of the library is used; it is loaded by whoever opens a storage. */
 export interface SshLibrary {
   readonly Client: new () => Client;
@@ -42,10 +44,10 @@ export async function connectSftp(options: ServerOptions): Promise<SftpConnectio
   const login = await options.login();
   const key = parsePrivateKey(login, options.library.utils.parseKey);
   const limit = timeoutSignal(options.connectTimeoutMs);
-  const socket = connect({ host: options.host, port: options.port, noDelay: true, keepAlive: true });
+  const client = new options.library.Client();
+  const socket = connectSocket(options, client);
   // Errors after this function are the connection's.
   socket.on('error', () => undefined);
-  const client = new options.library.Client();
   try {
     await once(socket, 'connect', { signal: limit });
     await logIn({ client, socket, options, trusted, attempt: new LoginAttempt(login, key, options.place), limit });
@@ -58,6 +60,28 @@ export async function connectSftp(options: ServerOptions): Promise<SftpConnectio
     if (limit.aborted) throw silenceError(options.place, options.connectTimeoutMs, error);
     throw connectError(error, options.place);
   }
+}
+
+/**
+ * A socket that reads into one buffer again and again: with memory for each read, as is usual, the garbage of a fast download adds tens of
+ * megabytes to the process. The library deciphers what it is given before it returns, and keeps parts of it before the first key exchange
+ * only: these are copies.
+ */
+function connectSocket({ host, port }: HostName, client: Client): Socket {
+  let isEncrypted = false;
+  client.once('handshake', () => {
+    isEncrypted = true;
+  });
+  const onread = {
+    buffer: Buffer.allocUnsafeSlow(socketBufferBytes),
+    callback: (length: number, buffer: Uint8Array): boolean => {
+      const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, length);
+      socket.emit('data', isEncrypted ? bytes : Buffer.from(bytes));
+      return true;
+    },
+  };
+  const socket: Socket = connect({ host, port, noDelay: true, keepAlive: true, onread });
+  return socket;
 }
 
 async function readTrustedHosts(knownHosts: ServerOptions['knownHosts']): Promise<TrustedHosts> {

@@ -125,6 +125,8 @@ export class SftpPartialFile implements ReplicatedFile {
     if (this.#filledBytes > 0) this.#send();
     while (this.#underWay.size > 0 && this.#failure === undefined) await this.#changed.promise;
     this.#throwFailure();
+    this.#freePieces.length = 0;
+    this.#pieceCount = 0;
   }
 
   async #freePiece(): Promise<Buffer> {
