@@ -79,7 +79,7 @@ async function transfers(server: SshdService, work: string): Promise<void> {
   const hasRclone = findProgram('rclone') !== undefined;
   const times: Record<string, number[]> = {};
   const time = async (name: string, step: () => Promise<unknown>) => {
-    (times[name] ??= []).push(await seconds(step));
+    times[name] = [...(times[name] ?? []), await seconds(step)];
   };
   for (let round = 0; round < rounds; round += 1) {
     await time('put, holdfast', () => put(storage, 'one', source, 1));

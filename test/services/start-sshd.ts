@@ -141,7 +141,12 @@ function makeKeys(folder: string, user: ServerUser | undefined): void {
 }
 
 function configuration(folder: string, port: number, options: SshdOptions): string {
+  // The first value of a setting holds, and what follows a Match belongs to it.
+  const settings = options.settings ?? [];
+  const match = settings.findIndex((line) => line.startsWith('Match '));
+  const generalCount = match < 0 ? settings.length : match;
   const lines = [
+    ...settings.slice(0, generalCount),
     `Port ${port}`,
     'ListenAddress 127.0.0.1',
     ...hostKeyTypes.map((type) => `HostKey ${join(folder, `host_${type}`)}`),
@@ -151,9 +156,10 @@ function configuration(folder: string, port: number, options: SshdOptions): stri
     'UsePAM no',
     'UseDNS no',
     'MaxStartups 200',
+    'KbdInteractiveAuthentication no',
     `PasswordAuthentication ${options.password === undefined ? 'no' : 'yes'}`,
     `Subsystem sftp ${options.subsystem ?? 'internal-sftp'}`,
-    ...(options.settings ?? []),
+    ...settings.slice(generalCount),
   ];
   return lines.map((line) => `${line.replaceAll('%FOLDER%', join(folder, 'served'))}\n`).join('');
 }

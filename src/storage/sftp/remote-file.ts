@@ -39,8 +39,10 @@ export class RemoteFile {
     const opened = this.#opened;
     this.#opened = undefined;
     if (opened === undefined || opened.connection.lost !== undefined) return;
+    const handle = await opened.handle.catch(() => undefined);
+    if (handle === undefined) return;
     try {
-      await opened.connection.close(await opened.handle, this.path);
+      await opened.connection.close(handle, this.path);
     } catch (error) {
       if (opened.connection.lost === undefined) throw error;
     }
