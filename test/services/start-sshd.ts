@@ -16,6 +16,8 @@ export interface SshdOptions {
   readonly password?: string;
   /** Puts what it serves on a disk of this size, which only it sees; needs `password`. */
   readonly diskBytes?: number;
+  /** Commands of the shell that run before it, where /srv is empty and its own; needs `password`. */
+  readonly setup?: string;
   /** Further lines of its configuration; `%FOLDER%` is the folder that it serves. */
   readonly settings?: readonly string[];
   /** The SFTP server; OpenSSH's own unless set. */
@@ -58,7 +60,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<SshdService>
     commandFor: (port) => {
       writeFileSync(join(folder, 'sshd_config'), configuration(folder, port, options));
       const command = [requireProgram('sshd'), '-D', '-e', '-f', join(folder, 'sshd_config')];
-      return options.password === undefined ? command : inOwnSystem(folder, command, options.diskBytes);
+      return options.password === undefined ? command : inOwnSystem(folder, command, options);
     },
     ready: /Server listening on/,
     stopSignal: 'SIGTERM',
@@ -173,13 +175,13 @@ function makeAccount(folder: string, served: string, password: string): void {
     .filter((line) => !line.startsWith('backup:'));
   const account = `backup:x:${accountId}:${accountId}::${served}:/bin/sh`;
   writeFileSync(join(folder, 'passwd'), [account, ...others].join('\n'));
-  writeFileSync(join(folder, 'shadow'), `backup:${hash}:19000:0:99999:7:::\n`);
+  writeFileSync(join(folder, 'shadow'), `backup:${hash}:19000:0:99999:7:::\nroot:*:19000:0:99999:7:::\n`);
   chmodSync(join(folder, 'shadow'), 0o600);
   chownSync(served, accountId, accountId);
 }
 
 /** The command in a view of the system of its own: with the account, with the folder that sshd wants, and with a small disk. */
-function inOwnSystem(folder: string, command: readonly string[], diskBytes: number | undefined): string[] {
+function inOwnSystem(folder: string, command: readonly string[], { diskBytes, setup = '' }: SshdOptions): string[] {
   const steps = [
     'set -e',
     'mount --bind "$1/passwd" /etc/passwd',
@@ -187,6 +189,8 @@ function inOwnSystem(folder: string, command: readonly string[], diskBytes: numb
     'mount -t tmpfs none /run',
     'mkdir -m 755 /run/sshd',
     diskBytes === undefined ? '' : `mount -t tmpfs -o size=${diskBytes},uid=${accountId},mode=755 none "$1/served"`,
+    'mount -t tmpfs -o mode=755 none /srv',
+    setup,
     'shift',
     'exec "$@"',
   ];
