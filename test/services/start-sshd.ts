@@ -90,16 +90,13 @@ export async function startSshd(options: SshdOptions = {}): Promise<SshdService>
     url: `sftp://${userName}@127.0.0.1:${server.port}`,
     host: '127.0.0.1',
     port: server.port,
-    version: /OpenSSH_(\S+?),?\s/.exec(spawnSync('ssh', ['-V'], { encoding: 'utf8' }).stderr)?.[1] ?? '',
+    version: sshVersion(),
     user: userName,
     folder: served,
     keyPath: join(folder, 'id'),
     encryptedKeyPath: join(folder, 'id_encrypted'),
     get knownHosts() {
-      return hostKeyTypes.map((type) => {
-        const [name, key] = readFileSync(join(folder, `host_${type}.pub`), 'utf8').split(' ');
-        return `[127.0.0.1]:${server.port} ${name} ${key}`;
-      });
+      return knownHostsOf(folder, server.port);
     },
     get processId() {
       return server.processId;
@@ -116,6 +113,18 @@ export async function startSshd(options: SshdOptions = {}): Promise<SshdService>
       await restart();
     },
   };
+}
+
+function knownHostsOf(folder: string, port: number): string[] {
+  return hostKeyTypes.map((type) => {
+    const [name, key] = readFileSync(join(folder, `host_${type}.pub`), 'utf8').split(' ');
+    return `[127.0.0.1]:${port} ${name} ${key}`;
+  });
+}
+
+function sshVersion(): string {
+  const { stderr } = spawnSync('ssh', ['-V'], { encoding: 'utf8' });
+  return /OpenSSH_([^\s,]+)/.exec(stderr)?.[1] ?? '';
 }
 
 function nameOf(user: ServerUser | undefined): string {
