@@ -54,6 +54,7 @@ type Done<Result> = (error: Error | null | undefined, result: Result) => void;
 /** Every server takes requests of this size (draft-ietf-secsh-filexfer-02, 3). */
 const safeRequestBytes = 32 * 1024;
 const slowFactor = 10;
+const closeLimitMs = 2_000;
 
 /**
  * One connection, with many requests at once. Once it is lost, every request rejects, those under way too: then `lost` tells why. While
@@ -206,9 +207,11 @@ export class SftpConnection {
   async end(): Promise<void> {
     this.#reject(new HoldfastError('storage.unavailable', { message: `${this.place}: the connection was closed` }));
     this.#socket.ref();
-    const closed = this.#socket.closed ? undefined : once(this.#socket, 'close');
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    if (this.#socket.closed) resolve();
+    else this.#socket.once('close', () => resolve());
     this.#client.end();
-    await Promise.race([closed, once(timeoutSignal(2_000), 'abort')]);
+    await Promise.race([closed, once(timeoutSignal(closeLimitMs), 'abort')]);
     this.#socket.destroy();
   }
 

@@ -15,7 +15,7 @@ import type {
 import { RemoteFile } from './remote-file.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
 import type { SftpConnection } from './sftp-connection.ts';
-import { removeIfThere, SftpPartialFile } from './sftp-partial-file.ts';
+import { type PartialFileOptions, removeIfThere, SftpPartialFile } from './sftp-partial-file.ts';
 import { SftpRandomAccess } from './sftp-random-access.ts';
 import type { SftpSession } from './sftp-session.ts';
 import { SftpWriter, syncFolder } from './sftp-writer.ts';
@@ -66,7 +66,7 @@ export class SftpStorage implements Storage {
     const stop = new AbortController();
     const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
     const { fileMode, uid, gid } = this.#options;
-    const { file, stats } = await SftpPartialFile.create({
+    const { file, stats } = await this.#createPartial({
       session: this.#session,
       path: posix.join(folder, partialPath(posix.basename(path))),
       mode: fileMode ?? 0o600,
@@ -198,6 +198,16 @@ export class SftpStorage implements Storage {
     }
     if (dirMode !== undefined) await connection.setFolderMode(folder, dirMode);
     await syncFolder(connection, posix.dirname(folder));
+  }
+
+  /** An interrupted run does not wait until the server has made the file: it may be there nevertheless. */
+  async #createPartial(options: PartialFileOptions) {
+    try {
+      return await SftpPartialFile.create(options);
+    } catch (error) {
+      this.#left.add(options.path);
+      throw error;
+    }
   }
 
   /** Removes what dead runs left, and what this process could not remove before. */
