@@ -3,7 +3,7 @@ import { type ExtractedName, extractedProgram, extractedServers } from './extrac
 import { findProgram } from './find-program.ts';
 
 /** A server that tests start. */
-export type ServiceName = 'postgres' | 'mariadb' | 'redis' | 'rclone' | ExtractedName;
+export type ServiceName = 'postgres' | 'mariadb' | 'redis' | 'rclone' | 'sshd' | ExtractedName;
 
 interface ServicePackages {
   readonly programs: readonly string[];
@@ -32,6 +32,10 @@ const services: Readonly<Record<ServiceName, ServicePackages>> = {
   vsftpd: extracted('vsftpd'),
   proftpd: extracted('proftpd'),
   apache: extracted('apache'),
+  sshd: {
+    programs: ['sshd', 'ssh', 'ssh-keygen', 'openssl'],
+    packages: ['openssh-server', 'openssh-client', 'openssl'],
+  },
 };
 
 const names = Object.keys(services) as ServiceName[];

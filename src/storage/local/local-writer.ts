@@ -5,10 +5,10 @@ import { partialPath } from '../../disk/partial-path.ts';
 import { isSystemError } from '../../disk/system-error.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { storageErrorFrom, syncFolder } from '../durable-file.ts';
+import { Replication } from '../replication.ts';
 import type { RandomAccess, ReadBack, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
 import { fileRandomAccess } from './file-random-access.ts';
 import { PartialFile } from './partial-file.ts';
-import { Replication } from './replication.ts';
 
 type Check = (stored: RandomAccess) => Promise<void>;
 

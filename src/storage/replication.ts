@@ -1,15 +1,26 @@
-import { type Range, RangeSet } from '../../archive/range-set.ts';
-import { HoldfastError } from '../../errors.ts';
-import type { RandomAccess } from '../storage.ts';
-import type { PartialFile } from './partial-file.ts';
+import { type Range, RangeSet } from '../archive/range-set.ts';
+import { HoldfastError } from '../errors.ts';
+import type { RandomAccess } from './storage.ts';
 
 /** Shorter reads of the first run are not copied on: a write for each would cost more than it saves. */
 const leastCopiedBytes = 256 * 1024;
 const blockBytes = 4096;
 
+/** The unfinished file that copies are made in. */
+export interface ReplicatedFile {
+  /** Memory for what is moved without a reader's. */
+  readonly buffers: readonly [Uint8Array, Uint8Array];
+  /** Whether writing beyond the end costs nothing for what is left out. */
+  readonly hasHoles: boolean;
+  /** Fills `into` with what stands at a place. */
+  read(into: Uint8Array, offset: number): Promise<void>;
+  /** Writes bytes at a place. Several may be under way at once. */
+  write(bytes: Uint8Array, offset: number): Promise<void>;
+}
+
 /** What a {@link Replication} makes: `copies - 1` further runs behind the first one of `runBytes`. */
 export interface ReplicationOptions {
-  readonly file: Pick<PartialFile, 'buffers' | 'read' | 'write' | 'hasHoles'>;
+  readonly file: ReplicatedFile;
   readonly runBytes: number;
   readonly copies: number;
   /** What of the run stands in all copies already. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { RandomAccess } from '../storage.ts';
 import { Replication } from './replication.ts';
+import type { RandomAccess } from './storage.ts';
 
 const pieceBytes = 100_000;
 

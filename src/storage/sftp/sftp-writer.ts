@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { posix } from 'node:path';
+import type { Stats } from 'ssh2';
+import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import { Replication } from '../replication.ts';
+import type { RandomAccess, ReadBack, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import { RemoteFile } from './remote-file.ts';
+import type { SftpConnection } from './sftp-connection.ts';
+import type { SftpPartialFile } from './sftp-partial-file.ts';
+import { SftpRandomAccess } from './sftp-random-access.ts';
+import type { SftpSession } from './sftp-session.ts';
+
+type Check = (stored: RandomAccess) => Promise<void>;
+
+/** What an {@link SftpWriter} is made of. */
+export interface WriterParts {
+  readonly name: string;
+  /** The path under which the object appears. */
+  readonly target: string;
+  readonly file: SftpPartialFile;
+  readonly session: SftpSession;
+  readonly options: WriterOptions;
+  /** Ends what the writer waits for. The signal of the options is in it. */
+  readonly stop: AbortController;
+  /** Called with the path of a temporary file that could not be removed. */
+  readonly onLeft: (path: string) => void;
+}
+
+/**
+ * Writes a temporary file beside the target, reads it back, and renames it at commit. The second copy is made by the server where it can
+ * copy; else it is sent while the first one is read back. Memory: that of an {@link SftpPartialFile}.
+ */
+export class SftpWriter implements StorageWriter {
+  readonly #parts: WriterParts;
+  readonly #file: SftpPartialFile;
+  #state: 'open' | 'committed' | 'discarded' = 'open';
+  /** The call under way; `abort` waits for it. Its error goes to whoever made the call. */
+  #running: Promise<unknown> | undefined;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+    this.#file = parts.file;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#run(() => this.#file.append(bytes));
+  }
+
+  /** Of one copy only: where there are two, the check at the end reads both anyway, since the second one is made then. */
+  get readBack(): ReadBack | undefined {
+    if (this.#parts.options.copies > 1) return undefined;
+    const file = this.#file;
+    return {
+      get writtenBytes() {
+        return file.writtenBytes;
+      },
+      isKept: true,
+      read: async (copy, offset, into) => {
+        if (copy > 0) return false;
+        await file.read(into, offset);
+        return true;
+      },
+    };
+  }
+
+  async commit(check?: Check): Promise<StoredObject> {
+    return await this.#run(() => this.#publish(check));
+  }
+
+  async abort(): Promise<void> {
+    if (this.#state === 'open') this.#parts.stop.abort();
+    await Promise.allSettled([this.#running]);
+    if (this.#state === 'open') await this.#discard();
+  }
+
+  /** Runs one step; when it fails, nothing of the object is left. */
+  async #run<Result>(step: () => Promise<Result>): Promise<Result> {
+    assert(this.#running === undefined, 'a writer does one thing at a time');
+    if (this.#state === 'discarded') this.#throwIfStopped();
+    assert(this.#state === 'open', `the writer is ${this.#state}`);
+    const running = Promise.resolve().then(() => {
+      this.#throwIfStopped();
+      return step();
+    });
+    this.#running = running;
+    try {
+      return await running;
+    } catch (error) {
+      if (this.#state === 'open') await this.#discardAfter(error);
+      throw error;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #publish(check: Check | undefined): Promise<StoredObject> {
+    const { name, target, session } = this.#parts;
+    await this.#file.flush();
+    const sizeBytes = await this.#replicateAndCheck(check);
+    this.#throwIfStopped();
+    const stats = await this.#file.finish(sizeBytes);
+    this.#throwIfStopped();
+    // Without the signal: who is told that it was interrupted may rely on the old object.
+    await session.run((connection, attempt) => rename(connection, { from: this.#file.path, target, stats, attempt }));
+    this.#state = 'committed';
+    await session.run((connection) => syncFolder(connection, posix.dirname(target)));
+    return { name, sizeBytes, modifiedMs: stats.mtime * 1000 };
+  }
+
+  /** Makes the further copies while what is there of them is checked already; gives the size of the file. */
+  async #replicateAndCheck(check: Check | undefined): Promise<number> {
+    const { copies, onReplicate } = this.#parts.options;
+    const runBytes = this.#file.appendedBytes;
+    const onCopied = (doneBytes: number) => onReplicate?.(doneBytes, runBytes * (copies - 1));
+    const made = copies > 1 ? await this.#file.copyOnServer(runBytes, copies, onCopied) : undefined;
+    const replication = new Replication({
+      file: this.#file,
+      runBytes,
+      copies,
+      made,
+      onProgress: onReplicate,
+      throwIfStopped: () => this.#throwIfStopped(),
+    });
+    try {
+      if (check) await this.#readBack(check, replication);
+    } catch (error) {
+      replication.stop(error);
+    }
+    await replication.finish();
+    return replication.sizeBytes;
+  }
+
+  async #readBack(check: Check, replication: Replication): Promise<void> {
+    const { path } = this.#file;
+    const file = new RemoteFile(this.#parts.session, path, (connection) => connection.open(path, 0x01));
+    const stored = new SftpRandomAccess({ file, sizeBytes: replication.sizeBytes, place: path });
+    try {
+      await check(replication.view(stored));
+    } finally {
+      await stored.close();
+    }
+  }
+
+  #throwIfStopped(): void {
+    throwIfAborted(this.#parts.stop.signal);
+    throwIfAborted(this.#parts.options.signal);
+    const { failure } = this.#file;
+    if (failure) throw failure.error;
+  }
+
+  async #discard(): Promise<void> {
+    this.#state = 'discarded';
+    this.#parts.stop.abort();
+    try {
+      await this.#file.remove();
+    } catch (error) {
+      this.#parts.onLeft(this.#file.path);
+      throw error;
+    }
+  }
+
+  async #discardAfter(failure: unknown): Promise<void> {
+    try {
+      await this.#discard();
+    } catch (error) {
+      const code = failure instanceof HoldfastError ? failure.code : 'storage.failed';
+      const reason = failure instanceof Error ? failure.message : String(failure);
+      const message = `${reason}; the temporary file ${this.#file.path} could not be removed: a later run does that`;
+      throw new HoldfastError(code, {
+        message,
+        ...(failure instanceof HoldfastError ? { hint: failure.hint } : {}),
+        context: { path: this.#file.path },
+        cause: new AggregateError([failure, error]),
+      });
+    }
+  }
+}
+
+/** Publishes a file. On a further try the rename may have been done already, with its answer lost. */
+async function rename(
+  connection: SftpConnection,
+  step: { readonly from: string; readonly target: string; readonly stats: Stats; readonly attempt: number },
+): Promise<void> {
+  const { from, target, stats, attempt } = step;
+  try {
+    await connection.rename(from, target);
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || connection.lost !== undefined) throw error;
+    if (error.code === 'storage.not_found') {
+      if (attempt > 1 && (await isSame(connection, target, stats))) return;
+      const message = `the temporary file ${from} is not as it was written: another process removed it`;
+      throw new HoldfastError('storage.failed', { message, context: { path: from }, cause: error });
+    }
+    if (connection.has('posix-rename@openssh.com') || !(await isThere(connection, target))) throw error;
+    throw new HoldfastError('storage.conflict', {
+      message: `${target}: it exists, and this server cannot replace a file in one step (posix-rename@openssh.com)`,
+      hint: 'choose a name that is not there yet, such as one with the time in it',
+      context: { path: target },
+      cause: error,
+    });
+  }
+}
+
+async function isSame(connection: SftpConnection, path: string, stats: Stats): Promise<boolean> {
+  const { size, mtime } = await connection.linkStats(path);
+  return size === stats.size && mtime === stats.mtime;
+}
+
+async function isThere(connection: SftpConnection, path: string): Promise<boolean> {
+  try {
+    await connection.linkStats(path);
+    return true;
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'storage.not_found') return false;
+    throw error;
+  }
+}
+
+/** Makes a rename or a removal survive a crash of the server, where it opens folders like files, as OpenSSH on Linux does. */
+export async function syncFolder(connection: SftpConnection, folder: string): Promise<void> {
+  if (!connection.has('fsync@openssh.com')) return;
+  try {
+    const handle = await connection.open(folder, 0x01);
+    try {
+      await connection.sync(handle, folder);
+    } finally {
+      await connection.close(handle, folder);
+    }
+  } catch (error) {
+    // A server that does not is no error: it has said that the change is made.
+    if (connection.lost !== undefined) throw error;
+  }
+}
