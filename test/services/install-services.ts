@@ -2,11 +2,18 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { findProgram } from './find-program.ts';
 import { missingPackages } from './service-packages.ts';
+import { unpackMissing } from './unpacked-packages.ts';
 
 const script = fileURLToPath(new URL('install-packages.sh', import.meta.url));
 
-/** Installs the servers that tests start where that is possible: as root on Debian. Does nothing when all are there. */
+/** Installs or unpacks the servers that tests start where that is possible. Does nothing when all are there. */
 export function installServices(): void {
+  installMissing();
+  unpackMissing();
+}
+
+/** As root on Debian. */
+function installMissing(): void {
   const packages = missingPackages();
   if (packages.length === 0) return;
   const canInstall = process.getuid?.() === 0 && ['apt-get', 'dpkg-query', 'flock'].every(findProgram);
