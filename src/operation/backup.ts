@@ -272,6 +272,7 @@ async function writeArchive(run: {
   const meter = new ProgressMeter(options);
   const output = await storage.writer(name, {
     copies: archive.header.copies,
+    expectedSizeBytes: expectedBytes,
     onReplicate: (doneBytes, totalBytes) => meter.report({ phase: 'write', doneBytes, totalBytes }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });

@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort } from './free-port.ts';
 import { type Certificate, makeCertificate } from './self-signed-certificate.ts';
@@ -203,6 +206,22 @@ async function startParts(cluster: Cluster, commands: ClusterCommands): Promise<
   }
 }
 
+/** The gateway tells that it begins to listen, not that it does. */
+async function untilListening(port: number): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const socket = connect(port, '127.0.0.1');
+    try {
+      await once(socket, 'connect');
+      return;
+    } catch (error) {
+      if (attempt === 1000) throw error;
+      await setTimeout(10);
+    } finally {
+      socket.destroy();
+    }
+  }
+}
+
 /** Starts a Ceph RGW of its own for a test; the test stops it. `kill` and `restart` are of the gateway; the objects stay. */
 export async function startRgw(options: RgwOptions = {}): Promise<RgwService> {
   const cluster = await makeCluster(options);
@@ -222,6 +241,7 @@ export async function startRgw(options: RgwOptions = {}): Promise<RgwService> {
     for (const part of [...parts].reverse()) await part.stop();
   };
   try {
+    await untilListening(gateway.port);
     const { tlsPort, certificate } = cluster;
     return {
       ...(await createUser('test')),
@@ -241,7 +261,10 @@ export async function startRgw(options: RgwOptions = {}): Promise<RgwService> {
       },
       stop,
       kill: () => gateway.kill(),
-      restart: () => gateway.restart(),
+      async restart() {
+        await gateway.restart();
+        await untilListening(gateway.port);
+      },
     };
   } catch (error) {
     await stop();
