@@ -8,14 +8,22 @@ export interface PartBufferOptions {
   readonly expectedSizeBytes?: number;
 }
 
+/** A part that was cut off. Its memory is its own until it is released. */
+export interface CutPart {
+  readonly bytes: Uint8Array;
+  readonly release: () => void;
+}
+
 /**
- * Cuts what is written into parts. Where a lane follows, its last part is a middle part of the object and must not be short: so the last 5 MiB are
- * held back until more comes, and become part of the last one. Memory is used again.
+ * Cuts what is written into parts. Where a lane follows, its last part is a middle part of the object and must not be short: so a part is
+ * held back until 5 MiB more are there, and takes what comes after it when that is less. Memory is used again.
  */
 export class PartBuffer {
   readonly #options: PartBufferOptions;
   readonly #heldBytes: number;
   #free: Buffer[] = [];
+  /** A whole part that is held back, in memory that is a little longer. */
+  #held: { readonly memory: Buffer; readonly bytes: Buffer } | undefined;
   #buffer: Buffer;
   #filledBytes = 0;
   #partBytes: number;
@@ -32,41 +40,63 @@ export class PartBuffer {
 
   /** Whether there is a part to be sent, and no room for more before. */
   get isFull(): boolean {
-    return this.#filledBytes === this.#partBytes + this.#heldBytes;
+    return this.#filledBytes === this.#limitBytes && (this.#heldBytes === 0 || this.#held !== undefined);
   }
 
   /** Copies bytes as far as there is room, and tells how many. */
   take(bytes: Uint8Array): number {
-    const length = Math.min(bytes.length, this.#partBytes + this.#heldBytes - this.#filledBytes);
+    const length = Math.min(bytes.length, this.#limitBytes - this.#filledBytes);
     this.#buffer.set(bytes.subarray(0, length), this.#filledBytes);
     this.#filledBytes += length;
     this.takenBytes += length;
+    this.#hold();
     return length;
   }
 
-  /** Cuts off the next part: all of the rest unless it is full. Its memory is its own until it is released. */
-  part(): { readonly bytes: Uint8Array; readonly release: () => void } {
-    const { isFull } = this;
-    const buffer = this.#buffer;
-    const bytes = buffer.subarray(0, isFull ? this.#partBytes : this.#filledBytes);
-    const held = buffer.subarray(bytes.length, this.#filledBytes);
-    this.#partCount += 1;
-    this.#partBytes = this.#sizeOf(this.#partCount);
-    this.#buffer = this.#allocate();
-    this.#buffer.set(held);
-    this.#filledBytes = held.length;
-    return { bytes, release: () => this.#free.push(buffer) };
+  /** Cuts off the next part: all of the rest unless it is full. */
+  part(): CutPart {
+    if (!this.isFull) {
+      const bytes = this.rest();
+      this.close();
+      return { bytes, release: () => undefined };
+    }
+    const held = this.#held;
+    const { memory, bytes } = held ?? { memory: this.#buffer, bytes: this.#buffer.subarray(0, this.#filledBytes) };
+    this.#held = undefined;
+    if (held === undefined) this.#begin();
+    else this.#hold();
+    return { bytes, release: () => this.#free.push(memory) };
   }
 
   /** What is in no part yet. */
   rest(): Uint8Array {
-    return this.#buffer.subarray(0, this.#filledBytes);
+    const rest = this.#buffer.subarray(0, this.#filledBytes);
+    return this.#held === undefined ? rest : Buffer.concat([this.#held.bytes, rest]);
   }
 
   /** Lets go of all memory. */
   close(): void {
     this.#free = [];
+    this.#held = undefined;
     this.#buffer = Buffer.alloc(0);
+    this.#filledBytes = 0;
+  }
+
+  get #limitBytes(): number {
+    return this.#held === undefined ? this.#partBytes : this.#heldBytes;
+  }
+
+  /** Holds a part back once it is whole. */
+  #hold(): void {
+    if (this.#heldBytes === 0 || this.#held !== undefined || this.#filledBytes < this.#partBytes) return;
+    this.#held = { memory: this.#buffer, bytes: this.#buffer.subarray(0, this.#partBytes) };
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#partCount += 1;
+    this.#partBytes = this.#sizeOf(this.#partCount);
+    this.#buffer = this.#allocate();
     this.#filledBytes = 0;
   }
 
@@ -78,10 +108,9 @@ export class PartBuffer {
   }
 
   #allocate(): Buffer {
-    const sizeBytes = this.#partBytes + this.#heldBytes;
     const free = this.#free.pop();
-    if (free !== undefined && free.length >= sizeBytes) return free;
+    if (free !== undefined && free.length >= this.#partBytes) return free;
     // Parts grow slowly: what is allocated fits the next ones as well.
-    return Buffer.allocUnsafeSlow(Math.ceil((sizeBytes * 17) / 16));
+    return Buffer.allocUnsafeSlow(Math.ceil((this.#partBytes * 17) / 16));
   }
 }

@@ -6,10 +6,12 @@ export const leastPartBytes = 5 * 2 ** 20;
 export const mostObjectBytes = 5 * 2 ** 40;
 const mostPartBytes = 5 * 2 ** 30;
 
-const firstPartBytes = 8 * 2 ** 20;
+const firstPartBytes = 5 * 2 ** 20;
 const granuleBytes = 64 * 1024;
-/** The last part of a full lane is e^6 times the first: their sum is 67 times what equal parts would give, which is 5 TiB and a bit. */
-const growth = 6;
+/** The last part of a full lane is e^6.55 times the first, 3.4 GiB; their sum is 107 times what equal ones would give: 5 TiB and a bit. */
+const growth = 6.55;
+/** A good size where all have to be alike. */
+const leastEqualPartBytes = 16 * 2 ** 20;
 
 /** How many parts each of some lanes has: the first lane from part 1, of two lanes the second from part 5,001. */
 export function partsInLane(lanes: number): number {
@@ -30,7 +32,7 @@ export function growingPartBytes(index: number, lanes: number): number {
  */
 export function equalPartBytes(expectedBytes: number | undefined): number {
   const needed = Math.min(mostObjectBytes, 2 * (expectedBytes ?? 0)) / mostParts;
-  return Math.min(mostPartBytes, roundUp(Math.max(2 * firstPartBytes, needed)));
+  return Math.min(mostPartBytes, roundUp(Math.max(leastEqualPartBytes, needed)));
 }
 
 function roundUp(sizeBytes: number): number {

@@ -4,7 +4,7 @@ import type { ObjectCreation } from './object-creation.ts';
 import { partsInLane } from './part-sizes.ts';
 
 /** Bytes of parts that are on their way at once, unless a single part is larger. It bounds the memory. */
-const bytesAtOnce = 32 * 2 ** 20;
+const bytesAtOnce = 20 * 2 ** 20;
 const partsAtOnce = 4;
 
 /**
