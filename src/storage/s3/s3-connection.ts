@@ -4,6 +4,7 @@ import type { GetObjectCommandOutput, S3 } from '@aws-sdk/client-s3';
 import { delay, timeoutSignal } from '../../clock.ts';
 import { type ErrorCode, HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { Random } from '../../random.ts';
+import { freeMemory, freeReceived } from './received-memory.ts';
 import { type S3CallContext, type S3Operation, s3ErrorFrom } from './s3-errors.ts';
 
 /** How long is waited, and how often something is tried. */
@@ -118,12 +119,13 @@ export class S3Connection {
           await discardBody(answer);
           throw new HoldfastError('storage.failed', { message: `${this.host} does not answer with ranges` });
         }
+        freeReceived(answer.Body);
         for await (const chunk of bodyOf(answer)) {
           // More than was asked for would be written past the end.
           if (done + chunk.length > into.length) break;
           into.set(chunk, done);
           done += chunk.length;
-          letGo(chunk);
+          freeMemory(chunk);
         }
         if (done < into.length) {
           throw new HoldfastError('storage.unavailable', { message: `${this.host} gave less of ${key} than it told` });
@@ -193,11 +195,4 @@ export function bodyOf(answer: GetObjectCommandOutput): AsyncIterable<Uint8Array
 /** Ends an answer whose bytes are not wanted. */
 export async function discardBody(answer: GetObjectCommandOutput): Promise<void> {
   for await (const _ of bodyOf(answer)) break;
-}
-
-/** Frees the memory of a chunk now: left to the collector, some 50 MiB of them would pile up. */
-function letGo(chunk: Uint8Array): void {
-  const { buffer } = chunk;
-  const isItsOwn = buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength;
-  if (isItsOwn) buffer.transfer(0);
 }

@@ -8,7 +8,7 @@ const headBytes = 64 * 1024;
 /** Longer reads are made of several requests at once. */
 const requestBytes = 4 * 2 ** 20;
 /** Requests of one object that are under way at once. */
-const requestsAtOnce = 16;
+const requestsAtOnce = 4;
 
 interface Opening {
   readonly sizeBytes: number;

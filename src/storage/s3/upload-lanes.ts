@@ -3,9 +3,9 @@ import { crc32Base64, MultipartUpload } from './multipart-upload.ts';
 import type { ObjectCreation } from './object-creation.ts';
 import { partsInLane } from './part-sizes.ts';
 
-/** Bytes of parts that are on their way at once, unless a single part is larger. It bounds the memory. */
+/** Requests that are under way at once, and bytes of their parts unless a single part is larger. It bounds the memory. */
+const requestsAtOnce = 4;
 const bytesAtOnce = 20 * 2 ** 20;
-const partsAtOnce = 4;
 
 /**
  * An upload whose bytes go to several lanes at once: the same memory is part `n` of each of them. What fails is kept, and thrown at the next
@@ -77,7 +77,7 @@ export class UploadLanes {
   #isFull(): boolean {
     const count = this.#underWay.size;
     if (count <= 1) return false;
-    return count >= partsAtOnce || this.#bytesUnderWay + this.#bytesUnderWay / count > bytesAtOnce;
+    return count * this.#lanes >= requestsAtOnce || this.#bytesUnderWay + this.#bytesUnderWay / count > bytesAtOnce;
   }
 
   #throwFailure(): void {
