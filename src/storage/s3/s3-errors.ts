@@ -224,7 +224,7 @@ function byStatus(status: number | undefined): Meaning | undefined {
   if (status === 404) return gone;
   if (status === 409 || status === 412) return conflict;
   if (status === 408) return meanings['RequestTimeout'];
-  if (status === 429) return throttled;
+  if (status === 429 || status === 503) return throttled;
   if (status === 507) return full;
   if (status >= 500) return unreachable(`answered with an error of its own (${status})`);
   return undefined;
@@ -259,9 +259,10 @@ function meaningOf(facts: AnswerFacts, error: Error, context: S3CallContext): Me
     return credentials;
   }
   const systemCode = textOf((error as Error & { code?: unknown }).code);
+  // First: the SDK calls connections that were cut a time-out as well.
   return (
-    (Object.hasOwn(meanings, facts.name) ? meanings[facts.name] : undefined) ??
     (systemCode !== undefined && Object.hasOwn(systemMeanings, systemCode) ? systemMeanings[systemCode] : undefined) ??
+    (Object.hasOwn(meanings, facts.name) ? meanings[facts.name] : undefined) ??
     byStatus(facts.status)
   );
 }
