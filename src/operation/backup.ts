@@ -290,6 +290,7 @@ async function writeArchive(run: {
   const meter = new ProgressMeter(options);
   const { writer: output, reports } = await openOutputs(options, {
     copies: archive.header.copies,
+    expectedSizeBytes: expectedBytes,
     onReplicate: (doneBytes, totalBytes) => meter.report({ phase: 'write', doneBytes, totalBytes }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });

@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { installAzurite } from './azurite-package.ts';
 import { extractedFolder, extractedServers } from './extracted-server.ts';
 import { findProgram } from './find-program.ts';
 import { missingExtracted, missingPackages } from './service-packages.ts';
+import { unpackMissing } from './unpacked-packages.ts';
 
 const script = fileURLToPath(new URL('install-packages.sh', import.meta.url));
 
@@ -23,9 +25,16 @@ function extractServers(): void {
   }
 }
 
-/** Installs the servers that tests start where that is possible: as root on Debian. Does nothing when all are there. */
+/** Installs or unpacks the servers that tests start where that is possible. Does nothing when all are there. */
 export function installServices(): void {
   extractServers();
+  installMissing();
+  unpackMissing();
+  installAzurite();
+}
+
+/** As root on Debian. */
+function installMissing(): void {
   const packages = missingPackages();
   if (packages.length === 0) return;
   const canInstall = process.getuid?.() === 0 && ['apt-get', 'dpkg-query', 'flock'].every(findProgram);

@@ -1,9 +1,12 @@
 /** What each server needs, and whether this machine has it. */
 import { type ExtractedName, extractedProgram, extractedServers } from './extracted-server.ts';
 import { findProgram } from './find-program.ts';
+import { type UnpackedName, unpackedPackages, whyNotUnpacked } from './unpacked-packages.ts';
 
 /** A server that tests start. */
-export type ServiceName = 'postgres' | 'mariadb' | 'redis' | 'rclone' | 'sshd' | ExtractedName;
+export type ServiceName = InstalledName | UnpackedName;
+
+type InstalledName = 'postgres' | 'mariadb' | 'redis' | 'rclone' | 'sshd' | ExtractedName;
 
 interface ServicePackages {
   readonly programs: readonly string[];
@@ -17,7 +20,7 @@ function extracted(name: ExtractedName): ServicePackages {
   return { programs: ['openssl', 'bash'], packages: ['openssl'], extracted: name };
 }
 
-const services: Readonly<Record<ServiceName, ServicePackages>> = {
+const services: Readonly<Record<InstalledName, ServicePackages>> = {
   postgres: {
     programs: ['postgres', 'initdb', 'psql', 'pg_dump', 'pg_restore', 'openssl'],
     packages: ['postgresql-15', 'postgresql-client-15', 'openssl'],
@@ -38,10 +41,14 @@ const services: Readonly<Record<ServiceName, ServicePackages>> = {
   },
 };
 
-const names = Object.keys(services) as ServiceName[];
+function isUnpacked(name: ServiceName): name is UnpackedName {
+  return name in unpackedPackages;
+}
+
+const names = Object.keys(services) as InstalledName[];
 
 /** Programs that a server needs and this machine lacks. */
-function missingPrograms(name: ServiceName): string[] {
+function missingPrograms(name: InstalledName): string[] {
   return services[name].programs.filter((program) => findProgram(program) === undefined);
 }
 
@@ -67,6 +74,7 @@ export function missingPackages(): string[] {
 
 /** Why tests with a server cannot run here, or undefined when they can. */
 export function whyMissing(name: ServiceName): string | undefined {
+  if (isUnpacked(name)) return whyNotUnpacked(name);
   const programs = missingPrograms(name);
   if (programs.length === 0) return whyNotExtracted(name);
   return `tests with ${name} are left out: no ${programs.join(', ')}; install ${services[name].packages.join(' ')}`;
@@ -74,7 +82,8 @@ export function whyMissing(name: ServiceName): string | undefined {
 
 /** One line for each server that is missing. */
 export function missingServices(): string[] {
-  return names.map(whyMissing).filter((reason) => reason !== undefined);
+  const all: ServiceName[] = [...names, ...(Object.keys(unpackedPackages) as UnpackedName[])];
+  return all.map(whyMissing).filter((reason) => reason !== undefined);
 }
 
 /**

@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { azuriteScript, azuriteVersion } from './azurite-package.ts';
 import { ServerProcess } from './server-process.ts';
 import type { Service } from './service.ts';
 import { makeServiceFolder } from './service-folder.ts';
@@ -10,10 +9,8 @@ export const azuriteKey = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UV
 
 /** Starts an Azurite, Microsoft's server of Azure Blob for tests, with an account and no container. */
 export async function startAzurite(): Promise<Service> {
-  const require = createRequire(import.meta.url);
-  const manifest = require.resolve('azurite/package.json');
-  const { version } = require(manifest) as { version: string };
-  const program = join(dirname(manifest), 'dist/src/blob/main.js');
+  const program = azuriteScript();
+  if (program === undefined) throw new Error('azurite is not installed');
   const folder = makeServiceFolder(undefined);
   const server = await ServerProcess.start({
     folder,
@@ -31,7 +28,7 @@ export async function startAzurite(): Promise<Service> {
     url: `http://127.0.0.1:${server.port}/${azuriteAccount}`,
     host: '127.0.0.1',
     port: server.port,
-    version,
+    version: azuriteVersion,
     get processId() {
       return server.processId;
     },

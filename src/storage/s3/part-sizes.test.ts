@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  equalPartBytes,
+  growingPartBytes,
+  leastPartBytes,
+  mostObjectBytes,
+  mostParts,
+  partsInLane,
+} from './part-sizes.ts';
+
+const mostPartBytes = 5 * 2 ** 30;
+
+test('growing parts of any number of lanes reach 5 TiB within the limits', () => {
+  for (let lanes = 1; lanes <= 8; lanes += 1) {
+    let laneBytes = 0;
+    let before = 0;
+    for (let index = 0; index < partsInLane(lanes); index += 1) {
+      const sizeBytes = growingPartBytes(index, lanes);
+      assert.ok(sizeBytes >= Math.max(leastPartBytes, before) && sizeBytes <= mostPartBytes);
+      laneBytes += sizeBytes;
+      before = sizeBytes;
+    }
+    assert.ok(laneBytes * lanes >= mostObjectBytes, `${lanes} lanes: ${laneBytes * lanes}`);
+    assert.ok(lanes * partsInLane(lanes) <= mostParts);
+  }
+});
+
+test('parts of an object of a usual size stay small', () => {
+  let laneBytes = 0;
+  let index = 0;
+  for (; laneBytes < 2 * 2 ** 30; index += 1) laneBytes += growingPartBytes(index, 2);
+  assert.ok(growingPartBytes(index, 2) < 9 * 2 ** 20);
+});
+
+test('equal parts have room for twice of what is expected, up to 5 TiB', () => {
+  assert.equal(equalPartBytes(undefined), 16 * 2 ** 20);
+  assert.equal(equalPartBytes(1e9), 16 * 2 ** 20);
+  for (const expected of [1e11, 1e12, 4e12]) {
+    assert.ok(equalPartBytes(expected) * mostParts >= Math.min(2 * expected, mostObjectBytes));
+  }
+  assert.ok(equalPartBytes(1e15) <= mostPartBytes);
+});

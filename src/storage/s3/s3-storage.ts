@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import type { _Object as ListedObject } from '@aws-sdk/client-s3';
+import { type Clock, systemClock } from '../../clock.ts';
+import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import type { Random } from '../../random.ts';
+import { checkObjectName } from '../object-name.ts';
+import type {
+  RandomAccess,
+  Storage,
+  StorageProperties,
+  StorageWriter,
+  StoredObject,
+  WriterOptions,
+} from '../storage.ts';
+import { headIfThere, readHead, wholeSeconds } from './object-head.ts';
+import type { S3ObjectSettings } from './object-settings.ts';
+import type { S3Connection } from './s3-connection.ts';
+import { openS3Object } from './s3-object.ts';
+import { S3Writer } from './s3-writer.ts';
+import { removeUnfinished } from './unfinished.ts';
+import { isUnfinishedName, unfinishedName } from './unfinished-key.ts';
+
+/** S3's limit, in bytes of UTF-8. */
+const mostKeyBytes = 1024;
+
+/** Options of {@link S3Storage}. */
+export interface S3StorageOptions {
+  readonly connection: S3Connection;
+  /** Before every name: empty, or ending in `/`. */
+  readonly prefix: string;
+  readonly settings: S3ObjectSettings;
+  readonly warnings: readonly string[];
+  readonly random: Random;
+  readonly clock?: Clock;
+}
+
+/**
+ * Objects of a bucket, below a prefix. An object that is open while it is replaced cannot be read on: reads fail, they never mix the two.
+ * Times are whole seconds.
+ */
+export class S3Storage implements Storage {
+  readonly properties: StorageProperties;
+  readonly #options: S3StorageOptions;
+  readonly #connection: S3Connection;
+  #cleaned: Promise<void> | undefined;
+
+  constructor(options: S3StorageOptions) {
+    const { connection, prefix, warnings } = options;
+    this.#options = options;
+    this.#connection = connection;
+    const place = `${connection.bucket}${prefix === '' ? '' : `/${prefix}`} at ${connection.host}`;
+    this.properties = { backend: 's3', place, warnings, usesSpool: false };
+  }
+
+  async writer(name: string, options: WriterOptions): Promise<StorageWriter> {
+    const key = this.#key(name);
+    assert(Number.isInteger(options.copies) && options.copies >= 1 && options.copies <= 8, 'copies are 1 to 8');
+    throwIfAborted(options.signal);
+    const { prefix, settings, random, clock = systemClock } = this.#options;
+    const connection = this.#connection;
+    const there = await headIfThere(readHead(connection, key));
+    this.#cleaned ??= removeUnfinished({ connection, prefix, clock });
+    await this.#cleaned;
+    throwIfAborted(options.signal);
+    const writerId = Buffer.from(random.bytes(16)).toString('hex');
+    const replaces = there !== undefined;
+    return new S3Writer(
+      {
+        name,
+        target: { connection, key, settings, writerId, createOnly: !replaces },
+        makeStagingKey: () => `${prefix}${unfinishedName(random)}`,
+        replaces,
+      },
+      options,
+    );
+  }
+
+  async open(name: string): Promise<RandomAccess> {
+    return await openS3Object(this.#connection, { key: this.#key(name) });
+  }
+
+  async stat(name: string): Promise<StoredObject> {
+    const { sizeBytes, modifiedMs } = await readHead(this.#connection, this.#key(name));
+    return { name, sizeBytes, modifiedMs };
+  }
+
+  async *list(prefix = ''): AsyncIterable<StoredObject> {
+    const base = this.#options.prefix;
+    for await (const { Key, Size, LastModified } of this.#pages(`${base}${prefix}`)) {
+      if (Key === undefined || !Key.startsWith(base)) continue;
+      const name = Key.slice(base.length);
+      // Consoles make empty objects as folders.
+      if (isUnfinishedName(name) || name === '' || name.endsWith('/')) continue;
+      yield { name, sizeBytes: Size ?? 0, modifiedMs: wholeSeconds(LastModified) };
+    }
+  }
+
+  async delete(name: string): Promise<void> {
+    const key = this.#key(name);
+    await this.#connection.call({
+      operation: 'DeleteObject',
+      key,
+      run: async (s3, options) => {
+        await s3.deleteObject({ Bucket: this.#connection.bucket, Key: key }, options);
+      },
+    });
+  }
+
+  url(name: string): string {
+    return `s3://${this.#connection.bucket}/${this.#options.prefix}${name}`;
+  }
+
+  async close(): Promise<void> {
+    this.#connection.close();
+  }
+
+  async *#pages(prefix: string): AsyncGenerator<ListedObject> {
+    let token: string | undefined;
+    do {
+      const from = token === undefined ? {} : { ContinuationToken: token };
+      const page = await this.#connection.call({
+        operation: 'ListObjectsV2',
+        run: (s3, options) =>
+          s3.listObjectsV2({ Bucket: this.#connection.bucket, Prefix: prefix, EncodingType: 'url', ...from }, options),
+      });
+      for (const each of page.Contents ?? []) yield { ...each, ...(each.Key ? { Key: decodeKey(each.Key) } : {}) };
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  #key(name: string): string {
+    checkObjectName(name);
+    const refuse = (reason: string, hint: string) =>
+      new HoldfastError('storage.unauthorized', {
+        message: `the name ${JSON.stringify(name)} is refused: ${reason}`,
+        hint,
+        context: { name },
+      });
+    if (isUnfinishedName(name)) throw refuse('it is kept for objects that are being written', 'choose another name');
+    const key = `${this.#options.prefix}${name}`;
+    if (Buffer.byteLength(key) <= mostKeyBytes) return key;
+    throw refuse(`with its prefix it has more than ${mostKeyBytes} bytes`, 'choose a shorter name');
+  }
+}
+
+/** Names may hold what XML cannot: they are asked for, and come, percent-encoded. */
+function decodeKey(key: string): string {
+  return decodeURIComponent(key.replaceAll('+', ' '));
+}

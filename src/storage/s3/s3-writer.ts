@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import type { RandomAccess, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import { type ObjectCreation, putWhole, removeOwn } from './object-creation.ts';
+import { readHead } from './object-head.ts';
+import { PartBuffer } from './part-buffer.ts';
+import { lockObject } from './retention.ts';
+import { openS3Object } from './s3-object.ts';
+import { copyOnServer } from './server-copy.ts';
+import { UploadLanes } from './upload-lanes.ts';
+
+type Check = (stored: RandomAccess) => Promise<void>;
+
+/** What an {@link S3Writer} makes. */
+export interface S3WriterTarget {
+  readonly name: string;
+  /** The object itself; its signal is left to the writer. */
+  readonly target: Omit<ObjectCreation, 'signal'>;
+  /** A key for an object that is never listed. */
+  readonly makeStagingKey: () => string;
+  /** Whether an object stands under the name: it is replaced by one that was checked only. */
+  readonly replaces: boolean;
+}
+
+/**
+ * Writes all copies side by side as lanes of one multipart upload, or small objects by one request. An object under a new name appears, is read
+ * back, and is removed when the check fails. One that replaces another is uploaded under a key that is not listed, checked there, and
+ * then copied by the server. A process that dies leaves an upload that the next writer removes when it is old enough, or an object that
+ * is not listed. Memory: 32 MiB of parts on their way, and the part that is filled; more from some 100 GB on, where parts are larger.
+ */
+export class S3Writer implements StorageWriter {
+  readonly #options: WriterOptions;
+  readonly #name: string;
+  readonly #replaces: boolean;
+  readonly #target: ObjectCreation;
+  /** What is uploaded: the target itself, or an object that it is copied from. */
+  readonly #first: ObjectCreation;
+  /** Where copies are made by the server, because a lane could not end where it does. */
+  readonly #repeats: number;
+  readonly #makeStagingKey: () => string;
+  readonly #buffer: PartBuffer;
+  readonly #stopping = new AbortController();
+  /** Objects that may stand there, to be removed when this fails. */
+  readonly #made = new Set<ObjectCreation>();
+  #lanes: UploadLanes | undefined;
+  #state: 'open' | 'committed' | 'discarded' = 'open';
+  /** The call under way; `abort` waits for it. Its error goes to whoever made the call. */
+  #running: Promise<unknown> | undefined;
+
+  constructor({ name, target, makeStagingKey, replaces }: S3WriterTarget, options: WriterOptions) {
+    const { copies, signal } = options;
+    this.#options = options;
+    this.#name = name;
+    this.#replaces = replaces;
+    this.#makeStagingKey = makeStagingKey;
+    const stopped = this.#stopping.signal;
+    this.#target = { ...target, signal: signal === undefined ? stopped : AbortSignal.any([stopped, signal]) };
+    const { equalParts } = target.settings;
+    this.#repeats = equalParts ? copies : 1;
+    this.#first = replaces || this.#repeats > 1 ? this.#staged() : this.#target;
+    this.#buffer = new PartBuffer({
+      lanes: copies / this.#repeats,
+      equalParts,
+      ...(options.expectedSizeBytes === undefined ? {} : { expectedSizeBytes: options.expectedSizeBytes }),
+    });
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#run(async () => {
+      this.#throwIfStopped();
+      for (let taken = 0; taken < bytes.length; ) {
+        taken += this.#buffer.take(bytes.subarray(taken));
+        if (this.#buffer.isFull) await this.#sendPart();
+      }
+    });
+  }
+
+  async commit(check?: Check): Promise<StoredObject> {
+    return await this.#run(() => this.#publish(check));
+  }
+
+  async abort(): Promise<void> {
+    if (this.#state === 'open') this.#stopping.abort();
+    await Promise.allSettled([this.#running]);
+    if (this.#state === 'open') await this.#discard();
+  }
+
+  /** Runs one step; when it fails, nothing of the object is left. */
+  async #run<Result>(step: () => Promise<Result>): Promise<Result> {
+    assert(this.#running === undefined, 'a writer does one thing at a time');
+    if (this.#state === 'discarded') this.#throwIfStopped();
+    assert(this.#state === 'open', `the writer is ${this.#state}`);
+    const running = step();
+    this.#running = running;
+    try {
+      return await running;
+    } catch (error) {
+      if (this.#state === 'open') await this.#discardAfter(error);
+      throw error;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #sendPart(): Promise<void> {
+    this.#lanes ??= await UploadLanes.begin(this.#first, this.#options.copies / this.#repeats);
+    const { bytes, release } = this.#buffer.part();
+    await this.#lanes.add(bytes, release);
+  }
+
+  async #publish(check: Check | undefined): Promise<StoredObject> {
+    this.#throwIfStopped();
+    const { copies, onReplicate } = this.#options;
+    const isWhole = await this.#store();
+    this.#buffer.close();
+    let standing = this.#first;
+    if (!isWhole) standing = await this.#repeat();
+    const extraBytes = this.#buffer.takenBytes * (copies - 1);
+    if (extraBytes > 0 && (isWhole || this.#repeats === 1)) onReplicate?.(extraBytes, extraBytes);
+    if (check) await this.#check(standing, check);
+    this.#throwIfStopped();
+    if (standing.key !== this.#target.key) await this.#copyToTarget(standing);
+    const { objectLock } = this.#target.settings;
+    if (objectLock) await lockObject(this.#target, objectLock);
+    this.#state = 'committed';
+    for (const staged of this.#made) if (staged !== this.#target) await removeOwn(staged);
+    const { sizeBytes, modifiedMs } = await readHead(this.#target.connection, this.#target.key);
+    return { name: this.#name, sizeBytes, modifiedMs };
+  }
+
+  /** Makes the first object; false where it has one copy and should have more. */
+  async #store(): Promise<boolean> {
+    if (this.#lanes === undefined) {
+      const run = this.#buffer.rest();
+      const { copies } = this.#options;
+      const bytes = copies === 1 ? run : Buffer.concat(Array.from({ length: copies }, () => run));
+      // It is small: also where parts have to be alike it goes to its place at once.
+      this.#made.add(this.#first);
+      await putWhole(this.#first, bytes);
+      return true;
+    }
+    if (this.#buffer.rest().length > 0) await this.#sendPart();
+    this.#made.add(this.#first);
+    await this.#lanes.complete();
+    return this.#repeats === 1;
+  }
+
+  /** Has the server make an object of all copies from the one that was uploaded. */
+  async #repeat(): Promise<ObjectCreation> {
+    const { connection } = this.#target;
+    const next = this.#replaces ? this.#staged() : this.#target;
+    const runBytes = this.#buffer.takenBytes;
+    const totalBytes = runBytes * (this.#repeats - 1);
+    const { etag } = await readHead(connection, this.#first.key);
+    this.#made.add(next);
+    await copyOnServer(
+      {
+        key: this.#first.key,
+        etag,
+        sizeBytes: runBytes,
+        repeats: this.#repeats,
+        onProgress: (doneBytes) => {
+          if (doneBytes > runBytes) this.#options.onReplicate?.(doneBytes - runBytes, totalBytes);
+        },
+      },
+      next,
+    );
+    return next;
+  }
+
+  async #check({ connection, key }: ObjectCreation, check: Check): Promise<void> {
+    const stored = await openS3Object(connection, { key });
+    try {
+      await check(stored);
+    } finally {
+      await stored.close();
+    }
+  }
+
+  async #copyToTarget(standing: ObjectCreation): Promise<void> {
+    const { etag, sizeBytes } = await readHead(standing.connection, standing.key);
+    if (!this.#replaces) this.#made.add(this.#target);
+    await copyOnServer({ key: standing.key, etag, sizeBytes, repeats: 1 }, this.#target);
+    // Locks exist in versioned buckets alone: there removing it brings the older one back.
+    if (this.#target.settings.objectLock) this.#made.add(this.#target);
+  }
+
+  #staged(): ObjectCreation {
+    const { objectLock: _, ...settings } = this.#target.settings;
+    return { ...this.#target, settings, key: this.#makeStagingKey(), createOnly: false };
+  }
+
+  #throwIfStopped(): void {
+    throwIfAborted(this.#options.signal);
+    if (this.#stopping.signal.aborted) throw new HoldfastError('operation.interrupted');
+  }
+
+  async #discard(): Promise<void> {
+    this.#state = 'discarded';
+    this.#stopping.abort();
+    this.#buffer.close();
+    await this.#lanes?.abort();
+    for (const creation of this.#made) await removeOwn(creation);
+  }
+
+  async #discardAfter(failure: unknown): Promise<void> {
+    try {
+      await this.#discard();
+    } catch (error) {
+      const code = failure instanceof HoldfastError ? failure.code : 'storage.failed';
+      const reason = failure instanceof Error ? failure.message : String(failure);
+      const message = `${reason}; what was uploaded of ${this.#target.key} could not be removed`;
+      throw new HoldfastError(code, {
+        message,
+        context: { key: this.#target.key },
+        cause: new AggregateError([failure, error]),
+      });
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/** What dead runs left in a bucket: uploads that were never completed, and objects that were never checked. */
+import type { MultipartUpload } from '@aws-sdk/client-s3';
+import { type Clock, systemClock } from '../../clock.ts';
+import { HoldfastError } from '../../errors.ts';
+import { abortUpload } from './multipart-upload.ts';
+import type { S3Connection } from './s3-connection.ts';
+import { isMakerRunning, isUnfinishedName, unfinishedFolder } from './unfinished-key.ts';
+
+const dayMs = 24 * 60 * 60 * 1000;
+/** An object that is being checked or copied may take long, and shows no sign of life meanwhile. */
+const stagedLifeMs = 7 * dayMs;
+
+/** Where is looked. */
+export interface UnfinishedPlace {
+  readonly connection: S3Connection;
+  readonly prefix: string;
+  readonly clock?: Clock;
+}
+
+/**
+ * Removes what is left of runs that are dead: of this machine at once, of others when their upload has got no part for a day. Uploads are taken
+ * for archives' by their names: below the prefix, ending in `.holdfast` or never listed. What may not be removed stays.
+ */
+export async function removeUnfinished(place: UnfinishedPlace): Promise<void> {
+  await unlessDenied(() => removeUploads(place));
+  await unlessDenied(() => removeStaged(place));
+}
+
+async function unlessDenied(step: () => Promise<void>): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    // A key without this right can still make backups; the guide tells what it misses. Some servers do not know the request.
+    const answer = error instanceof HoldfastError ? error.context['answer'] : undefined;
+    const isDenied = error instanceof HoldfastError && error.code === 'storage.unauthorized';
+    if (!isDenied && answer !== 'NotImplemented' && answer !== 'MethodNotAllowed') throw error;
+  }
+}
+
+async function removeUploads(place: UnfinishedPlace): Promise<void> {
+  const { connection, prefix } = place;
+  for await (const { Key, UploadId, Initiated } of uploads(place)) {
+    if (Key === undefined || UploadId === undefined) continue;
+    const name = Key.slice(prefix.length);
+    if (!isUnfinishedName(name) && !name.endsWith('.holdfast')) continue;
+    const isRunning = isMakerRunning(name);
+    const isDead = isRunning === undefined ? await isStale(place, { Key, UploadId, Initiated }) : !isRunning;
+    if (isDead) await abortUpload(connection, Key, UploadId);
+  }
+}
+
+async function* uploads({ connection, prefix }: UnfinishedPlace): AsyncGenerator<MultipartUpload> {
+  let marker: { KeyMarker?: string; UploadIdMarker?: string } = {};
+  for (;;) {
+    const page = await connection.call({
+      operation: 'ListMultipartUploads',
+      run: (s3, options) => s3.listMultipartUploads({ Bucket: connection.bucket, Prefix: prefix, ...marker }, options),
+    });
+    yield* page.Uploads ?? [];
+    if (page.IsTruncated !== true || page.NextKeyMarker === undefined) return;
+    marker = { KeyMarker: page.NextKeyMarker };
+    if (page.NextUploadIdMarker !== undefined) marker.UploadIdMarker = page.NextUploadIdMarker;
+  }
+}
+
+/** Whether an upload was begun, and got its last part, more than a day ago. */
+async function isStale(
+  { connection, clock = systemClock }: UnfinishedPlace,
+  { Key, UploadId, Initiated }: { Key: string; UploadId: string; Initiated: Date | undefined },
+): Promise<boolean> {
+  const isOld = (time: Date | undefined) => time !== undefined && clock.nowMs() - time.getTime() > dayMs;
+  if (!isOld(Initiated)) return false;
+  let marker: { PartNumberMarker?: string } = {};
+  for (;;) {
+    const page = await connection.call({
+      operation: 'ListParts',
+      key: Key,
+      run: (s3, options) => s3.listParts({ Bucket: connection.bucket, Key, UploadId, ...marker }, options),
+    });
+    const parts = page.Parts ?? [];
+    if (parts.some((part) => !isOld(part.LastModified))) return false;
+    if (page.IsTruncated !== true || page.NextPartNumberMarker === undefined) return true;
+    marker = { PartNumberMarker: page.NextPartNumberMarker };
+  }
+}
+
+async function removeStaged({ connection, prefix, clock = systemClock }: UnfinishedPlace): Promise<void> {
+  const page = await connection.call({
+    operation: 'ListObjectsV2',
+    run: (s3, options) =>
+      s3.listObjectsV2({ Bucket: connection.bucket, Prefix: `${prefix}${unfinishedFolder}/` }, options),
+  });
+  // More than a page of them is left to the next run.
+  for (const { Key, LastModified } of page.Contents ?? []) {
+    if (Key === undefined || LastModified === undefined) continue;
+    const isRunning = isMakerRunning(Key.slice(prefix.length));
+    const isOld = clock.nowMs() - LastModified.getTime() > stagedLifeMs;
+    if (isRunning === undefined ? !isOld : isRunning) continue;
+    await connection.call({
+      operation: 'DeleteObject',
+      key: Key,
+      run: async (s3, options) => {
+        await s3.deleteObject({ Bucket: connection.bucket, Key }, options);
+      },
+    });
+  }
+}

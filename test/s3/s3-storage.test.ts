@@ -1,0 +1,224 @@
+/** What S3 does beyond the contract: parts and their rules, conflicts, versions, locks, leftovers, errors, and whole archives. */
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import {
+  CreateMultipartUploadCommand,
+  GetObjectRetentionCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutBucketVersioningCommand,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import { createBackup, FilesSource, HoldfastError, restoreBackup, Secret, validateBackup } from '../../src/index.ts';
+import { openS3Storage, s3Adapter } from '../../src/storage/s3/s3-adapter.ts';
+import { SeededRandom } from '../../src/testing/seeded-random.ts';
+import { assertCode, get, listNames, put, readAll } from '../../src/testing/storage-case.ts';
+import { describeTree, makeWorkspace } from '../end-to-end/workspace.ts';
+import { leftOut } from '../services/service-packages.ts';
+import { type RgwService, startRgw } from '../services/start-rgw.ts';
+import { impatient, makeBucket, openBucket, plainClient } from './open-bucket.ts';
+import { startRulesProxy } from './part-rules.ts';
+
+const workspace = makeWorkspace('s3');
+const mebibyte = 2 ** 20;
+const dayMs = 24 * 60 * 60 * 1000;
+
+for (const version of [16, 20] as const) {
+  describe(`Ceph RGW ${version}`, { skip: leftOut(`rgw${version}`) }, () => {
+    let server: RgwService;
+    let client: S3Client;
+    before(async () => {
+      server = await startRgw({ version });
+      client = plainClient(server);
+    });
+    after(async () => {
+      client.destroy();
+      await server.stop();
+    });
+
+    for (const equalParts of [false, true]) {
+      const rule = equalParts ? 'equal parts' : 'parts of 5 MiB at least';
+      test(`two copies keep the rule of ${rule}, whatever their length`, async () => {
+        await using proxy = await startRulesProxy(server.port, { equalParts });
+        const preset = equalParts ? 'r2' : 'aws';
+        const input = { endpointUrl: `http://127.0.0.1:${proxy.port}`, preset, region: 'us-east-1' } as const;
+        const storage = await openBucket(server, await makeBucket(client), { input });
+        const run = new SeededRandom(version).bytes(equalParts ? 17 * mebibyte + 4096 : 16 * mebibyte + 1);
+        const writer = await storage.writer('x.holdfast', { copies: 2 });
+        await writer.write(run);
+        await writer.commit();
+        const access = await storage.open('x.holdfast');
+        const stored = await readAll(access);
+        await access.close();
+        assert.equal(Buffer.compare(stored, Buffer.concat([run, run])), 0);
+        const parts = proxy.completed.at(-1) ?? [];
+        if (equalParts) assert.equal(parts.length, 3);
+        else
+          assert.deepEqual(
+            parts.map((part) => part.number),
+            [1, 2, 3, 5001, 5002, 5003],
+          );
+        const left = await client.send(new ListObjectsV2Command({ Bucket: bucketOf(storage.url('')) }));
+        assert.deepEqual(
+          left.Contents?.map((each) => each.Key),
+          ['x.holdfast'],
+        );
+        await storage.close();
+      });
+    }
+
+    test('the proxy refuses what breaks a rule, and nothing of it stays', async () => {
+      await using proxy = await startRulesProxy(server.port, { equalParts: true });
+      const input = { endpointUrl: `http://127.0.0.1:${proxy.port}` };
+      const bucket = await makeBucket(client);
+      const storage = await openBucket(server, bucket, { input });
+      const writer = await storage.writer('x.holdfast', { copies: 2 });
+      await writer.write(new Uint8Array(16 * mebibyte));
+      await assertCode(writer.commit(), 'storage.failed');
+      assert.deepEqual(await listNames(storage), []);
+      const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+      assert.deepEqual(Uploads ?? [], []);
+      await storage.close();
+    });
+
+    test('an archive of two copies is made, verified, and restored, in part and whole', async () => {
+      const tree = join(workspace, `tree-${version}`);
+      mkdirSync(join(tree, 'deep'), { recursive: true });
+      const random = new SeededRandom(version);
+      for (let index = 0; index < 12; index += 1) writeFileSync(join(tree, `f${index}`), random.bytes(mebibyte));
+      writeFileSync(join(tree, 'deep/one'), 'one');
+      const storage = await openBucket(server, await makeBucket(client));
+      const archive = { storage, name: 'daily/shop.holdfast' };
+      const keys = { passphrases: [new Secret('a passphrase of tests')] };
+      const backup = await createBackup({
+        sources: [new FilesSource({ path: tree })],
+        output: archive,
+        keys,
+        threads: 1,
+      });
+      assert.equal(backup.output, `s3://${bucketOf(storage.url(''))}/daily/shop.holdfast`);
+      assert.equal((await validateBackup({ archive, keys, threads: 1 })).state, 'intact');
+      const one = join(workspace, `one-${version}`);
+      await restoreBackup({ archive, keys, only: ['files/**/one'], filesTo: one, threads: 1 });
+      const all = join(workspace, `all-${version}`);
+      await restoreBackup({ archive, keys, filesTo: all, threads: 1 });
+      const name = `tree-${version}`;
+      assert.deepEqual(
+        await describeTree(join(all, name), { times: false }),
+        await describeTree(tree, { times: false }),
+      );
+      assert.match((await describeTree(one, { times: false })).join('\n'), /deep\/one/);
+      await storage.close();
+    });
+
+    test('of two writers of a new name the second is refused, and the first stands', async () => {
+      const storage = await openBucket(server, await makeBucket(client));
+      const first = await storage.writer('x', { copies: 1 });
+      const second = await storage.writer('x', { copies: 1 });
+      await first.write(Buffer.from('first'));
+      await second.write(Buffer.from('second'));
+      await first.commit();
+      await assertCode(second.commit(), 'storage.conflict');
+      assert.equal(await get(storage, 'x'), 'first');
+      await storage.close();
+    });
+
+    test('an object that is replaced while it is read is not read on', async () => {
+      const storage = await openBucket(server, await makeBucket(client));
+      const letters = 'a'.repeat(300_000);
+      await put(storage, 'x', letters);
+      const access = await storage.open('x');
+      await put(storage, 'x', 'b'.repeat(300_000));
+      await assertCode(access.read(200_000, new Uint8Array(10)), 'storage.unavailable');
+      await access.close();
+      await storage.close();
+    });
+
+    test('a lock is put on what was checked; a failing check leaves nothing that is locked', async () => {
+      const bucket = await makeBucket(client, { objectLock: true });
+      const input = { objectLock: { mode: 'GOVERNANCE', days: 3 } } as const;
+      const storage = await openBucket(server, bucket, { input });
+      const writer = await storage.writer('x', { copies: 2 });
+      await writer.write(Buffer.from('x'));
+      await assertCode(
+        writer.commit(async () => Promise.reject(new HoldfastError('archive.verify_failed'))),
+        'archive.verify_failed',
+      );
+      assert.deepEqual(await listNames(storage), []);
+      const { modifiedMs } = await put(storage, 'x', 'kept');
+      const { Retention } = await client.send(new GetObjectRetentionCommand({ Bucket: bucket, Key: 'x' }));
+      assert.equal(Retention?.Mode, 'GOVERNANCE');
+      assert.equal(Retention?.RetainUntilDate?.getTime(), modifiedMs + 3 * dayMs);
+      const { VersionId } = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: 'x' }));
+      assert.ok(VersionId);
+      await storage.close();
+      const plain = await openBucket(server, await makeBucket(client), { input });
+      await assertCode(put(plain, 'x', 'x'), 'config.invalid');
+      assert.deepEqual(await listNames(plain), []);
+      await plain.close();
+    });
+
+    test('in a versioned bucket a failing check leaves no version', async () => {
+      const bucket = await makeBucket(client);
+      const VersioningConfiguration = { Status: 'Enabled' } as const;
+      await client.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }));
+      const storage = await openBucket(server, bucket);
+      await put(storage, 'x', 'old');
+      const writer = await storage.writer('x', { copies: 1 });
+      await writer.write(Buffer.from('bad'));
+      await assertCode(
+        writer.commit(async () => Promise.reject(new HoldfastError('archive.verify_failed'))),
+        'archive.verify_failed',
+      );
+      assert.equal(await get(storage, 'x'), 'old');
+      await storage.close();
+    });
+
+    test('uploads of dead runs are removed when nothing came for a day; others stay', async () => {
+      const bucket = await makeBucket(client);
+      const begin = async (Key: string) => {
+        const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key }));
+        await client.send(
+          new UploadPartCommand({ Bucket: bucket, Key, UploadId, PartNumber: 1, Body: Buffer.from('x') }),
+        );
+      };
+      for (const key of ['shop/a.holdfast', 'shop/other.bin', 'elsewhere.holdfast']) await begin(key);
+      const left = async () => {
+        const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+        return (Uploads ?? []).map((upload) => upload.Key).sort();
+      };
+      const write = async (nowMs: number) => {
+        const { accessKey, secretKey, url } = server;
+        const input = { backend: 's3', bucket, endpointUrl: url, accessKey, secretKey, prefix: 'shop' };
+        const clock = { nowMs: () => nowMs, monotonicMs: () => 0 };
+        const storage = await openS3Storage(s3Adapter.schema.parse(input), { folder: '/', clock }, impatient);
+        await put(storage, 'b.holdfast', 'b');
+        await storage.close();
+      };
+      await write(Date.now() + dayMs - 60_000);
+      assert.deepEqual(await left(), ['elsewhere.holdfast', 'shop/a.holdfast', 'shop/other.bin']);
+      await write(Date.now() + dayMs + 60_000);
+      assert.deepEqual(await left(), ['elsewhere.holdfast', 'shop/other.bin']);
+    });
+
+    test('an abort in mid-upload leaves no upload behind', async () => {
+      const bucket = await makeBucket(client);
+      const storage = await openBucket(server, bucket);
+      const writer = await storage.writer('x.holdfast', { copies: 2 });
+      const writing = writer.write(new Uint8Array(30 * mebibyte));
+      await Promise.all([writer.abort(), assertCode(writing, 'operation.interrupted')]);
+      const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+      assert.deepEqual(Uploads ?? [], []);
+      assert.deepEqual(await listNames(storage), []);
+      await storage.close();
+    });
+  });
+}
+
+function bucketOf(url: string): string {
+  return new URL(url).host;
+}
