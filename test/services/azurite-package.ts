@@ -24,5 +24,6 @@ export function installAzurite(): void {
   const words = ['install', '--prefix', azuriteFolder(), '--ignore-scripts', '--no-audit', '--no-fund'];
   const run = spawnSync('npm', [...words, `azurite@${azuriteVersion}`], { encoding: 'utf8' });
   // The tests that need it say so themselves.
-  if (run.status !== 0) console.error(`${run.stdout}${run.stderr}\nit was not installed: ${run.error ?? `exit ${run.status}`}`);
+  if (run.status !== 0)
+    console.error(`${run.stdout}${run.stderr}\nit was not installed: ${run.error ?? `exit ${run.status}`}`);
 }

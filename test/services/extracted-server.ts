@@ -1,9 +1,7 @@
 /** Servers that are unpacked beside the project, not installed: see extract-packages.sh. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const cache = fileURLToPath(new URL('../../node_modules/.cache/holdfast-servers', import.meta.url));
+import { cacheFolder } from './unpacked-packages.ts';
 
 /** A server that is unpacked into a folder of its own. */
 export interface ExtractedServer {
@@ -25,7 +23,7 @@ export type ExtractedName = keyof typeof extractedServers;
 
 /** Where a server is unpacked, or is to be. */
 export function extractedFolder(name: ExtractedName): string {
-  return join(cache, name);
+  return join(cacheFolder(), name);
 }
 
 /** The whole path of its program, where it is unpacked. */

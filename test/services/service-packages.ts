@@ -53,7 +53,7 @@ function missingPrograms(name: InstalledName): string[] {
 }
 
 /** Why a server that is unpacked is not there, or undefined. */
-function whyNotExtracted(name: ServiceName): string | undefined {
+function whyNotExtracted(name: InstalledName): string | undefined {
   const server = services[name].extracted;
   if (server === undefined || extractedProgram(server) !== undefined) return undefined;
   return `tests with ${name} are left out: it could not be unpacked from ${extractedServers[server].packages.join(', ')}`;
