@@ -113,7 +113,7 @@ async function nameOf(
   });
 }
 
-/** Opens the storages that are meant; one that cannot be opened is an output that fails. */
+/** Opens the storages that are meant; of several, one that cannot be opened is an output that fails. */
 async function toStorages(
   loaded: LoadedConfig,
   name: string,

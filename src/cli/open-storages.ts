@@ -19,7 +19,10 @@ export interface OpenedStorage {
   readonly folder: string | undefined;
 }
 
-/** Opens storages of a configuration: those that are named, else all enabled ones. Throws `usage.invalid`, and what opening throws. */
+/**
+ * Opens storages of a configuration: those that are named, else all enabled ones. Of several one that cannot be opened throws when it is
+ * used, so that the others can be. Throws `usage.invalid`, `config.invalid`, and of one alone what opening throws.
+ */
 export async function openChosenStorages(
   { config, file }: LoadedConfig,
   names: readonly string[] | undefined,
@@ -27,7 +30,8 @@ export async function openChosenStorages(
 ): Promise<OpenedStorage[]> {
   const opened: OpenedStorage[] = [];
   try {
-    for (const chosen of chooseStorages(config, names)) opened.push(await openOne(chosen, file, context));
+    const chosen = chooseStorages(config, names);
+    for (const one of chosen) opened.push(await openOne(one, file, context, chosen.length > 1));
     return opened;
   } catch (error) {
     for (const { storage } of opened) await storage.close();
@@ -35,12 +39,42 @@ export async function openChosenStorages(
   }
 }
 
-async function openOne(chosen: ConfiguredStorage, file: string, context: CommandContext): Promise<OpenedStorage> {
+async function openOne(
+  chosen: ConfiguredStorage,
+  file: string,
+  context: CommandContext,
+  isOneOfSeveral: boolean,
+): Promise<OpenedStorage> {
   const { name, given, copies } = chosen;
   const { clock, environment, signal } = context;
-  const storage = await openStorage(given, { folder: dirname(file), clock, environment, signal });
   const folder = !isStorage(given) && given.backend === 'local' ? given.path : undefined;
-  return { name, storage: logged(name, storage, context), copies, folder };
+  const open = async () => {
+    try {
+      return await openStorage(given, { folder: dirname(file), clock, environment, signal });
+    } catch (error) {
+      const isMistake = error instanceof HoldfastError && error.code === 'config.invalid';
+      if (isMistake || isStorage(given) || !isOneOfSeveral) throw error;
+      return unopenedStorage(given.backend, name, error);
+    }
+  };
+  return { name, storage: logged(name, await open(), context), copies, folder };
+}
+
+/** Stands for a storage that could not be opened: every use tells why. */
+function unopenedStorage(backend: string, name: string, error: unknown): Storage {
+  const fail = async (): Promise<never> => {
+    throw error;
+  };
+  return {
+    properties: { backend, place: name, warnings: [], usesSpool: false },
+    writer: fail,
+    open: fail,
+    stat: fail,
+    list: () => ({ [Symbol.asyncIterator]: () => ({ next: fail }) }),
+    delete: fail,
+    url: (object) => `${name}: ${object}`,
+    close: async () => undefined,
+  };
 }
 
 /** With HOLDFAST_DEBUG=1 every call of a storage is told. */

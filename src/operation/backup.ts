@@ -325,7 +325,6 @@ async function writeArchive(run: {
     const outputs = reports(stored);
     return {
       output: (outputs.find(({ error }) => error === undefined) ?? outputs[0])?.output ?? '',
-      outputs,
       archiveId: archiveIdHex(archive.header),
       sizeBytes: stored.sizeBytes,
       plainSizeBytes: totals.plainBytes,
@@ -334,6 +333,7 @@ async function writeArchive(run: {
       verified: options.verify ?? 'contents',
       suspect: comparison.falls.length > 0,
       comparison,
+      outputs,
     };
   } catch (error) {
     return await failAfter(error, [() => output.abort()]);

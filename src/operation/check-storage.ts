@@ -158,7 +158,9 @@ class Check {
     } catch (error) {
       throwIfAborted(this.#options.signal);
       const reason = underlying(error);
-      const isUnsupported = isOptional && reason instanceof assert.AssertionError;
+      // Where an object appears before its check, a failing check takes it away again, and the older one with it.
+      const isGone = reason instanceof HoldfastError && reason.code === 'storage.not_found';
+      const isUnsupported = isOptional && (isGone || reason instanceof assert.AssertionError);
       const state = isUnsupported ? 'unsupported' : 'failed';
       this.#add({ part, name, state, durationMs: durationMs(), error: describe(reason) });
     }
