@@ -1,3 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { HoldfastError } from './errors.ts';
+
 /** The time, as a parameter. Only this file asks the system for it. */
 export interface Clock {
   /** Milliseconds since 1970-01-01T00:00Z. */
@@ -17,16 +20,14 @@ export function timeoutSignal(timeoutMs: number): AbortSignal {
   return AbortSignal.timeout(timeoutMs);
 }
 
-/** Waits; ends early, without an error, when the signal is aborted. */
-export async function delay(delayMs: number, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted) return;
-  await new Promise<void>((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, delayMs);
-    signal?.addEventListener('abort', end);
-  });
-}
+/** Lets time pass, as a parameter. Throws `operation.interrupted` as soon as the signal is aborted. */
+export type Wait = (durationMs: number, signal?: AbortSignal) => Promise<void>;
+
+/** Waits by the clock of this machine. */
+export const systemWait: Wait = async (durationMs, signal) => {
+  try {
+    await delay(durationMs, undefined, signal === undefined ? {} : { signal });
+  } catch (cause) {
+    throw new HoldfastError('operation.interrupted', { cause });
+  }
+};

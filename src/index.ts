@@ -1,11 +1,19 @@
 /** The public API. */
 export type { Codec } from './archive/header.ts';
 export type { EntryMetadata, JsonValue } from './archive/json.ts';
-export { type Clock, systemClock } from './clock.ts';
+export { type Clock, systemClock, type Wait } from './clock.ts';
 export type { HoldfastConfig } from './config/config-schema.ts';
 export { defineConfig } from './config/define-config.ts';
+export { type OpenStorageOptions, openStorage } from './config/open-storage.ts';
+export type { StorageGiven, StorageSettings } from './config/storage-settings.ts';
 export { type ErrorCode, type ErrorContext, errorTable, HoldfastError } from './errors.ts';
 export { createBackup } from './operation/backup.ts';
+export {
+  type CheckStorageOptions,
+  checkStorage,
+  type StorageCheckReport,
+  type StorageCheckStep,
+} from './operation/check-storage.ts';
 export { inspectArchive, summarizeArchive } from './operation/inspect.ts';
 export { addKeySlots, removeKeySlot } from './operation/keys.ts';
 export { openArchive } from './operation/open.ts';
@@ -14,11 +22,13 @@ export type {
   ArchiveLocation,
   ArchiveSummary,
   BackupOptions,
+  BackupOutput,
   BackupReport,
   BlockHealth,
   Comparison,
   KeySlot,
   OpenKeys,
+  OutputReport,
   Progress,
   RepairOptions,
   RepairReport,
@@ -30,8 +40,17 @@ export type {
   ValidateOptions,
   ValidationReport,
 } from './operation/options.ts';
+export { type PullOptions, type PushOptions, pullBackup, pushBackup, type TransferReport } from './operation/push.ts';
 export { repairArchive } from './operation/repair.ts';
 export { restoreBackup } from './operation/restore.ts';
+export {
+  type NamedStorage,
+  type ScrubbedArchive,
+  type ScrubOptions,
+  type ScrubReport,
+  scrubStorages,
+} from './operation/scrub.ts';
+export { type SyncedArchive, type SyncOptions, type SyncReport, syncStorages } from './operation/sync.ts';
 export { type UndoReport, type UndoRestoreOptions, undoRestore } from './operation/undo.ts';
 export { validateBackup } from './operation/verify.ts';
 export type { Fall } from './policy/plausibility.ts';
@@ -54,4 +73,17 @@ export { SqliteSource, type SqliteSourceOptions } from './source/sqlite/sqlite-s
 export type { RestorableEntry, RestoreTarget, TargetChange } from './source/target.ts';
 export { LocalStorage, type LocalStorageOptions } from './storage/local/local-storage.ts';
 export { MemoryStorage } from './storage/memory/memory-storage.ts';
-export type { RandomAccess, Storage, StorageWriter, StoredObject, WriterOptions } from './storage/storage.ts';
+export type {
+  RandomAccess,
+  ReadBack,
+  Storage,
+  StorageProperties,
+  StorageWriter,
+  StoredObject,
+  WriterOptions,
+} from './storage/storage.ts';
+export { type LogOptions, logStorage, type StorageCall } from './storage/wrap/log.ts';
+export { prefixStorage } from './storage/wrap/prefix.ts';
+export { readOnlyStorage } from './storage/wrap/read-only.ts';
+export { type RetryOptions, type RetrySettings, retryStorage } from './storage/wrap/retry.ts';
+export { type ThrottleOptions, type ThrottleSettings, throttleStorage } from './storage/wrap/throttle.ts';

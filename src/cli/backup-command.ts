@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
-import type { BackupReport, Comparison, SealKeys } from '../operation/options.ts';
+import type { BackupReport, Comparison, OutputReport, SealKeys } from '../operation/options.ts';
 import { describeFall } from '../policy/plausibility.ts';
+import type { Secret } from '../secret.ts';
 import type { Source, SourceDescription } from '../source/source.ts';
-import { type BackupCommandOptions, type BackupRequest, completeRequest } from './backup-request.ts';
+import { type BackupCommandOptions, type BackupRequest, completeRequest, type OutputGroup } from './backup-request.ts';
 import type { CommandContext } from './command-context.ts';
 import {
   formatCount,
@@ -19,6 +20,7 @@ import {
 } from './format-value.ts';
 import { addSealKeyOptions, gather, readIdentities, sealKeys } from './key-options.ts';
 import { addThreadsOption, wholeNumber } from './number-options.ts';
+import { toHoldfastError } from './print-error.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
 import { addSourceOptions } from './source-options.ts';
@@ -31,6 +33,7 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
     .description('back up databases and files into one archive, read back before it appears');
   addSourceOptions(command)
     .option('--output <path>', 'the archive to write (without sources: named by holdfast.config.ts)')
+    .option('--storage <name>', 'a storage of holdfast.config.ts (all enabled ones unless given; repeatable)', gather)
     .addOption(new Option('--compression <codec>', 'zstd unless given').choices(['zstd', 'gzip', 'bz2', 'xz', 'none']))
     .option('--copies <n>', 'how often the archive holds everything, 1 to 8 (2 unless given)', wholeNumber(1, 8))
     .addOption(new Option('--encryption <cipher>', 'aes-256-gcm unless given').choices(['aes-256-gcm', 'none']))
@@ -52,35 +55,94 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
     .option('--dry-run', 'say what would be backed up, and write nothing')
     .option('--json', 'print the result as JSON');
   addThreadsOption(addSealKeyOptions(command)).action(async (options: BackupCommandOptions) => {
-    context.exitCode = await backup(await completeRequest(options, context), context);
+    const request = await completeRequest(options, context);
+    try {
+      context.exitCode = await backup(request, context);
+    } finally {
+      await request.close();
+    }
   });
 }
 
 async function backup(request: BackupRequest, context: CommandContext): Promise<number> {
-  const { output, options } = request;
-  const { compression, copies, encryption, verify, threads, temporaryFolder, previous, allowedFall, json } = options;
+  const { groups, options } = request;
   const { collectSources } = await import('./collect-sources.ts');
-  const sources = await collectSources(request.sources, output);
   if (options.dryRun) {
-    await printPlan(sources, request, context);
+    await printPlan(await collectSources(request.sources, request.localPaths), request, context);
     return 0;
   }
   const keys = await keysFor(options, context);
   const identities = await readIdentities(options.identityFile ?? []);
+  const made: { readonly report: BackupReport; readonly copies: number }[] = [];
+  const failed: { readonly group: OutputGroup; readonly error: unknown }[] = [];
+  for (const group of groups) {
+    try {
+      // A source is read once: another archive takes new ones.
+      const sources = await collectSources(request.sources, request.localPaths);
+      const report = await makeArchive({ sources, group, keys, identities, options }, context);
+      made.push({ report, copies: group.copies ?? 2 });
+    } catch (error) {
+      // Another archive of this run may still succeed, unless it is the run that ended.
+      if (groups.length === 1 || context.signal.aborted || typeof group.output === 'string') throw error;
+      failed.push({ group, error });
+    }
+  }
+  const [first, ...others] = made;
+  if (first === undefined) throw failed[0]?.error;
+  const lost = failed.flatMap(({ group, error }) => failedOutputs(group, error));
+  const outputs = [...made.flatMap(({ report }) => report.outputs), ...lost];
+  if (options.json) {
+    const more = others.length > 0 ? { others: others.map(({ report }) => report) } : {};
+    printJson(context, { ...first.report, outputs, ...more });
+  } else {
+    for (const { report, copies } of made) printReport(report, copies, context);
+    printFailedOutputs(outputs, context);
+  }
+  const isComplete = made.every(({ report }) => report.problems.length === 0 && !report.suspect);
+  return isComplete && outputs.every(({ error }) => error === undefined) ? 0 : 3;
+}
+
+async function makeArchive(
+  run: {
+    readonly sources: readonly Source[];
+    readonly group: OutputGroup;
+    readonly keys: SealKeys | undefined;
+    readonly identities: readonly Secret[];
+    readonly options: BackupCommandOptions;
+  },
+  context: CommandContext,
+): Promise<BackupReport> {
+  const { sources, keys, identities } = run;
+  const { output, copies } = run.group;
+  const { compression, encryption, verify, threads, temporaryFolder, previous, allowedFall, json } = run.options;
   const { createBackup } = await import('../operation/backup.ts');
-  const report = await withProgress(context, json, (run) =>
+  return await withProgress(context, json, (given) =>
     createBackup({
       sources,
       output,
       ...withoutUndefined({ keys, compression, copies, encryption, verify, threads, temporaryFolder, previous }),
       ...withoutUndefined({ allowedFall: allowedFall === undefined ? undefined : allowedFall / 100 }),
       previousKeys: { identities },
-      ...run,
+      ...given,
     }),
   );
-  if (json) printJson(context, report);
-  else printReport(report, copies ?? 2, context);
-  return report.problems.length > 0 || report.suspect ? 3 : 0;
+}
+
+/** The outputs of an archive that no storage took. */
+function failedOutputs({ output }: OutputGroup, error: unknown): OutputReport[] {
+  if (typeof output === 'string') return [];
+  const { code, message, hint } = toHoldfastError(error);
+  return output.map(({ storage, name, label }) => ({
+    ...withoutUndefined({ storage: label }),
+    output: storage.url(name),
+    error: { code, message, hint },
+  }));
+}
+
+function printFailedOutputs(outputs: readonly OutputReport[], context: CommandContext): void {
+  for (const { storage, output, error } of outputs) {
+    if (error !== undefined) printNote(context, `${storage ?? output}: not written: ${error.message} [${error.code}]`);
+  }
 }
 
 async function keysFor(options: BackupCommandOptions, context: CommandContext): Promise<SealKeys | undefined> {
@@ -110,10 +172,11 @@ async function printPlan(sources: readonly Source[], request: BackupRequest, con
     for (const source of sources) await source.close();
     await rm(folder, { recursive: true, force: true });
   }
-  if (json) return printJson(context, { dryRun: true, output: request.output, sources: plan });
+  const { labels } = request;
+  if (json) return printJson(context, { dryRun: true, output: labels[0], outputs: labels, sources: plan });
   const size = (sizeBytes: number) => (sizeBytes > 0 ? formatSize(sizeBytes) : '');
   printLines(context, [
-    `${paint(context, context.stdout, 'bold', printable(request.output))}: would be written from`,
+    `${paint(context, context.stdout, 'bold', printable(labels.join(', ')))}: would be written from`,
     ...formatTable(
       context,
       ['type', 'name', '>size', 'source'],
@@ -169,6 +232,7 @@ function printReport(report: BackupReport, copies: number, context: CommandConte
     `${paint(context, context.stdout, 'bold', printable(report.output))}: ${verdict}`,
     ...formatFacts(context, [
       ['entries', `${entries}${rows}, ${formatSize(plainSizeBytes)}`],
+      ['storages', formatOutputs(report)],
       ['archive', `${formatSize(sizeBytes)} with ${formatNumberOf(copies, 'copy', 'copies')}${share}`],
       ['time', `${formatDuration(durationMs)}${rate === '' ? '' : ` (${rate})`}`],
       ['verified', verifiedTexts[report.verified]],
@@ -179,6 +243,16 @@ function printReport(report: BackupReport, copies: number, context: CommandConte
   for (const problem of problems.slice(0, 20))
     printNote(context, `${problem.path}: ${problem.message} [${problem.code}]`);
   if (problems.length > 20) printNote(context, `${formatCount(problems.length - 20)} more problems: see --json`);
+}
+
+/** Where there are several. */
+function formatOutputs({ outputs }: BackupReport): string {
+  if (outputs.length < 2) return '';
+  return outputs
+    .map(
+      ({ storage, output, error }) => `${printable(storage ?? output)} ${error === undefined ? 'written' : 'failed'}`,
+    )
+    .join(', ');
 }
 
 function formatComparison({ previous, reason, falls }: Comparison): string {

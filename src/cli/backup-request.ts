@@ -1,18 +1,19 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HoldfastConfig } from '../config/config-schema.ts';
+import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
-import type { BackupOptions } from '../operation/options.ts';
-import { onPath } from '../storage/durable-file.ts';
+import type { BackupOptions, BackupOutput } from '../operation/options.ts';
 import type { SourceRequest } from './collect-sources.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import type { SealKeyOptions } from './key-options.ts';
+import type { OpenedStorage } from './open-storages.ts';
 import { requestedSources, type SourceOptions } from './source-options.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 /** What the command line of `holdfast backup` says. */
 export interface BackupCommandOptions extends OutputOptions, SealKeyOptions, SourceOptions {
   readonly output?: string;
+  readonly storage?: readonly string[];
   readonly compression?: NonNullable<BackupOptions['compression']>;
   readonly encryption?: NonNullable<BackupOptions['encryption']>;
   readonly copies?: number;
@@ -26,56 +27,115 @@ export interface BackupCommandOptions extends OutputOptions, SealKeyOptions, Sou
   readonly dryRun?: boolean;
 }
 
+/** Outputs that hold one archive: a path, or storages that are fed at once. */
+export interface OutputGroup {
+  readonly output: string | readonly BackupOutput[];
+  readonly copies: number | undefined;
+}
+
 /** A backup to make: the command line, and what it leaves open from the configuration. */
 export interface BackupRequest {
   readonly sources: readonly SourceRequest[];
-  readonly output: string;
+  /** One for each number of copies, since that number is sealed into an archive. */
+  readonly groups: readonly OutputGroup[];
+  /** The places, for people. */
+  readonly labels: readonly string[];
+  /** Outputs on local disk, which no source may read. */
+  readonly localPaths: readonly string[];
   readonly options: BackupCommandOptions;
+  /** Closes the storages. */
+  close(): Promise<void>;
 }
 
 /**
  * Completes the command line. With sources and an output on it no configuration is read, so that a command means the same in every
- * folder; without sources both come from the configuration. Throws `usage.invalid`, `config.not_found`, `config.invalid`.
+ * folder; else what is missing comes from the configuration. Throws `usage.invalid`, `config.not_found`, `config.invalid`.
  */
 export async function completeRequest(options: BackupCommandOptions, context: CommandContext): Promise<BackupRequest> {
   const sources = requestedSources(options);
-  const { output } = options;
-  if (sources.length > 0 && output !== undefined) return { sources, output, options };
-  if (sources.length > 0) {
+  const { output, storage } = options;
+  if (output !== undefined && storage !== undefined) {
     throw new HoldfastError('usage.invalid', {
-      message: 'it is not said where the archive goes',
-      hint: 'give --output shop.holdfast',
+      message: '--output and --storage both say where the archive goes',
+      hint: 'give one of them',
     });
   }
-  return fromConfig(options, context);
+  if (sources.length > 0 && output !== undefined) return { sources, ...toPath(output, options), options };
+  if (sources.length > 0 && storage === undefined) {
+    throw new HoldfastError('usage.invalid', {
+      message: 'it is not said where the archive goes',
+      hint: 'give --output shop.holdfast, or --storage with a name of the configuration',
+    });
+  }
+  return fromConfig(sources, options, context);
 }
 
-async function fromConfig(options: BackupCommandOptions, context: CommandContext): Promise<BackupRequest> {
+function toPath(output: string, { copies }: BackupCommandOptions): Omit<BackupRequest, 'sources' | 'options'> {
+  return { groups: [{ output, copies }], labels: [output], localPaths: [output], close: async () => undefined };
+}
+
+async function fromConfig(
+  given: readonly SourceRequest[],
+  options: BackupCommandOptions,
+  context: CommandContext,
+): Promise<BackupRequest> {
   const { loadConfig } = await import('../config/load-config.ts');
-  const { archiveName, defaultFilenameTemplate } = await import('../config/archive-name.ts');
   const { config, file } = await loadConfig('.', context.environment);
-  const sources = configuredSources(config);
+  const sources = given.length > 0 ? given : configuredSources(config);
   if (sources.length === 0) {
     throw new HoldfastError('source.empty', {
       message: `${file} names no databases and no files`,
       hint: 'add databases or files to it, or enable them',
     });
   }
+  const { compression, encryption, copies, recipients, allowedFallPercent: allowedFall } = config;
+  const recipient = encryption === 'none' ? undefined : recipients;
+  const settings = { compression, encryption, copies, recipient, allowedFall };
+  const completed: BackupCommandOptions = { ...(settings as BackupCommandOptions), ...options };
+  if (options.output !== undefined) return { sources, ...toPath(options.output, completed), options: completed };
+  const name = await nameOf(sources, config, context);
+  return { sources, ...(await toStorages({ config, file }, name, completed, context)), options: completed };
+}
+
+async function nameOf(
+  sources: readonly SourceRequest[],
+  config: HoldfastConfig,
+  context: CommandContext,
+): Promise<string> {
+  const { archiveName, defaultFilenameTemplate } = await import('../config/archive-name.ts');
   const { collectSources } = await import('./collect-sources.ts');
-  const named = await collectSources(sources, '');
+  const named = await collectSources(sources, []);
   const databases = named.slice(0, sources.filter((source) => !('path' in source)).length);
-  const name = archiveName(config.filenameTemplate ?? defaultFilenameTemplate, {
+  return archiveName(config.filenameTemplate ?? defaultFilenameTemplate, {
     names: (databases.length > 0 ? databases : named).map((source) => source.name),
     createdMs: context.clock.nowMs(),
     environment: config.environment ?? (context.environment['NODE_ENV'] || 'default'),
   });
-  const { compression, encryption, copies, recipients, allowedFallPercent: allowedFall } = config;
-  const recipient = encryption === 'none' ? undefined : recipients;
-  const settings = { compression, encryption, copies, recipient, allowedFall };
+}
+
+/** Opens the storages that are meant; one that cannot be opened is an output that fails. */
+async function toStorages(
+  loaded: LoadedConfig,
+  name: string,
+  options: BackupCommandOptions,
+  context: CommandContext,
+): Promise<Omit<BackupRequest, 'sources' | 'options'>> {
+  const { openChosenStorages } = await import('./open-storages.ts');
+  const opened = await openChosenStorages(loaded, options.storage, context);
+  const free = await freeName(name, opened);
+  const groups = new Map<number | undefined, BackupOutput[]>();
+  for (const { name: label, storage, copies } of opened) {
+    const group = copies ?? options.copies;
+    groups.set(group, [...(groups.get(group) ?? []), { storage, name: free, label }]);
+  }
+  const isLocal = ({ storage }: OpenedStorage) => storage.properties.backend === 'local';
   return {
-    sources,
-    output: options.output ?? (await freePath(join(config.storage?.path ?? 'backups', name))),
-    options: { ...(settings as BackupCommandOptions), ...options },
+    groups: [...groups].map(([copies, output]) => ({ output, copies })),
+    labels: opened.map(({ folder, storage }) => (folder === undefined ? storage.url(free) : join(folder, free))),
+    localPaths: opened.filter(isLocal).map(({ storage }) => storage.url(free)),
+    close: async () => {
+      for (const { storage } of opened) await storage.close();
+    },
   };
 }
 
@@ -95,20 +155,24 @@ function configuredSources(config: HoldfastConfig): SourceRequest[] {
 }
 
 /** Two runs within a second have one name: the later one must not replace the earlier. */
-async function freePath(path: string): Promise<string> {
-  let free = path;
-  for (let number = 2; await exists(free); number++) free = path.replace(/\.holdfast$/, `-${number}.holdfast`);
+async function freeName(name: string, storages: readonly OpenedStorage[]): Promise<string> {
+  let free = name;
+  for (let number = 2; await isTaken(free, storages); number++) {
+    free = name.replace(/\.holdfast$/, `-${number}.holdfast`);
+  }
   return free;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return onPath(path, async () => {
+async function isTaken(name: string, storages: readonly OpenedStorage[]): Promise<boolean> {
+  const taken = storages.map(async ({ storage }) => {
     try {
-      await access(path);
+      await storage.stat(name);
       return true;
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return false;
-      throw cause;
+    } catch (error) {
+      // A storage that does not answer takes no part; where it is the only one the run tells.
+      if (error instanceof HoldfastError) return false;
+      throw error;
     }
   });
+  return (await Promise.all(taken)).includes(true);
 }

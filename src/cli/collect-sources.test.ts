@@ -10,7 +10,7 @@ test('sources of one kind with the same name get numbers; a database and a tree 
   const urls = ['a/shop.db', 'b/shop.db', 'c/shop.db'].map((path) => ({ url: `sqlite:${path}` }));
   const named = [{ url: 'sqlite:d.db', name: 'shop' }];
   const trees = ['x/shop', 'y/shop'].map((path) => ({ path }));
-  const sources = await collectSources([...urls, ...named, ...trees], 'out.holdfast');
+  const sources = await collectSources([...urls, ...named, ...trees], ['out.holdfast']);
   assert.deepEqual(
     sources.map((source) => source.name),
     ['shop', 'shop-2', 'shop-3', 'shop-4', 'shop', 'shop-2'],
@@ -29,7 +29,7 @@ test('the archive and what is written beside it first are left out of the tree, 
     await writeFile(output, 'x');
     await writeFile(partialPath(output), 'x');
     for (const path of [tree, join(folder, 'link')]) {
-      const [source] = await collectSources([{ path }], join(folder, 'link/backups/shop.holdfast'));
+      const [source] = await collectSources([{ path }], [join(folder, 'link/backups/shop.holdfast')]);
       const files: string[] = [];
       const report = () => assert.fail('nothing may be reported');
       for await (const entry of source!.entries({ report, temporaryFolder: folder })) {

@@ -14,13 +14,16 @@ export type SourceRequest =
   | { readonly path: string; readonly name?: string };
 
 /** Makes the sources; where two databases, or two trees, have the same name, the later ones get `-2`, `-3`. */
-export async function collectSources(requests: readonly SourceRequest[], output: string): Promise<Source[]> {
+export async function collectSources(
+  requests: readonly SourceRequest[],
+  outputs: readonly string[],
+): Promise<Source[]> {
   const databaseNames = new Set<string>();
   const treeNames = new Set<string>();
   const sources: Source[] = [];
   for (const request of requests) {
     const taken = 'path' in request ? treeNames : databaseNames;
-    const exclude = 'path' in request ? await excluderOf(output, request.path) : () => false;
+    const exclude = 'path' in request ? await excluderOfAll(outputs, request.path) : () => false;
     let source = await makeSource(request, exclude);
     const name = freeName(source.name, taken);
     if (name !== source.name) source = await makeSource({ ...request, name }, exclude);
@@ -48,6 +51,11 @@ async function makeSource(request: SourceRequest, exclude: (absolutePath: string
   }
   const { path, name } = request;
   return new FilesSource({ path, exclude, ...(name === undefined ? {} : { name }) });
+}
+
+async function excluderOfAll(outputs: readonly string[], root: string): Promise<(absolutePath: string) => boolean> {
+  const excluders = await Promise.all(outputs.map((output) => excluderOf(output, root)));
+  return (absolutePath) => excluders.some((excludes) => excludes(absolutePath));
 }
 
 /**

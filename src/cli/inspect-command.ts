@@ -5,12 +5,14 @@ import { formatBlockMap } from './block-map.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatMoment, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
 import { addOpenKeyOptions, givenOpenKeys, type OpenKeyOptions } from './key-options.ts';
+import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 interface InspectOptions extends OutputOptions, OpenKeyOptions {
   readonly archiveId?: string;
+  readonly storage?: string;
   readonly all?: boolean;
 }
 
@@ -31,18 +33,21 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
   const command = program
     .command('inspect')
     .description('show the header, the key slots, the state of the blocks, and with a key the entries')
-    .argument('<archive>', 'path of the archive')
+    .argument('<archive>', 'path of the archive, or its name on a storage')
+    .addOption(archiveStorageOption())
     .option('--all', `show every entry, not only the first ${shownEntryCount}`)
     .option('--archive-id <hex>', 'which archive, where a file holds several')
     .option('--json', 'print the result as JSON');
   addOpenKeyOptions(command).action(async (archive: string, options: InspectOptions) => {
-    const { archiveId, json } = options;
+    const { archiveId, storage, json } = options;
     const keys = await givenOpenKeys(options, context);
     const { inspectArchive } = await import('../operation/inspect.ts');
-    const inspection = await withProgress(context, json, (run) =>
-      inspectArchive({ archive, ...withoutUndefined({ archiveId, keys }), ...run }),
+    const inspection = await withArchive(archive, storage, context, (location) =>
+      withProgress(context, json, (run) =>
+        inspectArchive({ archive: location, ...withoutUndefined({ archiveId, keys }), ...run }),
+      ),
     );
-    if (json) printJson(context, toJson(archive, inspection));
+    if (json) printJson(context, { ...toJson(archive, inspection), ...withoutUndefined({ storage }) });
     else printLines(context, formatInspection(archive, inspection, options.all ?? false, context));
   });
 }

@@ -1,14 +1,18 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type HoldfastError, throwIfAborted } from '../errors.ts';
+import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { ArchiveLocation, ArchiveSummary } from '../operation/options.ts';
 import { onPath } from '../storage/durable-file.ts';
+import type { StoredObject } from '../storage/storage.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatMoment, formatSize, paint, printable } from './format-value.ts';
+import { gather } from './key-options.ts';
+import { withStorages } from './open-storages.ts';
 import { toHoldfastError } from './print-error.ts';
 import { formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { openSynchronousFile } from './synchronous-file.ts';
+import { withoutUndefined } from './without-undefined.ts';
 
 /** Headers that are read without looking up, on the main thread: signals are heard between, some milliseconds later. */
 const headersInOneGo = 64;
@@ -16,6 +20,9 @@ const headersInOneGo = 64;
 /** A row of the list; a file that is no archive has an error in place of a header. */
 interface ListedArchive {
   readonly path: string;
+  /** The storage, and its name there. */
+  readonly storage?: string;
+  readonly name?: string;
   readonly sizeBytes: number;
   readonly summary?: ArchiveSummary;
   readonly error?: HoldfastError;
@@ -26,14 +33,55 @@ export function addListCommand(program: Command, context: CommandContext): void 
   program
     .command('list')
     .description('list archives by their headers; needs no key')
-    .argument('<path...>', 'archives, and folders that hold some')
+    .argument('[path...]', 'archives, and folders that hold some')
+    .option('--storage <name>', 'archives on this storage of holdfast.config.ts (repeatable)', gather)
     .option('--json', 'print the result as JSON')
-    .action(async (paths: string[], options: OutputOptions) => {
+    .action(async (paths: string[], options: ListOptions) => {
+      if (paths.length === 0 && options.storage === undefined) {
+        throw new HoldfastError('usage.invalid', {
+          message: 'it is not said what is to be listed',
+          hint: 'give paths, or --storage with a name of the configuration',
+        });
+      }
       const archives = await readHeaders(await findArchives(paths), context.signal);
+      if (options.storage !== undefined) archives.push(...(await listStorages(options.storage, context)));
       archives.sort(byCreation);
       if (options.json) printJson(context, { archives: archives.map(toJson) });
       else printArchives(archives, context);
     });
+}
+
+interface ListOptions extends OutputOptions {
+  readonly storage?: readonly string[];
+}
+
+/** Headers of a storage that are read at once: most of the time goes by on the network. */
+const headersAtOnce = 8;
+
+async function listStorages(names: readonly string[], context: CommandContext): Promise<ListedArchive[]> {
+  const { summarizeArchive } = await import('../operation/inspect.ts');
+  const { listArchives } = await import('../operation/sync.ts');
+  return await withStorages(names, context, async (storages) => {
+    const listed: ListedArchive[] = [];
+    for (const { name: label, storage } of storages) {
+      const objects = await listArchives(storage);
+      const readOne = async ({ name, sizeBytes: storedBytes }: StoredObject): Promise<ListedArchive> => {
+        const place = { path: storage.url(name), storage: label, name };
+        try {
+          const { sizeBytes, ...summary } = await summarizeArchive({ storage, name });
+          return { ...place, sizeBytes, summary };
+        } catch (thrown) {
+          throwIfAborted(context.signal);
+          return { ...place, sizeBytes: storedBytes, error: toHoldfastError(thrown) };
+        }
+      };
+      for (let start = 0; start < objects.length; start += headersAtOnce) {
+        throwIfAborted(context.signal);
+        listed.push(...(await Promise.all(objects.slice(start, start + headersAtOnce).map(readOne))));
+      }
+    }
+    return listed;
+  });
 }
 
 /** Files as they are named; of folders, what ends in `.holdfast`. */
@@ -92,12 +140,13 @@ function byCreation(left: ListedArchive, right: ListedArchive): number {
   return left.path < right.path ? -1 : 1;
 }
 
-function toJson({ path, sizeBytes, summary, error }: ListedArchive): object {
+function toJson({ path, storage, name, sizeBytes, summary, error }: ListedArchive): object {
+  const place = { path, ...withoutUndefined({ storage, name }), sizeBytes };
   if (error !== undefined) {
     const { code, message } = error;
-    return { path, sizeBytes, state: 'unreadable', error: { code, message } };
+    return { ...place, state: 'unreadable', error: { code, message } };
   }
-  return { path, sizeBytes, state: 'readable', ...summary };
+  return { ...place, state: 'readable', ...summary };
 }
 
 function printArchives(archives: readonly ListedArchive[], context: CommandContext): void {
@@ -105,12 +154,13 @@ function printArchives(archives: readonly ListedArchive[], context: CommandConte
     printNote(context, 'no archives here');
     return;
   }
-  const rows = archives.map(({ path, sizeBytes, summary, error }) => {
+  const rows = archives.map(({ path, storage, name, sizeBytes, summary, error }) => {
+    const label = printable(storage === undefined ? path : `${storage}: ${name}`);
     if (summary === undefined) {
-      return [printable(path), formatSize(sizeBytes), '', '', paint(context, context.stdout, 'red', error?.code ?? '')];
+      return [label, formatSize(sizeBytes), '', '', paint(context, context.stdout, 'red', error?.code ?? '')];
     }
     return [
-      printable(path),
+      label,
       formatSize(sizeBytes),
       formatMoment(summary.createdMs),
       summary.encryption,

@@ -2,13 +2,18 @@ import { Command, CommanderError } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import { addBackupCommand } from './backup-command.ts';
 import type { CommandContext } from './command-context.ts';
+import { addDeleteCommand } from './delete-command.ts';
 import { addInitCommand } from './init-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addKeyCommand } from './key-command.ts';
 import { addListCommand } from './list-command.ts';
 import { printError } from './print-error.ts';
+import { addPullCommand, addPushCommand } from './push-command.ts';
 import { addRepairCommand } from './repair-command.ts';
 import { addRestoreCommand } from './restore-command.ts';
+import { addScrubCommand } from './scrub-command.ts';
+import { addStorageCommand } from './storage-command.ts';
+import { addSyncCommand } from './sync-command.ts';
 import { addUndoCommand } from './undo-command.ts';
 import { addVerifyCommand } from './verify-command.ts';
 
@@ -33,6 +38,12 @@ export function buildProgram(context: CommandContext): Command {
   addRepairCommand(program, context);
   addListCommand(program, context);
   addInspectCommand(program, context);
+  addPushCommand(program, context);
+  addPullCommand(program, context);
+  addSyncCommand(program, context);
+  addScrubCommand(program, context);
+  addDeleteCommand(program, context);
+  addStorageCommand(program, context);
   addKeyCommand(program, context);
   return program;
 }

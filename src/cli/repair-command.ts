@@ -4,12 +4,14 @@ import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
 import { addThreadsOption } from './number-options.ts';
+import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, printJson, printLines } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
 import { formatBlockRanges } from './verify-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 interface RepairCommandOptions extends OutputOptions {
+  readonly storage?: string;
   readonly output?: string;
   readonly from?: readonly string[];
   readonly partial?: boolean;
@@ -23,7 +25,8 @@ export function addRepairCommand(program: Command, context: CommandContext): voi
   const command = program
     .command('repair')
     .description('heal an archive from its parity, its copies and other replicas; needs no key')
-    .argument('<archive>', 'path of the archive')
+    .argument('<archive>', 'path of the archive, or its name on a storage')
+    .addOption(archiveStorageOption())
     .option('--output <path>', 'write the healed archive here (in place unless given)')
     .option('--from <archive>', 'another replica of the same archive, damaged or not (repeatable)', gather)
     .option('--partial', 'write what can be had even where blocks are lost')
@@ -31,13 +34,13 @@ export function addRepairCommand(program: Command, context: CommandContext): voi
     .option('--archive-id <hex>', 'which archive, where a file holds several')
     .option('--json', 'print the result as JSON');
   addThreadsOption(command).action(async (archive: string, options: RepairCommandOptions) => {
-    const { json, ...given } = options;
+    const { json, storage, ...given } = options;
     const { repairArchive } = await import('../operation/repair.ts');
-    const report = await withProgress(context, json, (run) =>
-      repairArchive({ archive, ...withoutUndefined(given), ...run }),
+    const report = await withArchive(archive, storage, context, (location) =>
+      withProgress(context, json, (run) => repairArchive({ archive: location, ...withoutUndefined(given), ...run })),
     );
     const dryRun = options.dryRun ?? false;
-    if (json) printJson(context, { archive, dryRun, ...report });
+    if (json) printJson(context, { archive, ...withoutUndefined({ storage }), dryRun, ...report });
     else printLines(context, formatReport(archive, dryRun, report, context));
     context.exitCode = exitCodeOf(report);
   });

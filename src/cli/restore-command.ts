@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
-import type { RestoreAction, RestoreOptions, RestoreReport } from '../operation/options.ts';
+import type { ArchiveLocation, RestoreAction, RestoreOptions, RestoreReport } from '../operation/options.ts';
 import type { CommandProgram } from '../source/command/command-program.ts';
 import type { RestoreMode } from '../source/database-options.ts';
 import { askYes, terminalForQuestion } from './ask.ts';
@@ -16,6 +16,7 @@ import {
 } from './format-value.ts';
 import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys } from './key-options.ts';
 import { addThreadsOption } from './number-options.ts';
+import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
 import { connectionsOption, lockTimeoutOption } from './source-options.ts';
@@ -31,6 +32,7 @@ interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions {
   readonly connections?: number;
   readonly lockTimeout?: number;
   readonly only?: readonly string[];
+  readonly storage?: string;
   readonly from?: readonly string[];
   readonly yes?: boolean;
   readonly overwrite?: boolean;
@@ -47,7 +49,8 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
   const command = program
     .command('restore')
     .description('put databases and files back; each target is replaced whole, or left as it was')
-    .argument('<archive>', 'path of the archive')
+    .argument('<archive>', 'path of the archive, or its name on a storage')
+    .addOption(archiveStorageOption())
     .option('--to <url>', 'where the database goes: an URL such as sqlite:copy.db, or name=url (repeatable)', gather)
     .addOption(
       new Option(
@@ -70,20 +73,27 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option('--archive-id <hex>', 'which archive, where a file holds several')
     .option('--json', 'print the result as JSON');
   addThreadsOption(addOpenKeyOptions(command)).action(async (archive: string, options: RestoreCommandOptions) => {
-    context.exitCode = await restore(archive, options, context);
+    context.exitCode = await withArchive(archive, options.storage, context, (location) =>
+      restore(archive, location, options, context),
+    );
   });
 }
 
-async function restore(archive: string, options: RestoreCommandOptions, context: CommandContext): Promise<number> {
+async function restore(
+  archive: string,
+  location: ArchiveLocation,
+  options: RestoreCommandOptions,
+  context: CommandContext,
+): Promise<number> {
   const { to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, json } = options;
   const dryRun = options.dryRun ?? false;
   const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context, 'a restore');
   try {
     const { summarizeArchive } = await import('../operation/inspect.ts');
-    const keys = await openKeys(options, context, () => summarizeArchive(archive));
+    const keys = await openKeys(options, context, () => summarizeArchive(location));
     const { restoreBackup } = await import('../operation/restore.ts');
     const restoreOptions: RestoreOptions = {
-      archive,
+      archive: location,
       keepUndo: options.undo,
       ...withoutUndefined({ to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, keys }),
       ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
@@ -93,8 +103,8 @@ async function restore(archive: string, options: RestoreCommandOptions, context:
       withProgress(context, json, (given) => restoreBackup({ ...restoreOptions, dryRun: dry, ...given }));
     if (terminal !== undefined) await confirmPlan(await run(true), terminal, context);
     const report = await run(dryRun);
-    if (json) printJson(context, { archive, ...report });
-    else printReport(archive, report, context);
+    if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
+    else printReport(archive, options.storage, report, context);
     return report.lostEntries.length > 0 ? 3 : 0;
   } finally {
     terminal?.close();
@@ -136,7 +146,12 @@ function formatActions({ actions }: RestoreReport, context: CommandContext): str
   );
 }
 
-function printReport(archive: string, report: RestoreReport, context: CommandContext): void {
+function printReport(
+  archive: string,
+  storage: string | undefined,
+  report: RestoreReport,
+  context: CommandContext,
+): void {
   const { healedBlocks, lostEntries, durationMs, rowCount } = report;
   const verdict = report.dryRun ? 'would be restored' : paint(context, context.stdout, 'green', 'restored');
   const counts = [formatNumberOf(report.entryCount, 'entry', 'entries'), formatSize(report.sizeBytes)];
@@ -150,7 +165,12 @@ function printReport(archive: string, report: RestoreReport, context: CommandCon
       ['read', `${formatSize(report.readBytes)} of the archive`],
       ['time', `${formatDuration(durationMs)}${report.dryRun || rate === '' ? '' : ` (${rate})`}`],
       ['healed', healedBlocks > 0 ? `${formatNumberOf(healedBlocks, 'damaged block')} on the way` : ''],
-      ['next', healedBlocks > 0 ? printable(`holdfast repair ${archive}`) : ''],
+      [
+        'next',
+        healedBlocks > 0
+          ? printable(`holdfast repair ${archive}${storage === undefined ? '' : ` --storage ${storage}`}`)
+          : '',
+      ],
       ['lost', lostEntries.length > 0 ? formatNumberOf(lostEntries.length, 'entry', 'entries') : ''],
     ]),
   ]);

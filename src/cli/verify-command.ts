@@ -1,15 +1,17 @@
 import { type Command, Option } from 'commander';
-import type { OpenKeys, ValidationReport } from '../operation/options.ts';
+import type { ArchiveLocation, OpenKeys, ValidationReport } from '../operation/options.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
 import { addOpenKeyOptions, givenOpenKeys, type OpenKeyOptions, openKeys } from './key-options.ts';
 import { addThreadsOption } from './number-options.ts';
+import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, printJson, printLines } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 interface VerifyOptions extends OutputOptions, OpenKeyOptions {
   readonly level?: 'structure' | 'contents';
+  readonly storage?: string;
   readonly archiveId?: string;
   readonly threads?: number;
 }
@@ -19,7 +21,8 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
   const command = program
     .command('verify')
     .description('check an archive; without a key, every block of every copy; with one, every entry too')
-    .argument('<archive>', 'path of the archive')
+    .argument('<archive>', 'path of the archive, or its name on a storage')
+    .addOption(archiveStorageOption())
     .addOption(
       new Option('--level <level>', 'how deep to look (contents where there is a key)').choices([
         'structure',
@@ -37,19 +40,21 @@ const exitCodes = { intact: 0, repairable: 10, lost: 11 } as const satisfies Rec
 
 async function verify(archive: string, options: VerifyOptions, context: CommandContext): Promise<number> {
   const { level, archiveId, threads, json } = options;
-  const keys = await keysForLevel(archive, options, context);
-  const { validateBackup } = await import('../operation/verify.ts');
-  const report = await withProgress(context, json, (run) =>
-    validateBackup({ archive, ...withoutUndefined({ level, keys, archiveId, threads }), ...run }),
-  );
-  if (json) printJson(context, { archive, ...report });
-  else printLines(context, formatReport(archive, report, context));
-  return exitCodes[report.state];
+  return await withArchive(archive, options.storage, context, async (location) => {
+    const keys = await keysForLevel(location, options, context);
+    const { validateBackup } = await import('../operation/verify.ts');
+    const report = await withProgress(context, json, (run) =>
+      validateBackup({ archive: location, ...withoutUndefined({ level, keys, archiveId, threads }), ...run }),
+    );
+    if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
+    else printLines(context, formatReport(archive, report, options.storage, context));
+    return exitCodes[report.state];
+  });
 }
 
 /** Only `--level contents` asks for a key: the structure is checked without one. */
 async function keysForLevel(
-  archive: string,
+  archive: ArchiveLocation,
   options: VerifyOptions,
   context: CommandContext,
 ): Promise<OpenKeys | undefined> {
@@ -59,7 +64,12 @@ async function keysForLevel(
   return openKeys(options, context, () => summarizeArchive(archive));
 }
 
-function formatReport(archive: string, report: ValidationReport, context: CommandContext): string[] {
+function formatReport(
+  archive: string,
+  report: ValidationReport,
+  storage: string | undefined,
+  context: CommandContext,
+): string[] {
   const { state, blocks } = report;
   const verdicts = {
     intact: paint(context, context.stdout, 'green', 'intact'),
@@ -72,10 +82,11 @@ function formatReport(archive: string, report: ValidationReport, context: Comman
     report.level === 'contents'
       ? `every block of ${copies}; ${formatNumberOf(report.entryCount, 'entry', 'entries')} opened and found right`
       : `every block of ${copies}; not the contents`;
+  const which = storage === undefined ? archive : `${archive} --storage ${storage}`;
   const advice = {
     intact: '',
-    repairable: `holdfast repair ${archive}`,
-    lost: `holdfast repair ${archive} --from <another replica>`,
+    repairable: `holdfast repair ${which}`,
+    lost: storage === undefined ? `holdfast repair ${which} --from <another replica>` : 'holdfast scrub',
   };
   return [
     `${paint(context, context.stdout, 'bold', printable(archive))}: ${verdicts[state]}`,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { storageSchema, storageSettingNames } from './storage-settings.ts';
 
 /** A name becomes a folder in the archive and a part of file names. */
 const nameSchema = z
@@ -52,12 +53,6 @@ const filesSchema = z.strictObject({
   name: nameSchema.optional(),
 });
 
-const storageSchema = z.strictObject({
-  backend: z.literal('local'),
-  /** The folder that archives are written to. */
-  path: z.string().min(1),
-});
-
 /** What a configuration file may say. Unknown settings are errors. */
 export const configSchema = z.strictObject({
   /** Databases to back up. */
@@ -66,7 +61,7 @@ export const configSchema = z.strictObject({
   commands: z.array(commandSchema).optional(),
   /** Folders to back up: paths, or paths with names. */
   files: z.array(z.union([z.string().min(1), filesSchema])).optional(),
-  /** Where archives go: the folder `backups` unless set. */
+  /** Where archives go: one storage, or several by name; the folder `backups` unless set. */
   storage: storageSchema.optional(),
   /** Names of archives, with `{database}`, `{timestamp}` and `{env}`; `.holdfast` is added. */
   filenameTemplate: z.string().min(1).optional(),
@@ -90,5 +85,6 @@ export type HoldfastConfig = z.input<typeof configSchema>;
 /** Every name that a setting can have, for suggestions. */
 export const settingNames: readonly string[] = [
   ...Object.keys(configSchema.shape),
-  ...[databaseSchema, commandSchema, filesSchema, storageSchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...storageSettingNames,
 ];

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HoldfastError } from '../errors.ts';
+import { MemoryStorage } from '../storage/memory/memory-storage.ts';
+import { chooseStorages, configuredStorages } from './configured-storages.ts';
 import { parseConfig } from './parse-config.ts';
 
 const file = 'holdfast.config.ts';
@@ -49,7 +51,7 @@ test('a whole configuration is taken as it is', () => {
   assert.deepEqual(parse({}), {});
 });
 
-const mistakes: [unknown, string][] = [
+const mistakes: [unknown, string | RegExp][] = [
   [undefined, 'Invalid input: expected object, received undefined'],
   [{ databses: [] }, 'databses: there is no such setting (did you mean databases?)'],
   [{ colour: 'red' }, 'colour: there is no such setting'],
@@ -81,7 +83,25 @@ const mistakes: [unknown, string][] = [
   [{ copies: 9 }, 'copies: Too big: expected number to be <=8'],
   [{ copies: 1.5 }, 'copies: Invalid input: expected int, received number'],
   [{ recipients: ['AGE-SECRET-KEY-1X'] }, 'recipients[0]: must be an age recipient (age1…)'],
-  [{ storage: { backend: 's3', path: 'x' } }, 'storage.backend: Invalid input: expected "local"'],
+  [
+    { storage: { backend: 's4', path: 'x' } },
+    /^storage\.backend: there is no backend "s4" \((did you mean|there are) /,
+  ],
+  [{ storage: { backend: 'loca', path: 'x' } }, 'storage.backend: there is no backend "loca" (did you mean local?)'],
+  [{ storage: { backend: 'local' } }, 'storage.path: Invalid input: expected string, received undefined'],
+  [
+    { storage: { near: { backend: 'local', path: 'x', throtle: 7 } } },
+    'storage.near.throtle: there is no such setting (did you mean throttle?)',
+  ],
+  [{ storage: { near: { path: 'x' } } }, /^storage\.near\.backend: say which it is: local/],
+  [{ storage: { near: 'x' } }, 'storage.near: it is no storage'],
+  [
+    { storage: { 'a/b': { backend: 'local', path: 'x' } } },
+    'storage.a/b: a name has letters, digits, dots, hyphens and underscores',
+  ],
+  [{ storage: {} }, 'storage: there is no storage in it'],
+  [{ storage: 'backups' }, 'storage: must be a storage, or several by name'],
+  [{ storage: { backend: 'local', path: 'x', copies: 9 } }, 'storage.copies: Too big: expected number to be <=8'],
   [
     { databases: [1, 2].map(() => ({ alias: 'a', url: 'x' })) },
     'databases[1].alias: a is the alias of another database',
@@ -94,11 +114,42 @@ test('a mistake is named with its path, and a misspelt name with the nearest one
       () => parse(value),
       (error: HoldfastError) => {
         assert.equal(error.code, 'config.invalid');
-        assert.equal(error.message, `${file}: ${message}`);
+        if (typeof message === 'string') assert.equal(error.message, `${file}: ${message}`);
+        else assert.match(error.message.slice(`${file}: `.length), message);
         return true;
       },
     );
   }
+});
+
+test('one storage or several by name, with settings, variables and objects', () => {
+  const near = { backend: 'local', path: '/mnt/${DISK}' };
+  const own = new MemoryStorage();
+  const settings = { enabled: false, copies: 1, throttle: { writeBytesPerSecond: 1000 }, readOnly: true, retry: false };
+  const config = parse({ storage: { near: { ...near, ...settings }, own } }, { DISK: 'a' });
+  const [first, second] = configuredStorages(config);
+  assert.deepEqual(first, {
+    name: 'near',
+    given: { ...near, path: '/mnt/a', ...settings },
+    enabled: false,
+    copies: 1,
+  });
+  assert.equal(second?.given, own);
+  assert.deepEqual(
+    chooseStorages(config, undefined).map(({ name }) => name),
+    ['own'],
+  );
+  assert.deepEqual(
+    chooseStorages(config, ['near', 'near']).map(({ name }) => name),
+    ['near'],
+  );
+  assert.throws(() => chooseStorages(config, ['nera']), { code: 'usage.invalid', hint: 'did you mean near?' });
+  const names = (value: unknown) => configuredStorages(parse(value)).map(({ name }) => name);
+  assert.deepEqual(names({}), ['local']);
+  assert.deepEqual(names({ storage: { backend: 'local', path: 'x' } }), ['local']);
+  assert.deepEqual(names({ storage: own }), ['memory']);
+  const off = parse({ storage: { backend: 'local', path: 'x', enabled: false } });
+  assert.throws(() => chooseStorages(off, undefined), { code: 'config.invalid' });
 });
 
 test('the message counts further mistakes, and the context lists all', () => {

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../errors.ts';
+import { isStorage } from '../storage/is-storage.ts';
 
 /** A place in a configuration, as a person writes it: `databases[0].url`. */
 export function formatSettingPath(path: readonly PropertyKey[]): string {
@@ -21,7 +22,7 @@ export function substituteVariables(
   if (Array.isArray(value)) {
     return value.map((item, index) => substituteVariables(item, environment, [...path, index]));
   }
-  if (typeof value !== 'object' || value === null) return value;
+  if (typeof value !== 'object' || value === null || isStorage(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [name, substituteVariables(inner, environment, [...path, name])]),
   );

@@ -9,8 +9,8 @@ import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { systemRandom } from '../random.ts';
 import type { EntryBytes, Source, SourceContext, SourceProblem } from '../source/source.ts';
+import { openOutputs, outputLocations } from './backup-outputs.ts';
 import { compare, findPreviousFor, refuseToReplace, suspectNote } from './compare-archives.ts';
-import { writableLocation } from './location.ts';
 import type { BackupOptions, BackupReport, Progress } from './options.ts';
 import { CountedSources } from './part-counts.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
@@ -268,9 +268,8 @@ async function writeArchive(run: {
   readonly expectedBytes: number;
 }): Promise<Omit<BackupReport, 'durationMs' | 'problems'>> {
   const { options, archive, workers, context, expectedBytes } = run;
-  const { storage, name } = writableLocation(options.output);
   const meter = new ProgressMeter(options);
-  const output = await storage.writer(name, {
+  const { writer: output, reports } = await openOutputs(options, {
     copies: archive.header.copies,
     onReplicate: (doneBytes, totalBytes) => meter.report({ phase: 'write', doneBytes, totalBytes }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -293,7 +292,7 @@ async function writeArchive(run: {
     if (totals.entryCount === 0) throw new HoldfastError('source.empty', { message: 'the sources hold nothing' });
     const comparison = compare(await previous, counted.parts, options);
     if (comparison.falls.length > 0) {
-      await refuseToReplace(comparison, { storage, name });
+      await refuseToReplace(comparison, outputLocations(options.output));
       await writer.add(suspectNote(comparison), undefined);
       totals.entryCount++;
     }
@@ -302,8 +301,10 @@ async function writeArchive(run: {
     const stored = await output.commit((readable) =>
       checkWritten(readable, options, workers, { ...archive, ...totals, written }),
     );
+    const outputs = reports(stored);
     return {
-      output: storage.url(name),
+      output: (outputs.find(({ error }) => error === undefined) ?? outputs[0])?.output ?? '',
+      outputs,
       archiveId: archiveIdHex(archive.header),
       sizeBytes: stored.sizeBytes,
       plainSizeBytes: totals.plainBytes,

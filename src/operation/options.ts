@@ -1,5 +1,6 @@
 import type { Codec } from '../archive/header.ts';
 import type { Clock } from '../clock.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { Fall } from '../policy/plausibility.ts';
 import type { Random } from '../random.ts';
 import type { Secret } from '../secret.ts';
@@ -81,11 +82,36 @@ export interface BlockHealth {
   readonly lost: number;
 }
 
+/** A storage that a backup goes to. */
+export interface BackupOutput {
+  readonly storage: Storage;
+  readonly name: string;
+  /** What the report calls the storage. */
+  readonly label?: string;
+}
+
+/** What became of one output of a backup. */
+export interface OutputReport {
+  /** Its label. */
+  readonly storage?: string;
+  /** Where the archive is, or should have been. */
+  readonly output: string;
+  /** Bytes of the archive there; absent where it failed. */
+  readonly sizeBytes?: number;
+  /** Why nothing is there. */
+  readonly error?: { readonly code: ErrorCode; readonly message: string; readonly hint: string };
+}
+
 /** What {@link createBackup} takes. */
 export interface BackupOptions extends RunOptions {
   readonly sources: readonly Source[];
-  /** Path of the archive on local disk, or a storage and a name. An older archive there is replaced only when the run succeeds. */
-  readonly output: string | { readonly storage: Storage; readonly name: string };
+  /**
+   * Path of the archive on local disk, or a storage and a name. An older archive there is replaced only when the run succeeds. Several
+   * storages get the same bytes at once; one that fails does not stop the others, and the run fails when none is left.
+   */
+  readonly output: string | BackupOutput | readonly BackupOutput[];
+  /** Several outputs: bytes that may wait for the slowest (8 MiB unless set), and how long it may take none (300,000 ms unless set). */
+  readonly severalOutputs?: { readonly bufferBytes?: number; readonly stallTimeoutMs?: number };
   /** Keys to seal for. Without any the run is refused (`key.missing`) unless `encryption` is `none`. */
   readonly keys?: SealKeys;
   /** `aes-256-gcm` unless set. */
@@ -125,8 +151,10 @@ export interface Comparison {
 
 /** What {@link createBackup} did. */
 export interface BackupReport {
-  /** Where the archive is. */
+  /** Where the archive is; of several outputs the first that has it. */
   readonly output: string;
+  /** Each output; with one that failed, the CLI ends with exit code 3. */
+  readonly outputs: readonly OutputReport[];
   readonly archiveId: string;
   /** Bytes of the archive file. */
   readonly sizeBytes: number;

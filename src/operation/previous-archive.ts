@@ -5,7 +5,7 @@ import type { WorkerPool } from '../archive/worker/worker-pool.ts';
 import { HoldfastError } from '../errors.ts';
 import type { PartCounts } from '../policy/plausibility.ts';
 import { locationLabel, withSources } from './location.ts';
-import type { ArchiveLocation, BackupOptions, OpenKeys } from './options.ts';
+import type { ArchiveLocation, BackupOptions, BackupOutput, OpenKeys } from './options.ts';
 import { partCounts } from './part-counts.ts';
 import { withWorkers } from './run.ts';
 import { archiveIdHex } from './summary.ts';
@@ -117,8 +117,10 @@ async function candidatesFor(output: BackupOptions['output']): Promise<Candidate
       const stats = await stat(path).catch(() => undefined);
       if (stats?.isFile()) found.push({ location: path, modifiedMs: stats.mtimeMs });
     }
+  } else if (Array.isArray(output)) {
+    return await candidatesOfFirst(output);
   } else {
-    const { storage, name } = output;
+    const { storage, name } = output as BackupOutput;
     for await (const object of storage.list(name.slice(0, name.lastIndexOf('/') + 1))) {
       if (isAlike(object.name, name)) {
         found.push({ location: { storage, name: object.name }, modifiedMs: object.modifiedMs });
@@ -126,6 +128,19 @@ async function candidatesFor(output: BackupOptions['output']): Promise<Candidate
     }
   }
   return found.sort((a, b) => b.modifiedMs - a.modifiedMs);
+}
+
+/** Of several storages the first that can be listed: they hold the same archives. */
+async function candidatesOfFirst(outputs: readonly BackupOutput[]): Promise<Candidate[]> {
+  const failures: unknown[] = [];
+  for (const output of outputs) {
+    try {
+      return await candidatesFor(output);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw failures[0];
 }
 
 async function namesIn(folder: string): Promise<string[]> {

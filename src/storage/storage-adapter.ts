@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Clock } from '../clock.ts';
+import type { Clock, Wait } from '../clock.ts';
 import type { Random } from '../random.ts';
 import type { Storage } from './storage.ts';
 
@@ -11,6 +11,10 @@ export interface StorageContext {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** How pauses are made; by the clock of this machine unless set. */
+  readonly wait?: Wait;
+  /** Ends pauses, and where the adapter can, what is under way. */
+  readonly signal?: AbortSignal;
 }
 
 /** A kind of storage: the settings that it takes, and what opens it. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Clock } from '../clock.ts';
+import type { Clock, Wait } from '../clock.ts';
+import { throwIfAborted } from '../errors.ts';
 
 /**
  * A clock that stands still until it is moved. It starts at 2026-01-01T00:00Z unless told otherwise.
@@ -30,6 +31,12 @@ export class FakeClock implements Clock {
     this.#nowMs += durationMs;
     this.#monotonicMs += durationMs;
   }
+
+  /** Waits by letting the time pass at once. */
+  readonly wait: Wait = async (durationMs, signal) => {
+    throwIfAborted(signal);
+    this.advance(durationMs);
+  };
 
   /** Sets the wall clock, back too, as an administrator or a time server does; the monotonic one goes on. */
   setNowMs(nowMs: number): void {

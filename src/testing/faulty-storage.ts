@@ -14,6 +14,8 @@ import { SeededRandom } from './seeded-random.ts';
 export interface StorageFaults {
   /** A read fails with `storage.unavailable`; the next try may pass. */
   readonly readErrorRate?: number;
+  /** Opening, `stat`, `list`, `delete` or opening a writer fails with `storage.unavailable`; a listing also on its way, at a 100th of the rate. */
+  readonly callErrorRate?: number;
   /** This fraction of all 4,096-byte sectors cannot be read: each read that touches one fails with `storage.failed`, always. */
   readonly badSectorFraction?: number;
   /** A read gives fewer bytes than there are, at least 1, as an adapter would that breaks the contract. */
@@ -22,6 +24,8 @@ export interface StorageFaults {
   readonly bitRotRate?: number;
   /** The write that passes this many bytes (of one copy) fails after them; `storage.full` unless set. */
   readonly writeFailure?: { readonly atByte: number; readonly code?: ErrorCode };
+  /** The write that passes this many bytes (of one copy) never ends, until the signal of the writer is aborted. */
+  readonly writeStall?: { readonly atByte: number };
   /** A commit fails before the object appears, or after, as when the answer is lost; `storage.unavailable` unless set. */
   readonly commitFailure?: { readonly when: 'before' | 'after'; readonly code?: ErrorCode };
 }
@@ -53,27 +57,36 @@ export class FaultyStorage implements Storage {
   }
 
   async writer(name: string, options: WriterOptions): Promise<StorageWriter> {
+    this.#mayFail(`writer of ${name}`);
     const inner = await this.#inner.writer(name, options);
-    return new FaultyWriter(
+    return new FaultyWriter({
       inner,
-      () => this.faults,
-      (stored) => this.#reading(name, stored),
-    );
+      faults: () => this.faults,
+      reading: (stored) => this.#reading(name, stored),
+      signal: options.signal,
+    });
   }
 
   async open(name: string): Promise<RandomAccess> {
+    this.#mayFail(`open of ${name}`);
     return this.#reading(name, await this.#inner.open(name));
   }
 
-  stat(name: string): Promise<StoredObject> {
+  async stat(name: string): Promise<StoredObject> {
+    this.#mayFail(`stat of ${name}`);
     return this.#inner.stat(name);
   }
 
-  list(prefix?: string): AsyncIterable<StoredObject> {
-    return this.#inner.list(prefix);
+  async *list(prefix?: string): AsyncIterable<StoredObject> {
+    this.#mayFail('list');
+    for await (const object of this.#inner.list(prefix)) {
+      this.#mayFail('list, on its way', 0.01);
+      yield object;
+    }
   }
 
-  delete(name: string): Promise<void> {
+  async delete(name: string): Promise<void> {
+    this.#mayFail(`delete of ${name}`);
     return this.#inner.delete(name);
   }
 
@@ -83,6 +96,12 @@ export class FaultyStorage implements Storage {
 
   close(): Promise<void> {
     return this.#inner.close();
+  }
+
+  #mayFail(what: string, factor = 1): void {
+    const { callErrorRate = 0 } = this.faults;
+    // No random number is drawn without need, so that a seed means the same with and without this fault.
+    if (callErrorRate > 0 && this.#random.float() < callErrorRate * factor) throw injected('storage.unavailable', what);
   }
 
   #reading(name: string, inner: RandomAccess): RandomAccess {
@@ -133,20 +152,36 @@ function injected(code: ErrorCode, what: string): HoldfastError {
   return new HoldfastError(code, { message: `injected fault: ${what}`, context: { injected: true } });
 }
 
+/** Ends when the signal is aborted, and never without one. */
+async function aborted(signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal?.aborted) resolve();
+  signal?.addEventListener('abort', () => resolve(), { once: true });
+  await promise;
+}
+
 class FaultyWriter implements StorageWriter {
   readonly #inner: StorageWriter;
   readonly #faults: () => StorageFaults;
   readonly #reading: (stored: RandomAccess) => RandomAccess;
+  readonly #signal: AbortSignal | undefined;
   #writtenBytes = 0;
 
-  constructor(inner: StorageWriter, faults: () => StorageFaults, reading: (stored: RandomAccess) => RandomAccess) {
-    this.#inner = inner;
-    this.#faults = faults;
-    this.#reading = reading;
+  constructor(parts: {
+    readonly inner: StorageWriter;
+    readonly faults: () => StorageFaults;
+    readonly reading: (stored: RandomAccess) => RandomAccess;
+    readonly signal: AbortSignal | undefined;
+  }) {
+    this.#inner = parts.inner;
+    this.#faults = parts.faults;
+    this.#reading = parts.reading;
+    this.#signal = parts.signal;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    const { writeFailure } = this.#faults();
+    const { writeFailure, writeStall } = this.#faults();
+    if (writeStall && this.#writtenBytes + bytes.length > writeStall.atByte) await aborted(this.#signal);
     const allowed = writeFailure ? writeFailure.atByte - this.#writtenBytes : bytes.length;
     const taken = allowed < bytes.length ? bytes.subarray(0, Math.max(0, allowed)) : bytes;
     await this.#inner.write(taken);

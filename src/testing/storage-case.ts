@@ -3,8 +3,11 @@ import assert from 'node:assert/strict';
 import { type ErrorCode, HoldfastError } from '../errors.ts';
 import type { RandomAccess, Storage, StoredObject } from '../storage/storage.ts';
 
-/** What not every storage can do. */
-export type StorageNeed = 'check before publish';
+/**
+ * What not every storage can do: read what is written before it appears; hold more than a thousand objects, which takes time and may
+ * cost money.
+ */
+export type StorageNeed = 'check before publish' | 'many objects';
 
 /** One case of the contract. */
 export interface StorageCase {
@@ -25,9 +28,19 @@ export function bytesOf(text: string): Uint8Array {
 
 /** Writes a whole object. */
 export async function put(storage: Storage, name: string, text: string, copies = 1): Promise<StoredObject> {
+  return putBytes(storage, name, bytesOf(text), copies);
+}
+
+/** Writes a whole object; none of it stays when that fails. */
+export async function putBytes(storage: Storage, name: string, bytes: Uint8Array, copies = 1): Promise<StoredObject> {
   const writer = await storage.writer(name, { copies });
-  await writer.write(bytesOf(text));
-  return writer.commit();
+  try {
+    await writer.write(bytes);
+    return await writer.commit();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
 }
 
 /** Reads all bytes. */
@@ -60,13 +73,17 @@ export async function listNames(storage: Storage, prefix?: string): Promise<stri
   return objects.map((object) => object.name).sort();
 }
 
-/** Passes when the promise rejects with the code. */
+/** Passes when the promise rejects with the code. Another error is the cause of the one that is thrown then. */
 export async function assertCode(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof HoldfastError, `${code} was expected, not ${String(error)}`);
-    assert.equal(error.code, code);
-    return true;
-  });
+  let cause: unknown;
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === code) return;
+    cause = error;
+  }
+  const found = cause instanceof HoldfastError ? `${cause.code} (${cause.message})` : String(cause ?? 'no error');
+  throw Object.assign(new assert.AssertionError({ message: `${code} was expected, not ${found}` }), { cause });
 }
 
 /** Passes when the storage holds nothing, and says so of this name too. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { SeededRandom } from './seeded-random.ts';
 import {
   assertAbsent,
   assertCode,
@@ -7,6 +8,8 @@ import {
   listNames,
   objectName,
   put,
+  putBytes,
+  readAll,
   type StorageCase,
   storageCase,
 } from './storage-case.ts';
@@ -36,6 +39,57 @@ const readCases: readonly StorageCase[] = [
     await access.close();
     await assertCode(access.read(0, new Uint8Array(1)), 'storage.failed');
   }),
+  storageCase('an object without bytes is read as nothing', async (storage) => {
+    await put(storage, objectName, '');
+    const access = await storage.open(objectName);
+    assert.equal(access.sizeBytes, 0);
+    assert.equal(await access.read(0, new Uint8Array(4096)), 0);
+    assert.equal(await access.read(4096, new Uint8Array(1)), 0);
+    await access.close();
+  }),
+  storageCase('reads at the end give what is left, whatever is asked for', async (storage) => {
+    const bytes = new SeededRandom(11).bytes(3 * 65_536 + 5);
+    await putBytes(storage, objectName, bytes);
+    const access = await storage.open(objectName);
+    for (const [offset, length] of [
+      [bytes.length - 1, 1],
+      [bytes.length - 1, 65_536],
+      [bytes.length - 65_541, 65_536],
+      [bytes.length - 65_541, 65_541],
+      [bytes.length - 65_541, 262_144],
+      [0, bytes.length + 1],
+    ] as const) {
+      const into = new Uint8Array(length);
+      const expected = bytes.subarray(offset, offset + length);
+      assert.equal(await access.read(offset, into), expected.length, `${length} bytes at ${offset}`);
+      assert.equal(Buffer.compare(into.subarray(0, expected.length), expected), 0, `${length} bytes at ${offset}`);
+    }
+    await access.close();
+  }),
+  storageCase('many ranges are read at once, of one object opened twice', async (storage) => {
+    const random = new SeededRandom(12);
+    const bytes = random.bytes(1_000_003);
+    await putBytes(storage, objectName, bytes);
+    const opened = await Promise.all([storage.open(objectName), storage.open(objectName)]);
+    const ranges = Array.from({ length: 48 }, (_, index) => {
+      const offset = random.integer(bytes.length);
+      return { access: opened[index % 2] ?? opened[0], offset, into: new Uint8Array(1 + random.integer(40_000)) };
+    });
+    const counts = await Promise.all(ranges.map(({ access, offset, into }) => access.read(offset, into)));
+    for (const [index, { offset, into }] of ranges.entries()) {
+      const expected = bytes.subarray(offset, offset + into.length);
+      assert.equal(counts[index], expected.length);
+      assert.equal(Buffer.compare(into.subarray(0, expected.length), expected), 0, `at ${offset}`);
+    }
+    for (const access of opened) await access.close();
+  }),
+  storageCase('of an object that is open one reader may close without the other', async (storage) => {
+    await put(storage, objectName, 'shared');
+    const [first, second] = await Promise.all([storage.open(objectName), storage.open(objectName)]);
+    await first.close();
+    assert.equal(new TextDecoder().decode(await readAll(second)), 'shared');
+    await second.close();
+  }),
   storageCase('what is not there is not found', async (storage) => {
     await assertAbsent(storage, objectName);
     await assertAbsent(storage, 'folder/object');
@@ -59,6 +113,27 @@ const nameCases: readonly StorageCase[] = [
     const [nested] = await listAll(storage, 'b/c/');
     assert.deepEqual(nested, await storage.stat('b/c/d'));
   }),
+  storageCase(
+    'a listing of more than a thousand objects gives each once',
+    async (storage) => {
+      const names = Array.from({ length: 1_005 }, (_, index) => `many/${String(index).padStart(4, '0')}`);
+      const left = [...names];
+      const work = async () => {
+        for (let name = left.pop(); name !== undefined; name = left.pop()) await put(storage, name, '');
+      };
+      await Promise.all(Array.from({ length: 16 }, work));
+      assert.deepEqual(await listNames(storage, 'many/'), names);
+      assert.deepEqual(await listNames(storage, 'many/099'), names.slice(990, 1_000));
+      let count = 0;
+      for await (const object of storage.list('many/')) {
+        assert.ok(object.name.startsWith('many/'));
+        count += 1;
+        if (count === 3) break;
+      }
+      assert.equal(count, 3);
+    },
+    ['many objects'],
+  ),
   storageCase('delete removes an object; what is not there is no error', async (storage) => {
     await put(storage, objectName, 'x');
     await put(storage, `folder/${objectName}`, 'y');
@@ -114,5 +189,19 @@ const nameCases: readonly StorageCase[] = [
   }),
 ];
 
-/** Cases about reading, listing, deleting and names. */
-export const storageReadCases: readonly StorageCase[] = [...readCases, ...nameCases];
+const propertyCases: readonly StorageCase[] = [
+  storageCase('properties say what the storage is and where', async ({ properties }) => {
+    assert.match(properties.backend, /^[a-z0-9-]+$/);
+    assert.ok(properties.place.length > 0);
+    for (const warning of properties.warnings) assert.ok(warning.length > 0);
+    assert.equal(typeof properties.usesSpool, 'boolean');
+  }),
+  storageCase('a storage may be closed twice', async (storage) => {
+    await put(storage, objectName, 'x');
+    await storage.close();
+    await storage.close();
+  }),
+];
+
+/** Cases about reading, listing, deleting, names and properties. */
+export const storageReadCases: readonly StorageCase[] = [...readCases, ...nameCases, ...propertyCases];

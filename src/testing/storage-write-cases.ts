@@ -154,6 +154,38 @@ const checkCases: readonly StorageCase[] = [
 ];
 
 const abortCases: readonly StorageCase[] = [
+  storageCase('after a failed commit the writer takes nothing more, and abort may follow', async (storage) => {
+    const writer = await storage.writer(objectName, { copies: 1 });
+    await writer.write(bytesOf('bad'));
+    const failing = async () => {
+      throw new HoldfastError('archive.verify_failed');
+    };
+    await assertCode(writer.commit(failing), 'archive.verify_failed');
+    await assert.rejects(writer.write(bytesOf('more')));
+    await assert.rejects(writer.commit());
+    await writer.abort();
+    await assertAbsent(storage, objectName);
+    await put(storage, objectName, 'good');
+    assert.equal(await get(storage, objectName), 'good');
+  }),
+  storageCase('a writer that has committed takes nothing more', async (storage) => {
+    const writer = await storage.writer(objectName, { copies: 1 });
+    await writer.write(bytesOf('done'));
+    await writer.commit();
+    await assert.rejects(writer.write(bytesOf('more')));
+    await assert.rejects(writer.commit());
+    assert.equal(await get(storage, objectName), 'done');
+  }),
+  storageCase('what was aborted may be written anew at once', async (storage) => {
+    for (const text of ['first', 'second']) {
+      const writer = await storage.writer(objectName, { copies: 2 });
+      await writer.write(bytesOf(text));
+      await writer.abort();
+    }
+    await put(storage, objectName, 'third', 2);
+    assert.equal(await get(storage, objectName), 'thirdthird');
+    assert.deepEqual(await listNames(storage), [objectName]);
+  }),
   storageCase('abort leaves nothing, and may be repeated', async (storage) => {
     const writer = await storage.writer(objectName, { copies: 2 });
     await writer.write(bytesOf('half'));
@@ -227,6 +259,25 @@ const concurrencyCases: readonly StorageCase[] = [
     await first.commit();
     assert.equal(await get(storage, objectName), 'first, which is longer');
     assert.deepEqual(await listNames(storage), [objectName]);
+  }),
+  storageCase('of two commits at once on one name one stands, whole', async (storage) => {
+    const texts = ['first, which is longer', 'second'];
+    const writers = await Promise.all(texts.map(() => storage.writer(objectName, { copies: 2 })));
+    await Promise.all(writers.map((writer, index) => writer.write(bytesOf(texts[index] ?? ''))));
+    const commits = await Promise.allSettled(writers.map((writer) => writer.commit()));
+    await Promise.all(writers.map((writer) => writer.abort()));
+    assert.ok(commits.some(({ status }) => status === 'fulfilled'));
+    assert.ok(texts.map((text) => text + text).includes(await get(storage, objectName)));
+    assert.deepEqual(await listNames(storage), [objectName]);
+  }),
+  storageCase('what is deleted while it is written anew appears at commit', async (storage) => {
+    await put(storage, objectName, 'old');
+    const writer = await storage.writer(objectName, { copies: 1 });
+    await writer.write(bytesOf('new'));
+    await storage.delete(objectName);
+    await assertAbsent(storage, objectName);
+    await writer.commit();
+    assert.equal(await get(storage, objectName), 'new');
   }),
   storageCase('an open object is read to its end while it is replaced', async (storage) => {
     await put(storage, objectName, 'old');

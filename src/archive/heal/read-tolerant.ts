@@ -20,7 +20,7 @@ export async function readTolerant(source: RandomAccess, offset: number, into: U
 
 /**
  * Bytes read, or undefined where the source cannot read them: that is damage like any other, and is healed or reported as such.
- * A source that may answer later is not damaged: its error is thrown.
+ * A source that may answer later, or does not let us in, is not damaged: its error is thrown.
  */
 async function tryRead(source: RandomAccess, offset: number, into: Uint8Array): Promise<number | undefined> {
   if (offset >= source.sizeBytes) return 0;
@@ -32,7 +32,7 @@ async function tryRead(source: RandomAccess, offset: number, into: Uint8Array): 
       done += read;
     }
   } catch (error) {
-    if (error instanceof HoldfastError && error.retryable) throw error;
+    if (error instanceof HoldfastError && error.code !== 'storage.failed') throw error;
     return undefined;
   }
   return done;

@@ -1,0 +1,94 @@
+import { dirname } from 'node:path';
+import { Option } from 'commander';
+import { type ConfiguredStorage, chooseStorages } from '../config/configured-storages.ts';
+import type { LoadedConfig } from '../config/load-config.ts';
+import { openStorage } from '../config/open-storage.ts';
+import { HoldfastError } from '../errors.ts';
+import type { ArchiveLocation } from '../operation/options.ts';
+import { isStorage } from '../storage/is-storage.ts';
+import type { Storage } from '../storage/storage.ts';
+import { logStorage } from '../storage/wrap/log.ts';
+import type { CommandContext } from './command-context.ts';
+
+/** A storage of the configuration, open. */
+export interface OpenedStorage {
+  readonly name: string;
+  readonly storage: Storage;
+  readonly copies: number | undefined;
+  /** The folder as it stands in the configuration, where it is a local one. */
+  readonly folder: string | undefined;
+}
+
+/** Opens storages of a configuration: those that are named, else all enabled ones. Throws `usage.invalid`, and what opening throws. */
+export async function openChosenStorages(
+  { config, file }: LoadedConfig,
+  names: readonly string[] | undefined,
+  context: CommandContext,
+): Promise<OpenedStorage[]> {
+  const opened: OpenedStorage[] = [];
+  try {
+    for (const chosen of chooseStorages(config, names)) opened.push(await openOne(chosen, file, context));
+    return opened;
+  } catch (error) {
+    for (const { storage } of opened) await storage.close();
+    throw error;
+  }
+}
+
+async function openOne(chosen: ConfiguredStorage, file: string, context: CommandContext): Promise<OpenedStorage> {
+  const { name, given, copies } = chosen;
+  const { clock, environment, signal } = context;
+  const storage = await openStorage(given, { folder: dirname(file), clock, environment, signal });
+  const folder = !isStorage(given) && given.backend === 'local' ? given.path : undefined;
+  return { name, storage: logged(name, storage, context), copies, folder };
+}
+
+/** With HOLDFAST_DEBUG=1 every call of a storage is told. */
+function logged(label: string, storage: Storage, { stderr, environment, clock }: CommandContext): Storage {
+  if (environment['HOLDFAST_DEBUG'] !== '1') return storage;
+  const onCall = (call: object) => void stderr.write(`${JSON.stringify({ storage: label, ...call })}\n`);
+  return logStorage(storage, { clock, onCall });
+}
+
+/** Opens the storages of the configuration in this folder, and closes them after the work. */
+export async function withStorages<Result>(
+  names: readonly string[] | undefined,
+  context: CommandContext,
+  work: (storages: readonly OpenedStorage[]) => Promise<Result>,
+): Promise<Result> {
+  const { loadConfig } = await import('../config/load-config.ts');
+  const opened = await openChosenStorages(await loadConfig('.', context.environment), names, context);
+  try {
+    return await work(opened);
+  } finally {
+    for (const { storage } of opened) await storage.close();
+  }
+}
+
+/** One storage by its name. */
+export async function withStorage<Result>(
+  name: string,
+  context: CommandContext,
+  work: (opened: OpenedStorage) => Promise<Result>,
+): Promise<Result> {
+  return await withStorages([name], context, async ([opened]) => {
+    if (opened === undefined) throw new HoldfastError('usage.invalid', { message: `there is no storage ${name}` });
+    return await work(opened);
+  });
+}
+
+/** `--storage`, where the argument is an archive. */
+export function archiveStorageOption(): Option {
+  return new Option('--storage <name>', 'the storage of holdfast.config.ts that the archive is on');
+}
+
+/** The archive that an argument means: a path, or with `--storage` the name of an object there. */
+export async function withArchive<Result>(
+  archive: string,
+  storageName: string | undefined,
+  context: CommandContext,
+  work: (location: string | Exclude<ArchiveLocation, string>) => Promise<Result>,
+): Promise<Result> {
+  if (storageName === undefined) return await work(archive);
+  return await withStorage(storageName, context, ({ storage }) => work({ storage, name: archive }));
+}

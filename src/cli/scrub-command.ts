@@ -1,0 +1,89 @@
+import type { Command } from 'commander';
+import type { ScrubbedArchive, ScrubReport } from '../operation/scrub.ts';
+import type { CommandContext, OutputOptions } from './command-context.ts';
+import { formatCount, formatDuration, formatNumberOf, type Paint, paint, printable } from './format-value.ts';
+import { gather } from './key-options.ts';
+import { addThreadsOption } from './number-options.ts';
+import { withStorages } from './open-storages.ts';
+import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
+import { withProgress } from './progress-line.ts';
+import { withoutUndefined } from './without-undefined.ts';
+
+interface ScrubCommandOptions extends OutputOptions {
+  readonly storage?: readonly string[];
+  /** False with `--no-missing`. */
+  readonly missing: boolean;
+  readonly dryRun?: boolean;
+  readonly threads?: number;
+}
+
+/** Adds `holdfast scrub`. */
+export function addScrubCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('scrub')
+    .description('read every archive on the storages, and mend what is damaged or missing; needs no key')
+    .option('--storage <name>', 'a storage of holdfast.config.ts (all enabled ones unless given; repeatable)', gather)
+    .option('--no-missing', 'do not bring back archives that a storage lacks')
+    .option('--dry-run', 'look, and write nothing')
+    .option('--json', 'print the result as JSON');
+  addThreadsOption(command).action(async (options: ScrubCommandOptions) => {
+    const { dryRun, threads, json, missing: restoreMissing } = options;
+    const { scrubStorages } = await import('../operation/scrub.ts');
+    const report = await withStorages(options.storage, context, (storages) =>
+      withProgress(context, json, (run) =>
+        scrubStorages({ storages, restoreMissing, ...withoutUndefined({ dryRun, threads }), ...run }),
+      ),
+    );
+    if (json) printJson(context, report);
+    else printReport(report, context);
+    context.exitCode = exitCodeOf(report);
+  });
+}
+
+const exitCodes = {
+  intact: 0,
+  repaired: 0,
+  restored: 0,
+  repairable: 10,
+  missing: 10,
+  lost: 11,
+  unreadable: 3,
+} as const satisfies Record<ScrubbedArchive['state'], number>;
+
+/** The worst of all: what is lost, then what is damaged still, then what could not be looked at. */
+function exitCodeOf({ archives, failedStorages }: ScrubReport): number {
+  const codes = archives.map(({ state, error }) => (error?.code === 'archive.corrupt' ? 11 : exitCodes[state]));
+  return Math.max(failedStorages.length > 0 ? 3 : 0, ...codes);
+}
+
+const colours = {
+  intact: 'green',
+  repaired: 'green',
+  restored: 'green',
+  repairable: 'yellow',
+  missing: 'yellow',
+  lost: 'red',
+  unreadable: 'red',
+} as const satisfies Record<ScrubbedArchive['state'], Paint>;
+
+function printReport({ archives, failedStorages, durationMs }: ScrubReport, context: CommandContext): void {
+  const rows = archives.map(({ storage, name, state, blocks, from }) => [
+    printable(storage),
+    printable(name),
+    blocks === undefined ? '' : formatCount(blocks.damaged),
+    paint(context, context.stdout, colours[state], state),
+    (from ?? []).map(printable).join(', '),
+  ]);
+  const count = (state: ScrubbedArchive['state']) => archives.filter((archive) => archive.state === state).length;
+  const states = Object.keys(exitCodes) as ScrubbedArchive['state'][];
+  const counts = states.filter((state) => count(state) > 0).map((state) => `${formatCount(count(state))} ${state}`);
+  printLines(context, [
+    `${paint(context, context.stdout, 'bold', formatNumberOf(archives.length, 'archive'))}: ${counts.join(', ') || 'none'}`,
+    ...(rows.length > 0 ? formatTable(context, ['storage', 'archive', '>damaged', 'state', 'from'], rows) : []),
+    ...formatFacts(context, [['time', formatDuration(durationMs)]]),
+  ]);
+  for (const { storage, name, error } of archives) {
+    if (error !== undefined) printNote(context, `${storage}: ${name}: ${error.message} [${error.code}]`);
+  }
+  for (const { storage, error } of failedStorages) printNote(context, `${storage}: ${error.message} [${error.code}]`);
+}

@@ -1,0 +1,48 @@
+import { HoldfastError } from '../errors.ts';
+import { isStorage } from '../storage/is-storage.ts';
+import type { HoldfastConfig } from './config-schema.ts';
+import { nearestName } from './nearest-name.ts';
+import { namedStorages, type StorageGiven } from './storage-settings.ts';
+
+/** A storage of a configuration. */
+export interface ConfiguredStorage {
+  readonly name: string;
+  readonly given: StorageGiven;
+  readonly enabled: boolean;
+  /** How often an archive holds everything there, where the storage sets it. */
+  readonly copies: number | undefined;
+}
+
+/** The folder that archives go to where a configuration names no storage. */
+const defaultStorage = { backend: 'local', path: 'backups' } as const;
+
+/** All storages of a configuration: one alone is called by its backend. */
+export function configuredStorages(config: HoldfastConfig): ConfiguredStorage[] {
+  return namedStorages(config.storage ?? defaultStorage).map(([name, given]) => ({
+    name,
+    given,
+    enabled: isStorage(given) || given.enabled !== false,
+    copies: isStorage(given) ? undefined : given.copies,
+  }));
+}
+
+/** The storages with these names, whether they are enabled or not; all enabled ones where none is named. Throws `config.invalid`, `usage.invalid`. */
+export function chooseStorages(config: HoldfastConfig, names: readonly string[] | undefined): ConfiguredStorage[] {
+  const all = configuredStorages(config);
+  if (names === undefined) {
+    const enabled = all.filter((storage) => storage.enabled);
+    if (enabled.length > 0) return enabled;
+    throw new HoldfastError('config.invalid', { message: 'no storage is enabled', hint: 'enable one, or name one' });
+  }
+  return [...new Set(names)].map((name) => {
+    const found = all.find((storage) => storage.name === name);
+    if (found !== undefined) return found;
+    const known = all.map((storage) => storage.name);
+    const nearest = nearestName(name, known);
+    throw new HoldfastError('usage.invalid', {
+      message: `there is no storage ${name}`,
+      hint: nearest === undefined ? `the configuration has ${known.join(', ')}` : `did you mean ${nearest}?`,
+      context: { storage: name, storages: known },
+    });
+  });
+}

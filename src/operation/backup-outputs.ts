@@ -1,0 +1,58 @@
+import { HoldfastError } from '../errors.ts';
+import { FanOutWriter } from '../storage/fan-out/fan-out-writer.ts';
+import type { StorageWriter, StoredObject, WriterOptions } from '../storage/storage.ts';
+import { type WritableLocation, writableLocation } from './location.ts';
+import type { BackupOptions, BackupOutput, OutputReport } from './options.ts';
+
+/** The places that a backup goes to. Throws `usage.invalid` where there is none. */
+export function outputLocations(output: BackupOptions['output']): (WritableLocation & { readonly label?: string })[] {
+  if (!Array.isArray(output)) return [writableLocation(output as string | BackupOutput)];
+  if (output.length > 0) return [...(output as readonly BackupOutput[])];
+  throw new HoldfastError('usage.invalid', { message: 'there is no output' });
+}
+
+/** A writer to all places, and what became of each. */
+export interface OpenedOutputs {
+  readonly writer: StorageWriter;
+  /** After the commit. */
+  reports(stored: StoredObject): OutputReport[];
+}
+
+/** Opens the places: one as it is, several so that each may fail by itself. */
+export async function openOutputs(options: BackupOptions, writerOptions: WriterOptions): Promise<OpenedOutputs> {
+  const locations = outputLocations(options.output);
+  const [only] = locations;
+  if (only !== undefined && locations.length === 1) {
+    const { storage, name } = only;
+    const writer = await storage.writer(name, writerOptions);
+    return { writer, reports: ({ sizeBytes }) => [{ ...nameOf(only), output: storage.url(name), sizeBytes }] };
+  }
+  const targets = locations.map((location) => {
+    const { storage, name } = location;
+    return { storage, name, label: location.label ?? storage.url(name) };
+  });
+  const { bufferBytes, stallTimeoutMs } = options.severalOutputs ?? {};
+  const writer = await FanOutWriter.open(targets, {
+    ...writerOptions,
+    ...(bufferBytes === undefined ? {} : { bufferBytes }),
+    ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }),
+  });
+  const reports = () =>
+    writer.results.map(({ target, error, stored }): OutputReport => {
+      const output = target.storage.url(target.name);
+      const place = { storage: target.label, output };
+      return stored === undefined ? { ...place, error: errorReport(error) } : { ...place, sizeBytes: stored.sizeBytes };
+    });
+  return { writer, reports };
+}
+
+function nameOf(location: { readonly label?: string } | undefined): { readonly storage?: string } {
+  return location?.label === undefined ? {} : { storage: location.label };
+}
+
+/** What a report tells of an error. */
+export function errorReport(error: unknown): { code: HoldfastError['code']; message: string; hint: string } {
+  const message = error instanceof Error ? error.message : String(error);
+  const known = error instanceof HoldfastError ? error : new HoldfastError('operation.failed', { message });
+  return { code: known.code, message: known.message, hint: known.hint };
+}

@@ -1,0 +1,82 @@
+import { systemClock } from '../clock.ts';
+import { throwIfAborted } from '../errors.ts';
+import type { Storage, StoredObject } from '../storage/storage.ts';
+import { errorReport } from './backup-outputs.ts';
+import type { OutputReport, RunOptions } from './options.ts';
+import { transferArchive } from './transfer.ts';
+
+/** What {@link syncStorages} takes. */
+export interface SyncOptions extends RunOptions {
+  readonly from: Storage;
+  readonly to: Storage;
+  /** Says what would be copied, and writes nothing. */
+  readonly dryRun?: boolean;
+}
+
+/** One archive that was copied, or would be. */
+export interface SyncedArchive {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Whether it was damaged where it came from. */
+  readonly healed?: boolean;
+  /** Why it was not copied. */
+  readonly error?: NonNullable<OutputReport['error']>;
+}
+
+/** What {@link syncStorages} did. */
+export interface SyncReport {
+  readonly archives: readonly SyncedArchive[];
+  /** Archives that were there already. */
+  readonly presentCount: number;
+  readonly copiedCount: number;
+  readonly failedCount: number;
+  readonly dryRun: boolean;
+  readonly durationMs: number;
+}
+
+/** Archives of a storage, by name. */
+export async function listArchives(storage: Storage): Promise<StoredObject[]> {
+  const found: StoredObject[] = [];
+  for await (const object of storage.list()) if (object.name.endsWith('.holdfast')) found.push(object);
+  return found.sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/**
+ * Copies the archives that a storage lacks, by name, from another one. What is there is left alone, whatever its state: that is for
+ * {@link scrubStorages}. An archive that cannot be copied does not stop the others. No key is needed.
+ *
+ * @example
+ * const { copiedCount, failedCount } = await syncStorages({ from: local, to: offsite });
+ */
+export async function syncStorages(options: SyncOptions): Promise<SyncReport> {
+  const { from, to, dryRun = false, ...run } = options;
+  const clock = options.clock ?? systemClock;
+  const startMs = clock.monotonicMs();
+  const [theirs, ours] = await Promise.all([listArchives(from), listArchives(to)]);
+  const present = new Set(ours.map(({ name }) => name));
+  const lacking = theirs.filter(({ name }) => !present.has(name));
+  const archives: SyncedArchive[] = [];
+  for (const { name, sizeBytes } of lacking) {
+    throwIfAborted(options.signal);
+    if (dryRun) {
+      archives.push({ name, sizeBytes });
+      continue;
+    }
+    try {
+      const done = await transferArchive({ from: [{ storage: from, name }], to: { storage: to, name }, run });
+      archives.push({ name, sizeBytes: done.sizeBytes, healed: done.healed });
+    } catch (error) {
+      throwIfAborted(options.signal);
+      archives.push({ name, sizeBytes, error: errorReport(error) });
+    }
+  }
+  const failedCount = archives.filter(({ error }) => error !== undefined).length;
+  return {
+    archives,
+    presentCount: theirs.length - lacking.length,
+    copiedCount: dryRun ? 0 : archives.length - failedCount,
+    failedCount,
+    dryRun,
+    durationMs: Math.round(clock.monotonicMs() - startMs),
+  };
+}

@@ -1,0 +1,123 @@
+import { headerLength } from '../archive/header.ts';
+import { BlockStore } from '../archive/heal/block-store.ts';
+import type { RandomAccess } from '../archive/random-access.ts';
+import type { WorkerPool } from '../archive/worker/worker-pool.ts';
+import { HoldfastError, throwIfAborted } from '../errors.ts';
+import type { StorageWriter } from '../storage/storage.ts';
+import { type WritableLocation, withSources } from './location.ts';
+import type { ArchiveLocation, RunOptions } from './options.ts';
+import { rewriteArchive } from './rewrite.ts';
+import { failAfter, ProgressMeter, withWorkers } from './run.ts';
+import { archiveIdHex } from './summary.ts';
+import { checkArchive } from './verify.ts';
+
+const chunkBytes = 1024 * 1024;
+/** Chunks that are read ahead of the writer. */
+const chunksAhead = 4;
+
+/** What a transfer wrote. */
+export interface Transferred {
+  readonly archiveId: string;
+  readonly sizeBytes: number;
+  /** Whether what was read was damaged, and what was written is whole. */
+  readonly healed: boolean;
+}
+
+interface Transfer {
+  /** The first is copied; where it is damaged all of them together give a whole one. */
+  readonly from: readonly ArchiveLocation[];
+  readonly to: WritableLocation;
+  readonly run: RunOptions;
+}
+
+/**
+ * Brings an archive to another place: byte for byte where it is whole, else healed. Every block is read back before it appears. No key is
+ * needed. Memory: `chunksAhead` chunks of 1 MiB, or that of a repair.
+ * Throws `archive.damaged`, `archive.not_an_archive`, `archive.version_unsupported`, `archive.verify_failed`, and what the storages throw.
+ */
+export async function transferArchive({ from, to, run }: Transfer): Promise<Transferred> {
+  return await withSources(from, (sources) =>
+    withWorkers(run, async (workers) => {
+      const [first] = sources;
+      const copied = first && (await copyWhole(first, { to, run, workers }));
+      return copied ?? (await writeHealed(sources, { to, run, workers }));
+    }),
+  );
+}
+
+interface Place {
+  readonly to: WritableLocation;
+  readonly run: RunOptions;
+  readonly workers: WorkerPool;
+}
+
+/** Thrown to a writer whose bytes are not what is wanted. */
+class NotWhole extends HoldfastError {
+  constructor(cause?: unknown) {
+    super('archive.damaged', { cause });
+  }
+}
+
+/** Copies what is whole; undefined where it is not, and nothing was written. */
+async function copyWhole(source: RandomAccess, { to, run, workers }: Place): Promise<Transferred | undefined> {
+  const { signal, onProgress: _, ...quiet } = run;
+  const writer = await to.storage.writer(to.name, { copies: 1, ...(signal && { signal }) });
+  let archiveId = '';
+  try {
+    await copyBytes(source, writer, run);
+    const { sizeBytes } = await writer.commit(async (stored) => {
+      const options = { sources: [stored], workers, run: { ...quiet, ...(signal && { signal }) }, keys: undefined };
+      const checked = await checkArchive({ ...options, level: 'structure' });
+      if (checked.state !== 'intact') throw new NotWhole();
+      archiveId = checked.archiveId;
+    });
+    return { archiveId, sizeBytes, healed: false };
+  } catch (error) {
+    // A header that is damaged here may be whole in another replica, and bytes that cannot be read may be solved.
+    const mayBeHealed =
+      error instanceof NotWhole ||
+      (error instanceof HoldfastError && ['archive.not_an_archive', 'archive.damaged'].includes(error.code));
+    if (!mayBeHealed) return await failAfter(error, [() => writer.abort()]);
+    await writer.abort();
+    return undefined;
+  }
+}
+
+async function copyBytes(source: RandomAccess, writer: StorageWriter, run: RunOptions): Promise<void> {
+  const meter = new ProgressMeter(run);
+  const { sizeBytes } = source;
+  const ahead: Promise<Uint8Array>[] = [];
+  const read = async (offset: number) => {
+    const bytes = new Uint8Array(Math.min(chunkBytes, sizeBytes - offset));
+    try {
+      if ((await source.read(offset, bytes)) === bytes.length) return bytes;
+    } catch (error) {
+      // What is bad in the source is for the repair to get round; a storage that does not answer ends the run.
+      if (!(error instanceof HoldfastError) || error.code !== 'storage.failed') throw error;
+      throw new NotWhole(error);
+    }
+    throw new NotWhole();
+  };
+  let next = 0;
+  let doneBytes = 0;
+  try {
+    while (doneBytes < sizeBytes) {
+      throwIfAborted(run.signal);
+      for (; ahead.length < chunksAhead && next < sizeBytes; next += chunkBytes) ahead.push(read(next));
+      const bytes = await ahead.shift();
+      if (bytes === undefined) break;
+      await writer.write(bytes);
+      doneBytes += bytes.length;
+      meter.report({ phase: 'write', doneBytes, totalBytes: sizeBytes });
+    }
+  } finally {
+    await Promise.allSettled(ahead);
+  }
+}
+
+async function writeHealed(sources: readonly RandomAccess[], { to, run, workers }: Place): Promise<Transferred> {
+  const store = await BlockStore.open({ sources, workers, signal: run.signal });
+  const header = store.headerBody.subarray(0, headerLength(store.headerBody));
+  const stored = await rewriteArchive({ store, workers, header, output: to, allowLost: false, run });
+  return { archiveId: archiveIdHex(store.header), sizeBytes: stored.sizeBytes, healed: true };
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { type Clock, systemClock, systemWait, type Wait } from '../../clock.ts';
+import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import type { RandomAccess, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import { type FanOutTarget, Lane, type LaneOptions } from './lane.ts';
+
+export type { FanOutTarget };
+
+/** How several storages are written. */
+export interface FanOutOptions extends WriterOptions {
+  /** Bytes that may wait for the slowest storage before the run does: 8 MiB unless set. They are held once, whatever the number of storages. */
+  readonly bufferBytes?: number;
+  /** A storage that takes nothing for this long is given up: 300,000 unless set. */
+  readonly stallTimeoutMs?: number;
+  readonly clock?: Clock;
+  readonly wait?: Wait;
+}
+
+/** What became of one storage. */
+export interface FanOutResult {
+  readonly target: FanOutTarget;
+  readonly stored?: StoredObject;
+  readonly error?: unknown;
+}
+
+/**
+ * Writes the same object to several storages at once. One that fails is left out from then on, and leaves nothing; the writer fails when
+ * none is left. The slowest one sets the pace, until it stalls. Checks of `commit` run one after the other, each on what that
+ * storage holds, and only those whose check passes appear. Memory: `bufferBytes`, and the bytes of one `write`.
+ */
+export class FanOutWriter implements StorageWriter {
+  readonly #lanes: readonly Lane[];
+  readonly #options: FanOutOptions;
+  readonly #bufferBytes: number;
+  readonly #replicated = new Map<FanOutTarget, number>();
+  #reportedBytes = 0;
+  #isCommitted = false;
+  /** The end of the checks that are waiting for one another. */
+  #order: Promise<void> = Promise.resolve();
+
+  /** Opens a writer on each. Throws when none can be opened. */
+  static async open(targets: readonly FanOutTarget[], options: FanOutOptions): Promise<FanOutWriter> {
+    assert(targets.length > 0, 'there is a storage');
+    throwIfAborted(options.signal);
+    const writer = new FanOutWriter(targets, options);
+    await Promise.all(writer.#lanes.map((lane) => lane.open()));
+    await writer.#throwIfNoneIsLeft();
+    return writer;
+  }
+
+  private constructor(targets: readonly FanOutTarget[], options: FanOutOptions) {
+    const { bufferBytes = 8 * 1024 * 1024, stallTimeoutMs = 300_000, clock = systemClock, wait = systemWait } = options;
+    this.#options = options;
+    this.#bufferBytes = bufferBytes;
+    this.#lanes = targets.map((target) => {
+      const onReplicate = (doneBytes: number, totalBytes: number) => this.#onReplicate(target, doneBytes, totalBytes);
+      const shared: LaneOptions = { ...options, bufferBytes, stallTimeoutMs, clock, wait, onReplicate };
+      return new Lane(target, shared);
+    });
+  }
+
+  /** The further copies are as far as those of the slowest storage. */
+  #onReplicate(target: FanOutTarget, doneBytes: number, totalBytes: number): void {
+    this.#replicated.set(target, doneBytes);
+    const open = this.#lanes.filter((lane) => lane.isOpen);
+    const slowest = Math.min(...open.map((lane) => this.#replicated.get(lane.target) ?? 0));
+    if (slowest <= this.#reportedBytes) return;
+    this.#reportedBytes = slowest;
+    this.#options.onReplicate?.(slowest, totalBytes);
+  }
+
+  get results(): FanOutResult[] {
+    return this.#lanes.map(({ target, stored, failure }) => ({
+      target,
+      ...(failure === undefined ? {} : { error: failure.error }),
+      ...(failure === undefined && stored !== undefined ? { stored } : {}),
+    }));
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    assert(!this.#isCommitted, 'the writer has not committed');
+    throwIfAborted(this.#options.signal);
+    const kept = bytes.slice();
+    for (const lane of this.#lanes) lane.push(kept);
+    await Promise.all(this.#lanes.map((lane) => lane.settle(this.#bufferBytes)));
+    await this.#throwIfNoneIsLeft();
+  }
+
+  /** Gives what the first storage holds that did not fail. */
+  async commit(check?: (stored: RandomAccess) => Promise<void>): Promise<StoredObject> {
+    assert(!this.#isCommitted, 'the writer commits once');
+    this.#isCommitted = true;
+    const exclusive = (work: () => Promise<void>): Promise<void> => {
+      const turn = this.#order.then(work);
+      this.#order = turn.catch(() => undefined);
+      return turn;
+    };
+    await Promise.all(this.#lanes.map((lane) => lane.commit(check, exclusive)));
+    await this.#throwIfNoneIsLeft();
+    const stored = this.#lanes.find((lane) => lane.isOpen)?.stored;
+    assert(stored !== undefined, 'a lane that did not fail has stored the object');
+    return stored;
+  }
+
+  async abort(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => (lane.stored === undefined ? lane.abort() : undefined)));
+  }
+
+  async #throwIfNoneIsLeft(): Promise<void> {
+    const isLeft = this.#lanes.some((lane) => lane.isOpen);
+    if (isLeft) return;
+    throwIfAborted(this.#options.signal);
+    throw noneIsLeft(this.results);
+  }
+}
+
+function noneIsLeft(results: readonly FanOutResult[]): unknown {
+  const [first] = results;
+  if (results.every(({ error }) => error === first?.error)) return first?.error;
+  const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
+  const known = results.map(({ error }) => error).find((error) => error instanceof HoldfastError);
+  return new HoldfastError(known?.code ?? 'storage.failed', {
+    message: `no storage took it: ${results.map(({ target, error }) => `${target.label}: ${reason(error)}`).join('; ')}`,
+    ...(known === undefined ? {} : { hint: known.hint }),
+    context: { storages: results.map(({ target }) => target.label) },
+    cause: new AggregateError(results.map(({ error }) => error)),
+  });
+}

@@ -1,0 +1,225 @@
+import type { Clock, Wait } from '../../clock.ts';
+import { HoldfastError } from '../../errors.ts';
+import type { RandomAccess, Storage, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import { forwardReads } from '../wrap/forwarding-storage.ts';
+
+/** One of several places that the same bytes go to. */
+export interface FanOutTarget {
+  /** For people: the storage's name in the configuration. */
+  readonly label: string;
+  readonly storage: Storage;
+  readonly name: string;
+}
+
+/** What a lane shares with the others. */
+export interface LaneOptions extends WriterOptions {
+  readonly bufferBytes: number;
+  readonly stallTimeoutMs: number;
+  readonly clock: Clock;
+  readonly wait: Wait;
+}
+
+/** A storage that was given up is not waited for longer than this to tidy up. */
+const abortTimeoutMs = 10_000;
+
+/**
+ * The way of the bytes to one storage: a queue of chunks that are shared with the other lanes, written one after the other. A lane that
+ * fails, or does not move for `stallTimeoutMs`, is closed, and takes no part any more.
+ */
+export class Lane {
+  readonly target: FanOutTarget;
+  /** Why the lane is closed. */
+  failure: { readonly error: unknown } | undefined;
+  stored: StoredObject | undefined;
+  readonly #options: LaneOptions;
+  readonly #closing = new AbortController();
+  #writer: StorageWriter | undefined;
+  readonly #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #isPumping = false;
+  #changed = Promise.withResolvers<void>();
+  #movedMs = 0;
+  /** While it waits for the other lanes it does not stall. */
+  #isHeld = false;
+
+  constructor(target: FanOutTarget, options: LaneOptions) {
+    this.target = target;
+    this.#options = options;
+  }
+
+  get isOpen(): boolean {
+    return this.failure === undefined;
+  }
+
+  async open(): Promise<void> {
+    const { signal, copies, onReplicate } = this.#options;
+    const own = this.#closing.signal;
+    const options: WriterOptions = {
+      copies,
+      signal: signal === undefined ? own : AbortSignal.any([signal, own]),
+      onReplicate: (doneBytes, totalBytes) => {
+        this.#movedMs = this.#options.clock.monotonicMs();
+        onReplicate?.(doneBytes, totalBytes);
+      },
+    };
+    await this.#step(async () => {
+      const opening = this.target.storage.writer(this.target.name, options);
+      // One that is opened after the lane was given up is no longer wanted.
+      opening.then(
+        (writer) => (this.isOpen ? undefined : this.#discard(writer)),
+        () => undefined,
+      );
+      this.#writer = await this.#limited(opening);
+    });
+  }
+
+  /** Queues bytes, which nobody may change any more. */
+  push(bytes: Uint8Array): void {
+    if (!this.isOpen) return;
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    void this.#pump();
+  }
+
+  /** Resolves when no more than `limitBytes` wait to be written, or the lane is closed. */
+  async settle(limitBytes: number): Promise<void> {
+    while (this.isOpen && (this.#queuedBytes > limitBytes || (limitBytes === 0 && this.#isPumping))) {
+      await this.#changed.promise;
+    }
+  }
+
+  /** Commits what was pushed. `exclusive` runs one check at a time. */
+  async commit(
+    check: ((stored: RandomAccess) => Promise<void>) | undefined,
+    exclusive: (work: () => Promise<void>) => Promise<void>,
+  ): Promise<void> {
+    await this.settle(0);
+    const held = async (stored: RandomAccess) => {
+      this.#isHeld = true;
+      await exclusive(async () => {
+        this.#moved();
+        this.#isHeld = false;
+        if (this.isOpen) await check?.(this.#watched(stored));
+      });
+    };
+    await this.#step(async () => {
+      if (this.#writer === undefined) return;
+      this.stored = await this.#limited(this.#writer.commit(check && held));
+    });
+  }
+
+  async abort(): Promise<void> {
+    this.failure ??= { error: new HoldfastError('operation.interrupted') };
+    await this.#discard(this.#writer);
+  }
+
+  async #pump(): Promise<void> {
+    await this.#step(async () => {
+      try {
+        for (let bytes = this.#queue[0]; bytes !== undefined && this.isOpen; bytes = this.#queue[0]) {
+          if (this.#writer === undefined) return;
+          await this.#limited(this.#writer.write(bytes));
+          this.#queue.shift();
+          this.#queuedBytes -= bytes.length;
+          this.#notify();
+        }
+      } finally {
+        // In the same turn in which the queue was seen to be empty: what is pushed later starts anew.
+        this.#isPumping = false;
+        this.#notify();
+      }
+    });
+  }
+
+  /** Runs a step; a failure closes the lane, and nothing of the object stays. */
+  async #step(step: () => Promise<void>): Promise<void> {
+    if (!this.isOpen) return;
+    try {
+      await step();
+    } catch (error) {
+      this.failure ??= { error };
+      this.#queue.length = 0;
+      this.#queuedBytes = 0;
+      this.#notify();
+      await this.#discard(this.#writer);
+    }
+  }
+
+  async #discard(writer: StorageWriter | undefined): Promise<void> {
+    this.#closing.abort();
+    if (writer === undefined) return;
+    const timer = new AbortController();
+    const { wait } = this.#options;
+    try {
+      await Promise.race([writer.abort(), wait(abortTimeoutMs, timer.signal)]);
+    } catch (error) {
+      const { error: first } = this.failure ?? { error };
+      this.failure = { error: first === error ? error : withCleanUp(first, error) };
+    } finally {
+      timer.abort();
+    }
+  }
+
+  #moved(): void {
+    this.#movedMs = this.#options.clock.monotonicMs();
+  }
+
+  #notify(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  /** Reads count as moving, and end when the lane is closed. */
+  #watched(stored: RandomAccess): RandomAccess {
+    const { signal } = this.#closing;
+    const closed = Promise.withResolvers<never>();
+    closed.promise.catch(() => undefined);
+    const close = () => closed.reject(this.#stalled());
+    if (signal.aborted) close();
+    signal.addEventListener('abort', close, { once: true });
+    return forwardReads(stored, async (plain) => {
+      const count = await Promise.race([plain(), closed.promise]);
+      this.#moved();
+      return count;
+    });
+  }
+
+  /** Work that ends, or moves; else the lane is given up. */
+  async #limited<Result>(work: Promise<Result>): Promise<Result> {
+    const { clock, wait, stallTimeoutMs } = this.#options;
+    const ended = new AbortController();
+    this.#moved();
+    const watch = async (): Promise<never> => {
+      for (;;) {
+        if (this.#isHeld) this.#moved();
+        const leftMs = this.#movedMs + stallTimeoutMs - clock.monotonicMs();
+        if (leftMs <= 0) throw this.#stalled();
+        await wait(leftMs, ended.signal);
+      }
+    };
+    try {
+      return await Promise.race([work, watch()]);
+    } finally {
+      ended.abort();
+    }
+  }
+
+  #stalled(): HoldfastError {
+    const seconds = Math.round(this.#options.stallTimeoutMs / 1000);
+    return new HoldfastError('storage.timeout', {
+      message: `${this.target.storage.url(this.target.name)}: nothing moved for ${seconds} s, so it was given up`,
+      context: { storage: this.target.label },
+    });
+  }
+}
+
+function withCleanUp(failure: unknown, error: unknown): HoldfastError {
+  const reason = (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown));
+  return new HoldfastError(failure instanceof HoldfastError ? failure.code : 'storage.failed', {
+    message: `${reason(failure)}; cleaning up failed too: ${reason(error)}`,
+    ...(failure instanceof HoldfastError ? { hint: failure.hint, context: failure.context } : {}),
+    cause: new AggregateError([failure, error]),
+  });
+}
