@@ -25,6 +25,11 @@ for (const authentication of ['basic', 'digest'] as const) {
         rootPath: `space ${count}/root`,
       });
     };
-    for (const each of storageCases) test(each.name, () => each.run(async () => make()));
+    for (const each of storageCases) {
+      const skip = each.needs?.includes('many objects')
+        ? "a listing is one folder's, however long, and each of a thousand uploads takes half a dozen requests"
+        : false;
+      test(each.name, { skip }, () => each.run(async () => make()));
+    }
   });
 }

@@ -118,9 +118,10 @@ export class FtpStorage implements Storage {
   }
 
   url(name: string): string {
-    const { baseUrl } = this.#options;
-    const base = baseUrl ?? this.properties.place;
-    return `${base.replace(/\/$/, '')}/${name.split('/').map(encodeURIComponent).join('/')}`;
+    const { baseUrl, server, rootPath } = this.#options;
+    const encode = (path: string) => path.split('/').map(encodeURIComponent).join('/');
+    const base = baseUrl ?? `${placeOf(server)}/${encode(rootPath.replace(/^\//, ''))}`;
+    return `${base.replace(/\/$/, '')}/${encode(name)}`;
   }
 
   async close(): Promise<void> {

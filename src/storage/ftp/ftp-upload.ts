@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { HoldfastError } from '../../errors.ts';
 import type { FtpConnection } from './ftp-connection.ts';
 
 const bufferBytes = 1024 * 1024;
@@ -49,6 +50,6 @@ export class FtpUpload {
 
   async #failed(): Promise<never> {
     await this.#done;
-    throw new Error('the server ended the transfer early');
+    throw new HoldfastError('storage.unavailable', { message: 'the server ended the transfer early' });
   }
 }

@@ -1,4 +1,4 @@
-import { delay } from '../../clock.ts';
+import { systemWait } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { RandomAccess, StoredObject } from '../storage.ts';
 import { withReadWindows } from '../wrap/read-windows.ts';
@@ -185,7 +185,7 @@ export class FtpWriter implements AppendWriter {
       // A full disk does not get empty within seconds.
       const mayPass = !(error instanceof HoldfastError) || (error.retryable && error.code !== 'storage.full');
       if (!mayPass || this.#tries === maximumTries) throw error;
-      if (this.#tries > 0) await delay(firstDelayMs * 2 ** (this.#tries - 1), this.#stop.signal);
+      if (this.#tries > 0) await systemWait(firstDelayMs * 2 ** (this.#tries - 1), this.#stop.signal);
       this.#tries += 1;
       try {
         return await this.#connect();

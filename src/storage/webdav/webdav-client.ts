@@ -161,11 +161,12 @@ export class WebdavClient {
           method: request.method,
           headers: { ...this.#headers(request), 'accept-encoding': 'identity', ...request.headers },
           agent: this.#agent,
+          timeout: this.timeoutMs,
           ...(request.signal === undefined ? {} : { signal: request.signal }),
         },
         resolve,
       );
-      outgoing.setTimeout(this.timeoutMs, () => outgoing.destroy(this.timeoutError()));
+      outgoing.on('timeout', () => outgoing.destroy(this.timeoutError()));
       outgoing.on('error', reject);
       outgoing.end(request.body);
       try {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
-import { delay } from '../../clock.ts';
+import { systemWait } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { RandomAccess } from '../storage.ts';
 import { type DavResource, strongEtag } from './multi-status.ts';
@@ -56,7 +56,7 @@ export class WebdavReader implements RandomAccess {
         this.#throwIfClosed();
         const failure = this.#client.errorOf(error);
         if (!failure.retryable || tries === maximumTries) throw failure;
-        await delay(firstDelayMs * 2 ** (tries - 1), this.#closing.signal);
+        await systemWait(firstDelayMs * 2 ** (tries - 1), this.#closing.signal);
         this.#throwIfClosed();
       }
     }

@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { delay } from '../../clock.ts';
+import { systemWait } from '../../clock.ts';
 import type { HoldfastError } from '../../errors.ts';
 import { drain, type WebdavClient } from './webdav-client.ts';
 import { statusError } from './webdav-errors.ts';
@@ -84,17 +84,22 @@ export class WebdavUpload {
     this.#request.flushHeaders();
     const response = this.#response.promise;
     await this.#within(Promise.race([this.#connected.promise, response]));
-    const silence = delay(continueWaitMs).then(() => undefined);
-    return await this.#within(Promise.race([this.#wanted.promise, response, silence]));
+    const done = new AbortController();
+    const silence = systemWait(continueWaitMs, done.signal).catch(() => undefined);
+    try {
+      return await this.#within(Promise.race([this.#wanted.promise, response, silence.then(() => undefined)]));
+    } finally {
+      done.abort();
+    }
   }
 
   /** Waits for the server, as long as it may be silent. */
   async #within<Result>(step: Promise<Result>): Promise<Result> {
     const done = new AbortController();
-    const late = delay(this.#client.timeoutMs, done.signal).then(() => {
-      if (!done.signal.aborted) throw this.#client.timeoutError();
-      return step;
+    const late = systemWait(this.#client.timeoutMs, done.signal).then((): never => {
+      throw this.#client.timeoutError();
     });
+    late.catch(() => undefined);
     try {
       return await Promise.race([step, late]);
     } catch (error) {
@@ -103,7 +108,6 @@ export class WebdavUpload {
       throw this.#answer === undefined ? this.#client.errorOf(error) : this.#statusError(this.#answer);
     } finally {
       done.abort();
-      late.catch(() => undefined);
     }
   }
 
