@@ -101,7 +101,7 @@ describe('against a server', { skip: leftOut('rgw16') }, () => {
     // Who made an object reads it here without s3:GetObject.
     for (const right of ['s3:ListBucket', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload']) {
       const lacking = await limited(right);
-      await assertCode(useAll(lacking), 'storage.unauthorized'); });
+      await assertCode(useAll(lacking), 'storage.unauthorized');
       await lacking.close();
     }
     const untidy = await limited('s3:ListBucketMultipartUploads');
