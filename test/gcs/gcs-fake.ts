@@ -17,6 +17,9 @@ interface Session {
   done: Stored | undefined;
 }
 
+/** The bucket, the object, and where it is copied to. */
+const objectPath =
+  /^\/storage\/v1\/b\/([^/]+)\/o(?:\/([^/]+))?(?:\/compose|\/(?:rewrite|copy)To\/b\/archives\/o\/([^/]+))?$/;
 const granularityBytes = 256 * 1024;
 
 /** A fake of Cloud Storage with one bucket and one service account. */
@@ -34,6 +37,7 @@ export class GcsFake extends HttpFake {
   keepsBytes = Number.POSITIVE_INFINITY;
   nowMs = () => Date.now();
   readonly #publicKey: string;
+  readonly #tokens = new Set<string>();
   #lastGeneration = 1_700_000_000_000_000;
   /** One user-agent is enough to see who asks. */
   readonly userAgents = new Set<string>();
@@ -55,25 +59,41 @@ export class GcsFake extends HttpFake {
 
   #serve(request: FakeRequest): FakeAnswer {
     this.userAgents.add(request.headers['user-agent'] ?? '');
+    if (request.url.pathname === '/token') return this.#makeToken(request);
     if (!this.#isSignedIn(request)) return failure(401, 'authError', 'Invalid Credentials');
-    const { pathname } = request.url;
+    // Where the media links of objects lead.
+    const pathname = request.url.pathname.replace(/^\/download/, '');
     const session = /^\/session\/(\w+)$/.exec(pathname)?.[1];
     if (session !== undefined) return this.#serveSession(request, session);
     const upload = /^\/upload\/storage\/v1\/b\/([^/]+)\/o$/.exec(pathname);
-    const [, bucket = '', key] =
-      upload ?? /^\/storage\/v1\/b\/([^/]+)\/o(?:\/([^/]+))?(\/compose)?$/.exec(pathname) ?? [];
+    const [, bucket = '', key, rewritten] = upload ?? objectPath.exec(pathname) ?? [];
     if (bucket !== this.bucket) return failure(404, 'notFound', 'The specified bucket does not exist.');
+    if (upload && request.url.searchParams.get('uploadType') === 'multipart') return this.#putWhole(request);
     if (upload) return this.#start(request);
     if (key === undefined) return this.#list(request);
     const name = decodeURIComponent(key);
+    if (rewritten !== undefined) return this.#rewrite(name, decodeURIComponent(rewritten));
     if (pathname.endsWith('/compose')) return this.#compose(request, name);
     if (request.method === 'DELETE') return this.#delete(request, name);
     return this.#get(request, name);
   }
 
-  /** A token that the account signed itself: for the right scope, and not ended. */
+  /** Gives an access token for an assertion, RFC 7523. */
+  #makeToken({ body }: FakeRequest): FakeAnswer {
+    const form = new URLSearchParams(body.toString());
+    if (!this.#isSigned(form.get('assertion') ?? '')) return { status: 400, body: { error: 'invalid_grant' } };
+    const token = `ya29.${this.#tokens.size}`;
+    this.#tokens.add(token);
+    return { status: 200, body: { access_token: token, token_type: 'Bearer', expires_in: 3600 } };
+  }
+
   #isSignedIn({ headers }: FakeRequest): boolean {
     const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
+    return this.#tokens.has(token) || this.#isSigned(token);
+  }
+
+  /** A token that the account signed itself: for the right scope, and not ended. */
+  #isSigned(token: string): boolean {
     const [head = '', claims = '', signature = ''] = token.split('.');
     const verify = createVerify('RSA-SHA256').update(`${head}.${claims}`);
     if (!verify.verify(this.#publicKey, signature, 'base64url')) return false;
@@ -87,16 +107,15 @@ export class GcsFake extends HttpFake {
     return failure(403, 'forbidden', message);
   }
 
-  #start({ url, headers }: FakeRequest): FakeAnswer {
+  #start({ url }: FakeRequest): FakeAnswer {
     const denied = this.#lacks('create');
     if (denied) return denied;
     const name = url.searchParams.get('name') ?? '';
     if (url.searchParams.get('uploadType') !== 'resumable' || !isValidName(name))
       return failure(400, 'invalid', 'Invalid');
-    if (headers['x-upload-content-type'] === undefined) return failure(400, 'invalid', 'no type');
     const id = createHash('sha256').update(`${name}${this.sessions.size}`).digest('hex').slice(0, 24);
     this.sessions.set(id, { name, bytes: Buffer.alloc(0), done: undefined });
-    return { status: 200, headers: { location: `http://${headers.host}/session/${id}` } };
+    return { status: 200, headers: { location: `${url.origin}/session/${id}` } };
   }
 
   #serveSession({ method, headers, body }: FakeRequest, id: string): FakeAnswer {
@@ -122,7 +141,39 @@ export class GcsFake extends HttpFake {
       return { status: 200, body: resource(session.done) };
     }
     const kept = session.bytes.length;
-    return { status: 308, headers: kept === 0 ? {} : { range: `bytes=0-${kept - 1}` } };
+    const more = kept === 0 ? {} : { range: `bytes=0-${kept - 1}` };
+    // For clients that take a 308 for a redirect.
+    const isOverridden = headers['x-guploader-no-308'] === 'yes';
+    if (isOverridden) return { status: 200, headers: { ...more, 'x-http-status-code-override': '308' } };
+    return { status: 308, headers: more };
+  }
+
+  /** `multipart/related`: the resource as JSON, then the bytes. */
+  #putWhole({ url, headers, body }: FakeRequest): FakeAnswer {
+    const denied = this.#lacks('create');
+    if (denied) return denied;
+    const boundary = /boundary="?([^";]+)/.exec(headers['content-type'] ?? '')?.[1] ?? '';
+    const [, json = '', media = ''] = body.toString('latin1').split(`--${boundary}`);
+    const contentOf = (part: string) => part.slice(part.indexOf('\r\n\r\n') + 4, -2);
+    const given = JSON.parse(Buffer.from(contentOf(json), 'latin1').toString()) as {
+      name?: string;
+      metadata?: Record<string, string>;
+    };
+    const name = url.searchParams.get('name') ?? given.name ?? '';
+    if (!isValidName(name)) return failure(400, 'invalid', 'Invalid');
+    const bytes = Buffer.from(contentOf(media), 'latin1');
+    return {
+      status: 200,
+      body: resource(this.#put(name, bytes, { isComposed: false, metadata: given.metadata ?? {} })),
+    };
+  }
+
+  #rewrite(from: string, to: string): FakeAnswer {
+    const found = this.objects.get(from);
+    if (found === undefined) return failure(404, 'notFound', `No such object: ${this.bucket}/${from}`);
+    const { bytes, isComposed, metadata } = found;
+    const made = resource(this.#put(to, bytes, { isComposed, metadata }));
+    return { status: 200, body: { kind: 'storage#rewriteResponse', done: true, resource: made } };
   }
 
   #compose({ url, body }: FakeRequest, name: string): FakeAnswer {
@@ -152,12 +203,29 @@ export class GcsFake extends HttpFake {
     const prefix = url.searchParams.get('prefix') ?? '';
     const limit = Math.min(1000, Number(url.searchParams.get('maxResults') ?? 1000));
     const after = Buffer.from(url.searchParams.get('pageToken') ?? '', 'base64').toString();
-    const names = [...this.objects.keys()].filter((name) => name.startsWith(prefix) && name > after).sort();
+    const delimiter = url.searchParams.get('delimiter') ?? '';
+    const shorten = (name: string) => {
+      const end = delimiter === '' ? -1 : name.indexOf(delimiter, prefix.length);
+      return end < 0 ? name : name.slice(0, end + 1);
+    };
+    const all = [...this.objects.keys()].filter((name) => name.startsWith(prefix)).map(shorten);
+    const names = [...new Set(all)].filter((name) => name > after).sort();
     const page = names.slice(0, limit);
     // As the service does, an empty page has no items at all.
-    const items = page.map((name) => resource(this.objects.get(name) as Stored));
+    const items = page
+      .filter((name) => this.objects.has(name))
+      .map((name) => resource(this.objects.get(name) as Stored));
+    const prefixes = page.filter((name) => !this.objects.has(name));
     const more = names.length > limit ? { nextPageToken: Buffer.from(page.at(-1) ?? '').toString('base64') } : {};
-    return { status: 200, body: { kind: 'storage#objects', ...(items.length === 0 ? {} : { items }), ...more } };
+    return {
+      status: 200,
+      body: {
+        kind: 'storage#objects',
+        ...(items.length === 0 ? {} : { items }),
+        ...(prefixes.length === 0 ? {} : { prefixes }),
+        ...more,
+      },
+    };
   }
 
   #get({ url, headers }: FakeRequest, name: string): FakeAnswer {
@@ -166,10 +234,10 @@ export class GcsFake extends HttpFake {
     const found = this.#find(name, url.searchParams.get('generation'));
     if (found === undefined) return failure(404, 'notFound', `No such object: ${this.bucket}/${name}`);
     if (url.searchParams.get('alt') !== 'media') return { status: 200, body: resource(found) };
-    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
+    const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? [];
     if (first === undefined) return { status: 200, body: found.bytes };
     if (Number(first) >= found.bytes.length) return { status: 416, body: 'InvalidRange' };
-    const bytes = found.bytes.subarray(Number(first), Number(last) + 1);
+    const bytes = found.bytes.subarray(Number(first), last === '' ? found.bytes.length : Number(last) + 1);
     const range = `bytes ${first}-${Number(first) + bytes.length - 1}/${found.bytes.length}`;
     return { status: 206, body: bytes, headers: { 'content-range': range } };
   }
@@ -214,7 +282,14 @@ function resource({ name, generation, bytes, isComposed, metadata, updatedMs }: 
   const md5Hash = createHash('md5').update(bytes).digest('base64');
   return {
     kind: 'storage#object',
-    ...{ name, generation: String(generation), size: String(bytes.length), metadata },
+    ...{
+      name,
+      generation: String(generation),
+      size: String(bytes.length),
+      metadata,
+      contentType: 'application/octet-stream',
+    },
+    mediaLink: `https://storage.googleapis.com/download/storage/v1/b/archives/o/${encodeURIComponent(name)}?generation=${generation}&alt=media`,
     updated: new Date(updatedMs).toISOString(),
     ...(isComposed ? { componentCount: 2 } : { md5Hash }),
   };

@@ -68,15 +68,25 @@ export class HttpFake {
       // Cut in the middle: such a request does nothing.
       return;
     }
-    const url = new URL(incoming.url ?? '/', 'http://fake');
+    const scheme = 'encrypted' in incoming.socket ? 'https' : 'http';
+    const url = new URL(incoming.url ?? '/', `${scheme}://${incoming.headers.host}`);
     const request = { method: incoming.method ?? '', url, headers: incoming.headers, body: Buffer.concat(chunks) };
     this.seen.push(`${request.method} ${url.pathname}`);
-    const { status, headers = {}, body = null } = this.#answerTo(request);
+    const { status, headers = {}, body = null } = this.#answerOrDefect(request);
     const isBytes = body instanceof Uint8Array;
     const sent = body === null ? '' : isBytes || typeof body === 'string' ? body : JSON.stringify(body);
     const type = isBytes ? 'application/octet-stream' : 'application/json';
     response.writeHead(status, { 'content-type': type, 'content-length': String(Buffer.byteLength(sent)), ...headers });
     response.end(sent);
+  }
+
+  /** A defect of the fake is told to the client, who would wait for ever. */
+  #answerOrDefect(request: FakeRequest): FakeAnswer {
+    try {
+      return this.#answerTo(request);
+    } catch (error) {
+      return { status: 500, body: error instanceof Error ? String(error.stack) : String(error) };
+    }
   }
 
   #answerTo(request: FakeRequest): FakeAnswer {

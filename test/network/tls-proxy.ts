@@ -4,7 +4,7 @@ import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Certificate } from '../services/self-signed-certificate.ts';
-import type { DropboxFake } from './dropbox-fake.ts';
+import type { HttpFake } from './http-fake.ts';
 
 /** A proxy for clients that know the real hosts alone: whatever host they ask for, they get the fake, by TLS. */
 export class TlsProxy {
@@ -12,7 +12,7 @@ export class TlsProxy {
   readonly #proxy: Server;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(fake: DropboxFake, { certificatePath, keyPath }: Certificate) {
+  private constructor(fake: HttpFake, { certificatePath, keyPath }: Certificate) {
     const identity = { cert: readFileSync(certificatePath), key: readFileSync(keyPath) };
     this.#tls = createHttpsServer(
       identity,
@@ -36,7 +36,7 @@ export class TlsProxy {
     });
   }
 
-  static async start(fake: DropboxFake, certificate: Certificate): Promise<TlsProxy> {
+  static async start(fake: HttpFake, certificate: Certificate): Promise<TlsProxy> {
     const proxy = new TlsProxy(fake, certificate);
     for (const server of [proxy.#tls, proxy.#proxy]) {
       server.listen(0, '127.0.0.1');
