@@ -5,19 +5,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchmarks } from './benchmarks.ts';
+import { databaseBenchmarks, databaseNames } from './databases/benchmarks.ts';
 import { makeData } from './make-data.ts';
 import { versionOf } from './measure.ts';
 import { holdfast, peers } from './programs.ts';
 import { type BenchReport, describeMachine, formatPage, formatTable } from './report.ts';
 import { type JudgedRow, judge } from './row.ts';
 
-const usage = `usage: npm run bench -- [--size 1GiB] [--only backup,verify,…] [--repetitions 3] [--json] [--install] [--no-page]
+const usage = `usage: npm run bench -- [databases] [--size 1GiB] [--only backup,verify,…] [--repetitions 3] [--json] [--install] [--no-page]
+  databases      PostgreSQL, MariaDB and SQLite, each beside its own tools, instead of files
   --size         source data, in KiB, MiB or GiB (1GiB unless set)
   --only         some of: ${Object.keys(benchmarks).join(', ')}
   --repetitions  runs of each program in the long benchmarks (3 unless set)
   --json         everything as JSON on stdout
   --install      install missing peers with apt-get first
-  --no-page      leave bench/RESULTS.md as it is
+  --no-page      leave bench/RESULTS.md, or bench/RESULTS-databases.md, as it is
 Data is kept in $HOLDFAST_BENCH_FOLDER (a folder under the system's temporary one unless set).
 `;
 
@@ -28,11 +30,12 @@ function parseSize(text: string): number {
   return Number(match[1]) * 1_024 ** (['KiB', 'MiB', 'GiB'].indexOf(match[2] ?? '') + 1);
 }
 
-function parseOnly(text: string | undefined): string[] {
-  const names = text?.split(',') ?? Object.keys(benchmarks);
-  const unknown = names.find((name) => !(name in benchmarks));
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: choose from ${Object.keys(benchmarks).join(', ')}`);
-  return Object.keys(benchmarks).filter((name) => names.includes(name));
+function parseOnly(text: string | undefined, isOfDatabases: boolean): string[] {
+  const all = Object.keys(benchmarks).filter((name) => name in databaseBenchmarks === isOfDatabases);
+  const names: readonly string[] = text?.split(',') ?? (isOfDatabases ? databaseNames : all);
+  const unknown = names.find((name) => !all.includes(name));
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: choose from ${all.join(', ')}`);
+  return all.filter((name) => names.includes(name));
 }
 
 function installPeers(): void {
@@ -55,15 +58,22 @@ function versions(): Record<string, string> {
   };
   for (const peer of peers) found[peer.name] = versionOf(peer.program, peer.versionArgs);
   found['openssl'] = versionOf('openssl', ['version']);
+  for (const tool of ['pg_dump', 'mariadb-dump', 'sqlite3', 'zstd', 'gpg'])
+    found[tool] = versionOf(tool, ['--version']);
   return Object.fromEntries(Object.entries(found).map(([name, version]) => [name, version ?? 'not installed']));
 }
 
-async function run(options: { sizeBytes: number; only: readonly string[]; repetitions: number }): Promise<BenchReport> {
+async function run(options: {
+  sizeBytes: number;
+  only: readonly string[];
+  repetitions: number;
+  isOfDatabases: boolean;
+}): Promise<BenchReport> {
   const say = (text: string) => void process.stderr.write(`${text}\n`);
   const cacheFolder = process.env['HOLDFAST_BENCH_FOLDER'] ?? join(tmpdir(), 'holdfast-bench');
   mkdirSync(cacheFolder, { recursive: true });
   say(`data: ${cacheFolder}`);
-  const dataFolder = makeData(cacheFolder, options.sizeBytes);
+  const dataFolder = options.isOfDatabases ? cacheFolder : makeData(cacheFolder, options.sizeBytes);
   const workFolder = mkdtempSync(join(cacheFolder, 'run-'));
   const found = versions();
   const rows: JudgedRow[] = [];
@@ -91,10 +101,13 @@ async function run(options: { sizeBytes: number; only: readonly string[]; repeti
     rmSync(workFolder, { recursive: true, force: true });
   }
   const date = new Date().toISOString().slice(0, 10);
-  return { date, machine: describeMachine(), dataSizeBytes: options.sizeBytes, versions: found, rows, failures };
+  const { sizeBytes: dataSizeBytes, isOfDatabases } = options;
+  const data = isOfDatabases ? { data: 'databases, made for it, on servers of their own that wait for the disk' } : {};
+  return { date, machine: describeMachine(), dataSizeBytes, ...data, versions: found, rows, failures };
 }
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     size: { type: 'string', default: '1GiB' },
     only: { type: 'string' },
@@ -110,10 +123,12 @@ if (values.help) {
 } else {
   if (values.install) installPeers();
   const repetitions = Math.max(1, Math.floor(Number(values.repetitions)) || 3);
-  const report = await run({ sizeBytes: parseSize(values.size), only: parseOnly(values.only), repetitions });
+  const isOfDatabases = positionals.includes('databases');
+  const only = parseOnly(values.only, isOfDatabases);
+  const report = await run({ sizeBytes: parseSize(values.size), only, repetitions, isOfDatabases });
   process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatTable(report));
   if (!values['no-page']) {
-    const page = join(import.meta.dirname, 'RESULTS.md');
+    const page = join(import.meta.dirname, isOfDatabases ? 'RESULTS-databases.md' : 'RESULTS.md');
     writeFileSync(`${page}.partial`, formatPage(report));
     renameSync(`${page}.partial`, page);
   }

@@ -1,76 +1,14 @@
 import { copyFileSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type Command, dropFromCache, type Measurement, measure, syncDisk } from './measure.ts';
+import { databaseBenchmarks } from './databases/benchmarks.ts';
+import { type Command, dropFromCache, measure, syncDisk } from './measure.ts';
 import { holdfast, type Peer, removeRepository } from './programs.ts';
-import type { Row, Series } from './row.ts';
+import { type Bench, type Contestant, mebibyte, race, residentMebibytes, seconds, seriesOf } from './race.ts';
+import type { Row } from './row.ts';
 
-/** Where a run works, and on what. */
-export interface Bench {
-  /** Empty, removed after the run. */
-  readonly workFolder: string;
-  readonly dataFolder: string;
-  readonly dataSizeBytes: number;
-  readonly peers: readonly Peer[];
-  /** Runs of each program; 5 of short ones. */
-  readonly repetitions: number;
-  /** Says what is being done. */
-  readonly say: (text: string) => void;
-}
-
-const mebibyte = 1_048_576;
 const shortRepetitions = 5;
 const startRepetitions = 21;
 const listedArchives = 10_000;
-
-interface Contestant {
-  readonly name: string;
-  /** Before each run, not measured. */
-  prepare?(): void | Promise<void>;
-  readonly command: Command;
-}
-
-/** Runs the contestants in turn, `repetitions` times, with the disk synced in between. `durable` counts what is synced after each run. */
-async function race(
-  bench: Bench,
-  contestants: readonly Contestant[],
-  repetitions: number,
-  options: { readonly durable?: boolean } = {},
-): Promise<Map<string, Measurement[]>> {
-  const results = new Map<string, Measurement[]>(contestants.map(({ name }) => [name, []]));
-  for (let round = 0; round < repetitions; round += 1) {
-    for (const contestant of contestants) {
-      await contestant.prepare?.();
-      syncDisk();
-      const measurement = options.durable
-        ? await measureDurable(contestant.command)
-        : await measure(contestant.command);
-      bench.say(
-        `${contestant.name}: ${(measurement.durationMs / 1_000).toFixed(2)} s (${round + 1} of ${repetitions})`,
-      );
-      results.get(contestant.name)?.push(measurement);
-    }
-  }
-  return results;
-}
-
-async function measureDurable(command: Command): Promise<Measurement> {
-  const measurement = await measure(command);
-  const endedMs = performance.now();
-  syncDisk();
-  return { ...measurement, durationMs: measurement.durationMs + performance.now() - endedMs };
-}
-
-function seriesOf(
-  results: Map<string, Measurement[]>,
-  value: (measurement: Measurement) => number,
-): [Series, Series[]] {
-  const all = [...results].map(([name, measurements]) => ({ name, values: measurements.map(value) }));
-  const [own, ...peers] = all;
-  return [own as Series, peers];
-}
-
-const seconds = (measurement: Measurement) => measurement.durationMs / 1_000;
-const residentMebibytes = (measurement: Measurement) => measurement.peakResidentBytes / mebibyte;
 
 /** The archive that the later benchmarks read; made by the first that needs it. */
 function archivePath(bench: Bench): string {
@@ -349,4 +287,5 @@ export const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Row[]
   'reed-solomon': benchReedSolomon,
   start: benchStart,
   list: benchList,
+  ...databaseBenchmarks,
 };

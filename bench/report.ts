@@ -6,6 +6,8 @@ export interface BenchReport {
   readonly date: string;
   readonly machine: string;
   readonly dataSizeBytes: number;
+  /** What was worked on; files unless set. */
+  readonly data?: string;
   /** Program → version; `not installed` where it is absent. */
   readonly versions: Readonly<Record<string, string>>;
   readonly rows: readonly JudgedRow[];
@@ -80,9 +82,9 @@ export function formatPage(report: BenchReport): string {
   });
   return `# Results of the benchmarks
 
-Written by \`npm run bench\`; do not edit. ${report.date}, ${report.machine}.
+Written by \`npm run bench${report.data === undefined ? '' : ' -- databases'}\`; do not edit. ${report.date}, ${report.machine}.
 
-Data: ${size} in 16 files, half noise, half text like a database dump. Every program runs in turn, in one sitting; a value is the
+Data: ${report.data ?? `${size} in 16 files, half noise, half text like a database dump`}. Every program runs in turn, in one sitting; a value is the
 median of its runs. Times are of the whole process, from start to end. The disk is synced before each run. The page cache is not
 dropped: sources and archives are read from memory where they fit, by all programs alike. Peak memory is the kernel's high-water mark
 of the process with all of its threads.

@@ -2,6 +2,7 @@ import type { Connection, Submittable } from 'pg';
 import { timeoutSignal } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import { CopyRows } from './copy-rows.ts';
+import { ReadingSocket } from './reading-socket.ts';
 
 type DataListener = (bytes: Buffer) => void;
 
@@ -46,6 +47,7 @@ export class CopyOut implements Submittable {
     this.#listeners = stream.listeners('data') as DataListener[];
     stream.removeAllListeners('data');
     stream.on('data', this.#receive);
+    if (stream instanceof ReadingSocket) stream.isBorrowed = true;
     connection.query(this.#sql);
   }
 
@@ -133,6 +135,8 @@ export class CopyOut implements Submittable {
     if (message[0] === readyForQuery) {
       const stream = this.#stream;
       stream?.off('data', this.#receive);
+      if (stream instanceof ReadingSocket) stream.isBorrowed = false;
+      this.#rows.close();
       for (const listener of listeners) stream?.on('data', listener);
       stream?.resume();
     }

@@ -1,19 +1,21 @@
 const copyData = 0x64;
 const headerSizeBytes = 5;
-/** Shorter ones are copied faster by a loop than by a call. */
-const shortBytes = 48;
+/** Longer ones are copied faster by a call than by a loop. */
+const longBytes = 256;
+const capacityBytes = 1_280 * 1_024;
 
 /**
- * Takes the rows out of the messages of a COPY, over chunks of any size: each message of the kind `d` is one row. All other messages are passed on, whole and in their order, when the rows before them were taken.
+ * Takes the rows out of the messages of a COPY, over chunks of any size: each message of the kind `d` is one row. All other messages are
+ * passed on, whole and in their order, when the rows before them were taken. What was added is copied, so that its memory may be used again.
  */
 export class CopyRows {
   readonly #pass: (message: Buffer) => void;
-  #chunks: Buffer[] = [];
-  #chunk: Buffer = Buffer.alloc(0);
+  #store = Buffer.alloc(0);
+  #view = new DataView(this.#store.buffer, 0, 0);
   #at = 0;
+  #end = 0;
   /** Bytes of the row that is being taken which are still to come. */
   #leftBytes = 0;
-  #bufferedBytes = 0;
   #rowCount = 0;
 
   constructor(pass: (message: Buffer) => void) {
@@ -30,22 +32,33 @@ export class CopyRows {
 
   /** Bytes that were added and not taken. */
   get bufferedBytes(): number {
-    return this.#bufferedBytes - this.#at;
+    return this.#end - this.#at;
   }
 
-  /** Adds bytes of the connection; they are kept as they are, not copied. */
-  add(bytes: Buffer): void {
-    this.#bufferedBytes += bytes.length;
-    this.#chunks.push(bytes);
+  /** Adds bytes of the connection. */
+  add(bytes: Uint8Array): void {
+    if (this.#end + bytes.length > this.#store.length) this.#makeRoom(bytes.length);
+    this.#store.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
+
+  /** Gives its memory back; what was added last is gone. */
+  close(): void {
+    this.#store = Buffer.alloc(0);
+    this.#at = 0;
+    this.#end = 0;
   }
 
   /** Moves rows to the start of `into`, until it is full, nothing is left, or a row ends at or after `softBytes`. Gives the number of bytes. */
   take(into: Uint8Array, softBytes: number): number {
+    const target = new DataView(into.buffer, into.byteOffset, into.length);
     let done = 0;
     while (done < into.length) {
       if (this.#leftBytes > 0) {
-        if (this.#at === this.#chunk.length && !this.#next()) break;
-        done += this.#move(into, done);
+        const length = Math.min(this.#leftBytes, this.#end - this.#at, into.length - done);
+        if (length === 0) break;
+        this.#move(into, target, done, length);
+        done += length;
         if (this.#leftBytes > 0) continue;
         this.#rowCount += 1;
         if (done >= softBytes) break;
@@ -54,60 +67,49 @@ export class CopyRows {
     return done;
   }
 
-  #move(into: Uint8Array, to: number): number {
-    const chunk = this.#chunk;
+  #move(into: Uint8Array, target: DataView, to: number, length: number): void {
     const from = this.#at;
-    const length = Math.min(this.#leftBytes, chunk.length - from, into.length - to);
-    if (length < shortBytes)
-      for (let index = 0; index < length; index += 1) into[to + index] = chunk[from + index] ?? 0;
-    else chunk.copy(into, to, from, from + length);
+    if (length >= longBytes) this.#store.copy(into, to, from, from + length);
+    else {
+      const view = this.#view;
+      const words = length & ~3;
+      for (let index = 0; index < words; index += 4) target.setUint32(to + index, view.getUint32(from + index));
+      for (let index = words; index < length; index += 1) into[to + index] = this.#store[from + index] ?? 0;
+    }
     this.#at = from + length;
     this.#leftBytes -= length;
-    return length;
   }
 
   /** Reads the header of a row; false where more bytes are needed. Messages that are no rows are passed on. */
   #readHeader(): boolean {
     for (;;) {
-      if (!this.#has(headerSizeBytes)) return false;
-      const chunk = this.#chunk;
       const at = this.#at;
-      const sizeBytes = chunk.readInt32BE(at + 1);
-      if (chunk[at] === copyData) {
+      const availableBytes = this.#end - at;
+      if (availableBytes < headerSizeBytes) return false;
+      const sizeBytes = this.#view.getInt32(at + 1);
+      if (this.#store[at] === copyData) {
         this.#at = at + headerSizeBytes;
         this.#leftBytes = sizeBytes - 4;
         if (this.#leftBytes > 0) return true;
         continue;
       }
-      if (!this.#has(sizeBytes + 1)) return false;
-      const message = this.#chunk.subarray(this.#at, this.#at + sizeBytes + 1);
+      if (availableBytes < sizeBytes + 1) return false;
       this.#at += sizeBytes + 1;
-      this.#pass(message);
+      this.#pass(Buffer.from(this.#store.subarray(at, this.#at)));
     }
   }
 
-  /** Sees to it that so many bytes stand in one chunk. */
-  #has(sizeBytes: number): boolean {
-    for (;;) {
-      if (this.#chunk.length - this.#at >= sizeBytes) return true;
-      if (this.#at === this.#chunk.length) {
-        if (!this.#next()) return false;
-        continue;
-      }
-      const next = this.#chunks.shift();
-      if (next === undefined) return false;
-      this.#bufferedBytes -= this.#at;
-      this.#chunk = Buffer.concat([this.#chunk.subarray(this.#at), next]);
-      this.#at = 0;
-    }
-  }
-
-  #next(): boolean {
-    const next = this.#chunks.shift();
-    if (next === undefined) return false;
-    this.#bufferedBytes -= this.#at;
-    this.#chunk = next;
+  /** What is left moves to the front, of more memory where it does not suffice. */
+  #makeRoom(sizeBytes: number): void {
+    const wantedBytes = this.bufferedBytes + sizeBytes;
+    const store =
+      wantedBytes <= this.#store.length
+        ? this.#store
+        : Buffer.allocUnsafeSlow(Math.max(capacityBytes, 2 * wantedBytes));
+    this.#store.copy(store, 0, this.#at, this.#end);
+    this.#store = store;
+    this.#view = new DataView(store.buffer, store.byteOffset, store.length);
+    this.#end -= this.#at;
     this.#at = 0;
-    return true;
   }
 }

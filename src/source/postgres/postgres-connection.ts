@@ -5,6 +5,7 @@ import { throwIfAborted } from '../../errors.ts';
 import { type BackendKey, cancelStatement } from './cancel-statement.ts';
 import { readPasswordFile } from './password-file.ts';
 import type { PostgresAddress } from './postgres-address.ts';
+import { ReadingSocket } from './reading-socket.ts';
 import { tlsOptions } from './tls-options.ts';
 
 /** A row by the names of its columns. */
@@ -167,6 +168,7 @@ async function connect(
     // An empty one keeps the library from looking for others by itself.
     password: secret?.reveal() ?? '',
     ssl: ssl ?? false,
+    ...(ssl === undefined ? { stream: () => new ReadingSocket() } : {}),
     application_name: options.applicationName ?? 'holdfast',
     connectionTimeoutMillis: options.timeoutMs,
     keepAlive: true,

@@ -14,7 +14,7 @@ import {
   wholeDumpEntry,
 } from './postgres-entries.ts';
 import { postgresSourceError, serverFailure } from './postgres-error.ts';
-import { findTool } from './postgres-tool.ts';
+import { findTool, type PostgresTool } from './postgres-tool.ts';
 import { readVersion } from './server-version.ts';
 import { SnapshotSession } from './snapshot-session.ts';
 import { pathPart, plainName, type TableName } from './sql-name.ts';
@@ -40,6 +40,7 @@ export class PostgresSource implements Source {
   readonly #connections: number;
   readonly #isChosen: (table: TableName) => boolean;
   #session: SnapshotSession | undefined;
+  #tool: PostgresTool | undefined;
 
   constructor(options: DatabaseSourceOptions) {
     this.#options = options;
@@ -71,7 +72,7 @@ export class PostgresSource implements Source {
       const connection = await PostgresConnection.open(this.#address, options);
       try {
         const { version } = await readVersion(connection);
-        await findTool('pg_dump', version, context.signal);
+        await this.#dumpTool(version, context.signal);
         const listed = (await listTables(connection)).filter(this.#isChosen);
         // What another program holds is described by the server's estimates: a description does not wait.
         await connection.run(`SET lock_timeout = ${describeLockMs}`);
@@ -130,7 +131,7 @@ export class PostgresSource implements Source {
     this.#session = session;
     const options: EntryOptions = {
       session,
-      tool: await findTool('pg_dump', session.server.version, signal),
+      tool: await this.#dumpTool(session.server.version, signal),
       address: this.#address,
       prefix: `databases/${this.name}`,
       timeoutMs: this.#timeoutMs,
@@ -140,6 +141,12 @@ export class PostgresSource implements Source {
     if (roles) yield await rolesEntry(options, signal);
     if (method === 'dump') yield await wholeDumpEntry(options);
     else yield* copyEntries(options);
+  }
+
+  /** Looked for once in a run. */
+  async #dumpTool(serverVersion: string, signal: AbortSignal | undefined): Promise<PostgresTool> {
+    this.#tool ??= await findTool('pg_dump', serverVersion, signal);
+    return this.#tool;
   }
 
   get #isFiltered(): boolean {

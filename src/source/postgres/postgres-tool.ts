@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
+import { basename, delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 
@@ -31,11 +32,12 @@ export async function findTool(
 ): Promise<PostgresTool> {
   const wanted = majorOf(serverVersion);
   const installed = versionFolders().map((folder) => `${folder}/bin/${name}`);
-  const found: PostgresTool[] = [];
-  for (const path of [name, ...installed]) {
-    const version = await toolVersion(path, signal);
-    if (version !== undefined) found.push({ path, version });
-  }
+  const paths = [...(installed.length > 0 && isDebianWrapper(name) ? [] : [name]), ...installed];
+  const versions = await Promise.all(paths.map((path) => toolVersion(path, signal)));
+  const found = paths.flatMap((path, index): PostgresTool[] => {
+    const version = versions[index];
+    return version === undefined ? [] : [{ path, version }];
+  });
   // The nearest to the server: a newer one writes what older servers do not read.
   const fitting = found.filter(({ version }) => majorOf(version) >= wanted);
   const tool = fitting.sort((a, b) => majorOf(a.version) - majorOf(b.version))[0];
@@ -54,6 +56,18 @@ export async function findTool(
     hint,
     context: { program: name, version: newest.version, serverVersion },
   });
+}
+
+/** Debian's program of that name is a script that looks for one of {@link versionFolders}, which takes longer than all else. */
+function isDebianWrapper(name: ToolName): boolean {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    try {
+      return basename(realpathSync(join(folder, name))) === 'pg_wrapper';
+    } catch {
+      // The next folder may have it.
+    }
+  }
+  return false;
 }
 
 function versionFolders(): string[] {
