@@ -12,7 +12,7 @@ import { ftpStorage } from './remote-storages.ts';
 
 const workspace = makeWorkspace('ftp');
 const tree = join(workspace, 'tree');
-before(() => makeTree(tree, 4));
+before(() => makeTree(tree, 3));
 
 async function withServer(options: FtpOptions, work: (service: FtpService) => Promise<void>): Promise<void> {
   const service = await startFtp(options);
