@@ -94,11 +94,11 @@ describe('webdav', { skip: leftOut('apache') }, () => {
   test('a full disk is told as such, and leaves nothing', {
     skip: process.getuid?.() !== 0 && 'mounts need root',
   }, async () => {
-    await withServer({ diskMebibytes: 8 }, async (service) => {
+    await withServer({ diskMebibytes: 6 }, async (service) => {
       const storage = webdavStorage(service);
       await assert.rejects(backUpTo(storage, tree, 'x'), { code: 'storage.full' });
       const writer = await storage.writer('small', { copies: 1 });
-      await writer.write(new Uint8Array(5 << 20));
+      await writer.write(new Uint8Array(4 << 20));
       await writer.commit();
       const names: string[] = [];
       for await (const { name } of storage.list()) names.push(name);
