@@ -12,12 +12,17 @@ flock --wait 600 9
 part=$folder.part
 rm -rf "$part"
 mkdir -p "$part/root" "$part/debs"
-needed() { apt-get install --simulate --no-install-recommends "$@" | awk '/^Inst/ { print $2 }'; }
-# The lists of packages are not there on a fresh machine.
-if ! needed "$@" >/dev/null 2>&1; then apt-get -q -o DPkg::Lock::Timeout=600 update; fi
-{ needed "$@"; printf '%s\n' "$@"; } | sort -u >"$part/list"
-cd "$part/debs"
-xargs apt-get -q download <"$part/list"
+fetch() {
+  apt-get install --simulate --no-install-recommends "$@" >"$part/plan" || return 1
+  { awk '/^Inst/ { print $2 }' "$part/plan"; printf '%s\n' "$@"; } | sort -u >"$part/list"
+  cd "$part/debs"
+  xargs apt-get -q download <"$part/list"
+}
+# The lists of packages are not there on a fresh machine, or name versions that are gone.
+if ! fetch "$@" >/dev/null 2>&1; then
+  apt-get -q -o DPkg::Lock::Timeout=600 update
+  fetch "$@"
+fi
 for deb in *.deb; do dpkg -x "$deb" "$part/root"; done
 mv "$part/root" "$folder"
 rm -rf "$part"

@@ -140,7 +140,8 @@ export async function startFtp(options: FtpOptions): Promise<FtpService> {
       return commandOf(`${disk}${libraries}${script}`, port);
     },
     ready: /listening/,
-    stopSignal: 'SIGKILL',
+    // ProFTPD ends its sessions itself; as root they end with their namespace.
+    stopSignal: process.getuid?.() === 0 ? 'SIGKILL' : 'SIGTERM',
   });
   return {
     url: `ftp://${user}:${encodeURIComponent(password)}@127.0.0.1:${server.port}`,

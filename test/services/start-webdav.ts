@@ -96,7 +96,8 @@ export async function startWebdav(options: WebdavOptions = {}): Promise<WebdavSe
       writeFileSync(join(folder, 'settings'), settings(place, port, options));
       const libraries = `export LD_LIBRARY_PATH=${extractedLibraries('apache')}`;
       const start = `${saysListening(port)} ${libraries}`;
-      if (daemon === undefined) return ['bash', '-c', `${start}; exec ${program}`];
+      // Without workers of its own, which would outlive it.
+      if (daemon === undefined) return ['bash', '-c', `${start}; exec ${program.replace(' -DFOREGROUND', '')} -X`];
       // Its workers die with it in a namespace of its own, and a mount vanishes with it.
       const { userId, groupId } = daemon;
       const size = options.diskMebibytes;

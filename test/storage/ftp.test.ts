@@ -12,7 +12,7 @@ import { ftpStorage } from './remote-storages.ts';
 
 const workspace = makeWorkspace('ftp');
 const tree = join(workspace, 'tree');
-before(() => makeTree(tree, 4));
+before(() => makeTree(tree, 3));
 
 async function withServer(options: FtpOptions, work: (service: FtpService) => Promise<void>): Promise<void> {
   const service = await startFtp(options);
@@ -31,11 +31,11 @@ for (const server of ['vsftpd', 'proftpd'] as const) {
     test('a full disk is told as such, and leaves nothing', {
       skip: process.getuid?.() !== 0 && 'mounts need root',
     }, async () => {
-      await withServer({ server, diskMebibytes: 8 }, async (service) => {
+      await withServer({ server, diskMebibytes: 6 }, async (service) => {
         const storage = ftpStorage(service);
         await assert.rejects(backUpTo(storage, tree, 'x'), { code: 'storage.full' });
         const writer = await storage.writer('small', { copies: 1 });
-        await writer.write(new Uint8Array(5 << 20));
+        await writer.write(new Uint8Array(4 << 20));
         await writer.commit();
         const names: string[] = [];
         for await (const { name } of storage.list()) names.push(name);

@@ -80,7 +80,7 @@ test(`${trialCount} seeded trials leave the old object or the new one, whole, an
       return { afterBytes, kind: random.float() < 0.3 ? 'stall' : 'cut' };
     };
     const proxy = await FaultProxy.start({ port: isFtp ? ftp.port : webdav.port, ftp: isFtp, faultOf });
-    const access = { rootPath, port: proxy.port, timeoutMs: 1500 };
+    const access = { rootPath, port: proxy.port, timeoutMs: 1000 };
     const storage = isFtp ? ftpStorage(ftp, access) : webdavStorage(webdav, access);
     closing.push(
       () => storage.close(),

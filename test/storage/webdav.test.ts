@@ -12,7 +12,7 @@ import { webdavStorage } from './remote-storages.ts';
 
 const workspace = makeWorkspace('webdav');
 const tree = join(workspace, 'tree');
-before(() => makeTree(tree, 4));
+before(() => makeTree(tree, 3));
 
 async function withServer(options: WebdavOptions, work: (service: WebdavService) => Promise<void>): Promise<void> {
   const service = await startWebdav(options);
@@ -31,15 +31,13 @@ function filesOf(service: WebdavService): string[] {
 }
 
 describe('webdav', { skip: leftOut('apache') }, () => {
-  for (const authentication of ['basic', 'digest'] as const) {
-    test(`an archive of two copies is written, validated and restored, with ${authentication} over TLS`, async () => {
-      await withServer({ authentication, tls: true }, async (service) => {
-        const storage = webdavStorage(service);
-        await assertArchive(storage, workspace, tree);
-        await storage.close();
-      });
+  test('an archive of two copies is written, validated and restored, with Digest over TLS', async () => {
+    await withServer({ authentication: 'digest', tls: true }, async (service) => {
+      const storage = webdavStorage(service);
+      await assertArchive(storage, workspace, tree);
+      await storage.close();
     });
-  }
+  });
 
   test('an upload that is cut fails and leaves nothing; what is read is asked for again', async () => {
     await withServer({}, async (service) => {
@@ -96,11 +94,11 @@ describe('webdav', { skip: leftOut('apache') }, () => {
   test('a full disk is told as such, and leaves nothing', {
     skip: process.getuid?.() !== 0 && 'mounts need root',
   }, async () => {
-    await withServer({ diskMebibytes: 8 }, async (service) => {
+    await withServer({ diskMebibytes: 6 }, async (service) => {
       const storage = webdavStorage(service);
       await assert.rejects(backUpTo(storage, tree, 'x'), { code: 'storage.full' });
       const writer = await storage.writer('small', { copies: 1 });
-      await writer.write(new Uint8Array(5 << 20));
+      await writer.write(new Uint8Array(4 << 20));
       await writer.commit();
       const names: string[] = [];
       for await (const { name } of storage.list()) names.push(name);

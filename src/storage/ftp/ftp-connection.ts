@@ -26,7 +26,8 @@ export function isNotFound(error: unknown): boolean {
 
 /** For people. */
 export function placeOf(server: FtpServer): string {
-  return `${server.secure ? 'ftps' : 'ftp'}://${server.host}:${server.port}`;
+  const host = isIP(server.host) === 6 ? `[${server.host}]` : server.host;
+  return `${server.secure ? 'ftps' : 'ftp'}://${host}:${server.port}`;
 }
 
 /**

@@ -17,6 +17,7 @@ test('answers of servers are told apart', () => {
     [552, 'Transfer aborted. Disc quota exceeded', 'storage.full'],
     [550, 'No space left on device', 'storage.full'],
     [451, 'Failure writing to local file.', 'storage.full'],
+    [451, 'Transfer aborted. Connection reset by peer', 'storage.unavailable'],
     [550, 'Cannot create a file when that file already exists.', 'storage.conflict'],
     [421, 'There are too many connections from your internet address.', 'storage.unavailable'],
     [425, 'Failed to establish connection.', 'storage.unavailable'],

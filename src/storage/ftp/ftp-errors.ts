@@ -52,11 +52,12 @@ export interface FtpStep {
 
 function replyCode(error: FtpReply, { doing, otherwise }: FtpStep): ErrorCode {
   // What they say when the disk is full, and hardly ever for another reason: "451 Failure writing to local file".
-  if (error.code === 451 && (doing === 'STOR' || doing === 'APPE')) return 'storage.full';
+  const isOfDisk = error.code === 451 && !/connection|network|reset/i.test(error.message);
+  if (isOfDisk && (doing === 'STOR' || doing === 'APPE')) return 'storage.full';
   const known = codes[error.code];
   if (known !== undefined) return known;
   for (const [wording, code] of wordings) if (wording.test(error.message)) return code;
-  return otherwise ?? (error.code < 500 ? 'storage.unavailable' : 'storage.failed');
+  return error.code < 500 ? 'storage.unavailable' : (otherwise ?? 'storage.failed');
 }
 
 /** The {@link HoldfastError} that an error of basic-ftp means; errors of ours are given back. */
