@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { HoldfastError } from '../errors.ts';
 import { segmentsInBatch, unknownDataBlocks } from './batch.ts';
-import type { IndexEntry, IndexPartPlace, SegmentSize } from './entry/entry.ts';
 import type { EntryBytes } from './entry/entry-bytes.ts';
-import { encodeIndexEntry, encodeIndexHead, maximumIndexPartBytes } from './entry/index-part.ts';
 import { EntryRuns, RunFollower } from './entry/run-follower.ts';
 import { encodeTail, tailRecordSizeBytes } from './entry/tail.ts';
 import { encodeHeader, fixedPartDigest, type Header } from './header.ts';
 import { asBuffer } from './heal/block.ts';
 import { BlockWriter } from './heal/block-writer.ts';
 import { type Layout, payloadSizeBytes } from './heal/geometry.ts';
-import type { EntryMetadata } from './json.ts';
+import { emptySha256, IndexBuffer } from './index-buffer.ts';
+import type { EntryInput, OpenBatch, OpenEntry } from './open-entry.ts';
 import { deriveKeys } from './seal/key-schedule.ts';
 import { type SegmentSeal, sealedOverheadBytes, sealSegment, segmentKind } from './seal/segment-cipher.ts';
 import { BufferPool } from './worker/buffer-pool.ts';
@@ -19,55 +16,13 @@ import type { HashSpan, SealTask } from './worker/protocol.ts';
 import type { WorkerPool } from './worker/worker-pool.ts';
 import type { WrittenBatch, WrittenCheck } from './written-check.ts';
 
-/** An index part is written when so much is waiting for it. */
-const indexPartTargetBytes = 512 * 1024;
-const indexBytesPerSegment = 20;
-const indexBytesPerRun = 28;
 /** Of an entry with so many runs the rest is one: its line in the index stays below some 100 KiB, whatever its size. */
 const defaultMaximumRuns = 4_096;
-const emptySha256 = createHash('sha256').digest('hex');
-
-/** An entry on its way in. */
-export interface EntryInput {
-  readonly path: string;
-  readonly pathBytes?: Uint8Array;
-  readonly kind: string;
-  /** As far as it is known. */
-  readonly expectedSizeBytes?: number;
-  /** Read when the bytes have ended. */
-  readonly metadata: EntryMetadata;
-}
 
 export interface WriterResult {
   readonly layout: Layout;
   readonly plainBytes: number;
   readonly entryCount: number;
-}
-
-/** Memory that is cut into segments when it is full; they go to a worker together. */
-interface OpenBatch {
-  readonly buffer: Uint8Array;
-  readonly spans: HashSpan[];
-  /** Entries that ended here. */
-  readonly ended: OpenEntry[];
-  length: number;
-}
-
-/** An entry whose bytes have begun. */
-interface OpenEntry {
-  readonly input: EntryInput;
-  readonly id: number;
-  /** Those of the bytes that have a place in the stream. */
-  readonly runs: EntryRuns;
-  /** Being filled with its bytes, behind those of others perhaps. */
-  batch: OpenBatch | undefined;
-  sizeBytes: number;
-  /** About what its line in the index takes, with one run; known when it has ended. */
-  lineBytes: number;
-  /** All of its bytes have a place in the stream. */
-  isPlaced: boolean;
-  /** Known when its hash has been made. */
-  sha256: string | undefined;
 }
 
 /**
@@ -100,16 +55,8 @@ export class ArchiveWriter {
   #failure: { readonly error: unknown } | undefined;
   readonly #waitingForHash = new Map<number, OpenEntry>();
   readonly #entriesById = new Map<number, OpenEntry>();
-  /** Entries that have ended and are in no index part yet, in the order in which they ended. */
-  #finished: OpenEntry[] = [];
-  /** What lines of the index take: those of finished entries that have their places, and of those that have not. */
-  #placedBytes = 0;
-  #unplacedBytes = 0;
-  #sizes: SegmentSize[] = [];
-  #sizesFirst = 0;
+  readonly #index = new IndexBuffer();
   #streamBytes = 0;
-  #lastPart: IndexPartPlace | undefined;
-  #partCount = 0;
 
   /** The workers must not be used for another archive meanwhile. `dataKey` is undefined where the cipher is none. */
   static async create(options: {
@@ -179,10 +126,10 @@ export class ArchiveWriter {
       else for (let batch = this.#idle.pop(); batch; batch = this.#idle.pop()) await this.#dispatch(entry, batch);
       await this.#read(entry, bytes);
       this.#end(entry);
-      if (!this.#isIndexDue()) return;
+      if (!this.#index.isDue(this.#nextSegment)) return;
       const batch = this.#idle.pop();
       if (batch !== undefined) await this.#dispatch(entry, batch);
-      if (this.#isPartDue()) this.#queueIndexPart();
+      if (this.#index.isPartDue(this.#nextSegment)) this.#queueIndexPart();
     } finally {
       this.#open.delete(entry);
       this.#wakeOthers();
@@ -254,21 +201,19 @@ export class ArchiveWriter {
     if (batch !== undefined) this.#idle.push(batch);
     this.#entryCount++;
     this.#plainBytes += entry.sizeBytes;
-    this.#finished.push(entry);
-    entry.lineBytes = indexLine(entry, emptySha256).length + indexBytesPerRun;
     if (entry.sizeBytes === 0) entry.sha256 = emptySha256;
     else this.#waitingForHash.set(id, entry);
     const last = batch?.spans.at(-1);
     if (batch === undefined || entry.sizeBytes === 0) {
       if (entry.sizeBytes > 0) this.#endWithoutBytes(id);
       this.#place(entry);
-      this.#placedBytes += entry.lineBytes;
+      this.#index.add(entry);
       return;
     }
     if (last?.entry === id) batch.spans[batch.spans.length - 1] = { ...last, last: true };
     else batch.spans.push({ entry: id, offset: 0, length: 0, last: true });
     batch.ended.push(entry);
-    this.#unplacedBytes += entry.lineBytes;
+    this.#index.add(entry);
   }
 
   /** Its bytes filled their last batch exactly. */
@@ -296,19 +241,6 @@ export class ArchiveWriter {
     this.#hashes = Promise.all([this.#hashes, hashed]).then(() => undefined);
     this.#watch(this.#hashes);
     return hashed;
-  }
-
-  #isIndexDue(): boolean {
-    return this.#unplacedBytes + this.#partBytes() >= indexPartTargetBytes;
-  }
-
-  #isPartDue(): boolean {
-    return this.#partBytes() >= indexPartTargetBytes;
-  }
-
-  /** What an index part would hold that was written now. */
-  #partBytes(): number {
-    return this.#placedBytes + (this.#nextSegment - this.#sizesFirst) * indexBytesPerSegment;
   }
 
   /** Waits while the rest of another entry goes uninterrupted, or for being the one that was begun first. */
@@ -354,7 +286,7 @@ export class ArchiveWriter {
       const written: WrittenBatch['segments'][number][] = [];
       for (const [index, { number, length: plainLength }] of segments.entries()) {
         const sealed = (await sealing)[index] ?? 0;
-        this.#sizes.push({ plain: plainLength, sealed });
+        this.#index.addSegment({ plain: plainLength, sealed });
         written.push({ number, offset: this.#streamBytes + length, length: sealed, plainLength });
         length += sealed;
       }
@@ -363,7 +295,7 @@ export class ArchiveWriter {
       this.#check?.add({ segments: written, spans });
       this.#watch(framed.then(() => this.#sealed.release(into)));
     });
-    if (this.#isPartDue()) this.#queueIndexPart();
+    if (this.#index.isPartDue(this.#nextSegment)) this.#queueIndexPart();
   }
 
   #number(batch: OpenBatch): SealTask['segments'] {
@@ -387,38 +319,25 @@ export class ArchiveWriter {
       runsOf,
     );
     for (const entry of batch.ended) {
-      this.#unplacedBytes -= entry.lineBytes;
-      this.#placedBytes += entry.lineBytes + (entry.runs.count - 1) * indexBytesPerRun;
       this.#place(entry);
+      this.#index.place(entry);
     }
   }
 
   /** Takes the next segment number for an index part; its contents are made when all segments before it are sealed. */
   #queueIndexPart(): void {
     const number = this.#nextSegment++;
-    const firstSegment = this.#sizesFirst;
-    this.#sizesFirst = this.#nextSegment;
-    // In the order in which they began, whichever ended first.
-    const finished = this.#finished.filter(({ isPlaced }) => isPlaced).sort((one, other) => one.id - other.id);
-    this.#finished = this.#finished.filter(({ isPlaced }) => !isPlaced);
-    this.#placedBytes = 0;
+    const part = this.#index.takePart(this.#nextSegment);
     const hashed = this.#hashes;
     this.#inOrder(async () => {
       // What an index part holds depends on the order of the entries alone, never on how fast a thread is.
       await hashed;
-      const lines = finished.map((entry) => indexLine(entry, entry.sha256));
-      const segments = this.#sizes;
-      this.#sizes = [];
-      const head = encodeIndexHead({ part: this.#partCount, previous: this.#lastPart, firstSegment, segments });
-      const text = Buffer.from(head + lines.join(''), 'utf8');
-      if (text.length > maximumIndexPartBytes)
-        throw new HoldfastError('operation.failed', { message: 'the index of an entry is too large' });
+      const text = this.#index.encode(part);
       const into = new Uint8Array(new SharedArrayBuffer(text.length + (text.length >> 6) + sealedOverheadBytes));
       const segment = { number, offset: 0, length: text.length };
       const task = { plain: text, segments: [segment], kind: segmentKind.index, into };
       const [length = 0] = await this.#workers.run('seal', task);
-      this.#lastPart = { segment: number, offset: this.#streamBytes, length };
-      this.#partCount++;
+      this.#index.written({ segment: number, offset: this.#streamBytes, length });
       this.#streamBytes += length;
       this.#watch(this.#blocks.append(into.subarray(0, length)));
     });
@@ -426,14 +345,12 @@ export class ArchiveWriter {
 
   /** The zeros that fill the last payload, and the tail at its end. */
   #tail(): Uint8Array {
-    assert(this.#lastPart !== undefined, 'the index was not written');
     const plain = encodeTail({
       segmentCount: this.#nextSegment,
       sealedBytes: this.#streamBytes,
       plainBytes: this.#plainBytes,
       entryCount: this.#entryCount,
-      lastIndexPart: this.#lastPart,
-      indexPartCount: this.#partCount,
+      ...this.#index.writtenParts(),
     });
     const lastPayload = (this.#streamBytes + tailRecordSizeBytes) % payloadSizeBytes;
     const zeros = lastPayload === 0 ? 0 : payloadSizeBytes - lastPayload;
@@ -472,18 +389,4 @@ export class ArchiveWriter {
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
-
-  /** The header that is written. */
-  get header(): Header {
-    return this.#header;
-  }
-}
-
-function indexLine(entry: OpenEntry, sha256: string | undefined): string {
-  const { input, runs, sizeBytes } = entry;
-  const { path, pathBytes, kind, metadata } = input;
-  assert(sha256 !== undefined, 'an entry has no digest');
-  const bytes = pathBytes === undefined ? {} : { pathBytes };
-  const record: IndexEntry = { path, ...bytes, kind, sizeBytes, sha256, runs: runs.all, metadata };
-  return encodeIndexEntry(record);
 }

@@ -1,5 +1,5 @@
-import type { EntryInput } from '../archive/archive-writer.ts';
 import type { JsonValue } from '../archive/json.ts';
+import type { EntryInput } from '../archive/open-entry.ts';
 import { HoldfastError } from '../errors.ts';
 import { defaultAllowedFall, describeFall, findFalls, isComparable, type PartCounts } from '../policy/plausibility.ts';
 import { FilesSource } from '../source/files/files-source.ts';
