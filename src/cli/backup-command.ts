@@ -67,6 +67,7 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
 async function backup(request: BackupRequest, context: CommandContext): Promise<number> {
   const { groups, options } = request;
   const { collectSources } = await import('./collect-sources.ts');
+  for (const warning of request.warnings) printNote(context, warning);
   if (options.dryRun) {
     await printPlan(await collectSources(request.sources, request.localPaths), request, context);
     return 0;

@@ -40,6 +40,8 @@ export interface BackupRequest {
   readonly groups: readonly OutputGroup[];
   /** The places, for people. */
   readonly labels: readonly string[];
+  /** What is unsafe about the storages. */
+  readonly warnings: readonly string[];
   /** Outputs on local disk, which no source may read. */
   readonly localPaths: readonly string[];
   readonly options: BackupCommandOptions;
@@ -71,7 +73,13 @@ export async function completeRequest(options: BackupCommandOptions, context: Co
 }
 
 function toPath(output: string, { copies }: BackupCommandOptions): Omit<BackupRequest, 'sources' | 'options'> {
-  return { groups: [{ output, copies }], labels: [output], localPaths: [output], close: async () => undefined };
+  return {
+    groups: [{ output, copies }],
+    labels: [output],
+    warnings: [],
+    localPaths: [output],
+    close: async () => undefined,
+  };
 }
 
 async function fromConfig(
@@ -132,6 +140,7 @@ async function toStorages(
   return {
     groups: [...groups].map(([copies, output]) => ({ output, copies })),
     labels: opened.map(({ folder, storage }) => (folder === undefined ? storage.url(free) : join(folder, free))),
+    warnings: opened.flatMap((one) => one.storage.properties.warnings.map((warning) => `${one.name}: ${warning}`)),
     localPaths: opened.filter(isLocal).map(({ storage }) => storage.url(free)),
     close: async () => {
       for (const { storage } of opened) await storage.close();
