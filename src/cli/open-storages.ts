@@ -16,6 +16,7 @@ export interface OpenedStorage {
   readonly name: string;
   readonly storage: Storage;
   readonly copies: number | undefined;
+  readonly parityBlocks: number | undefined;
   /** The folder as it stands in the configuration, where it is a local one. */
   readonly folder: string | undefined;
 }
@@ -46,7 +47,7 @@ async function openOne(
   context: CommandContext,
   isOneOfSeveral: boolean,
 ): Promise<OpenedStorage> {
-  const { name, given, copies } = chosen;
+  const { name, given, copies, parityBlocks } = chosen;
   const { clock, environment, signal } = context;
   const folder = !isStorage(given) && given.backend === 'local' ? given.path : undefined;
   const open = async () => {
@@ -58,7 +59,7 @@ async function openOne(
       return unopenedStorage(given.backend, name, error);
     }
   };
-  return { name, storage: logged(name, await open(), context), copies, folder };
+  return { name, storage: logged(name, await open(), context), copies, parityBlocks, folder };
 }
 
 /** Stands for a storage that could not be opened: every use tells why. */
