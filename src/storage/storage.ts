@@ -36,6 +36,8 @@ export interface StorageWriter {
 export interface WriterOptions {
   /** How often the bytes stand in the object, 1 to 8. */
   readonly copies: number;
+  /** About how many bytes one copy will have, where that is known: what is written may be more or less. */
+  readonly expectedSizeBytes?: number;
   /** Called while `commit` makes the further copies, with the bytes done of all that it writes. */
   readonly onReplicate?: (doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;

@@ -66,6 +66,17 @@ test('all storages get the same bytes, and each is checked', async () => {
   for (const storage of storages) assert.equal(await sizeIn(storage), 100_000);
 });
 
+test('each storage is told what the writer was told', async () => {
+  const seen: unknown[] = [];
+  const storage = new ForwardingStorage(new MemoryStorage());
+  storage.writer = async (object, options) => {
+    seen.push(options.copies, options.expectedSizeBytes, Object.keys(options).sort());
+    return new MemoryStorage().writer(object, options);
+  };
+  await FanOutWriter.open(targets(storage), { copies: 3, expectedSizeBytes: 12_345, bufferBytes: 1 });
+  assert.deepEqual(seen, [3, 12_345, ['copies', 'expectedSizeBytes', 'onReplicate', 'signal']]);
+});
+
 test('one that fails at any point leaves nothing there, and does not stop the others', async () => {
   const faults: StorageFaults[] = [
     { callErrorRate: 1 },
