@@ -67,6 +67,7 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
 async function backup(request: BackupRequest, context: CommandContext): Promise<number> {
   const { groups, options } = request;
   const { collectSources } = await import('./collect-sources.ts');
+  for (const warning of request.warnings) printNote(context, warning);
   if (options.dryRun) {
     await printPlan(await collectSources(request.sources, request.localPaths), request, context);
     return 0;
@@ -113,14 +114,17 @@ async function makeArchive(
   context: CommandContext,
 ): Promise<BackupReport> {
   const { sources, keys, identities } = run;
-  const { output, copies } = run.group;
+  const { output, copies, parityBlocks } = run.group;
+  // A stripe has 255 blocks at most.
+  const dataBlocks = parityBlocks === undefined ? undefined : Math.min(239, 255 - parityBlocks);
   const { compression, encryption, verify, threads, temporaryFolder, previous, allowedFall, json } = run.options;
   const { createBackup } = await import('../operation/backup.ts');
   return await withProgress(context, json, (given) =>
     createBackup({
       sources,
       output,
-      ...withoutUndefined({ keys, compression, copies, encryption, verify, threads, temporaryFolder, previous }),
+      ...withoutUndefined({ keys, compression, copies, dataBlocks, parityBlocks, encryption, verify, threads }),
+      ...withoutUndefined({ temporaryFolder, previous }),
       ...withoutUndefined({ allowedFall: allowedFall === undefined ? undefined : allowedFall / 100 }),
       previousKeys: { identities },
       ...given,

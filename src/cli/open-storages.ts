@@ -1,5 +1,5 @@
-import { dirname } from 'node:path';
-import { Option } from 'commander';
+import { basename, dirname } from 'node:path';
+import { type Command, Option } from 'commander';
 import { type ConfiguredStorage, chooseStorages } from '../config/configured-storages.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { openStorage } from '../config/open-storage.ts';
@@ -9,12 +9,14 @@ import { isStorage } from '../storage/is-storage.ts';
 import type { Storage } from '../storage/storage.ts';
 import { logStorage } from '../storage/wrap/log.ts';
 import type { CommandContext } from './command-context.ts';
+import { gather } from './key-options.ts';
 
 /** A storage of the configuration, open. */
 export interface OpenedStorage {
   readonly name: string;
   readonly storage: Storage;
   readonly copies: number | undefined;
+  readonly parityBlocks: number | undefined;
   /** The folder as it stands in the configuration, where it is a local one. */
   readonly folder: string | undefined;
 }
@@ -45,7 +47,7 @@ async function openOne(
   context: CommandContext,
   isOneOfSeveral: boolean,
 ): Promise<OpenedStorage> {
-  const { name, given, copies } = chosen;
+  const { name, given, copies, parityBlocks } = chosen;
   const { clock, environment, signal } = context;
   const folder = !isStorage(given) && given.backend === 'local' ? given.path : undefined;
   const open = async () => {
@@ -57,7 +59,7 @@ async function openOne(
       return unopenedStorage(given.backend, name, error);
     }
   };
-  return { name, storage: logged(name, await open(), context), copies, folder };
+  return { name, storage: logged(name, await open(), context), copies, parityBlocks, folder };
 }
 
 /** Stands for a storage that could not be opened: every use tells why. */
@@ -125,4 +127,32 @@ export async function withArchive<Result>(
 ): Promise<Result> {
   if (storageName === undefined) return await work(archive);
   return await withStorage(storageName, context, ({ storage }) => work({ storage, name: archive }));
+}
+
+/** Where else an archive is, as the command line says it. */
+export interface ReplicaOptions {
+  readonly from?: readonly string[];
+  readonly fromStorage?: readonly string[];
+}
+
+/** Adds `--from` and `--from-storage`. */
+export function addReplicaOptions(command: Command): Command {
+  return command
+    .option('--from <archive>', 'another replica of the same archive to heal from, damaged or not (repeatable)', gather)
+    .option('--from-storage <name>', 'a storage that holds one under the same name (repeatable)', gather);
+}
+
+/** The replicas: files, and objects of the archive's name on storages. */
+export async function withReplicas<Result>(
+  archive: string,
+  { from, fromStorage }: ReplicaOptions,
+  context: CommandContext,
+  work: (from: readonly ArchiveLocation[]) => Promise<Result>,
+): Promise<Result> {
+  if (fromStorage === undefined) return await work(from ?? []);
+  return await withStorages(fromStorage, context, (storages) => {
+    const isPath = (name: string) => name.startsWith('.') || name.startsWith('/');
+    const name = isPath(archive) ? basename(archive) : archive;
+    return work([...(from ?? []), ...storages.map(({ storage }) => ({ storage, name }))]);
+  });
 }

@@ -40,7 +40,7 @@ test('a storage that is one already is given back, and wrong settings are named'
 });
 
 test('no adapter has a setting that every storage has', () => {
-  const common = ['enabled', 'copies', 'throttle', 'readOnly', 'retry'];
+  const common = ['enabled', 'copies', 'parityBlocks', 'throttle', 'readOnly', 'retry'];
   for (const { backend, schema } of storageAdapters) {
     assert.deepEqual(
       Object.keys(schema.shape).filter((name) => common.includes(name)),

@@ -109,3 +109,11 @@ test('a storage that never answers is given up step by step', async () => {
   assert.ok(!passed);
   assert.equal(steps.find(({ name }) => name === 'write an object')?.error?.code, 'storage.timeout');
 });
+
+test('where the storage is out of reach, one answer is enough', async () => {
+  const storage = new FaultyStorage(new MemoryStorage(), { seed: 1, faults: { callErrorRate: 1 } });
+  const { steps, passed, leftovers } = await checkStorage({ storage });
+  assert.ok(!passed && leftovers.length === 0);
+  assert.deepEqual([steps[0]?.state, steps[0]?.error?.code], ['failed', 'storage.unavailable']);
+  assert.ok(steps.length > 5 && steps.slice(1).every(({ state }) => state === 'skipped'));
+});
