@@ -281,6 +281,39 @@ describe('what stands there', () => {
     await storage.delete('swept');
   });
 
+  test('a commit whose answer is lost is found out, or taken back', async () => {
+    proxy.reset({ seed: 1, faults: 0, rate: 0 });
+    proxy.loses.pattern = /comp=blocklist/;
+    const written: Record<string, string> = {};
+    for (const [tries, old] of [
+      [1, 'old'],
+      [1, ''],
+      [3, 'old'],
+      [3, ''],
+    ] as const) {
+      const name = `lost ${tries} ${old}`;
+      if (old !== '') await put(storageWith(), name, old);
+      const writer = await storageWith({ access: access('archives', proxy.port), tries }).writer(name, { copies: 1 });
+      await writer.write(bytesOf('new'));
+      proxy.loses.count = 1;
+      const outcome = await writer
+        .commit(async () => undefined)
+        .then(
+          () => 'committed',
+          (error: { code: string }) => error.code,
+        );
+      assert.equal(proxy.loses.count, 0);
+      written[name] = `${outcome}, ${await get(storageWith(), name).catch(() => 'nothing')}`;
+      await storageWith().delete(name);
+    }
+    assert.deepEqual(written, {
+      'lost 1 old': 'storage.unavailable, old',
+      'lost 1 ': 'storage.unavailable, nothing',
+      'lost 3 old': 'committed, new',
+      'lost 3 ': 'committed, new',
+    });
+  });
+
   test('the access tier is set', async () => {
     const storage = storageWith({ accessTier: 'Cool' });
     await put(storage, 'cool', 'x');

@@ -1,5 +1,5 @@
 /** The part of Dropbox's HTTP API, version 2, that is used, and what rclone needs besides; after its documentation. */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { FakeAnswer, FakeRequest } from '../network/http-fake.ts';
 import { HttpFake } from '../network/http-fake.ts';
 import {
@@ -322,9 +322,4 @@ function ok(body: object | null): FakeAnswer {
 
 function withoutTag({ '.tag': _, ...fields }: Record<string, unknown>): object {
   return fields;
-}
-
-/** For tests that look at what was sent. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

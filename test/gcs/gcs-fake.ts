@@ -39,7 +39,7 @@ export class GcsFake extends HttpFake {
   readonly #publicKey: string;
   readonly #tokens = new Set<string>();
   #lastGeneration = 1_700_000_000_000_000;
-  /** One user-agent is enough to see who asks. */
+  /** Of all who asked. */
   readonly userAgents = new Set<string>();
 
   constructor() {

@@ -19,6 +19,8 @@ export class FaultProxy {
   faultCount = 0;
   /** What part of the connections is harmed while there are faults left. */
   rate = 0.5;
+  /** The answers to requests that have this are lost, as often as it says. */
+  readonly loses = { pattern: / /, count: 0 };
   /** A harmed connection passes this at most. */
   cutWithinBytes = 400_000;
   readonly #server: Server;
@@ -70,6 +72,12 @@ export class FaultProxy {
     }
     const server = this.#keep(connect(targetPort, '127.0.0.1'));
     const cutAt = this.#random.integer(this.#random.float() < 0.5 ? 2000 : 400_000) % this.cutWithinBytes;
+    client.on('data', (bytes: Buffer) => {
+      if (this.loses.count === 0 || !this.loses.pattern.test(bytes.toString('latin1'))) return;
+      this.loses.count -= 1;
+      server.removeAllListeners('data');
+      server.once('data', () => client.resetAndDestroy());
+    });
     this.#pass(client, server, fault === 'cut upward' || fault === 'stall' ? { cutAt, fault } : undefined);
     this.#pass(server, client, fault === 'cut downward' ? { cutAt: cutAt % 1500, fault } : undefined);
   }

@@ -133,9 +133,11 @@ export class AzureWriter implements AppendSteps {
         const replaced = await this.#replaced(isChecked);
         return await this.#commitBlocks(replaced);
       } catch (error) {
+        // Any other failure leaves open whether it arrived: then the snapshot is needed to take it back.
+        if (!(error instanceof HoldfastError) || error.code !== 'storage.conflict') throw error;
+        this.#published = undefined;
         await this.#dropSnapshot();
-        const isChanged = error instanceof HoldfastError && error.context['azureCode'] !== 'InvalidBlockList';
-        if (!isChanged || error.code !== 'storage.conflict' || tryNumber >= commitTries) throw error;
+        if (error.context['azureCode'] === 'InvalidBlockList' || tryNumber >= commitTries) throw error;
       }
     }
   }
@@ -190,7 +192,7 @@ export class AzureWriter implements AppendSteps {
 
   /** What stands there, if an earlier try put it there and its answer was lost. */
   async #ownBlob(abortSignal: AbortSignal) {
-    const found = await this.#context.blob.getProperties({ abortSignal }).catch(() => undefined);
+    const found = await this.#context.blob.getProperties({ abortSignal }).catch(ignoreMissing);
     return found?.metadata?.[writerMark] === this.#writer ? found : undefined;
   }
 
@@ -207,10 +209,7 @@ export class AzureWriter implements AppendSteps {
   async #takeBack({ replaced }: Published): Promise<void> {
     const { blob, send } = this.#context;
     await send(async (abortSignal) => {
-      const own = await blob.getProperties({ abortSignal }).catch((error: unknown) => {
-        if (isMissing(error)) return undefined;
-        throw error;
-      });
+      const own = await blob.getProperties({ abortSignal }).catch(ignoreMissing);
       if (own?.metadata?.[writerMark] !== this.#writer) return;
       const conditions = { ifMatch: own.etag ?? '' };
       if (replaced?.snapshot === undefined) {
@@ -234,8 +233,9 @@ export class AzureWriter implements AppendSteps {
   }
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'statusCode' in error && error.statusCode === 404;
+function ignoreMissing(error: unknown): undefined {
+  if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return undefined;
+  throw error;
 }
 
 function tooLarge(name: string): HoldfastError {
