@@ -102,7 +102,7 @@ export class PartBuffer {
 
   #sizeOf(index: number): number {
     const { equalParts, expectedSizeBytes, lanes } = this.#options;
-    if (!equalParts) return growingPartBytes(index, lanes);
+    if (!equalParts) return growingPartBytes(index, lanes, expectedSizeBytes);
     assert(lanes === 1, 'parts that have to be alike are of one lane');
     return equalPartBytes(expectedSizeBytes);
   }
