@@ -1,6 +1,7 @@
 /** One step of the S3 benchmark, in a process of its own, so that its memory can be told. The order is JSON on the command line. */
 import { createReadStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { createBackup, FilesSource, restoreBackup, type Storage, validateBackup } from '../../src/index.ts';
 import { s3Adapter } from '../../src/storage/s3/s3-adapter.ts';
 
@@ -59,6 +60,8 @@ async function archive(storage: Storage, order: ChildOrder): Promise<number> {
   return (await storage.stat(name)).sizeBytes / 2;
 }
 
+// As the command line does.
+setFlagsFromString('--semi-space-growth-factor=1');
 const order: ChildOrder = JSON.parse(process.argv[2] ?? '');
 const storage = await s3Adapter.open(s3Adapter.schema.parse(order.settings), { folder: '/' });
 const steps = { write, read, backup: archive, verify: archive, restore: archive };

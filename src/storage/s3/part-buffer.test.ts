@@ -8,7 +8,7 @@ import { growingPartBytes, leastPartBytes } from './part-sizes.ts';
 function cut(sizeBytes: number, options: { lanes: number; equalParts: boolean }): number[] {
   const buffer = new PartBuffer(options);
   const random = new SeededRandom(sizeBytes);
-  const bytes = random.bytes(sizeBytes);
+  const bytes = new Uint8Array(Uint32Array.from({ length: Math.ceil(sizeBytes / 4) }, (_, index) => index).buffer);
   const sizes: number[] = [];
   let checkedBytes = 0;
   const take = (): void => {
@@ -19,7 +19,7 @@ function cut(sizeBytes: number, options: { lanes: number; equalParts: boolean })
     part.release();
   };
   for (let done = 0; done < sizeBytes; ) {
-    done += buffer.take(bytes.subarray(done, done + 1 + random.integer(2_000_000)));
+    done += buffer.take(bytes.subarray(done, Math.min(sizeBytes, done + 1 + random.integer(2_000_000))));
     if (buffer.isFull) take();
   }
   if (buffer.rest().length > 0) take();

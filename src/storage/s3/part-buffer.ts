@@ -102,7 +102,7 @@ export class PartBuffer {
 
   #sizeOf(index: number): number {
     const { equalParts, expectedSizeBytes, lanes } = this.#options;
-    if (!equalParts) return growingPartBytes(index, lanes);
+    if (!equalParts) return growingPartBytes(index, lanes, expectedSizeBytes);
     assert(lanes === 1, 'parts that have to be alike are of one lane');
     return equalPartBytes(expectedSizeBytes);
   }
@@ -110,7 +110,8 @@ export class PartBuffer {
   #allocate(): Buffer {
     const free = this.#free.pop();
     if (free !== undefined && free.length >= this.#partBytes) return free;
-    // Parts grow slowly: what is allocated fits the next ones as well.
-    return Buffer.allocUnsafeSlow(Math.ceil((this.#partBytes * 17) / 16));
+    // Where parts grow they do so slowly: what is allocated fits the next ones as well.
+    const isEven = this.#sizeOf(this.#partCount + 1) === this.#partBytes;
+    return Buffer.allocUnsafeSlow(isEven ? this.#partBytes : Math.ceil((this.#partBytes * 17) / 16));
   }
 }

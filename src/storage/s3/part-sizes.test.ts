@@ -26,6 +26,30 @@ test('growing parts of any number of lanes reach 5 TiB within the limits', () =>
   }
 });
 
+test('what is expected fits in parts that are alike; far more than that fits as well', () => {
+  for (const lanes of [1, 2]) {
+    const count = partsInLane(lanes);
+    for (const expected of [0, 1e9, 2e10, 1e12, mostObjectBytes / lanes]) {
+      let laneBytes = 0;
+      let index = 0;
+      for (; laneBytes < expected; index += 1) {
+        assert.equal(growingPartBytes(index, lanes, expected), growingPartBytes(0, lanes, expected));
+        laneBytes += growingPartBytes(index, lanes, expected);
+      }
+      for (; index < count; index += 1) {
+        const sizeBytes = growingPartBytes(index, lanes, expected);
+        assert.ok(sizeBytes >= leastPartBytes && sizeBytes <= mostPartBytes);
+        laneBytes += sizeBytes;
+      }
+      assert.ok(
+        laneBytes > Math.min(mostObjectBytes / lanes, Math.max(3 * expected, 5e11)),
+        `${expected}: ${laneBytes}`,
+      );
+    }
+  }
+  assert.equal(growingPartBytes(0, 2, 1e10), leastPartBytes);
+});
+
 test('parts of an object of a usual size stay small', () => {
   let laneBytes = 0;
   let index = 0;

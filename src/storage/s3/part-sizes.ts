@@ -18,12 +18,23 @@ export function partsInLane(lanes: number): number {
   return Math.floor(mostParts / lanes);
 }
 
+/** Up to this part of a lane what is expected fits, in parts that are alike. */
+const evenShare = 0.8;
+/** An archive is a little larger than what goes into it, when that does not compress. */
+const reserve = 1.12;
+
 /**
- * The size of part `index` (from 0) of a lane. It grows as the object does, so that the memory is small for an object of a usual size,
- * and the lanes together can still reach 5 TiB.
+ * The size of part `index` (from 0) of a lane. Where a size of the lane is expected, parts are alike and just large enough for it, and grow
+ * steeply should it be more after all. Where nothing is, they begin small and grow as the object does, so that 5 TiB can be reached.
  */
-export function growingPartBytes(index: number, lanes: number): number {
-  return roundUp(firstPartBytes * Math.exp((growth * index) / partsInLane(lanes)));
+export function growingPartBytes(index: number, lanes: number, expectedBytes?: number): number {
+  const count = partsInLane(lanes);
+  if (expectedBytes === undefined) return roundUp(firstPartBytes * Math.exp((growth * index) / count));
+  const even = Math.max(firstPartBytes, (expectedBytes * reserve) / (count * evenShare));
+  const evenCount = count * evenShare;
+  if (index < evenCount || even >= mostPartBytes) return Math.min(mostPartBytes, roundUp(even));
+  const steep = (mostPartBytes / even) ** ((index - evenCount) / (count - evenCount));
+  return Math.min(mostPartBytes, roundUp(even * steep));
 }
 
 /**

@@ -26,7 +26,8 @@ export interface S3WriterTarget {
  * Writes all copies side by side as lanes of one multipart upload, or small objects by one request. An object under a new name appears, is read
  * back, and is removed when the check fails. One that replaces another is uploaded under a key that is not listed, checked there, and
  * then copied by the server. A process that dies leaves an upload that the next writer removes when it is old enough, or an object that
- * is not listed. Memory: 32 MiB of parts on their way, and the part that is filled; more from some 100 GB on, where parts are larger.
+ * is not listed. Memory: four parts, of 5 MiB up to some 20 GB, and of
+ * a 3,500th of a copy from there on.
  */
 export class S3Writer implements StorageWriter {
   readonly #options: WriterOptions;
@@ -123,7 +124,7 @@ export class S3Writer implements StorageWriter {
     const { objectLock } = this.#target.settings;
     if (objectLock) await lockObject(this.#target, objectLock);
     this.#state = 'committed';
-    for (const staged of this.#made) if (staged !== this.#target) await removeOwn(staged);
+    for (const staged of this.#made) if (staged !== this.#target) await removeIfPossible(staged);
     const { sizeBytes, modifiedMs } = await readHead(this.#target.connection, this.#target.key);
     return { name: this.#name, sizeBytes, modifiedMs };
   }
@@ -134,7 +135,6 @@ export class S3Writer implements StorageWriter {
       const run = this.#buffer.rest();
       const { copies } = this.#options;
       const bytes = copies === 1 ? run : Buffer.concat(Array.from({ length: copies }, () => run));
-      // It is small: also where parts have to be alike it goes to its place at once.
       this.#made.add(this.#first);
       await putWhole(this.#first, bytes);
       return true;
@@ -217,4 +217,11 @@ export class S3Writer implements StorageWriter {
       });
     }
   }
+}
+
+/** What stays is never listed, and a later run removes it: no reason to call an archive failed that stands and was checked. */
+async function removeIfPossible(staged: ObjectCreation): Promise<void> {
+  await removeOwn(staged).catch((error: unknown) => {
+    if (!(error instanceof HoldfastError)) throw error;
+  });
 }
