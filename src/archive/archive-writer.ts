@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
 import { segmentsInBatch, unknownDataBlocks } from './batch.ts';
-import type { IndexEntry, IndexPartPlace, SegmentSize } from './entry/entry.ts';
+import type { IndexPartPlace, SegmentSize } from './entry/entry.ts';
 import type { EntryBytes } from './entry/entry-bytes.ts';
-import { encodeIndexEntry, encodeIndexHead, maximumIndexPartBytes } from './entry/index-part.ts';
+import { encodeIndexHead, maximumIndexPartBytes } from './entry/index-part.ts';
+import { type EntryInput, indexLine, type OpenBatch, type OpenEntry } from './entry/open-entry.ts';
 import { EntryRuns, RunFollower } from './entry/run-follower.ts';
 import { encodeTail, tailRecordSizeBytes } from './entry/tail.ts';
 import { encodeHeader, fixedPartDigest, type Header } from './header.ts';
 import { asBuffer } from './heal/block.ts';
 import { BlockWriter } from './heal/block-writer.ts';
 import { type Layout, payloadSizeBytes } from './heal/geometry.ts';
-import type { EntryMetadata } from './json.ts';
 import { deriveKeys } from './seal/key-schedule.ts';
 import { type SegmentSeal, sealedOverheadBytes, sealSegment, segmentKind } from './seal/segment-cipher.ts';
 import { BufferPool } from './worker/buffer-pool.ts';
@@ -27,47 +27,10 @@ const indexBytesPerRun = 28;
 const defaultMaximumRuns = 4_096;
 const emptySha256 = createHash('sha256').digest('hex');
 
-/** An entry on its way in. */
-export interface EntryInput {
-  readonly path: string;
-  readonly pathBytes?: Uint8Array;
-  readonly kind: string;
-  /** As far as it is known. */
-  readonly expectedSizeBytes?: number;
-  /** Read when the bytes have ended. */
-  readonly metadata: EntryMetadata;
-}
-
 export interface WriterResult {
   readonly layout: Layout;
   readonly plainBytes: number;
   readonly entryCount: number;
-}
-
-/** Memory that is cut into segments when it is full; they go to a worker together. */
-interface OpenBatch {
-  readonly buffer: Uint8Array;
-  readonly spans: HashSpan[];
-  /** Entries that ended here. */
-  readonly ended: OpenEntry[];
-  length: number;
-}
-
-/** An entry whose bytes have begun. */
-interface OpenEntry {
-  readonly input: EntryInput;
-  readonly id: number;
-  /** Those of the bytes that have a place in the stream. */
-  readonly runs: EntryRuns;
-  /** Being filled with its bytes, behind those of others perhaps. */
-  batch: OpenBatch | undefined;
-  sizeBytes: number;
-  /** About what its line in the index takes, with one run; known when it has ended. */
-  lineBytes: number;
-  /** All of its bytes have a place in the stream. */
-  isPlaced: boolean;
-  /** Known when its hash has been made. */
-  sha256: string | undefined;
 }
 
 /**
@@ -477,13 +440,4 @@ export class ArchiveWriter {
   get header(): Header {
     return this.#header;
   }
-}
-
-function indexLine(entry: OpenEntry, sha256: string | undefined): string {
-  const { input, runs, sizeBytes } = entry;
-  const { path, pathBytes, kind, metadata } = input;
-  assert(sha256 !== undefined, 'an entry has no digest');
-  const bytes = pathBytes === undefined ? {} : { pathBytes };
-  const record: IndexEntry = { path, ...bytes, kind, sizeBytes, sha256, runs: runs.all, metadata };
-  return encodeIndexEntry(record);
 }
