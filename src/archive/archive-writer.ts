@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
 import { segmentsInBatch, unknownDataBlocks } from './batch.ts';
+import { AwaitingIndex, bytesPerRun } from './entry/awaiting-index.ts';
 import type { IndexPartPlace, SegmentSize } from './entry/entry.ts';
 import type { EntryBytes } from './entry/entry-bytes.ts';
+import { EntryTurns } from './entry/entry-turns.ts';
 import { encodeIndexHead, maximumIndexPartBytes } from './entry/index-part.ts';
 import { type EntryInput, indexLine, type OpenBatch, type OpenEntry } from './entry/open-entry.ts';
 import { EntryRuns, RunFollower } from './entry/run-follower.ts';
@@ -19,10 +21,6 @@ import type { HashSpan, SealTask } from './worker/protocol.ts';
 import type { WorkerPool } from './worker/worker-pool.ts';
 import type { WrittenBatch, WrittenCheck } from './written-check.ts';
 
-/** An index part is written when so much is waiting for it. */
-const indexPartTargetBytes = 512 * 1024;
-const indexBytesPerSegment = 20;
-const indexBytesPerRun = 28;
 /** Of an entry with so many runs the rest is one: its line in the index stays below some 100 KiB, whatever its size. */
 const defaultMaximumRuns = 4_096;
 const emptySha256 = createHash('sha256').digest('hex');
@@ -46,11 +44,7 @@ export class ArchiveWriter {
   readonly #check: WrittenCheck | undefined;
   readonly #plain: BufferPool;
   readonly #sealed: BufferPool;
-  readonly #maximumRuns: number;
-  readonly #parallelEntries: number;
-  /** Those that are being added, in the order in which they began. */
-  readonly #open = new Set<OpenEntry>();
-  #openChanged = Promise.withResolvers<void>();
+  readonly #turns: EntryTurns;
   /** Begun, and filled by nobody just now. */
   readonly #idle: OpenBatch[] = [];
   readonly #follower = new RunFollower();
@@ -63,11 +57,7 @@ export class ArchiveWriter {
   #failure: { readonly error: unknown } | undefined;
   readonly #waitingForHash = new Map<number, OpenEntry>();
   readonly #entriesById = new Map<number, OpenEntry>();
-  /** Entries that have ended and are in no index part yet, in the order in which they ended. */
-  #finished: OpenEntry[] = [];
-  /** What lines of the index take: those of finished entries that have their places, and of those that have not. */
-  #placedBytes = 0;
-  #unplacedBytes = 0;
+  readonly #awaiting = new AwaitingIndex();
   #sizes: SegmentSize[] = [];
   #sizesFirst = 0;
   #streamBytes = 0;
@@ -113,8 +103,7 @@ export class ArchiveWriter {
     this.#seal = parts.seal;
     this.#workers = workers;
     this.#blocks = parts.blocks;
-    this.#parallelEntries = parts.parallelEntries;
-    this.#maximumRuns = parts.maximumRuns;
+    this.#turns = new EntryTurns({ atOnce: parts.parallelEntries, maximumRuns: parts.maximumRuns });
     const count = workers.threadCount + 1;
     const segments = segmentsInBatch(header);
     const { memory } = workers;
@@ -130,25 +119,22 @@ export class ArchiveWriter {
    * segment of its own: its bytes are then read and restored without being moved in memory.
    */
   async add(input: EntryInput, bytes: EntryBytes | undefined): Promise<void> {
-    assert(this.#open.size < this.#parallelEntries, 'the writer was made for fewer entries at once');
     const id = this.#workers.newHash();
-    const runs = new EntryRuns();
     const none = { batch: undefined, sizeBytes: 0, lineBytes: 0, isPlaced: false, sha256: undefined };
-    const entry: OpenEntry = { input, id, runs, ...none };
-    this.#open.add(entry);
+    const entry: OpenEntry = { input, id, runs: new EntryRuns(), ...none };
+    this.#turns.begin(entry);
     this.#entriesById.set(id, entry);
     try {
       if ((input.expectedSizeBytes ?? 0) < this.#plain.sizeBytes) entry.batch = this.#idle.pop();
       else for (let batch = this.#idle.pop(); batch; batch = this.#idle.pop()) await this.#dispatch(entry, batch);
       await this.#read(entry, bytes);
       this.#end(entry);
-      if (!this.#isIndexDue()) return;
+      if (!this.#awaiting.isDue(this.#unlistedSegments)) return;
       const batch = this.#idle.pop();
       if (batch !== undefined) await this.#dispatch(entry, batch);
-      if (this.#isPartDue()) this.#queueIndexPart();
+      if (this.#awaiting.isPartDue(this.#unlistedSegments)) this.#queueIndexPart();
     } finally {
-      this.#open.delete(entry);
-      this.#wakeOthers();
+      this.#turns.end(entry);
     }
     await this.#unlessFailed(this.#order);
   }
@@ -217,21 +203,20 @@ export class ArchiveWriter {
     if (batch !== undefined) this.#idle.push(batch);
     this.#entryCount++;
     this.#plainBytes += entry.sizeBytes;
-    this.#finished.push(entry);
-    entry.lineBytes = indexLine(entry, emptySha256).length + indexBytesPerRun;
+    entry.lineBytes = indexLine(entry, emptySha256).length + bytesPerRun;
     if (entry.sizeBytes === 0) entry.sha256 = emptySha256;
     else this.#waitingForHash.set(id, entry);
     const last = batch?.spans.at(-1);
     if (batch === undefined || entry.sizeBytes === 0) {
       if (entry.sizeBytes > 0) this.#endWithoutBytes(id);
       this.#place(entry);
-      this.#placedBytes += entry.lineBytes;
+      this.#awaiting.add(entry);
       return;
     }
     if (last?.entry === id) batch.spans[batch.spans.length - 1] = { ...last, last: true };
     else batch.spans.push({ entry: id, offset: 0, length: 0, last: true });
     batch.ended.push(entry);
-    this.#unplacedBytes += entry.lineBytes;
+    this.#awaiting.add(entry);
   }
 
   /** Its bytes filled their last batch exactly. */
@@ -261,33 +246,9 @@ export class ArchiveWriter {
     return hashed;
   }
 
-  #isIndexDue(): boolean {
-    return this.#unplacedBytes + this.#partBytes() >= indexPartTargetBytes;
-  }
-
-  #isPartDue(): boolean {
-    return this.#partBytes() >= indexPartTargetBytes;
-  }
-
-  /** What an index part would hold that was written now. */
-  #partBytes(): number {
-    return this.#placedBytes + (this.#nextSegment - this.#sizesFirst) * indexBytesPerSegment;
-  }
-
-  /** Waits while the rest of another entry goes uninterrupted, or for being the one that was begun first. */
-  async #untilTurn(entry: OpenEntry): Promise<void> {
-    for (;;) {
-      const [oldest = entry] = this.#open;
-      const isLong = (one: OpenEntry) => one.runs.count >= this.#maximumRuns;
-      if (oldest === entry || (!isLong(oldest) && !isLong(entry))) return;
-      await this.#openChanged.promise;
-      this.#throwFailure();
-    }
-  }
-
-  #wakeOthers(): void {
-    this.#openChanged.resolve();
-    this.#openChanged = Promise.withResolvers<void>();
+  /** Segments since the last index part. */
+  get #unlistedSegments(): number {
+    return this.#nextSegment - this.#sizesFirst;
   }
 
   /** Sends a batch to be hashed, compressed and sealed, and queues it for the stream. */
@@ -296,7 +257,7 @@ export class ArchiveWriter {
       this.#plain.release(batch.buffer);
       return;
     }
-    if (entry !== undefined) await this.#untilTurn(entry);
+    if (entry !== undefined) await this.#turns.until(entry, () => this.#throwFailure());
     await this.#check?.room();
     const into = batch.length === 0 ? undefined : await this.#sealed.acquire();
     // From here on nothing waits: the order of hashing, of numbers and of the stream is one.
@@ -326,7 +287,7 @@ export class ArchiveWriter {
       this.#check?.add({ segments: written, spans });
       this.#watch(framed.then(() => this.#sealed.release(into)));
     });
-    if (this.#isPartDue()) this.#queueIndexPart();
+    if (this.#awaiting.isPartDue(this.#unlistedSegments)) this.#queueIndexPart();
   }
 
   #number(batch: OpenBatch): SealTask['segments'] {
@@ -350,8 +311,7 @@ export class ArchiveWriter {
       runsOf,
     );
     for (const entry of batch.ended) {
-      this.#unplacedBytes -= entry.lineBytes;
-      this.#placedBytes += entry.lineBytes + (entry.runs.count - 1) * indexBytesPerRun;
+      this.#awaiting.place(entry);
       this.#place(entry);
     }
   }
@@ -361,10 +321,7 @@ export class ArchiveWriter {
     const number = this.#nextSegment++;
     const firstSegment = this.#sizesFirst;
     this.#sizesFirst = this.#nextSegment;
-    // In the order in which they began, whichever ended first.
-    const finished = this.#finished.filter(({ isPlaced }) => isPlaced).sort((one, other) => one.id - other.id);
-    this.#finished = this.#finished.filter(({ isPlaced }) => !isPlaced);
-    this.#placedBytes = 0;
+    const finished = this.#awaiting.take();
     const hashed = this.#hashes;
     this.#inOrder(async () => {
       // What an index part holds depends on the order of the entries alone, never on how fast a thread is.
@@ -422,7 +379,7 @@ export class ArchiveWriter {
       this.#plain.fail(error);
       this.#sealed.fail(error);
       this.#blocks.fail(error);
-      this.#wakeOthers();
+      this.#turns.wake();
     });
   }
 

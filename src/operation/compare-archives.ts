@@ -1,4 +1,4 @@
-import type { EntryInput } from '../archive/archive-writer.ts';
+import type { EntryInput } from '../archive/entry/open-entry.ts';
 import type { JsonValue } from '../archive/json.ts';
 import { HoldfastError } from '../errors.ts';
 import { defaultAllowedFall, describeFall, findFalls, isComparable, type PartCounts } from '../policy/plausibility.ts';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { ArchiveWriter, type EntryInput } from '../../src/archive/archive-writer.ts';
+import { ArchiveWriter } from '../../src/archive/archive-writer.ts';
+import type { EntryInput } from '../../src/archive/entry/open-entry.ts';
 import { encodeTail, tailRecordSizeBytes } from '../../src/archive/entry/tail.ts';
 import { encodeHeader, fixedPartDigest, type Header } from '../../src/archive/header.ts';
 import { BlockWriter } from '../../src/archive/heal/block-writer.ts';
