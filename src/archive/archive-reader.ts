@@ -5,23 +5,17 @@ import { differs, EntryChecker, type EntryFailure, emptySha256, hashedAtOnce } f
 import { fixedPartDigest, type Header } from './header.ts';
 import { BlockStore, loadedAtOnce } from './heal/block-store.ts';
 import type { LocateOptions } from './heal/locate.ts';
+import { readGroups } from './read-groups.ts';
 import { SegmentReader } from './segment-reader.ts';
+import { eachSideBySide, fromBothEnds } from './side-by-side.ts';
 import { type UnlockKeys, unlock } from './unlock.ts';
 import type { WorkerPool } from './worker/worker-pool.ts';
 
+/** Groups of entries that are checked side by side. */
+const checkedAtOnce = 2;
+
 export interface ReaderOptions extends LocateOptions {
   readonly keys?: UnlockKeys | undefined;
-}
-
-/** What lies in several runs has others between, which are not read for it: it is read with a reader of segments of its own. */
-export function isInOneRun({ runs }: IndexEntry): boolean {
-  return runs.length < 2;
-}
-
-/** Entries as they are read with one reader of segments. */
-function readTogether(entries: readonly IndexEntry[]): IndexEntry[][] {
-  const alone = entries.filter((entry) => !isInOneRun(entry)).map((entry) => [entry]);
-  return [entries.filter(isInOneRun), ...alone];
 }
 
 /** Reads the entries of one archive, healed and authenticated. Memory: read-ahead of a few segments. */
@@ -59,15 +53,12 @@ export class ArchiveReader {
     return this.index.entries();
   }
 
-  /**
-   * A reader of segments for entries that will be read in this order, `readers` of them at once; `sideBySide` tells how many such readers of
-   * segments there are. With `checkBlocks` it is one of two.
-   */
+  /** A reader of segments for entries that will be read in this order, one of `sideBySide` that are used at once. */
   segmentsFor(
     entries: readonly IndexEntry[],
-    options: { readonly checkBlocks?: boolean; readonly readers?: number; readonly sideBySide?: number } = {},
+    options: { readonly sideBySide?: number; readonly checkBlocks?: boolean } = {},
   ): SegmentReader {
-    const { checkBlocks = false, readers = 1, sideBySide = checkBlocks ? 2 : 1 } = options;
+    const { sideBySide = 1, checkBlocks = false } = options;
     const numbers = new Set<number>();
     for (const entry of entries) for (const { segment } of this.index.pieces(entry)) numbers.add(segment);
     const plan = Uint32Array.from(numbers).sort();
@@ -78,7 +69,6 @@ export class ArchiveReader {
       ahead: Math.ceil(loadedAtOnce(this.#workers.threadCount) / sideBySide),
       memory: this.#workers.memory,
       checkBlocks,
-      readers,
     });
   }
 
@@ -131,38 +121,20 @@ export class ArchiveReader {
     entries: readonly IndexEntry[],
     onBytes?: (entry: IndexEntry, bytes: number) => void,
   ): Promise<EntryFailure[]> {
-    const stop = new AbortController();
-    const signal = this.#signal === undefined ? stop.signal : AbortSignal.any([this.#signal, stop.signal]);
-    let thrown: { readonly error: unknown } | undefined;
-    const checkGroup = async (group: readonly IndexEntry[]) => {
-      const segments = this.segmentsFor(group, { checkBlocks: true });
-      const checker = new EntryChecker({ index: this.index, segments, workers: this.#workers, signal });
-      try {
-        return await checker.check(group, onBytes);
-      } catch (error) {
-        thrown ??= { error };
-        stop.abort(error);
-        return [];
-      } finally {
-        segments.close();
-      }
-    };
-    const checks = halves(entries).map(async (part) => {
-      const found: EntryFailure[] = [];
-      for (const group of readTogether(part)) found.push(...(await checkGroup(group)));
-      return found;
+    const failures: EntryFailure[] = [];
+    await eachSideBySide(fromBothEnds(readGroups(entries, checkedAtOnce)), {
+      atOnce: checkedAtOnce,
+      signal: this.#signal,
+      work: async (group, signal) => {
+        const segments = this.segmentsFor(group, { sideBySide: checkedAtOnce, checkBlocks: true });
+        const checker = new EntryChecker({ index: this.index, segments, workers: this.#workers, signal });
+        try {
+          failures.push(...(await checker.check(group, onBytes)));
+        } finally {
+          segments.close();
+        }
+      },
     });
-    const failures = (await Promise.all(checks)).flat();
-    if (thrown !== undefined) throw thrown.error;
     return failures;
   }
-}
-
-/** Entries in their order, as two parts of about the same size in bytes. */
-function halves(entries: readonly IndexEntry[]): (readonly IndexEntry[])[] {
-  const totalBytes = entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  let bytes = 0;
-  let count = 0;
-  for (; count < entries.length && bytes < totalBytes / 2; count++) bytes += entries[count]?.sizeBytes ?? 0;
-  return [entries.slice(0, count), entries.slice(count)];
 }

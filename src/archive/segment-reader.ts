@@ -24,14 +24,12 @@ interface Group {
 /** Groups kept beyond those that are read ahead, for entries that share or interleave segments. */
 const keptGroups = 3;
 
-/** Gives data segments by number, reading ahead along a plan. Memory: `ahead`, and `keptGroups` for each reader, buffers of some MiB. */
+/** Gives data segments by number, reading ahead along a plan. Memory: `ahead + keptGroups` buffers of some MiB. */
 export class SegmentReader {
   readonly #store: BlockStore;
   readonly #place: (number: number) => SegmentPlace;
   readonly #plan: readonly number[];
   readonly #ahead: number;
-  /** How many groups there may be. */
-  readonly #capacity: number;
   readonly #together: number;
   readonly #checkBlocks: boolean;
   readonly #buffers: BufferPool;
@@ -48,8 +46,6 @@ export class SegmentReader {
     readonly memory: BulkMemory;
     /** See `BlockStore.loadTogether`. */
     readonly checkBlocks: boolean;
-    /** How many ask for segments side by side; 1 unless set. */
-    readonly readers?: number;
   }) {
     this.#store = options.store;
     this.#place = options.place;
@@ -57,13 +53,12 @@ export class SegmentReader {
     this.#ahead = options.ahead;
     this.#checkBlocks = options.checkBlocks;
     this.#together = segmentsTogether(options.store.header);
-    const count = options.ahead + keptGroups * (options.readers ?? 1);
-    this.#capacity = count;
+    const count = options.ahead + keptGroups;
     const sizeBytes = this.#together * options.store.header.segmentSizeBytes;
     this.#buffers = new BufferPool({ count, memory: options.memory, sizeBytes });
   }
 
-  /** Throws as `BlockStore.load`. Each reader may hold at most four leases, of neighbours, while it asks for another. */
+  /** Throws as `BlockStore.load`. At most four leases, of neighbours, may be held while another is asked for. */
   async get(number: number): Promise<SegmentLease> {
     const index = lastNotAbove(this.#plan, number);
     const start = this.#plan[index] === number ? this.#groupStart(index) : undefined;
@@ -165,7 +160,7 @@ export class SegmentReader {
 
   /** Lets go of what was used longest ago, so that those that wait for a buffer get one. */
   #evict(): void {
-    while (this.#groups.size >= this.#capacity) {
+    while (this.#groups.size >= this.#ahead + keptGroups) {
       let oldest: [number, Group] | undefined;
       for (const item of this.#groups) {
         if (item[1].leases === 0 && item[1].lastUse < (oldest?.[1].lastUse ?? Number.POSITIVE_INFINITY)) oldest = item;

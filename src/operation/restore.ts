@@ -1,4 +1,4 @@
-import { ArchiveReader, isInOneRun } from '../archive/archive-reader.ts';
+import { ArchiveReader } from '../archive/archive-reader.ts';
 import type { IndexEntry } from '../archive/entry/entry.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
@@ -9,7 +9,7 @@ import type { RestoreAction, RestoreOptions, RestoreReport } from './options.ts'
 import { isNote } from './previous-archive.ts';
 import { makeTargets, type TargetGroup } from './restore-targets.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
-import { eachSideBySide } from './side-by-side.ts';
+import { stageEntries } from './stage-entries.ts';
 import { archiveIdHex, rowCount } from './summary.ts';
 
 function sumBytes(entries: readonly IndexEntry[]): number {
@@ -51,59 +51,6 @@ async function findLost(
   return lost;
 }
 
-/** Entries that are staged at once at most: each takes some MiB. */
-const maximumParallelEntries = 4;
-
-/**
- * Stages every entry: by the phases of the targets, and in each in the order in which they lie in the archive, as many at once as their target
- * takes. Throws `archive.damaged` at the first that is lost.
- */
-async function stageAll(reader: ArchiveReader, groups: readonly TargetGroup[], attempt: Attempt): Promise<void> {
-  const { meter, options } = attempt;
-  const groupOf = new Map(groups.flatMap((group) => group.entries.map((entry) => [entry, group] as const)));
-  const phaseOf = (entry: IndexEntry) => groupOf.get(entry)?.target.phaseOf?.(entry) ?? 0;
-  const atOnceOf = (entry: IndexEntry) =>
-    Math.min(groupOf.get(entry)?.target.parallelEntries ?? 1, maximumParallelEntries);
-  const placeOf = ({ runs: [first] }: IndexEntry) => first?.segment ?? -1;
-  const entries = [...groupOf.keys()].sort((a, b) => phaseOf(a) - phaseOf(b) || placeOf(a) - placeOf(b));
-  const totalBytes = sumBytes(entries);
-  const most = Math.max(1, ...entries.map(atOnceOf));
-  const shared = reader.segmentsFor(entries.filter(isInOneRun), { readers: most });
-  let doneBytes = 0;
-  const stage = async (entry: IndexEntry, signal: AbortSignal) => {
-    const segments = isInOneRun(entry) ? shared : reader.segmentsFor([entry], { sideBySide: most });
-    const bytes = async function* () {
-      for await (const chunk of reader.read(entry, segments)) {
-        throwIfAborted(signal);
-        yield chunk;
-        doneBytes += chunk.length;
-        meter.report({ phase: 'restore', doneBytes, totalBytes, entry: entry.path });
-      }
-    };
-    try {
-      await groupOf.get(entry)?.target.stage(entry, bytes());
-    } finally {
-      if (segments !== shared) segments.close();
-    }
-  };
-  for (const step of stepsOf(entries, (entry) => `${phaseOf(entry)} ${atOnceOf(entry)}`)) {
-    const atOnce = step[0] === undefined ? 1 : atOnceOf(step[0]);
-    await eachSideBySide(step, { atOnce, work: stage, signal: options.signal });
-  }
-}
-
-/** Cuts a sequence wherever the key changes. */
-function stepsOf<Item>(items: readonly Item[], keyOf: (item: Item) => string): Item[][] {
-  const steps: Item[][] = [];
-  let key: string | undefined;
-  for (const item of items) {
-    if (keyOf(item) !== key) steps.push([]);
-    key = keyOf(item);
-    steps.at(-1)?.push(item);
-  }
-  return steps;
-}
-
 /** Puts one target after the other in place. A failure after the first tells what stands already. */
 async function commitAll(groups: readonly TargetGroup[]): Promise<RestoreAction[]> {
   const actions: RestoreAction[] = [];
@@ -141,7 +88,7 @@ async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): 
   const groups = await makeTargets({ all, entries: chosen, tables, lost }, options);
   try {
     for (const group of groups) await group.target.plan(group.entries);
-    await stageAll(reader, groups, attempt);
+    await stageEntries({ reader, groups, meter: attempt.meter, signal: options.signal });
     throwIfAborted(options.signal);
     return await commitAll(groups);
   } catch (error) {

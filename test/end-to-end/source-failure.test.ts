@@ -105,8 +105,9 @@ test('what is not there, is no database, or is damaged fails the run', async () 
 test('files that vanish or change while they are read are told, and the rest is kept', async () => {
   const { folder, output, backUp } = await overOld('changes');
   const tree = join(folder, 'tree');
-  mkdirSync(join(tree, 'gone'), { recursive: true });
-  for (const name of ['a', 'changes', 'gone/inside', 'stays', 'vanishes']) {
+  // The names at both ends come first.
+  mkdirSync(join(tree, 'm-gone'), { recursive: true });
+  for (const name of ['a', 'changes', 'm-gone/inside', 'n-vanishes', 'stays', 'z']) {
     writeFileSync(join(tree, name), 'x'.repeat(2_000_000));
   }
   let changed = false;
@@ -114,23 +115,23 @@ test('files that vanish or change while they are read are told, and the rest is 
     if (entry !== 'files/tree/changes' || changed) return;
     changed = true;
     appendFileSync(join(tree, 'changes'), 'more');
-    rmSync(join(tree, 'vanishes'));
-    rmSync(join(tree, 'gone'), { recursive: true });
+    rmSync(join(tree, 'n-vanishes'));
+    rmSync(join(tree, 'm-gone'), { recursive: true });
   };
   const report = await backUp([new FilesSource({ path: tree })], { onProgress, clock: flyingClock() });
   assert.deepEqual(
     report.problems.map(({ code, path }) => [code, path]),
     [
       ['source.changed', 'files/tree/changes'],
-      ['source.vanished', 'files/tree/gone'],
-      ['source.vanished', 'files/tree/vanishes'],
+      ['source.vanished', 'files/tree/m-gone'],
+      ['source.vanished', 'files/tree/n-vanishes'],
     ],
   );
   assert.equal((await validateBackup({ archive: output, threads: 1 })).entryCount, report.entryCount);
   await using archive = await openArchive({ archive: output, threads: 1 });
   const entry = await archive.entry('files/tree/changes');
   assert.deepEqual([entry.sizeBytes, entry.metadata['changed']], [2_000_000, true]);
-  await assert.rejects(archive.entry('files/tree/vanishes'), { code: 'archive.entry_not_found' });
+  await assert.rejects(archive.entry('files/tree/n-vanishes'), { code: 'archive.entry_not_found' });
 });
 
 test('sources that hold nothing are no backup', async () => {

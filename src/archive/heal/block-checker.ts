@@ -1,4 +1,4 @@
-import { asBuffer, blockKind, type Frame, frameBytes } from './block.ts';
+import { asBuffer, blockKind, copyBytes, type Frame, frameBytes } from './block.ts';
 import { blockSizeBytes, frameSizeBytes } from './geometry.ts';
 import { createKernel, type Kernel } from './kernel.ts';
 
@@ -26,7 +26,7 @@ export class BlockChecker {
     for (const { frame, count } of runs) {
       for (let done = 0; done < count; done += chunkBlocks) {
         const chunk = Math.min(chunkBlocks, count - done);
-        memory.set(blocks.subarray(index * blockSizeBytes, (index + chunk) * blockSizeBytes), 0);
+        copyBytes(blocks.subarray(index * blockSizeBytes, (index + chunk) * blockSizeBytes), memory, 0);
         memory.set(frameBytes(archiveId, { ...frame, position: frame.position + done }), frameOffset);
         const isData = frame.kind === blockKind.data;
         this.#kernel.checkBlocks({ blocks: 0, count: chunk, frame: frameOffset, isData, results: resultsOffset });

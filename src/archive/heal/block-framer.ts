@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { FrameTask, ParityTask } from '../worker/protocol.ts';
-import { asBuffer, blockKind, type Frame, frameBytes } from './block.ts';
+import { asBuffer, blockKind, copyBytes, type Frame, frameBytes } from './block.ts';
 import { bandGeometry, blockSizeBytes, frameSizeBytes, payloadSizeBytes, type StripeShape } from './geometry.ts';
 import { chunkBlocks, ParityAccumulator } from './parity-accumulator.ts';
 
@@ -41,7 +41,7 @@ export class BlockFramer {
         const position = task.firstPosition + done;
         this.#seal(waiting, count, { position, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 });
       }
-      task.blocks.set(blocks, done * blockSizeBytes);
+      copyBytes(blocks, task.blocks, done * blockSizeBytes);
       done += count;
       this.#bandData += count;
       if (waiting + count === chunkBlocks) this.#parity.addChunk(this.#bandData - chunkBlocks, chunkBlocks);
@@ -71,7 +71,7 @@ export class BlockFramer {
       }
       const position = task.firstPosition + done;
       this.#seal(0, count, { position, bandDataBlocks, kind: blockKind.parity, ordinal });
-      task.blocks.set(this.#chunk.subarray(0, count * blockSizeBytes), done * blockSizeBytes);
+      copyBytes(this.#chunk.subarray(0, count * blockSizeBytes), task.blocks, done * blockSizeBytes);
       done += count;
     }
     if (firstIndex + task.count === stripes * parityRows) {

@@ -4,7 +4,7 @@ import { expandSegment } from '../compress/codec.ts';
 import { openSegment, segmentKind } from '../seal/segment-cipher.ts';
 import { freeMemory } from '../worker/free-memory.ts';
 import type { CheckResult, CheckTask, LoadResult, LoadTask, OpenTask, WorkerSetup } from '../worker/protocol.ts';
-import { asBuffer, blockKind, expectedFrame } from './block.ts';
+import { asBuffer, blockKind, copyBytes, expectedFrame } from './block.ts';
 import { BlockChecker, type FrameRun } from './block-checker.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
 
@@ -129,7 +129,7 @@ export function loadSegment(task: LoadTask, setup: WorkerSetup, layout: Layout):
     opened = open();
   }
   const plain = task.compressed ? expandSegment(codec, opened, task.maximumPlainBytes) : opened;
-  task.into.set(plain, 0);
+  copyBytes(plain, task.into, 0);
   const plainLength = plain.length;
   freeMemory(plain);
   freeMemory(opened);
@@ -160,7 +160,7 @@ export function openSegments(task: OpenTask, setup: WorkerSetup, layout: Layout)
     if (opened === undefined) return false;
     const plain = expandSegment(codec, opened, plainLength);
     if (plain.length !== plainLength) return false;
-    task.into.set(plain, end);
+    copyBytes(plain, task.into, end);
     end += plainLength;
     freeMemory(plain);
     freeMemory(opened);

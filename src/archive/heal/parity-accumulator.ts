@@ -1,4 +1,5 @@
 import assert from 'node:assert';
+import { copyBytes } from './block.ts';
 import {
   bandGeometry,
   blockSizeBytes,
@@ -63,7 +64,11 @@ export class ParityAccumulator {
     assert(blocks.length >= count * blockSizeBytes);
     for (let done = 0; done < count; ) {
       const chunk = Math.min(chunkBlocks - ((firstIndex + done) % chunkBlocks), count - done);
-      this.kernel.memory.set(blocks.subarray(done * blockSizeBytes, (done + chunk) * blockSizeBytes), this.chunkOffset);
+      copyBytes(
+        blocks.subarray(done * blockSizeBytes, (done + chunk) * blockSizeBytes),
+        this.kernel.memory,
+        this.chunkOffset,
+      );
       this.addChunk(firstIndex + done, chunk);
       done += chunk;
     }

@@ -41,7 +41,7 @@ function associatedData(archiveId: Uint8Array): Buffer {
 }
 
 /**
- * A new slot. Its key is derived twice, side by side, and the slot opened with the second: one that was made wrongly would cost the
+ * A new slot. Its key is derived twice, and the slot opened with the second: one that was made wrongly would cost the
  * archive. Throws `archive.verify_failed` where the two differ.
  */
 export async function sealPassphraseSlot(options: {
@@ -59,7 +59,9 @@ export async function sealPassphraseSlot(options: {
   body.set(options.random.bytes(saltSizeBytes), 12);
   body.set(options.random.bytes(nonceSizeBytes), nonceOffset);
   const derive = () => keyEncryptionKey(options.passphrase, body.subarray(12, nonceOffset), cost);
-  const [key, again] = await Promise.all([derive(), derive()]);
+  // One after the other: each takes both the cores and the memory.
+  const key = await derive();
+  const again = await derive();
   const cipher = createCipheriv('aes-256-gcm', key, body.subarray(nonceOffset, wrappedOffset));
   cipher.setAAD(associatedData(options.archiveId));
   body.set(Buffer.concat([cipher.update(options.dataKey), cipher.final(), cipher.getAuthTag()]), wrappedOffset);

@@ -73,7 +73,7 @@ async function read(options: ReadOptions = {}): Promise<ReadFile> {
   try {
     await file.openDirect(constants.O_RDONLY);
     const stats = await file.handle.stat({ bigint: true });
-    const choice = { readPath: directPath(), clock: systemClock };
+    const choice = { readPath: directPath(), clock: systemClock, onClose: () => undefined };
     const entry = new FileEntry({ path: 'files/file', file, stats, context, ...choice });
     const { bytes, counts } = await readEntry(entry, options);
     return { bytes, counts, metadata: entry.metadata, problems };

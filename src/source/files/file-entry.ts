@@ -17,7 +17,7 @@ function systemCodeOnly(error: unknown): undefined {
 export interface FileEntryOptions {
   readonly path: string;
   readonly pathBytes?: Uint8Array;
-  /** Open for reading; whoever opened it closes it. */
+  /** Open for reading; the entry closes it when its bytes have ended. */
   readonly file: PositionalFile;
   /** As they were when it was opened. */
   readonly stats: BigIntStats;
@@ -25,6 +25,7 @@ export interface FileEntryOptions {
   /** Decides how the file is read where it is open for direct I/O; shared by the files of a source. */
   readonly readPath: ReadPath;
   readonly clock: Clock;
+  readonly onClose: (entry: FileEntry) => void;
   /** What a root says beside the rest. */
   readonly extraMetadata?: EntryMetadata;
 }
@@ -37,6 +38,7 @@ export class FileEntry implements SourceEntry {
   readonly expectedSizeBytes: number;
   metadata: EntryMetadata;
   readonly #options: FileEntryOptions;
+  #isBegun = false;
 
   constructor(options: FileEntryOptions) {
     this.#options = options;
@@ -46,12 +48,27 @@ export class FileEntry implements SourceEntry {
     this.metadata = { ...fileMetadata(options.stats), ...options.extraMetadata };
   }
 
+  /** Whether its bytes were asked for. */
+  get isBegun(): boolean {
+    return this.#isBegun;
+  }
+
+  /** May be repeated. */
+  async close(): Promise<void> {
+    await this.#options.file.close();
+    this.#options.onClose(this);
+  }
+
   open(signal: AbortSignal | undefined): EntryBytes {
+    this.#isBegun = true;
     let doneBytes = 0;
     let hasEnded = false;
     const end = async (): Promise<0> => {
-      if (!hasEnded) await this.#compare(doneBytes);
-      hasEnded = true;
+      if (!hasEnded) {
+        hasEnded = true;
+        await this.#compare(doneBytes);
+        await this.close();
+      }
       return 0;
     };
     return new ReadableBytes(async (into) => {

@@ -50,6 +50,8 @@ function nodeKind(kind: string): NodeKind | undefined {
  * Entries may come in any order. Folders inside the root that are other file systems make the commit fail, and be taken back.
  */
 export class FileTreeTarget implements RestoreTarget {
+  /** What waits for the disk in one file and what waits for a processor in another seldom come together. */
+  readonly parallelEntries = 2;
   readonly #rootPath: string;
   readonly #prefix: Buffer;
   readonly #overwrite: boolean;
@@ -58,7 +60,9 @@ export class FileTreeTarget implements RestoreTarget {
   readonly #random: Random;
   readonly #tree = new StagedTree();
   readonly #syncs = new SyncPool();
-  readonly #memory = new StagingMemory();
+  /** Of files that are done. */
+  readonly #freeMemory: StagingMemory[] = [];
+  #preparing: Promise<Staging> | undefined;
   #staging: Staging | undefined;
   #undo: string | undefined;
   #beatMs = 0;
@@ -93,8 +97,8 @@ export class FileTreeTarget implements RestoreTarget {
     const segments = this.#segments(entry);
     const nodes = this.#tree.add(segments, kind, entry.path, entry.metadata);
     try {
-      this.#staging ??= await this.#prepare();
-      const path = await this.#makeParents(nodes, segments, this.#staging);
+      this.#preparing ??= this.#prepare();
+      const path = await this.#makeParents(nodes, segments, await this.#preparing);
       if (kind === 'file') await this.#stageFile(entry, path, bytes);
       if (kind === 'symlink') await stageLink(entry, path);
       await this.#beat();
@@ -197,6 +201,7 @@ export class FileTreeTarget implements RestoreTarget {
     this.#undo ??= await undoPath(anchor, this.#clock);
     const staging = { place, undo: this.#undo, partial, firstMade };
     await mkdir(partial, { mode: 0o700 });
+    this.#staging = staging;
     this.#beatMs = this.#clock.monotonicMs();
     return staging;
   }
@@ -207,14 +212,16 @@ export class FileTreeTarget implements RestoreTarget {
     for (const [index, node] of nodes.entries()) {
       const segment = index === 0 ? undefined : segments[index - 1];
       if (segment !== undefined) path = joinBytes(path, segment);
-      if (node.kind === 'directory' && !node.isStaged) await mkdir(path, { mode: 0o700 });
-      node.isStaged = true;
+      if (node.kind !== 'directory') continue;
+      node.staged ??= mkdir(path, { mode: 0o700 });
+      await node.staged;
     }
     return path;
   }
 
   async #stageFile(entry: RestorableEntry, path: Buffer, bytes: AsyncIterable<Uint8Array>): Promise<void> {
-    const file = await StagedFile.create(path, { sizeBytes: entry.sizeBytes, memory: this.#memory });
+    const memory = this.#freeMemory.pop() ?? new StagingMemory();
+    const file = await StagedFile.create(path, { sizeBytes: entry.sizeBytes, memory });
     try {
       let sizeBytes = 0;
       for await (const chunk of bytes) {
@@ -232,6 +239,7 @@ export class FileTreeTarget implements RestoreTarget {
       await file.abandon();
       throw error;
     }
+    this.#freeMemory.push(memory);
     await this.#syncs.add(file.handle);
   }
 

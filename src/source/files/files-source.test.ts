@@ -4,6 +4,8 @@ import {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  readlinkSync,
   realpathSync,
   rmSync,
   statSync,
@@ -38,7 +40,7 @@ function hasCode(code: string) {
 }
 
 describe('FilesSource: what it reads', () => {
-  it('gives folders before what they hold, in the order of the names bytes, with mode, time and owner', async () => {
+  it('gives folders before what they hold, names of the root from both ends in turn, with mode, time and owner', async () => {
     mkdirSync(join(tree, 'b', 'empty'), { recursive: true });
     writeFileSync(join(tree, 'b.txt'), 'text', { mode: 0o640 });
     utimesSync(join(tree, 'b.txt'), 1, 1_234_567_890.5);
@@ -52,25 +54,58 @@ describe('FilesSource: what it reads', () => {
       [
         'directory files/tree',
         'file files/tree/B',
+        'symlink files/tree/link',
         'directory files/tree/b',
+        'file files/tree/b.txt',
         'directory files/tree/b/empty',
         'file files/tree/b/ä',
-        'file files/tree/b.txt',
-        'symlink files/tree/link',
       ],
     );
     const stats = statSync(join(tree, 'b.txt'));
-    assert.deepEqual(entries[5]?.metadata, {
+    assert.deepEqual(entries[4]?.metadata, {
       mode: 0o640,
       mtimeNs: '1234567890500000000',
       uid: stats.uid,
       gid: stats.gid,
     });
-    assert.equal(entries[5]?.bytes.toString(), 'text');
-    assert.equal(entries[4]?.bytes.length, 0);
+    assert.equal(entries[4]?.bytes.toString(), 'text');
+    assert.equal(entries[6]?.bytes.length, 0);
     assert.equal(entries[0]?.metadata['source'], tree);
-    assert.equal(entries[6]?.metadata['target'], '../outside/nowhere');
-    assert.equal('source' in (entries[2]?.metadata ?? {}), false);
+    assert.equal(entries[2]?.metadata['target'], '../outside/nowhere');
+    assert.equal('source' in (entries[3]?.metadata ?? {}), false);
+  });
+
+  it('has two files open at once, and none that nobody begins to read', {
+    skip: process.platform !== 'linux',
+  }, async () => {
+    const openFiles = () =>
+      readdirSync('/proc/self/fd').filter((fd) => {
+        try {
+          return readlinkSync(join('/proc/self/fd', fd)).startsWith(tree);
+        } catch {
+          return false;
+        }
+      }).length;
+    for (const name of ['1', '2', '3', '4', '5']) writeFileSync(join(tree, name), name);
+    const source = new FilesSource({ path: tree });
+    const entries = source.entries({ temporaryFolder: tree, report: () => assert.fail() });
+    const next = async () => {
+      const { value } = await entries.next();
+      assert.ok(value !== undefined);
+      return value;
+    };
+    const begin = async () => (await next()).open?.(undefined)?.[Symbol.asyncIterator]();
+    await next();
+    await next();
+    const first = await begin();
+    const second = await begin();
+    const before = openFiles();
+    assert.equal(Buffer.from((await first?.next())?.value).toString(), '5');
+    assert.equal(Buffer.from((await second?.next())?.value).toString(), '2');
+    assert.equal((await second?.next())?.done, true);
+    assert.deepEqual([before, openFiles()], [2, 1]);
+    await source.close();
+    assert.equal(openFiles(), 0);
   });
 
   for (const sizeBytes of [0, 1, 1024 * 1024 - 1, 1024 * 1024, 1024 * 1024 + 1, 2 * 1024 * 1024, 5_000_000]) {
@@ -92,9 +127,9 @@ describe('FilesSource: what it reads', () => {
     const { entries } = await collect();
     assert.equal(entries[1]?.path, 'files/tree/a\u{fffd}\u{fffd}');
     assert.deepEqual(entries[1]?.pathBytes, Buffer.concat([Buffer.from('files/tree/'), name]));
-    assert.deepEqual(entries[2]?.pathBytes, Buffer.concat([Buffer.from('files/tree/'), name, Buffer.from('/plain')]));
-    assert.equal(entries[3]?.pathBytes, undefined);
-    assert.equal(entries[3]?.metadata['targetBytes'], name.toString('base64'));
+    assert.deepEqual(entries[3]?.pathBytes, Buffer.concat([Buffer.from('files/tree/'), name, Buffer.from('/plain')]));
+    assert.equal(entries[2]?.pathBytes, undefined);
+    assert.equal(entries[2]?.metadata['targetBytes'], name.toString('base64'));
   });
 
   it('reads a single file, and a folder or a file behind a link', async () => {

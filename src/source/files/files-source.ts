@@ -47,18 +47,22 @@ interface OpenFolder extends Place {
 }
 
 /**
- * A tree of files, or one file. Folders come before what they hold, names in the order of their bytes. What cannot be read is
- * reported and left out; only a root that cannot be read ends the run. Holds the names of one chain of folders.
+ * A tree of files, or one file. Folders come before what they hold, names in the order of their bytes; the root's names are taken from both
+ * ends in turn, so that files of different kinds are read side by side: some keep the disk busy, others the processors. What cannot be
+ * read is reported and left out; only a root that cannot be read ends the run. Holds the names of two chains of folders.
  * Hard links become files of their own; holes of sparse files, zeros; access lists and extended attributes are not kept.
  *
  * @example new FilesSource({ path: '/srv/app/uploads' }).name // 'uploads'
  */
 export class FilesSource implements Source {
   readonly name: string;
+  readonly parallelEntries = 2;
   readonly #path: string;
   readonly #exclude: (absolutePath: string) => boolean;
   readonly #clock: Clock;
   readonly #readPath = new ReadPath();
+  /** Files that are open. */
+  readonly #open = new Set<FileEntry>();
 
   constructor(options: FilesSourceOptions) {
     this.#path = resolve(options.path);
@@ -94,23 +98,33 @@ export class FilesSource implements Source {
       yield* this.#file(root, handle, context, extraMetadata);
       return;
     }
-    const chain: OpenFolder[] = [{ ...root, names: await this.#rootNames(root.disk), next: 0 }];
+    const names = [...(await this.#rootNames(root.disk))];
     yield directoryEntry(root, stats, extraMetadata);
-    for (let folder = chain.at(-1); folder !== undefined; folder = chain.at(-1)) {
+    yield* inTurn([this.#walk(root, () => names.shift(), context), this.#walk(root, () => names.pop(), context)]);
+  }
+
+  /** What is below the names of the root that `nextName` gives. */
+  async *#walk(root: Place, nextName: () => Buffer | undefined, context: SourceContext): AsyncGenerator<SourceEntry> {
+    const chain: OpenFolder[] = [];
+    for (;;) {
       throwIfAborted(context.signal);
-      const name = folder.names[folder.next];
-      folder.next += 1;
+      const folder = chain.at(-1);
+      const name = folder === undefined ? nextName() : folder.names[folder.next++];
+      if (name === undefined && folder === undefined) return;
       if (name === undefined) {
         chain.pop();
         continue;
       }
-      const place = { disk: joinBytes(folder.disk, name), archive: joinBytes(folder.archive, name) };
+      const { disk, archive } = folder ?? root;
+      const place = { disk: joinBytes(disk, name), archive: joinBytes(archive, name) };
       if (!this.#exclude(place.disk.toString('utf8'))) yield* this.#visit(place, chain, context);
     }
   }
 
-  /** Nothing is held between entries but the entry's own handles, which the iteration closes. */
-  async close(): Promise<void> {}
+  /** Nothing is held between entries but the files that are being read. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#open].map((entry) => entry.close()));
+  }
 
   /** The entries at one place; a folder joins the chain. */
   async *#visit(place: Place, chain: OpenFolder[], context: SourceContext): AsyncGenerator<SourceEntry> {
@@ -140,6 +154,7 @@ export class FilesSource implements Source {
 
   async *#file(place: Place, handle: FileHandle, context: SourceContext, extraMetadata: EntryMetadata = {}) {
     const file = new PositionalFile(handle);
+    let given: FileEntry | undefined;
     try {
       const stats = await handle.stat({ bigint: true });
       if (!stats.isFile()) {
@@ -154,17 +169,23 @@ export class FilesSource implements Source {
         await file.openDirect(constants.O_RDONLY);
         this.#readPath.beginFile();
       }
-      yield new FileEntry({
+      const entry = new FileEntry({
         ...entryPath(place.archive),
         file,
         stats,
         context,
         readPath: this.#readPath,
         clock: this.#clock,
+        onClose: (closed) => this.#open.delete(closed),
         extraMetadata,
       });
+      this.#open.add(entry);
+      given = entry;
+      yield entry;
     } finally {
-      await file.close();
+      // Whoever goes on without having begun to read it does not want its bytes.
+      if (given === undefined) await file.close();
+      else if (!given.isBegun) await given.close();
     }
   }
 
@@ -194,6 +215,22 @@ export class FilesSource implements Source {
     } catch (error) {
       throw sourceError(error, this.#path);
     }
+  }
+}
+
+/** One of each in turn, until all have ended. */
+async function* inTurn<Item>(sequences: readonly AsyncGenerator<Item>[]): AsyncGenerator<Item> {
+  const left = new Set(sequences);
+  try {
+    while (left.size > 0) {
+      for (const sequence of left) {
+        const { done, value } = await sequence.next();
+        if (done) left.delete(sequence);
+        else yield value;
+      }
+    }
+  } finally {
+    for (const sequence of left) await sequence.return(undefined);
   }
 }
 

@@ -1,6 +1,8 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { copyBytes } from '../../archive/heal/block.ts';
 import { alignedMemory } from '../../archive/worker/aligned-memory.ts';
+import { directLength } from '../../disk/direct-io.ts';
 import { PositionalFile } from '../../disk/positional-file.ts';
 
 const bufferBytes = 2 * 1024 * 1024;
@@ -16,8 +18,8 @@ export class StagingMemory {
 }
 
 /**
- * A new file that is written from its start. A large one bypasses the page cache where the file system takes that: one buffer is filled
- * while the other is written. Its end, and all of a small one, go through the cache.
+ * A new file that is written from its start. A large one bypasses the page cache where the file system takes that: whole pages are written
+ * from where they stand; of what else there is, one buffer is filled while the other is written. Its end, and all of a small one, go through the cache.
  */
 export class StagedFile {
   readonly #file: PositionalFile;
@@ -54,10 +56,16 @@ export class StagedFile {
       this.#offset += bytes.length;
       return;
     }
+    if (this.#filledBytes === 0 && directLength(bytes, bytes.length, this.#offset) === bytes.length) {
+      await this.#writing;
+      await this.#file.write(bytes, this.#offset);
+      this.#offset += bytes.length;
+      return;
+    }
     let taken = 0;
     while (taken < bytes.length) {
       const length = Math.min(bytes.length - taken, bufferBytes - this.#filledBytes);
-      this.#memory.buffers[this.#current].set(bytes.subarray(taken, taken + length), this.#filledBytes);
+      copyBytes(bytes.subarray(taken, taken + length), this.#memory.buffers[this.#current], this.#filledBytes);
       this.#filledBytes += length;
       taken += length;
       if (this.#filledBytes === bufferBytes) await this.#writeFilled();

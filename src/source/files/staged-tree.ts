@@ -15,8 +15,8 @@ export interface TreeNode {
   metadata?: EntryMetadata;
   /** By name, its bytes as Latin-1. */
   readonly children: Map<string, TreeNode>;
-  /** Whether it stands in the staging folder. */
-  isStaged: boolean;
+  /** Settled when it stands in the staging folder; others that are staged below it meanwhile wait for it. */
+  staged?: Promise<unknown>;
 }
 
 /** A name as bytes, from the key that it has in {@link TreeNode.children}. */
@@ -25,7 +25,7 @@ export function nameOfKey(key: string): Buffer {
 }
 
 function newNode(kind: NodeKind, path: string): TreeNode {
-  return { kind, path, children: new Map(), isStaged: false };
+  return { kind, path, children: new Map() };
 }
 
 function refuse(path: string, reason: string): never {

@@ -44,3 +44,11 @@ export async function eachSideBySide<Item>(
   await stopped;
   if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
 }
+
+/** The first, the last, the second, the last but one, and so on. */
+export function* fromBothEnds<Item>(items: readonly Item[]): Generator<Item> {
+  for (let first = 0, last = items.length - 1; first <= last; first++, last--) {
+    yield items[first] as Item;
+    if (first < last) yield items[last] as Item;
+  }
+}
