@@ -37,8 +37,9 @@ export async function race(
     for (const contestant of contestants) {
       await contestant.prepare?.();
       syncDisk();
-      const { command } = contestant;
-      const measurement = options.durable ? await measureDurable(command) : await measure(command);
+      const measurement = options.durable
+        ? await measureDurable(contestant.command)
+        : await measure(contestant.command);
       bench.say(
         `${contestant.name}: ${(measurement.durationMs / 1_000).toFixed(2)} s (${round + 1} of ${repetitions})`,
       );

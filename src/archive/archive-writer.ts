@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { HoldfastError } from '../errors.ts';
 import { segmentsInBatch, unknownDataBlocks } from './batch.ts';
+import { AwaitingIndex, bytesPerRun } from './entry/awaiting-index.ts';
+import type { IndexPartPlace, SegmentSize } from './entry/entry.ts';
 import type { EntryBytes } from './entry/entry-bytes.ts';
+import { EntryTurns } from './entry/entry-turns.ts';
+import { encodeIndexHead, maximumIndexPartBytes } from './entry/index-part.ts';
+import { type EntryInput, indexLine, type OpenBatch, type OpenEntry } from './entry/open-entry.ts';
 import { EntryRuns, RunFollower } from './entry/run-follower.ts';
 import { encodeTail, tailRecordSizeBytes } from './entry/tail.ts';
 import { encodeHeader, fixedPartDigest, type Header } from './header.ts';
 import { asBuffer } from './heal/block.ts';
 import { BlockWriter } from './heal/block-writer.ts';
 import { type Layout, payloadSizeBytes } from './heal/geometry.ts';
-import { emptySha256, IndexBuffer } from './index-buffer.ts';
-import type { EntryInput, OpenBatch, OpenEntry } from './open-entry.ts';
 import { deriveKeys } from './seal/key-schedule.ts';
 import { type SegmentSeal, sealedOverheadBytes, sealSegment, segmentKind } from './seal/segment-cipher.ts';
 import { BufferPool } from './worker/buffer-pool.ts';
@@ -18,6 +23,7 @@ import type { WrittenBatch, WrittenCheck } from './written-check.ts';
 
 /** Of an entry with so many runs the rest is one: its line in the index stays below some 100 KiB, whatever its size. */
 const defaultMaximumRuns = 4_096;
+const emptySha256 = createHash('sha256').digest('hex');
 
 export interface WriterResult {
   readonly layout: Layout;
@@ -38,11 +44,7 @@ export class ArchiveWriter {
   readonly #check: WrittenCheck | undefined;
   readonly #plain: BufferPool;
   readonly #sealed: BufferPool;
-  readonly #maximumRuns: number;
-  readonly #parallelEntries: number;
-  /** Those that are being added, in the order in which they began. */
-  readonly #open = new Set<OpenEntry>();
-  #openChanged = Promise.withResolvers<void>();
+  readonly #turns: EntryTurns;
   /** Begun, and filled by nobody just now. */
   readonly #idle: OpenBatch[] = [];
   readonly #follower = new RunFollower();
@@ -55,8 +57,12 @@ export class ArchiveWriter {
   #failure: { readonly error: unknown } | undefined;
   readonly #waitingForHash = new Map<number, OpenEntry>();
   readonly #entriesById = new Map<number, OpenEntry>();
-  readonly #index = new IndexBuffer();
+  readonly #awaiting = new AwaitingIndex();
+  #sizes: SegmentSize[] = [];
+  #sizesFirst = 0;
   #streamBytes = 0;
+  #lastPart: IndexPartPlace | undefined;
+  #partCount = 0;
 
   /** The workers must not be used for another archive meanwhile. `dataKey` is undefined where the cipher is none. */
   static async create(options: {
@@ -97,8 +103,7 @@ export class ArchiveWriter {
     this.#seal = parts.seal;
     this.#workers = workers;
     this.#blocks = parts.blocks;
-    this.#parallelEntries = parts.parallelEntries;
-    this.#maximumRuns = parts.maximumRuns;
+    this.#turns = new EntryTurns({ atOnce: parts.parallelEntries, maximumRuns: parts.maximumRuns });
     const count = workers.threadCount + 1;
     const segments = segmentsInBatch(header);
     const { memory } = workers;
@@ -114,25 +119,22 @@ export class ArchiveWriter {
    * segment of its own: its bytes are then read and restored without being moved in memory.
    */
   async add(input: EntryInput, bytes: EntryBytes | undefined): Promise<void> {
-    assert(this.#open.size < this.#parallelEntries, 'the writer was made for fewer entries at once');
     const id = this.#workers.newHash();
-    const runs = new EntryRuns();
     const none = { batch: undefined, sizeBytes: 0, lineBytes: 0, isPlaced: false, sha256: undefined };
-    const entry: OpenEntry = { input, id, runs, ...none };
-    this.#open.add(entry);
+    const entry: OpenEntry = { input, id, runs: new EntryRuns(), ...none };
+    this.#turns.begin(entry);
     this.#entriesById.set(id, entry);
     try {
       if ((input.expectedSizeBytes ?? 0) < this.#plain.sizeBytes) entry.batch = this.#idle.pop();
       else for (let batch = this.#idle.pop(); batch; batch = this.#idle.pop()) await this.#dispatch(entry, batch);
       await this.#read(entry, bytes);
       this.#end(entry);
-      if (!this.#index.isDue(this.#nextSegment)) return;
+      if (!this.#awaiting.isDue(this.#unlistedSegments)) return;
       const batch = this.#idle.pop();
       if (batch !== undefined) await this.#dispatch(entry, batch);
-      if (this.#index.isPartDue(this.#nextSegment)) this.#queueIndexPart();
+      if (this.#awaiting.isPartDue(this.#unlistedSegments)) this.#queueIndexPart();
     } finally {
-      this.#open.delete(entry);
-      this.#wakeOthers();
+      this.#turns.end(entry);
     }
     await this.#unlessFailed(this.#order);
   }
@@ -201,19 +203,20 @@ export class ArchiveWriter {
     if (batch !== undefined) this.#idle.push(batch);
     this.#entryCount++;
     this.#plainBytes += entry.sizeBytes;
+    entry.lineBytes = indexLine(entry, emptySha256).length + bytesPerRun;
     if (entry.sizeBytes === 0) entry.sha256 = emptySha256;
     else this.#waitingForHash.set(id, entry);
     const last = batch?.spans.at(-1);
     if (batch === undefined || entry.sizeBytes === 0) {
       if (entry.sizeBytes > 0) this.#endWithoutBytes(id);
       this.#place(entry);
-      this.#index.add(entry);
+      this.#awaiting.add(entry);
       return;
     }
     if (last?.entry === id) batch.spans[batch.spans.length - 1] = { ...last, last: true };
     else batch.spans.push({ entry: id, offset: 0, length: 0, last: true });
     batch.ended.push(entry);
-    this.#index.add(entry);
+    this.#awaiting.add(entry);
   }
 
   /** Its bytes filled their last batch exactly. */
@@ -243,20 +246,9 @@ export class ArchiveWriter {
     return hashed;
   }
 
-  /** Waits while the rest of another entry goes uninterrupted, or for being the one that was begun first. */
-  async #untilTurn(entry: OpenEntry): Promise<void> {
-    for (;;) {
-      const [oldest = entry] = this.#open;
-      const isLong = (one: OpenEntry) => one.runs.count >= this.#maximumRuns;
-      if (oldest === entry || (!isLong(oldest) && !isLong(entry))) return;
-      await this.#openChanged.promise;
-      this.#throwFailure();
-    }
-  }
-
-  #wakeOthers(): void {
-    this.#openChanged.resolve();
-    this.#openChanged = Promise.withResolvers<void>();
+  /** Segments since the last index part. */
+  get #unlistedSegments(): number {
+    return this.#nextSegment - this.#sizesFirst;
   }
 
   /** Sends a batch to be hashed, compressed and sealed, and queues it for the stream. */
@@ -265,7 +257,7 @@ export class ArchiveWriter {
       this.#plain.release(batch.buffer);
       return;
     }
-    if (entry !== undefined) await this.#untilTurn(entry);
+    if (entry !== undefined) await this.#turns.until(entry, () => this.#throwFailure());
     await this.#check?.room();
     const into = batch.length === 0 ? undefined : await this.#sealed.acquire();
     // From here on nothing waits: the order of hashing, of numbers and of the stream is one.
@@ -286,7 +278,7 @@ export class ArchiveWriter {
       const written: WrittenBatch['segments'][number][] = [];
       for (const [index, { number, length: plainLength }] of segments.entries()) {
         const sealed = (await sealing)[index] ?? 0;
-        this.#index.addSegment({ plain: plainLength, sealed });
+        this.#sizes.push({ plain: plainLength, sealed });
         written.push({ number, offset: this.#streamBytes + length, length: sealed, plainLength });
         length += sealed;
       }
@@ -295,7 +287,7 @@ export class ArchiveWriter {
       this.#check?.add({ segments: written, spans });
       this.#watch(framed.then(() => this.#sealed.release(into)));
     });
-    if (this.#index.isPartDue(this.#nextSegment)) this.#queueIndexPart();
+    if (this.#awaiting.isPartDue(this.#unlistedSegments)) this.#queueIndexPart();
   }
 
   #number(batch: OpenBatch): SealTask['segments'] {
@@ -319,25 +311,34 @@ export class ArchiveWriter {
       runsOf,
     );
     for (const entry of batch.ended) {
+      this.#awaiting.place(entry);
       this.#place(entry);
-      this.#index.place(entry);
     }
   }
 
   /** Takes the next segment number for an index part; its contents are made when all segments before it are sealed. */
   #queueIndexPart(): void {
     const number = this.#nextSegment++;
-    const part = this.#index.takePart(this.#nextSegment);
+    const firstSegment = this.#sizesFirst;
+    this.#sizesFirst = this.#nextSegment;
+    const finished = this.#awaiting.take();
     const hashed = this.#hashes;
     this.#inOrder(async () => {
       // What an index part holds depends on the order of the entries alone, never on how fast a thread is.
       await hashed;
-      const text = this.#index.encode(part);
+      const lines = finished.map((entry) => indexLine(entry, entry.sha256));
+      const segments = this.#sizes;
+      this.#sizes = [];
+      const head = encodeIndexHead({ part: this.#partCount, previous: this.#lastPart, firstSegment, segments });
+      const text = Buffer.from(head + lines.join(''), 'utf8');
+      if (text.length > maximumIndexPartBytes)
+        throw new HoldfastError('operation.failed', { message: 'the index of an entry is too large' });
       const into = new Uint8Array(new SharedArrayBuffer(text.length + (text.length >> 6) + sealedOverheadBytes));
       const segment = { number, offset: 0, length: text.length };
       const task = { plain: text, segments: [segment], kind: segmentKind.index, into };
       const [length = 0] = await this.#workers.run('seal', task);
-      this.#index.written({ segment: number, offset: this.#streamBytes, length });
+      this.#lastPart = { segment: number, offset: this.#streamBytes, length };
+      this.#partCount++;
       this.#streamBytes += length;
       this.#watch(this.#blocks.append(into.subarray(0, length)));
     });
@@ -345,12 +346,14 @@ export class ArchiveWriter {
 
   /** The zeros that fill the last payload, and the tail at its end. */
   #tail(): Uint8Array {
+    assert(this.#lastPart !== undefined, 'the index was not written');
     const plain = encodeTail({
       segmentCount: this.#nextSegment,
       sealedBytes: this.#streamBytes,
       plainBytes: this.#plainBytes,
       entryCount: this.#entryCount,
-      ...this.#index.writtenParts(),
+      lastIndexPart: this.#lastPart,
+      indexPartCount: this.#partCount,
     });
     const lastPayload = (this.#streamBytes + tailRecordSizeBytes) % payloadSizeBytes;
     const zeros = lastPayload === 0 ? 0 : payloadSizeBytes - lastPayload;
@@ -376,7 +379,7 @@ export class ArchiveWriter {
       this.#plain.fail(error);
       this.#sealed.fail(error);
       this.#blocks.fail(error);
-      this.#wakeOthers();
+      this.#turns.wake();
     });
   }
 
@@ -388,5 +391,10 @@ export class ArchiveWriter {
 
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** The header that is written. */
+  get header(): Header {
+    return this.#header;
   }
 }

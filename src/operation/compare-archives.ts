@@ -1,16 +1,11 @@
+import type { EntryInput } from '../archive/entry/open-entry.ts';
 import type { JsonValue } from '../archive/json.ts';
-import type { EntryInput } from '../archive/open-entry.ts';
 import { HoldfastError } from '../errors.ts';
 import { defaultAllowedFall, describeFall, findFalls, isComparable, type PartCounts } from '../policy/plausibility.ts';
 import { FilesSource } from '../source/files/files-source.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { BackupOptions, Comparison } from './options.ts';
 import { type FoundPrevious, findPrevious, noteKind, suspectPath } from './previous-archive.ts';
-
-interface Output {
-  readonly storage: Storage;
-  readonly name: string;
-}
 
 /** Looks for the archive before while the new one is written. Only databases are compared. */
 export async function findPreviousFor(options: BackupOptions): Promise<FoundPrevious> {
@@ -28,12 +23,12 @@ export function compare(found: FoundPrevious, parts: readonly PartCounts[], opti
 }
 
 /** Another archive does not make way for a suspect one. Throws `source.shrunken`. */
-export async function refuseToReplace({ previous, falls }: Comparison, outputs: readonly Output[]): Promise<void> {
+export async function refuseToReplace(
+  { previous, falls }: Comparison,
+  output: { readonly storage: Storage; readonly name: string },
+): Promise<void> {
   const [first] = falls;
-  if (first === undefined) return;
-  const there = await Promise.all(outputs.map((output) => isThere(output, outputs.length > 1)));
-  const output = outputs[there.indexOf(true)];
-  if (output === undefined) return;
+  if (first === undefined || !(await isThere(output))) return;
   const more = falls.length > 1 ? `, and ${falls.length - 1} more` : '';
   throw new HoldfastError('source.shrunken', {
     message: `${output.storage.url(output.name)} is not replaced: ${describeFall(first)}${more}`,
@@ -41,13 +36,12 @@ export async function refuseToReplace({ previous, falls }: Comparison, outputs: 
   });
 }
 
-/** Of several storages one that does not answer takes no part in the run: it has nothing to lose. */
-async function isThere({ storage, name }: Output, isOneOfSeveral: boolean): Promise<boolean> {
+async function isThere({ storage, name }: { readonly storage: Storage; readonly name: string }): Promise<boolean> {
   try {
     await storage.stat(name);
     return true;
   } catch (error) {
-    if (isOneOfSeveral || (error instanceof HoldfastError && error.code === 'storage.not_found')) return false;
+    if (error instanceof HoldfastError && error.code === 'storage.not_found') return false;
     throw error;
   }
 }

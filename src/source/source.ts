@@ -93,10 +93,11 @@ export interface Source {
   /** Checks that the source is there and can be read, without reading it. Throws `source.not_found`, `source.unreadable`. May be repeated. */
   describe(context: SourceContext): Promise<SourceDescription>;
   /**
-   * Its entries in the order in which they are begun; at most `parallelEntries` of them are open at once. What all of them show is one
-   * moment: for a server, one snapshot, which is taken when the first entry is asked for.
+   * Its entries in the order in which they are begun; at most `parallelEntries` of them are open at once. None waits for one that is begun after
+   * it, and some may still be open when there are no more: what they need lasts until `close`. What all of them show is one moment: for a server,
+   * one snapshot, which is taken when the first entry is asked for.
    */
   entries(context: SourceContext): AsyncIterable<SourceEntry>;
-  /** Frees what it holds, temporary files included. May be repeated. */
+  /** Frees what it holds, temporary files included; entries that are open fail. May be repeated. */
   close(): Promise<void>;
 }

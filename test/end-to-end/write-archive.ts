@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { ArchiveWriter } from '../../src/archive/archive-writer.ts';
+import type { EntryInput } from '../../src/archive/entry/open-entry.ts';
 import { encodeTail, tailRecordSizeBytes } from '../../src/archive/entry/tail.ts';
 import { encodeHeader, fixedPartDigest, type Header } from '../../src/archive/header.ts';
 import { BlockWriter } from '../../src/archive/heal/block-writer.ts';
 import { payloadSizeBytes } from '../../src/archive/heal/geometry.ts';
-import type { EntryInput } from '../../src/archive/open-entry.ts';
 import { type SegmentKind, sealSegment, segmentKind, tagSizeBytes } from '../../src/archive/seal/segment-cipher.ts';
 import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 

@@ -3,11 +3,15 @@ import { timeoutSignal } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { checkProgram } from '../command/command-program.ts';
 import { RunningProgram } from '../command/running-program.ts';
+import { releaseMemory } from '../release-memory.ts';
 import type { MysqlConnection } from './mysql-connection.ts';
 import { mysqlSourceError } from './mysql-error.ts';
 
 /** Longer than any dump; the silence of the server is what is limited. */
 const runLimitMs = 20 * 24 * 60 * 60 * 1000;
+
+/** What has come and was not taken. */
+const heldLimitBytes = 512 * 1024;
 
 /** How the dump tool is run. */
 export interface DumpProcessOptions {
@@ -26,6 +30,10 @@ export class DumpProcess {
   readonly #options: DumpProcessOptions;
   readonly #program: RunningProgram;
   readonly #output: Readable;
+  readonly #chunks: Buffer[] = [];
+  #heldBytes = 0;
+  /** What was given last. */
+  #taken: Buffer | undefined;
   #wake: () => void = () => undefined;
   #isClosed = false;
   /** Bytes have come since the silence was measured last. */
@@ -38,7 +46,12 @@ export class DumpProcess {
     const environment = ['LD_LIBRARY_PATH'].filter((name) => process.env[name] !== undefined);
     this.#program = new RunningProgram({ command, environment, timeoutMs: runLimitMs }, 'output', options.signal);
     this.#output = this.#program.output;
-    this.#output.on('readable', () => this.#wake());
+    this.#output.on('data', (chunk: Buffer) => {
+      this.#chunks.push(chunk);
+      this.#heldBytes += chunk.length;
+      if (this.#heldBytes >= heldLimitBytes) this.#output.pause();
+      this.#wake();
+    });
     // A cut is told by how the program ended.
     this.#output.on('error', () => undefined);
     this.#output.on('close', () => {
@@ -48,14 +61,19 @@ export class DumpProcess {
   }
 
   /**
-   * The next bytes, or undefined when the tool has ended well. Throws `source.busy`, `source.changed`, `source.unreadable`, `tool.failed`.
-   * All pieces that have come are taken at once, and there is no timer for each.
+   * The next bytes, valid until the ones after them are asked for, or undefined when the tool has ended well. Throws `source.busy`,
+   * `source.changed`, `source.unreadable`, `tool.failed`. There is no timer for each piece.
    */
   async next(): Promise<Buffer | undefined> {
+    if (this.#taken !== undefined) releaseMemory(this.#taken);
+    this.#taken = undefined;
     for (;;) {
-      const chunk: Buffer | null = this.#output.read();
-      if (chunk !== null) {
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) {
         this.#isHeard = true;
+        this.#taken = chunk;
+        this.#heldBytes -= chunk.length;
+        if (this.#output.isPaused() && this.#heldBytes < heldLimitBytes) this.#output.resume();
         return chunk;
       }
       if (this.#isClosed || this.#output.readableEnded) break;

@@ -1,6 +1,7 @@
 import type { Connection, Submittable } from 'pg';
 import { timeoutSignal } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
+import { releaseMemory } from '../release-memory.ts';
 import { CopyRows } from './copy-rows.ts';
 import { ReadingSocket } from './reading-socket.ts';
 
@@ -125,6 +126,8 @@ export class CopyOut implements Submittable {
   readonly #receive = (bytes: Buffer): void => {
     this.#isHeard = true;
     this.#rows.add(bytes);
+    // Of TLS each chunk has memory of its own.
+    if (!(this.#stream instanceof ReadingSocket)) releaseMemory(bytes);
     if (this.#rows.bufferedBytes >= bufferedBytes) this.#stream?.pause();
     this.#wake();
   };

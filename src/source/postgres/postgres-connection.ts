@@ -30,7 +30,8 @@ const settings = (
   lockTimeoutMs: number,
 ) => `SET client_encoding = 'UTF8'; SET datestyle = ISO; SET intervalstyle = postgres;
   SET extra_float_digits = 3; SET standard_conforming_strings = on; SET row_security = off; SET statement_timeout = 0;
-  SET idle_in_transaction_session_timeout = 0; SET lock_timeout = ${lockTimeoutMs}; SET search_path = pg_catalog`;
+  SET idle_in_transaction_session_timeout = 0; SET lock_timeout = ${lockTimeoutMs}; SET search_path = pg_catalog; SET xmloption = content;
+  SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')`;
 
 /** One connection to the server, for one statement at a time. Errors come as the library throws them. */
 export class PostgresConnection {

@@ -1,6 +1,7 @@
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { Secret } from '../../secret.ts';
 import { RunningProgram } from '../command/running-program.ts';
+import { releaseMemory } from '../release-memory.ts';
 import type { EntryBytes } from '../source.ts';
 
 /** Longer than any dump: a lock is not waited for so long, and a run that is given up ends the tool. */
@@ -31,6 +32,7 @@ export async function* toolOutput(options: ToolOutputOptions): EntryBytes & Asyn
         onBytes?.(bytes);
         tail = Buffer.concat([tail, bytes.subarray(-tailBytes)]).subarray(-tailBytes);
         yield bytes;
+        releaseMemory(bytes);
       }
     } catch (error) {
       // A cut is told by how the program ended.

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import type { IndexEntry } from './entry/entry.ts';
-import { encodeIndexEntry } from './entry/index-part.ts';
-import type { EntryRuns } from './entry/run-follower.ts';
-import type { EntryMetadata } from './json.ts';
-import type { HashSpan } from './worker/protocol.ts';
+import type { EntryMetadata } from '../json.ts';
+import type { HashSpan } from '../worker/protocol.ts';
+import type { IndexEntry } from './entry.ts';
+import { encodeIndexEntry } from './index-part.ts';
+import type { EntryRuns } from './run-follower.ts';
 
 /** An entry on its way in. */
 export interface EntryInput {
@@ -42,7 +42,7 @@ export interface OpenEntry {
   sha256: string | undefined;
 }
 
-/** Its line in the index. */
+/** The line of an entry in the index; the digest is given apart, as one of the same length stands in for it before it is known. */
 export function indexLine(entry: OpenEntry, sha256: string | undefined): string {
   const { input, runs, sizeBytes } = entry;
   const { path, pathBytes, kind, metadata } = input;

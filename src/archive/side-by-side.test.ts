@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eachSideBySide } from './side-by-side.ts';
+
+/** Work that ends when it is told to. */
+function controlled() {
+  const begun: number[] = [];
+  const running = new Map<number, PromiseWithResolvers<void>>();
+  const work = async (item: number) => {
+    begun.push(item);
+    const ending = Promise.withResolvers<void>();
+    running.set(item, ending);
+    await ending.promise.finally(() => running.delete(item));
+  };
+  return { begun, running, work };
+}
+
+const turns = () => new Promise((resolve) => setImmediate(resolve));
+
+test('items begin in their order, no more at once than told, and the next is asked for when there is room', async () => {
+  const { begun, running, work } = controlled();
+  let asked = 0;
+  const items = async function* () {
+    for (asked = 1; asked <= 5; asked += 1) yield asked;
+  };
+  const done = eachSideBySide(items(), { atOnce: 2, work });
+  await turns();
+  assert.deepEqual([begun, asked], [[1, 2], 2]);
+  running.get(2)?.resolve();
+  await turns();
+  assert.deepEqual([begun, asked], [[1, 2, 3], 3]);
+  while (running.size > 0) {
+    for (const { resolve } of running.values()) resolve();
+    await turns();
+  }
+  await done;
+  assert.deepEqual(begun, [1, 2, 3, 4, 5]);
+});
+
+test('one at a time is over before the next is asked for', async () => {
+  const seen: string[] = [];
+  const items = function* () {
+    for (const item of ['a', 'b']) {
+      seen.push(`asked ${item}`);
+      yield item;
+    }
+  };
+  const work = async (item: string) => {
+    await turns();
+    seen.push(`done ${item}`);
+  };
+  await eachSideBySide(items(), { atOnce: 1, work });
+  assert.deepEqual(seen, ['asked a', 'done a', 'asked b', 'done b']);
+});
+
+test('the first failure ends it: the others are told, none begins, and all have ended when it is thrown', async () => {
+  const failure = new Error('the first');
+  const { begun, running, work } = controlled();
+  const signals: AbortSignal[] = [];
+  let stops = 0;
+  const options = {
+    atOnce: 3,
+    work: (item: number, signal: AbortSignal) => {
+      signals.push(signal);
+      return work(item);
+    },
+    stop: async () => {
+      stops += 1;
+      // Ending the others makes them fail as well.
+      for (const { reject } of running.values()) reject(new Error('ended with it'));
+    },
+  };
+  const done = eachSideBySide([1, 2, 3, 4, 5], options);
+  await turns();
+  running.get(2)?.reject(failure);
+  await assert.rejects(done, (error) => error === failure);
+  assert.deepEqual([begun, running.size, stops], [[1, 2, 3], 0, 1]);
+  assert.ok(signals.every(({ aborted }) => aborted));
+});
+
+test('a sequence that fails, and one that is given up, are ended', async () => {
+  const failing = async function* () {
+    yield 1;
+    throw new Error('no more');
+  };
+  let isEnded = false;
+  await assert.rejects(eachSideBySide(failing(), { atOnce: 2, work: async () => undefined }), /no more/);
+  const endless = function* () {
+    try {
+      for (let item = 0; ; item += 1) yield item;
+    } finally {
+      isEnded = true;
+    }
+  };
+  const work = () => Promise.reject(new Error('at once'));
+  await assert.rejects(eachSideBySide(endless(), { atOnce: 2, work }), /at once/);
+  assert.equal(isEnded, true);
+});
