@@ -7,6 +7,11 @@ import type { Storage } from '../storage/storage.ts';
 import type { BackupOptions, Comparison } from './options.ts';
 import { type FoundPrevious, findPrevious, noteKind, suspectPath } from './previous-archive.ts';
 
+interface Output {
+  readonly storage: Storage;
+  readonly name: string;
+}
+
 /** Looks for the archive before while the new one is written. Only databases are compared. */
 export async function findPreviousFor(options: BackupOptions): Promise<FoundPrevious> {
   if (options.sources.every((source) => source instanceof FilesSource)) return {};
@@ -23,12 +28,12 @@ export function compare(found: FoundPrevious, parts: readonly PartCounts[], opti
 }
 
 /** Another archive does not make way for a suspect one. Throws `source.shrunken`. */
-export async function refuseToReplace(
-  { previous, falls }: Comparison,
-  output: { readonly storage: Storage; readonly name: string },
-): Promise<void> {
+export async function refuseToReplace({ previous, falls }: Comparison, outputs: readonly Output[]): Promise<void> {
   const [first] = falls;
-  if (first === undefined || !(await isThere(output))) return;
+  if (first === undefined) return;
+  const there = await Promise.all(outputs.map((output) => isThere(output, outputs.length > 1)));
+  const output = outputs[there.indexOf(true)];
+  if (output === undefined) return;
   const more = falls.length > 1 ? `, and ${falls.length - 1} more` : '';
   throw new HoldfastError('source.shrunken', {
     message: `${output.storage.url(output.name)} is not replaced: ${describeFall(first)}${more}`,
@@ -36,12 +41,13 @@ export async function refuseToReplace(
   });
 }
 
-async function isThere({ storage, name }: { readonly storage: Storage; readonly name: string }): Promise<boolean> {
+/** Of several storages one that does not answer takes no part in the run: it has nothing to lose. */
+async function isThere({ storage, name }: Output, isOneOfSeveral: boolean): Promise<boolean> {
   try {
     await storage.stat(name);
     return true;
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'storage.not_found') return false;
+    if (isOneOfSeveral || (error instanceof HoldfastError && error.code === 'storage.not_found')) return false;
     throw error;
   }
 }
