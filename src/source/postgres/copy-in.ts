@@ -1,4 +1,5 @@
 import type { Connection, Submittable } from 'pg';
+import { releaseMemory } from '../release-memory.ts';
 
 const messageBytes = 1024 * 1024;
 const headerBytes = 5;
@@ -55,6 +56,8 @@ export class CopyIn implements Submittable {
     await this.#begun.promise;
     (this.#connection as unknown as { endCopyFrom(): void }).endCopyFrom();
     await this.#ended.promise;
+    // There is one of these for each part of a table: their memory does not wait to be collected.
+    for (const message of this.#free.splice(0)) releaseMemory(message);
     return this.#toldRows;
   }
 

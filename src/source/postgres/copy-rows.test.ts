@@ -98,4 +98,13 @@ describe('CopyRows', () => {
     assert.equal(small.take(into, 1), 1);
     assert.ok(small.isBetweenRows);
   });
+
+  it('gives its memory back when it is closed, and does not wait for it to be collected', () => {
+    const reader = new CopyRows(() => undefined);
+    reader.add(message('d', 'x'.repeat(1_000_000)));
+    const held = process.memoryUsage().arrayBuffers;
+    reader.close();
+    assert.ok(held - process.memoryUsage().arrayBuffers >= 1_000_000);
+    assert.equal(reader.bufferedBytes, 0);
+  });
 });

@@ -1,3 +1,5 @@
+import { releaseMemory } from '../release-memory.ts';
+
 const copyData = 0x64;
 const headerSizeBytes = 5;
 /** Longer ones are copied faster by a call than by a loop. */
@@ -44,6 +46,7 @@ export class CopyRows {
 
   /** Gives its memory back; what was added last is gone. */
   close(): void {
+    releaseMemory(this.#store);
     this.#store = Buffer.alloc(0);
     this.#at = 0;
     this.#end = 0;
@@ -107,6 +110,7 @@ export class CopyRows {
         ? this.#store
         : Buffer.allocUnsafeSlow(Math.max(capacityBytes, 2 * wantedBytes));
     this.#store.copy(store, 0, this.#at, this.#end);
+    if (store !== this.#store) releaseMemory(this.#store);
     this.#store = store;
     this.#view = new DataView(store.buffer, store.byteOffset, store.length);
     this.#end -= this.#at;

@@ -285,7 +285,10 @@ describe('SqliteSource without rights', () => {
       const context = { temporaryFolder: ${JSON.stringify(join(folder, 'temporary'))}, report: () => {} };
       for (const name of ['app.db', 'secret.db']) {
         try {
-          for await (const entry of new SqliteSource({ path: ${JSON.stringify(folder)} + '/' + name }).entries(context)) results.push(entry.metadata.rows);
+          for await (const entry of new SqliteSource({ path: ${JSON.stringify(folder)} + '/' + name }).entries(context)) {
+            for await (const _ of entry.open()) {}
+            results.push(entry.metadata.rows);
+          }
         } catch (error) { results.push(error.code + ' ' + error.message); }
       }
       console.log(JSON.stringify({ results, names: readdirSync(${JSON.stringify(folder)}) }));`;

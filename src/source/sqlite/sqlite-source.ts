@@ -63,21 +63,39 @@ export class SqliteSource implements Source {
     try {
       const options = { sourcePath: this.#path, copyPath, timeoutMs: this.#timeoutMs, clock: this.#clock };
       await backUpOnline({ ...options, signal: context.signal });
-      const contents = await this.#inspect(copyPath, context.signal);
+      yield* this.#copyEntry(copyPath, context);
+    } finally {
+      await this.close();
+    }
+  }
+
+  /** The copy is checked while it is read: its entry ends well only when it is sound. */
+  async *#copyEntry(copyPath: string, context: SourceContext): AsyncGenerator<SourceEntry> {
+    const stop = new AbortController();
+    const signal = context.signal === undefined ? stop.signal : AbortSignal.any([context.signal, stop.signal]);
+    const inspecting = this.#inspect(copyPath, signal);
+    inspecting.catch(() => undefined);
+    let metadata: EntryMetadata = {};
+    try {
       const handle = await open(copyPath, 'r');
       try {
         yield {
           path: `databases/${this.name}/database.sqlite`,
           kind: 'sqlite',
           expectedSizeBytes: (await handle.stat()).size,
-          metadata: this.#metadata(contents),
-          open: (signal) => bytesOf(handle, signal),
+          get metadata() {
+            return metadata;
+          },
+          open: (openSignal) =>
+            bytesOf(handle, openSignal, async () => {
+              metadata = this.#metadata(await inspecting);
+            }),
         };
       } finally {
         await handle.close();
       }
     } finally {
-      await this.close();
+      stop.abort();
     }
   }
 
@@ -136,10 +154,12 @@ export class SqliteSource implements Source {
   }
 }
 
-/** All of a file, from its start. */
-function bytesOf(handle: FileHandle, signal: AbortSignal | undefined): EntryBytes {
+/** All of a file, from its start. `onEnd` may throw: the bytes then do not end well. */
+function bytesOf(handle: FileHandle, signal: AbortSignal | undefined, onEnd: () => Promise<void>): EntryBytes {
   return new ReadableBytes(async (into) => {
     throwIfAborted(signal);
-    return (await handle.read(into, 0, into.length, null)).bytesRead;
+    const { bytesRead } = await handle.read(into, 0, into.length, null);
+    if (bytesRead === 0) await onEnd();
+    return bytesRead;
   });
 }
