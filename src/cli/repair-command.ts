@@ -11,7 +11,7 @@ import {
   withReplicas,
 } from './open-storages.ts';
 import { formatFacts, printJson, printLines } from './print-result.ts';
-import { withProgress } from './progress-line.ts';
+import { recordedArchive, withRecord } from './record.ts';
 import { formatBlockRanges } from './verify-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -39,12 +39,17 @@ export function addRepairCommand(program: Command, context: CommandContext): voi
   addThreadsOption(addReplicaOptions(command)).action(async (archive: string, options: RepairCommandOptions) => {
     const { json, storage, from: _from, fromStorage: _fromStorage, ...given } = options;
     const { repairArchive } = await import('../operation/repair.ts');
+    const { repairOutcome } = await import('../operation/run-outcomes.ts');
     const report = await withArchive(archive, storage, context, (location) =>
-      withReplicas(archive, options, context, (from) =>
-        withProgress(context, json, (run) =>
-          repairArchive({ archive: location, from, ...withoutUndefined(given), ...run }),
-        ),
-      ),
+      withReplicas(archive, options, context, async (from) => {
+        const recorded = recordedArchive(location, storage);
+        return await withRecord(
+          context,
+          { kind: 'repair', archives: [recorded], json, dryRun: given.dryRun },
+          (run) => repairArchive({ archive: location, from, ...withoutUndefined(given), ...run }),
+          (result) => repairOutcome(recorded, result),
+        );
+      }),
     );
     const dryRun = options.dryRun ?? false;
     if (json) printJson(context, { archive, ...withoutUndefined({ storage }), dryRun, ...report });

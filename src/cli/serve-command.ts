@@ -1,0 +1,97 @@
+import { hostname } from 'node:os';
+import type { Command } from 'commander';
+import type { ConfiguredJob } from '../config/scheduled-jobs.ts';
+import { type ErrorCode, errorTable, HoldfastError } from '../errors.ts';
+import type { SchedulerEvent } from '../operation/scheduler.ts';
+import type { CommandContext, OutputOptions } from './command-context.ts';
+import { formatMoment, formatNumberOf, printable } from './format-value.ts';
+import { printJson, printLines, printNote } from './print-result.ts';
+import { openConfiguredHistory } from './record.ts';
+import { loadJobs } from './schedule-command.ts';
+
+/** Adds `holdfast serve`. */
+export function addServeCommand(program: Command, context: CommandContext): void {
+  program
+    .command('serve')
+    .description('run the jobs of holdfast.config.ts by their schedules, until it is stopped')
+    .option('--json', 'print each event as JSON, one on a line')
+    .action(async (options: OutputOptions) => {
+      await serve(options, context);
+    });
+}
+
+async function serve({ json = false }: OutputOptions, context: CommandContext): Promise<void> {
+  const { loaded, jobs } = await loadJobs(context);
+  const enabled = jobs.filter((job) => job.enabled);
+  if (enabled.length === 0) {
+    throw new HoldfastError('config.invalid', { message: 'no job is scheduled', hint: 'see `holdfast schedule list`' });
+  }
+  const { readSchedule } = await import('../policy/schedule.ts');
+  const { runScheduler } = await import('../operation/scheduler.ts');
+  // Without it nobody would know what was missed, and two would run at once.
+  const store = await openConfiguredHistory(loaded);
+  const prunes = loaded.config.retention?.enabled !== false;
+  const { clock, signal } = context;
+  try {
+    if (!json)
+      printLines(context, [`${formatMoment(clock.nowMs())}  ${formatNumberOf(enabled.length, 'job')} scheduled`]);
+    await runScheduler({
+      jobs: enabled.map((job) => ({
+        name: job.name,
+        schedule: readSchedule(job.times),
+        jitterMs: job.jitterMs,
+        run: (ending) => runJob(job, prunes, { ...context, signal: ending }),
+      })),
+      store,
+      signal,
+      clock,
+      seed: hostname(),
+      onEvent: (event) => (json ? printJson(context, event) : printEvent(event, context)),
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+/** A backup as the command line makes it; then what the retention does not keep is removed. */
+async function runJob({ name }: ConfiguredJob, prunes: boolean, context: CommandContext): Promise<void> {
+  const exitCode = await runCommand(['backup', '--job', name, '--json'], context);
+  if (exitCode !== 0)
+    printNote(context, `${name}: the backup is suspect, or something was left out: see \`holdfast runs\``);
+  // What must not be removed after such a run, the history tells.
+  if (prunes) await runCommand(['prune', '--yes', '--json'], context);
+}
+
+/** Gives the exit code of a command that did its work, in whole or in part; throws the error of one that failed. */
+async function runCommand(words: readonly string[], context: CommandContext): Promise<number> {
+  const { exitCode, output } = await context.runCommand(words, context.signal);
+  if (exitCode === 0 || exitCode === 3) return exitCode;
+  throw errorIn(output) ?? new HoldfastError('operation.failed', { message: `${words[0]} ended with ${exitCode}` });
+}
+
+/** The error that a command printed as JSON. */
+function errorIn(output: string): HoldfastError | undefined {
+  let parsed: { readonly error?: { readonly code: ErrorCode; readonly message: string; readonly hint: string } };
+  try {
+    parsed = JSON.parse(output);
+  } catch {
+    // It ended without a word: its exit code is all there is to tell.
+    return undefined;
+  }
+  const error = parsed?.error;
+  return error !== undefined && error.code in errorTable ? new HoldfastError(error.code, error) : undefined;
+}
+
+const texts = {
+  started: 'started',
+  ended: 'done',
+  failed: 'failed',
+  held: 'another process is at it',
+  problem: 'the history cannot be used',
+} as const satisfies Record<SchedulerEvent['event'], string>;
+
+function printEvent({ event, job, timeMs, missed, scheduledMs, error }: SchedulerEvent, context: CommandContext): void {
+  const late = missed && scheduledMs !== undefined ? `, missed at ${formatMoment(scheduledMs)}` : '';
+  printLines(context, [`${formatMoment(timeMs)}  ${printable(job)}: ${texts[event]}${late}`]);
+  if (error !== undefined) printNote(context, `${job}: ${error.message} [${error.code}]`);
+}
