@@ -33,22 +33,31 @@ export function addListCommand(program: Command, context: CommandContext): void 
   program
     .command('list')
     .description('list archives by their headers; needs no key')
-    .argument('[path...]', 'archives, and folders that hold some')
+    .argument(
+      '[path...]',
+      'archives, and folders that hold some (those on the storages of holdfast.config.ts unless given)',
+    )
     .option('--storage <name>', 'archives on this storage of holdfast.config.ts (repeatable)', gather)
     .option('--json', 'print the result as JSON')
     .action(async (paths: string[], options: ListOptions) => {
-      if (paths.length === 0 && options.storage === undefined) {
+      const listsStorages = options.storage !== undefined || (paths.length === 0 && (await hasConfiguration()));
+      if (paths.length === 0 && !listsStorages) {
         throw new HoldfastError('usage.invalid', {
-          message: 'it is not said what is to be listed',
-          hint: 'give paths, or --storage with a name of the configuration',
+          message: 'it is not said what is to be listed, and there is no configuration here',
+          hint: 'give paths, or make a configuration with `holdfast init`',
         });
       }
       const archives = await readHeaders(await findArchives(paths), context.signal);
-      if (options.storage !== undefined) archives.push(...(await listStorages(options.storage, context)));
+      if (listsStorages) archives.push(...(await listStorages(options.storage, context)));
       archives.sort(byCreation);
       if (options.json) printJson(context, { archives: archives.map(toJson) });
       else printArchives(archives, context);
     });
+}
+
+async function hasConfiguration(): Promise<boolean> {
+  const { findConfigFile } = await import('../config/load-config.ts');
+  return (await findConfigFile('.')) !== undefined;
 }
 
 interface ListOptions extends OutputOptions {
@@ -58,7 +67,7 @@ interface ListOptions extends OutputOptions {
 /** Headers of a storage that are read at once: most of the time goes by on the network. */
 const headersAtOnce = 8;
 
-async function listStorages(names: readonly string[], context: CommandContext): Promise<ListedArchive[]> {
+async function listStorages(names: readonly string[] | undefined, context: CommandContext): Promise<ListedArchive[]> {
   const { summarizeArchive } = await import('../operation/inspect.ts');
   const { listArchives } = await import('../operation/sync.ts');
   return await withStorages(names, context, async (storages) => {

@@ -63,6 +63,8 @@ export class WebdavFolder {
       const status = await this.client.status({ method: 'MKCOL', path: folder });
       // 405: it is there.
       if (status === 201 || status === 405) continue;
+      // Apache answers 403 to the slower of two who make it at once.
+      if ((await this.find(folder))?.isFolder) continue;
       if (status === 409 || status === 404) throw this.#missingRoot();
       throw statusError(status, this.client.place, `MKCOL ${folder}`);
     }
