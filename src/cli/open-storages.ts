@@ -1,8 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type ConfiguredStorage, chooseStorages } from '../config/configured-storages.ts';
+import type { ConfiguredStorage } from '../config/configured-storages.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
-import { openStorage } from '../config/open-storage.ts';
 import { HoldfastError } from '../errors.ts';
 import type { ArchiveLocation } from '../operation/options.ts';
 import { isStorage } from '../storage/is-storage.ts';
@@ -30,6 +29,7 @@ export async function openChosenStorages(
   names: readonly string[] | undefined,
   context: CommandContext,
 ): Promise<OpenedStorage[]> {
+  const { chooseStorages } = await import('../config/configured-storages.ts');
   const opened: OpenedStorage[] = [];
   try {
     const chosen = chooseStorages(config, names);
@@ -48,6 +48,7 @@ async function openOne(
   isOneOfSeveral: boolean,
 ): Promise<OpenedStorage> {
   const { name, given, copies, parityBlocks } = chosen;
+  const { openStorage } = await import('../config/open-storage.ts');
   const { clock, environment, signal } = context;
   const folder = !isStorage(given) && given.backend === 'local' ? given.path : undefined;
   const open = async () => {
