@@ -103,13 +103,14 @@ async function nameOf(
   context: CommandContext,
 ): Promise<string> {
   const { archiveName, defaultFilenameTemplate } = await import('../config/archive-name.ts');
+  const { configuredEnvironment } = await import('../config/configured-environment.ts');
   const { collectSources } = await import('./collect-sources.ts');
   const named = await collectSources(sources, []);
   const databases = named.slice(0, sources.filter((source) => !('path' in source)).length);
   return archiveName(config.filenameTemplate ?? defaultFilenameTemplate, {
     names: (databases.length > 0 ? databases : named).map((source) => source.name),
     createdMs: context.clock.nowMs(),
-    environment: config.environment ?? (context.environment['NODE_ENV'] || 'default'),
+    environment: configuredEnvironment(config, context.environment),
   });
 }
 

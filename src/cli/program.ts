@@ -7,7 +7,9 @@ import { addInitCommand } from './init-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addKeyCommand } from './key-command.ts';
 import { addListCommand } from './list-command.ts';
+import { addPinCommands } from './pin-command.ts';
 import { printError } from './print-error.ts';
+import { addPruneCommand } from './prune-command.ts';
 import { addPullCommand, addPushCommand } from './push-command.ts';
 import { addRepairCommand } from './repair-command.ts';
 import { addRestoreCommand } from './restore-command.ts';
@@ -43,6 +45,8 @@ export function buildProgram(context: CommandContext): Command {
   addSyncCommand(program, context);
   addScrubCommand(program, context);
   addDeleteCommand(program, context);
+  addPruneCommand(program, context);
+  addPinCommands(program, context);
   addStorageCommand(program, context);
   addKeyCommand(program, context);
   return program;

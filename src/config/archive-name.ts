@@ -19,6 +19,11 @@ function asNamePart(text: string): string {
   return text.replace(/[^A-Za-z0-9.-]+/g, '-').slice(0, partLength) || 'backup';
 }
 
+/** What `{env}` becomes in a name. */
+export function environmentInName(environment: string): string {
+  return asNamePart(environment);
+}
+
 /**
  * Names an archive. `{database}` is the name of what is backed up, or all names with `-` between; `{timestamp}` the start in UTC,
  * which sorts by time; `{env}` the environment. Throws `config.invalid` for another placeholder.
@@ -31,7 +36,7 @@ export function archiveName(template: string, parts: ArchiveNameParts): string {
   const values: Readonly<Record<string, string>> = {
     database: asNamePart(parts.names.join('-')),
     timestamp,
-    env: asNamePart(parts.environment),
+    env: environmentInName(parts.environment),
   };
   const name = template.replace(/\{([^}]*)\}/g, (_, placeholder: string) => {
     const value = values[placeholder];

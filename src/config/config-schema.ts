@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { retentionSchema } from './retention-settings.ts';
 import { storageSchema, storageSettingNames } from './storage-settings.ts';
 
 /** A name becomes a folder in the archive and a part of file names. */
@@ -63,6 +64,8 @@ export const configSchema = z.strictObject({
   files: z.array(z.union([z.string().min(1), filesSchema])).optional(),
   /** Where archives go: one storage, or several by name; the folder `backups` unless set. */
   storage: storageSchema.optional(),
+  /** Which archives are kept. */
+  retention: retentionSchema.optional(),
   /** Names of archives, with `{database}`, `{timestamp}` and `{env}`; `.holdfast` is added. */
   filenameTemplate: z.string().min(1).optional(),
   /** What `{env}` stands for: $NODE_ENV or `default` unless set. */
@@ -86,5 +89,6 @@ export type HoldfastConfig = z.input<typeof configSchema>;
 export const settingNames: readonly string[] = [
   ...Object.keys(configSchema.shape),
   ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...Object.keys(retentionSchema.shape),
   ...storageSettingNames,
 ];

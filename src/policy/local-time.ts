@@ -64,7 +64,14 @@ function offsetReader(timezone: string): (timeMs: number) => number {
   return (timeMs) => {
     const fields = new Map(format.formatToParts(timeMs).map(({ type, value }) => [type, Number(value)]));
     const field = (name: Intl.DateTimeFormatPartTypes) => fields.get(name) ?? 0;
-    const date = Date.UTC(field('year'), field('month') - 1, field('day'), field('hour'), field('minute'), field('second'));
+    const date = Date.UTC(
+      field('year'),
+      field('month') - 1,
+      field('day'),
+      field('hour'),
+      field('minute'),
+      field('second'),
+    );
     return date - timeMs;
   };
 }

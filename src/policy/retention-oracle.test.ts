@@ -89,7 +89,9 @@ function oracle(
       const here = [...kept].filter((archive) => archive.storage === storage);
       if (here.reduce((sum, archive) => sum + archive.sizeBytes, 0) <= limit) break;
       const removable = here.filter((archive) => !isProtected(archive));
-      const oldest = removable.find((archive) => removable.every((other) => other === archive || isNewer(other, archive)));
+      const oldest = removable.find((archive) =>
+        removable.every((other) => other === archive || isNewer(other, archive)),
+      );
       if (oldest === undefined) break;
       kept.delete(oldest);
     }
@@ -135,19 +137,25 @@ const archiveLists = fc
 
 test('what is kept is what a brute-force reading of the rules keeps', () => {
   fc.assert(
-    fc.property(archiveLists, policies, fc.constantFrom(...zones), fc.boolean(), (archives, policy, timezone, isHeld) => {
-      const hold = (database: string, storage: string) =>
-        isHeld && database === 'crm' && storage === 'b' ? 'the last run failed' : undefined;
-      const context = { nowMs: startMs, timezone, hold };
-      const { verdicts } = judgeRetention(archives, policy, context);
-      const kept = new Set(verdicts.filter(({ keep }) => keep).map(({ archive }) => archive));
-      const expected = oracle(archives, policy, context);
-      assert.deepEqual(
-        archives.filter((archive) => kept.has(archive)),
-        archives.filter((archive) => expected.has(archive)),
-      );
-      for (const { keep, reasons } of verdicts) if (keep) assert.notEqual(reasons.length, 0);
-    }),
+    fc.property(
+      archiveLists,
+      policies,
+      fc.constantFrom(...zones),
+      fc.boolean(),
+      (archives, policy, timezone, isHeld) => {
+        const hold = (database: string, storage: string) =>
+          isHeld && database === 'crm' && storage === 'b' ? 'the last run failed' : undefined;
+        const context = { nowMs: startMs, timezone, hold };
+        const { verdicts } = judgeRetention(archives, policy, context);
+        const kept = new Set(verdicts.filter(({ keep }) => keep).map(({ archive }) => archive));
+        const expected = oracle(archives, policy, context);
+        assert.deepEqual(
+          archives.filter((archive) => kept.has(archive)),
+          archives.filter((archive) => expected.has(archive)),
+        );
+        for (const { keep, reasons } of verdicts) if (keep) assert.notEqual(reasons.length, 0);
+      },
+    ),
     { numRuns: process.env['SLOW'] === '1' ? 20_000 : 400 },
   );
 });

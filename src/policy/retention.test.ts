@@ -44,7 +44,10 @@ function checkTable({ policy, now, timezone = 'UTC', hold }: Case, table: string
   const context = { nowMs: Date.parse(now), timezone, ...(hold === undefined ? {} : { hold: () => hold }) };
   const { verdicts } = judgeRetention(archives, { ...none, ...policy }, context);
   assert.deepEqual(
-    verdicts.map(({ archive, keep, reasons }) => `${archive.name} ${keep ? reasons.join(', ') : ['remove', ...reasons].join(': ')}`),
+    verdicts.map(
+      ({ archive, keep, reasons }) =>
+        `${archive.name} ${keep ? reasons.join(', ') : ['remove', ...reasons].join(': ')}`,
+    ),
     rows.map(({ moment, expected }) => `${moment} ${expected}`),
   );
 }
@@ -132,10 +135,7 @@ test('what is dated after now stays, and takes no place from what was made at it
     `;
   checkTable({ policy: { keepDaily: 1 }, now: '2026-06-03T12:00Z' }, table);
   // A clock that is set back makes all that is there one of the future.
-  checkTable(
-    { policy: { keepDaily: 1 }, now: '2020-01-01T00:00Z' },
-    table.replace(/(Z) .*/g, '$1 dated after now'),
-  );
+  checkTable({ policy: { keepDaily: 1 }, now: '2020-01-01T00:00Z' }, table.replace(/(Z) .*/g, '$1 dated after now'));
 });
 
 test('last and within', () => {

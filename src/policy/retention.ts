@@ -85,7 +85,9 @@ export function judgeRetention<Archive extends RetentionArchive>(
   policy: RetentionPolicy,
   context: RetentionContext,
 ): RetentionJudgement<Archive> {
-  const entries = archives.map((archive): Entry<Archive> => ({ archive, reasons: [], isProtected: false, keep: false }));
+  const entries = archives.map(
+    (archive): Entry<Archive> => ({ archive, reasons: [], isProtected: false, keep: false }),
+  );
   const series = Map.groupBy(entries, ({ archive }) => JSON.stringify([archive.storage, archive.database]));
   for (const members of series.values()) judgeSeries(members.sort(newestFirst), policy, context);
   for (const entry of entries) entry.keep = entry.reasons.length > 0;

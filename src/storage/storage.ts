@@ -7,6 +7,8 @@ export interface StoredObject {
   readonly name: string;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
+  /** Until when the storage refuses to remove it, where it tells. */
+  readonly lockedUntilMs?: number;
 }
 
 /**
