@@ -196,6 +196,20 @@ export const errorTable = {
     'wait until its retention has passed',
   ),
   'storage.failed': define(1, 500, false, 'the storage failed', 'see the cause'),
+  'history.unavailable': define(
+    1,
+    500,
+    true,
+    'the history cannot be used',
+    'check its permissions, or move it away: no archive is lost with it, and `holdfast rebuild` makes a new one',
+  ),
+  'job.running': define(
+    1,
+    409,
+    true,
+    'another run of this job is under way',
+    'wait until it has ended; `holdfast runs` shows it',
+  ),
   'tool.not_found': define(1, 500, false, 'a program that is needed is not installed', 'install it'),
   'tool.too_old': define(
     1,

@@ -143,9 +143,11 @@ async function toStorages(
 /** The sources that a configuration names and does not disable: databases and commands first. */
 function configuredSources(config: HoldfastConfig): SourceRequest[] {
   const isEnabled = ({ enabled }: { readonly enabled?: boolean | undefined }) => enabled !== false;
-  const databases = (config.databases ?? []).filter(isEnabled).map(({ alias, enabled: _, ...settings }) => {
-    return { name: alias, ...withoutUndefined(settings) };
-  });
+  const databases = (config.databases ?? [])
+    .filter(isEnabled)
+    .map(({ alias, enabled: _, scheduleOverride: _override, ...settings }) => {
+      return { name: alias, ...withoutUndefined(settings) };
+    });
   const commands = (config.commands ?? []).filter(isEnabled).map(({ alias, enabled: _, ...settings }) => {
     return { name: alias, ...withoutUndefined(settings) };
   });

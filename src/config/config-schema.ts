@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { retentionSchema } from './retention-settings.ts';
+import { scheduleOverrideSchema, scheduleSchema } from './schedule-settings.ts';
 import { storageSchema, storageSettingNames } from './storage-settings.ts';
 
 /** A name becomes a folder in the archive and a part of file names. */
@@ -13,6 +14,8 @@ const databaseSchema = z.strictObject({
   alias: nameSchema,
   /** Such as `sqlite:shop.db`. */
   url: z.string().min(1),
+  /** When it is backed up by itself, into archives of its own, and not with the others. */
+  scheduleOverride: scheduleOverrideSchema.optional(),
   /** `false` leaves it out of backups. */
   enabled: z.boolean().optional(),
   /** Globs on tables, with their schema where the engine has such (`public.*`): all unless set. */
@@ -54,6 +57,11 @@ const filesSchema = z.strictObject({
   name: nameSchema.optional(),
 });
 
+const historySchema = z.strictObject({
+  /** A file of SQLite; `.holdfast/history.db` beside the configuration unless set. */
+  path: z.string().min(1).optional(),
+});
+
 /** What a configuration file may say. Unknown settings are errors. */
 export const configSchema = z.strictObject({
   /** Databases to back up. */
@@ -64,6 +72,10 @@ export const configSchema = z.strictObject({
   files: z.array(z.union([z.string().min(1), filesSchema])).optional(),
   /** Where archives go: one storage, or several by name; the folder `backups` unless set. */
   storage: storageSchema.optional(),
+  /** When `holdfast serve` makes backups. */
+  schedule: scheduleSchema.optional(),
+  /** Where runs are recorded. */
+  history: historySchema.optional(),
   /** Which archives are kept. */
   retention: retentionSchema.optional(),
   /** Names of archives, with `{database}`, `{timestamp}` and `{env}`; `.holdfast` is added. */
@@ -89,6 +101,6 @@ export type HoldfastConfig = z.input<typeof configSchema>;
 export const settingNames: readonly string[] = [
   ...Object.keys(configSchema.shape),
   ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
-  ...Object.keys(retentionSchema.shape),
+  ...[retentionSchema, scheduleSchema, historySchema].flatMap((schema) => Object.keys(schema.shape)),
   ...storageSettingNames,
 ];

@@ -1,0 +1,67 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely';
+import { isSystemError } from '../disk/system-error.ts';
+import { HoldfastError } from '../errors.ts';
+import { type HistoryTables, migrate } from './history-schema.ts';
+
+/** How long another process is waited for that writes. */
+const busyTimeoutMs = 10_000;
+
+/** The database of Node as Kysely's dialect wants it. */
+function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
+  return {
+    close: () => database.close(),
+    prepare: (sql) => {
+      const statement = database.prepare(sql);
+      const values = (parameters: ReadonlyArray<unknown>) => parameters as SQLInputValue[];
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters) => statement.all(...values(parameters)),
+        run: (parameters) => statement.run(...values(parameters)),
+        iterate: (parameters) => statement.iterate(...values(parameters)),
+      };
+    },
+  };
+}
+
+/** Opens the file, which is made where it is missing, private to its owner. Throws `history.unavailable`. */
+export async function openSqlite(path: string): Promise<Kysely<HistoryTables>> {
+  let opened: Kysely<HistoryTables> | undefined;
+  try {
+    await makeStateFolder(dirname(path));
+    const file = new DatabaseSync(path, { timeout: busyTimeoutMs });
+    const database = new Kysely<HistoryTables>({ dialect: new SqliteDialect({ database: asKyselyDatabase(file) }) });
+    opened = database;
+    // With a write-ahead log those who read and the one who writes do not wait for one another.
+    file.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
+    await migrate(database);
+    return database;
+  } catch (cause) {
+    await opened?.destroy();
+    throw unavailable(path, cause);
+  }
+}
+
+/** The error for a file that cannot be used. */
+export function unavailable(path: string, cause: unknown): HoldfastError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new HoldfastError('history.unavailable', {
+    message: `the history ${path} cannot be used: ${reason}`,
+    context: { path },
+    cause,
+  });
+}
+
+/** Makes the folder of the history; the usual one keeps itself out of version control. */
+async function makeStateFolder(folder: string): Promise<void> {
+  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (made === undefined || basename(folder) !== '.holdfast') return;
+  try {
+    await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' });
+  } catch (error) {
+    // Another process was quicker.
+    if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
+  }
+}

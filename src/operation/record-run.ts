@@ -1,0 +1,105 @@
+import { type Clock, systemClock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
+import type { History } from '../history/history.ts';
+import type { BegunRun, EndedRun, RunArchive, RunPhase } from '../history/run-record.ts';
+import { errorReport } from './backup-outputs.ts';
+import type { Progress } from './options.ts';
+
+/** How a run ended, as far as its own report tells. */
+export type RunOutcome = Omit<EndedRun, 'endedMs' | 'phases' | 'error'> & Pick<EndedRun, 'error'>;
+
+/** What {@link recordRun} takes. */
+export interface RecordRunOptions extends Omit<BegunRun, 'startedMs'> {
+  /** Nothing is recorded where it is undefined. */
+  readonly history: History | undefined;
+  readonly clock?: Clock;
+  /** Told when the history cannot be written: that never ends a run. */
+  readonly onProblem?: (error: unknown) => void;
+}
+
+/** Tells phases apart by the progress of a run. */
+class PhaseTimer {
+  readonly #clock: Clock;
+  readonly #phases: { name: string; durationMs: number }[] = [];
+  #lastMs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#lastMs = clock.monotonicMs();
+  }
+
+  see(name: string): void {
+    this.#close();
+    if (this.#phases.at(-1)?.name !== name) this.#phases.push({ name, durationMs: 0 });
+  }
+
+  end(): RunPhase[] {
+    this.#close();
+    return this.#phases.map(({ name, durationMs }) => ({ name, durationMs: Math.round(durationMs) }));
+  }
+
+  #close(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const open = this.#phases.at(-1);
+    if (open !== undefined) open.durationMs += nowMs - this.#lastMs;
+    this.#lastMs = nowMs;
+  }
+}
+
+/**
+ * Runs an operation and records it: that it began, how long its phases took, what it did or why it failed. The work gets an `onPhase` for the
+ * operation's progress. A history that cannot be written is told, and changes nothing else.
+ *
+ * @example
+ * const report = await recordRun(
+ *   { history, kind: 'backup', database: 'shop' },
+ *   (onProgress) => createBackup({ ...options, onProgress }),
+ *   backupOutcome,
+ * );
+ */
+export async function recordRun<Result>(
+  options: RecordRunOptions,
+  work: (onProgress: (progress: Progress) => void) => Promise<Result>,
+  outcomeOf: (result: Result) => RunOutcome,
+): Promise<Result> {
+  const { history, clock = systemClock, onProblem, ...begun } = options;
+  if (history === undefined) return await work(() => undefined);
+  const attempt = async <Value>(write: () => Promise<Value>): Promise<Value | undefined> => {
+    try {
+      return await write();
+    } catch (error) {
+      onProblem?.(error);
+      return undefined;
+    }
+  };
+  const id = await attempt(() => history.begin({ ...begun, startedMs: clock.nowMs() }));
+  const timer = new PhaseTimer(clock);
+  const end = async (outcome: RunOutcome) => {
+    if (id === undefined) return;
+    const archives = outcome.archives.map((archive) => withName(archive, begun.archives ?? []));
+    await attempt(() => history.end(id, { ...outcome, archives, endedMs: clock.nowMs(), phases: timer.end() }));
+  };
+  let result: Result;
+  try {
+    result = await work(({ phase }) => timer.see(phase));
+  } catch (error) {
+    await end(failure(error, begun.archives ?? []));
+    throw error;
+  }
+  await end(outcomeOf(result));
+  return result;
+}
+
+function withName(archive: RunArchive, begun: readonly RunArchive[]): RunArchive {
+  const { name } = begun.find(({ url }) => url === archive.url) ?? {};
+  return name === undefined ? archive : { name, ...archive };
+}
+
+function failure(error: unknown, archives: readonly RunArchive[]): RunOutcome {
+  const isInterrupted = error instanceof HoldfastError && error.code === 'operation.interrupted';
+  return {
+    state: isInterrupted ? 'interrupted' : 'failed',
+    error: errorReport(error),
+    archives: archives.map((archive) => (archive.state === 'pending' ? { ...archive, state: 'failed' } : archive)),
+  };
+}

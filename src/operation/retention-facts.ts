@@ -1,0 +1,69 @@
+import type { RunArchive, RunRecord } from '../history/run-record.ts';
+import type { RetentionFacts } from './prune.ts';
+
+interface Known {
+  isProven: boolean;
+  isSuspect: boolean;
+  isDamaged: boolean;
+}
+
+/** Each run tells what it found; the later one counts, but for what only the backup itself could know. */
+function learn(known: Known, { state }: RunArchive, isBackup: boolean): Known {
+  switch (state) {
+    case 'pending':
+    case 'failed':
+    case 'found':
+      return known;
+    case 'removed':
+      return { isProven: false, isSuspect: false, isDamaged: false };
+    case 'damaged':
+      return { ...known, isProven: false, isDamaged: true };
+    case 'whole':
+      return { ...known, isDamaged: false };
+    default:
+      return {
+        isProven: state === 'proven',
+        isSuspect: state === 'suspect' || (!isBackup && known.isSuspect),
+        isDamaged: false,
+      };
+  }
+}
+
+/** Why nothing is removed after a run: undefined where that is no reason; `older` where the run before it has to be asked. */
+function holdAfter(run: RunRecord, storage: string): string | undefined | 'older' {
+  const archives = run.archives.filter((archive) => archive.storage === storage);
+  if (run.archives.length > 0 && archives.length === 0) return 'older';
+  if (run.state === 'running') return 'older';
+  if (run.state === 'suspect') return 'the last run is suspect';
+  if (['failed', 'interrupted', 'died'].includes(run.state)) return `the last run ${words[run.state] ?? 'failed'}`;
+  return archives.some(({ state }) => state === 'failed') ? 'the last run failed' : undefined;
+}
+
+const words: Readonly<Record<string, string>> = { interrupted: 'was interrupted', died: 'died' };
+
+/** What retention has to know of runs; they come newest first. */
+export function retentionFacts(runs: readonly RunRecord[]): RetentionFacts {
+  const known = new Map<string, Known>();
+  for (const { kind, archives } of runs.toReversed()) {
+    for (const archive of archives) {
+      const before = known.get(archive.url) ?? { isProven: false, isSuspect: false, isDamaged: false };
+      known.set(archive.url, learn(before, archive, kind === 'backup'));
+    }
+  }
+  const backups = runs.filter(({ kind }) => kind === 'backup');
+  return {
+    hold: (database, storage) => {
+      for (const run of backups) {
+        if (run.database !== database) continue;
+        const reason = holdAfter(run, storage);
+        if (reason !== 'older') return reason;
+      }
+      return undefined;
+    },
+    isProven: (url) => known.get(url)?.isProven === true,
+    isDoubtful: (url) => {
+      const found = known.get(url);
+      return found !== undefined && (found.isSuspect || found.isDamaged);
+    },
+  };
+}

@@ -1,0 +1,108 @@
+/** What the reports of operations mean to the history. */
+import type { RunArchive } from '../history/run-record.ts';
+import type { BackupReport, RepairReport, RestoreReport, ValidationReport } from './options.ts';
+import type { PruneReport } from './prune.ts';
+import type { RunOutcome } from './record-run.ts';
+import type { NamedStorage, ScrubbedArchive, ScrubReport } from './scrub.ts';
+
+/** Of {@link createBackup}; of several archives of one run, all of them. */
+export function backupOutcome(reports: readonly BackupReport[]): RunOutcome {
+  const sum = (of: (report: BackupReport) => number) => reports.reduce((total, report) => total + of(report), 0);
+  const isSuspect = reports.some(({ suspect }) => suspect);
+  const outputs = reports.flatMap((report) => report.outputs.map((output) => ({ ...output, report })));
+  const isComplete =
+    reports.every(({ problems }) => problems.length === 0) && outputs.every(({ error }) => error === undefined);
+  return {
+    state: isSuspect ? 'suspect' : isComplete ? 'succeeded' : 'incomplete',
+    sizeBytes: sum((report) => report.sizeBytes),
+    plainSizeBytes: sum((report) => report.plainSizeBytes),
+    entryCount: sum((report) => report.entryCount),
+    rowCount: sum((report) => report.rowCount),
+    archives: outputs.map(({ output, storage, sizeBytes, error, report }): RunArchive => {
+      const place = { url: output, ...(storage === undefined ? {} : { storage }) };
+      if (error !== undefined) return { ...place, state: 'failed', error };
+      const known = { ...place, archiveId: report.archiveId, ...(sizeBytes === undefined ? {} : { sizeBytes }) };
+      if (report.suspect) return { ...known, state: 'suspect' };
+      return { ...known, state: report.verified === 'contents' ? 'proven' : 'written' };
+    }),
+  };
+}
+
+/** Of {@link restoreBackup}. */
+export function restoreOutcome(archive: RunArchive, report: RestoreReport): RunOutcome {
+  const { archiveId, entryCount, rowCount, sizeBytes, healedBlocks, lostEntries } = report;
+  return {
+    state: lostEntries.length > 0 ? 'incomplete' : 'succeeded',
+    plainSizeBytes: sizeBytes,
+    entryCount,
+    rowCount,
+    healedBlocks,
+    archives: [{ ...archive, archiveId }],
+  };
+}
+
+/** Of {@link validateBackup}. */
+export function verifyOutcome(archive: RunArchive, report: ValidationReport): RunOutcome {
+  const { archiveId, sizeBytes, state, level, entryCount } = report;
+  const proven = level === 'contents' ? 'proven' : 'whole';
+  return {
+    state: state === 'lost' ? 'failed' : state === 'repairable' ? 'incomplete' : 'succeeded',
+    sizeBytes,
+    entryCount,
+    archives: [{ ...archive, archiveId, sizeBytes, state: state === 'lost' ? 'damaged' : proven }],
+  };
+}
+
+/** Of {@link repairArchive}. */
+export function repairOutcome(archive: RunArchive, report: RepairReport): RunOutcome {
+  const { archiveId, output: url, state, blocks } = report;
+  return {
+    state: state === 'lost' ? 'failed' : 'succeeded',
+    healedBlocks: report.written ? Math.max(0, blocks.damaged - blocks.lost) : 0,
+    archives: [{ ...archive, url, archiveId, state: state === 'lost' ? 'damaged' : 'whole' }],
+  };
+}
+
+const scrubbed = {
+  intact: 'whole',
+  repaired: 'whole',
+  restored: 'whole',
+  repairable: 'found',
+  missing: 'failed',
+  lost: 'damaged',
+  unreadable: 'found',
+} as const satisfies Record<ScrubbedArchive['state'], RunArchive['state']>;
+
+/** Of {@link scrubStorages}. */
+export function scrubOutcome(storages: readonly NamedStorage[], report: ScrubReport): RunOutcome {
+  const { archives, failedStorages } = report;
+  const has = (...states: ScrubbedArchive['state'][]) => archives.some(({ state }) => states.includes(state));
+  const isIncomplete = has('repairable', 'missing', 'unreadable') || failedStorages.length > 0;
+  return {
+    state: has('lost') ? 'failed' : isIncomplete ? 'incomplete' : 'succeeded',
+    healedBlocks: archives.reduce(
+      (sum, { state, blocks }) => sum + (state === 'repaired' ? (blocks?.damaged ?? 0) : 0),
+      0,
+    ),
+    archives: archives.map(({ storage: label, name, archiveId, state, error }) => {
+      const url = storages.find((named) => named.name === label)?.storage.url(name) ?? name;
+      const known = { ...(archiveId && { archiveId }), ...(error && { error }) };
+      return { url, storage: label, name, ...known, state: scrubbed[state] };
+    }),
+  };
+}
+
+/** Of {@link pruneStorages}: what was removed, or could not be. */
+export function pruneOutcome(storages: readonly NamedStorage[], report: PruneReport): RunOutcome {
+  const touched = report.archives.filter(({ removed, error }) => removed || error !== undefined);
+  const isComplete = touched.every(({ error }) => error === undefined) && report.failedStorages.length === 0;
+  return {
+    state: isComplete ? 'succeeded' : 'incomplete',
+    sizeBytes: touched.reduce((sum, { removed, sizeBytes }) => sum + (removed ? sizeBytes : 0), 0),
+    archives: touched.map(({ storage: label, name, sizeBytes, removed, error }) => {
+      const url = storages.find((named) => named.name === label)?.storage.url(name) ?? name;
+      const place = { url, storage: label, name, sizeBytes };
+      return removed ? { ...place, state: 'removed' } : { ...place, state: 'found', ...(error && { error }) };
+    }),
+  };
+}

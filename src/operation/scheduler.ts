@@ -1,0 +1,215 @@
+import { type Clock, systemClock, systemWait, type Wait } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
+import type { Lease } from '../history/history.ts';
+import { jitterMs, latestDueMs, type Schedule, trustedHandledMs } from '../policy/schedule.ts';
+import { errorReport } from './backup-outputs.ts';
+import { holdLease } from './lease.ts';
+import type { OutputReport } from './options.ts';
+
+/** A job that runs by itself. */
+export interface ScheduledJob {
+  readonly name: string;
+  readonly schedule: Schedule;
+  /** Most that a run begins later than the schedule says; 0 unless set. */
+  readonly jitterMs?: number;
+  /** One run. What it throws is told, and changes nothing for the next. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** What processes that run the same jobs share: how far each is done, and who is at it. */
+export interface JobStore {
+  handledMs(job: string): Promise<number | undefined>;
+  setHandledMs(job: string, handledMs: number): Promise<void>;
+  takeLease(job: string, options: { nowMs: number; durationMs: number }): Promise<Lease | undefined>;
+  renewLease(lease: Lease, options: { nowMs: number; durationMs: number }): Promise<boolean>;
+  releaseLease(lease: Lease): Promise<void>;
+}
+
+/** Something that happened. */
+export interface SchedulerEvent {
+  /** `held`: another process is at the job; `problem`: the store failed. */
+  readonly event: 'started' | 'ended' | 'failed' | 'held' | 'problem';
+  readonly job: string;
+  readonly timeMs: number;
+  /** When it should have run; where several runs were missed, the last. */
+  readonly scheduledMs?: number;
+  /** Whether it begins so late that it was missed, and is caught up with. */
+  readonly missed?: boolean;
+  readonly error?: NonNullable<OutputReport['error']>;
+}
+
+/** What {@link runScheduler} takes. */
+export interface SchedulerOptions {
+  readonly jobs: readonly ScheduledJob[];
+  readonly store: JobStore;
+  /** Ends it, and the runs that are under way. */
+  readonly signal: AbortSignal;
+  /** Makes the jitter of this machine another than that of others. */
+  readonly seed?: string;
+  readonly onEvent?: (event: SchedulerEvent) => void;
+  readonly clock?: Clock;
+  readonly wait?: Wait;
+}
+
+/** The clock is looked at this often, so that one that was set, or a machine that slept, is noticed. */
+const stepMs = 60_000;
+/** A run that begins this much after its time was missed. */
+const missedAfterMs = 5 * 60_000;
+
+class JobState {
+  readonly job: ScheduledJob;
+  isRunning = false;
+  handledMs: number;
+  /** Not before this: another process holds the job. */
+  retryMs = Number.NEGATIVE_INFINITY;
+  #startMs: number | undefined;
+  readonly #seed: string;
+
+  constructor(job: ScheduledJob, handledMs: number, seed: string) {
+    this.job = job;
+    this.handledMs = handledMs;
+    this.#seed = `${seed}/${job.name}`;
+  }
+
+  /** When the next run begins. */
+  startMs(): number {
+    this.#startMs ??= this.#findStart();
+    return Math.max(this.#startMs, this.retryMs);
+  }
+
+  setHandled(handledMs: number): void {
+    this.handledMs = handledMs;
+    this.#startMs = undefined;
+  }
+
+  #findStart(): number {
+    const { schedule, jitterMs: most = 0 } = this.job;
+    const next = schedule.nextMs(this.handledMs);
+    return next === undefined ? Number.POSITIVE_INFINITY : next + jitterMs(this.#seed, next, most);
+  }
+}
+
+class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #clock: Clock;
+  readonly #wait: Wait;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#wait = options.wait ?? systemWait;
+  }
+
+  async run(): Promise<void> {
+    const { signal, jobs } = this.#options;
+    const states: JobState[] = [];
+    for (const job of jobs) states.push(await this.#stateOf(job));
+    let lastMs = this.#clock.nowMs();
+    while (!signal.aborted) {
+      const nowMs = this.#clock.nowMs();
+      if (nowMs < lastMs) this.#distrust(states, nowMs);
+      lastMs = nowMs;
+      for (const state of states) if (!state.isRunning && state.startMs() <= nowMs) this.#begin(state);
+      await this.#pause(states, nowMs);
+    }
+    await Promise.all(this.#running);
+  }
+
+  /** A job that was never seen begins now: nothing was missed before it was there. */
+  async #stateOf(job: ScheduledJob): Promise<JobState> {
+    const nowMs = this.#clock.nowMs();
+    const stored = await this.#attempt(job, () => this.#options.store.handledMs(job.name));
+    const handledMs = stored === undefined ? nowMs : trustedHandledMs(stored, nowMs);
+    if (stored === undefined) await this.#attempt(job, () => this.#options.store.setHandledMs(job.name, handledMs));
+    return new JobState(job, handledMs, this.#options.seed ?? '');
+  }
+
+  /** The clock was set back. */
+  #distrust(states: readonly JobState[], nowMs: number): void {
+    for (const state of states) {
+      state.setHandled(trustedHandledMs(state.handledMs, nowMs));
+      state.retryMs = Number.NEGATIVE_INFINITY;
+    }
+  }
+
+  async #pause(states: readonly JobState[], nowMs: number): Promise<void> {
+    const starts = states.filter(({ isRunning }) => !isRunning).map((state) => state.startMs());
+    const untilMs = Math.min(nowMs + stepMs, ...starts);
+    try {
+      await this.#wait(Math.max(1, untilMs - nowMs), this.#options.signal);
+    } catch (error) {
+      if (!this.#options.signal.aborted) throw error;
+    }
+  }
+
+  #begin(state: JobState): void {
+    state.isRunning = true;
+    const running = this.#runOnce(state).finally(() => {
+      state.isRunning = false;
+      this.#running.delete(running);
+    });
+    this.#running.add(running);
+  }
+
+  async #runOnce(state: JobState): Promise<void> {
+    const { job } = state;
+    const { store, signal } = this.#options;
+    const [clock, wait] = [this.#clock, this.#wait];
+    const lease = await this.#attempt(job, async () => await holdLease({ store, job: job.name, clock, wait }));
+    if (lease === 'held') {
+      state.retryMs = clock.nowMs() + stepMs;
+      return this.#tell({ event: 'held', job: job.name });
+    }
+    try {
+      await this.#runDue(state, signal);
+    } finally {
+      if (lease !== undefined) await this.#attempt(job, () => lease.release());
+    }
+  }
+
+  /** What is due is asked again, now that nobody else can do it. */
+  async #runDue(state: JobState, signal: AbortSignal): Promise<void> {
+    const { job } = state;
+    const nowMs = this.#clock.nowMs();
+    const stored = await this.#attempt(job, () => this.#options.store.handledMs(job.name));
+    if (stored !== undefined) state.setHandled(trustedHandledMs(stored, nowMs));
+    const scheduledMs = latestDueMs(job.schedule, state.handledMs, nowMs);
+    if (scheduledMs === undefined) return;
+    const missed = nowMs - scheduledMs > missedAfterMs + (job.jitterMs ?? 0);
+    this.#tell({ event: 'started', job: job.name, scheduledMs, missed });
+    try {
+      await job.run(signal);
+      this.#tell({ event: 'ended', job: job.name, scheduledMs });
+    } catch (error) {
+      // What was cut off by the end of the program is due again when it starts.
+      if (signal.aborted && error instanceof HoldfastError && error.code === 'operation.interrupted') return;
+      this.#tell({ event: 'failed', job: job.name, scheduledMs, error: errorReport(error) });
+    }
+    state.setHandled(scheduledMs);
+    await this.#attempt(job, () => this.#options.store.setHandledMs(job.name, scheduledMs));
+  }
+
+  /** A store that fails stops no backup. */
+  async #attempt<Value>(job: ScheduledJob, work: () => Promise<Value>): Promise<Value | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#tell({ event: 'problem', job: job.name, error: errorReport(error) });
+      return undefined;
+    }
+  }
+
+  #tell(event: Omit<SchedulerEvent, 'timeMs'>): void {
+    this.#options.onEvent?.({ ...event, timeMs: this.#clock.nowMs() });
+  }
+}
+
+/**
+ * Runs jobs by their schedules until the signal is aborted. A job never overlaps itself, here or in another process that shares the store;
+ * what it misses meanwhile, or while nothing ran, is caught up with once. How far a job is done is written when a run has ended: one that
+ * dies with its process is run again.
+ */
+export async function runScheduler(options: SchedulerOptions): Promise<void> {
+  await new Scheduler(options).run();
+}
