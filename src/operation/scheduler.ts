@@ -121,7 +121,7 @@ class Scheduler {
     const nowMs = this.#clock.nowMs();
     const stored = await this.#attempt(job, () => this.#options.store.handledMs(job.name));
     const handledMs = stored === undefined ? nowMs : trustedHandledMs(stored, nowMs);
-    if (stored === undefined) await this.#attempt(job, () => this.#options.store.setHandledMs(job.name, handledMs));
+    if (stored !== handledMs) await this.#attempt(job, () => this.#options.store.setHandledMs(job.name, handledMs));
     return new JobState(job, handledMs, this.#options.seed ?? '');
   }
 
@@ -173,7 +173,10 @@ class Scheduler {
     const { job } = state;
     const nowMs = this.#clock.nowMs();
     const stored = await this.#attempt(job, () => this.#options.store.handledMs(job.name));
-    if (stored !== undefined) state.setHandled(trustedHandledMs(stored, nowMs));
+    // One from a clock that was far ahead tells nothing.
+    if (stored !== undefined && trustedHandledMs(stored, nowMs) === stored) {
+      state.setHandled(Math.max(stored, state.handledMs));
+    }
     const scheduledMs = latestDueMs(job.schedule, state.handledMs, nowMs);
     if (scheduledMs === undefined) return;
     const missed = nowMs - scheduledMs > missedAfterMs + (job.jitterMs ?? 0);
