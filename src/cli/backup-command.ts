@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
+import type { RunArchive } from '../history/run-record.ts';
 import type { BackupReport, Comparison, OutputReport, SealKeys } from '../operation/options.ts';
 import { describeFall } from '../policy/plausibility.ts';
 import type { Secret } from '../secret.ts';
@@ -22,7 +23,8 @@ import { addSealKeyOptions, gather, readIdentities, sealKeys } from './key-optio
 import { addThreadsOption, wholeNumber } from './number-options.ts';
 import { toHoldfastError } from './print-error.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
-import { withProgress } from './progress-line.ts';
+import type { GivenRun } from './progress-line.ts';
+import { findHistory, withRecord } from './record.ts';
 import { addSourceOptions } from './source-options.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -34,6 +36,7 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
   addSourceOptions(command)
     .option('--output <path>', 'the archive to write (without sources: named by holdfast.config.ts)')
     .option('--storage <name>', 'a storage of holdfast.config.ts (all enabled ones unless given; repeatable)', gather)
+    .option('--job <name>', 'only what one job of the schedule backs up (`holdfast schedule list` names them)')
     .addOption(new Option('--compression <codec>', 'zstd unless given').choices(['zstd', 'gzip', 'bz2', 'xz', 'none']))
     .option('--copies <n>', 'how often the archive holds everything, 1 to 8 (2 unless given)', wholeNumber(1, 8))
     .addOption(new Option('--encryption <cipher>', 'aes-256-gcm unless given').choices(['aes-256-gcm', 'none']))
@@ -65,35 +68,18 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
 }
 
 async function backup(request: BackupRequest, context: CommandContext): Promise<number> {
-  const { groups, options } = request;
+  const { options } = request;
   const { collectSources } = await import('./collect-sources.ts');
   if (options.dryRun) {
     await printPlan(await collectSources(request.sources, request.localPaths), request, context);
     return 0;
   }
-  const keys = await keysFor(options, context);
-  const identities = await readIdentities(options.identityFile ?? []);
-  const made: { readonly report: BackupReport; readonly copies: number }[] = [];
-  const failed: { readonly group: OutputGroup; readonly error: unknown }[] = [];
-  for (const group of groups) {
-    try {
-      // A source is read once: another archive takes new ones.
-      const sources = await collectSources(request.sources, request.localPaths);
-      const report = await makeArchive({ sources, group, keys, identities, options }, context);
-      made.push({ report, copies: group.copies ?? 2 });
-    } catch (error) {
-      // Another archive of this run may still succeed, unless it is the run that ended.
-      if (groups.length === 1 || context.signal.aborted || typeof group.output === 'string') throw error;
-      failed.push({ group, error });
-    }
-  }
+  const { made, lost } = await holdingJob(request, context, () => makeRecorded(request, context));
   const [first, ...others] = made;
-  if (first === undefined) throw failed[0]?.error;
-  const lost = failed.flatMap(({ group, error }) => failedOutputs(group, error));
   const outputs = [...made.flatMap(({ report }) => report.outputs), ...lost];
   if (options.json) {
     const more = others.length > 0 ? { others: others.map(({ report }) => report) } : {};
-    printJson(context, { ...first.report, outputs, ...more });
+    printJson(context, { ...first?.report, outputs, ...more });
   } else {
     for (const { report, copies } of made) printReport(report, copies, context);
     printFailedOutputs(outputs, context);
@@ -102,30 +88,101 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
   return isComplete && outputs.every(({ error }) => error === undefined) ? 0 : 3;
 }
 
+/** Of two runs of one job at once the later is refused. */
+async function holdingJob<Result>(
+  { job, loaded }: BackupRequest,
+  context: CommandContext,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  if (job === undefined || job === context.heldJob) return await work();
+  const history = await findHistory(loaded, context);
+  if (history === undefined) return await work();
+  try {
+    const { holdLease } = await import('../operation/lease.ts');
+    const lease = await holdLease({ store: history, job, clock: context.clock });
+    if (lease === 'held') throw new HoldfastError('job.running', { context: { job } });
+    try {
+      return await work();
+    } finally {
+      await lease.release();
+    }
+  } finally {
+    await history.close();
+  }
+}
+
+/** The archives of a run, and the outputs that got none; one at least was made. */
+interface MadeArchives {
+  readonly made: readonly { readonly report: BackupReport; readonly copies: number }[];
+  readonly lost: readonly OutputReport[];
+}
+
+async function makeRecorded(request: BackupRequest, context: CommandContext): Promise<MadeArchives> {
+  const { loaded, job, database, options } = request;
+  const { backupOutcome } = await import('../operation/run-outcomes.ts');
+  const archives = request.groups.flatMap(({ output }): RunArchive[] => {
+    if (typeof output === 'string') return [{ url: resolve(output), state: 'pending' }];
+    return output.map(({ storage, name, label }) => {
+      return { url: storage.url(name), name, ...withoutUndefined({ storage: label }), state: 'pending' };
+    });
+  });
+  return await withRecord(
+    context,
+    { kind: 'backup', archives, json: options.json, loaded, ...withoutUndefined({ job, database }) },
+    (run) => makeAll(request, run, context),
+    ({ made, lost }) =>
+      backupOutcome(
+        made.map(({ report }) => report),
+        lost,
+      ),
+  );
+}
+
+async function makeAll(request: BackupRequest, run: GivenRun, context: CommandContext): Promise<MadeArchives> {
+  const { groups, options } = request;
+  const { collectSources } = await import('./collect-sources.ts');
+  const keys = await keysFor(options, context);
+  const identities = await readIdentities(options.identityFile ?? []);
+  const made: { readonly report: BackupReport; readonly copies: number }[] = [];
+  const failed: { readonly group: OutputGroup; readonly error: unknown }[] = [];
+  for (const group of groups) {
+    try {
+      // A source is read once: another archive takes new ones.
+      const sources = await collectSources(request.sources, request.localPaths);
+      const report = await makeArchive({ sources, group, keys, identities, options }, run);
+      made.push({ report, copies: group.copies ?? 2 });
+    } catch (error) {
+      // Another archive of this run may still succeed, unless it is the run that ended.
+      if (groups.length === 1 || context.signal.aborted || typeof group.output === 'string') throw error;
+      failed.push({ group, error });
+    }
+  }
+  if (made.length === 0) throw failed[0]?.error;
+  return { made, lost: failed.flatMap(({ group, error }) => failedOutputs(group, error)) };
+}
+
 async function makeArchive(
-  run: {
+  archive: {
     readonly sources: readonly Source[];
     readonly group: OutputGroup;
     readonly keys: SealKeys | undefined;
     readonly identities: readonly Secret[];
     readonly options: BackupCommandOptions;
   },
-  context: CommandContext,
+  run: GivenRun,
 ): Promise<BackupReport> {
-  const { sources, keys, identities } = run;
-  const { output, copies } = run.group;
-  const { compression, encryption, verify, threads, temporaryFolder, previous, allowedFall, json } = run.options;
+  const { sources, keys, identities } = archive;
+  const { output, copies } = archive.group;
+  const { compression, encryption, verify, threads, temporaryFolder, previous, allowedFall } = archive.options;
   const { createBackup } = await import('../operation/backup.ts');
-  return await withProgress(context, json, (given) =>
-    createBackup({
-      sources,
-      output,
-      ...withoutUndefined({ keys, compression, copies, encryption, verify, threads, temporaryFolder, previous }),
-      ...withoutUndefined({ allowedFall: allowedFall === undefined ? undefined : allowedFall / 100 }),
-      previousKeys: { identities },
-      ...given,
-    }),
-  );
+  return await createBackup({
+    sources,
+    output,
+    ...withoutUndefined({ keys, compression, copies, encryption, verify, threads, temporaryFolder, previous }),
+    ...withoutUndefined({ allowedFall: allowedFall === undefined ? undefined : allowedFall / 100 }),
+    previousKeys: { identities },
+    ...run,
+  });
 }
 
 /** The outputs of an archive that no storage took. */

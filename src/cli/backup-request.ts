@@ -7,6 +7,7 @@ import type { SourceRequest } from './collect-sources.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import type { SealKeyOptions } from './key-options.ts';
 import type { OpenedStorage } from './open-storages.ts';
+import { historyFiles } from './record.ts';
 import { requestedSources, type SourceOptions } from './source-options.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -24,6 +25,8 @@ export interface BackupCommandOptions extends OutputOptions, SealKeyOptions, Sou
   readonly identityFile?: readonly string[];
   /** Percent. */
   readonly allowedFall?: number;
+  /** A job of the schedule. */
+  readonly job?: string;
   readonly dryRun?: boolean;
 }
 
@@ -43,6 +46,12 @@ export interface BackupRequest {
   /** Outputs on local disk, which no source may read. */
   readonly localPaths: readonly string[];
   readonly options: BackupCommandOptions;
+  /** The configuration, where one was read. */
+  readonly loaded?: LoadedConfig;
+  /** What the configuration names is backed up to where it says: the job that does so by schedule. */
+  readonly job?: string;
+  /** What the archives are named for, where names tell. */
+  readonly database?: string;
   /** Closes the storages. */
   close(): Promise<void>;
 }
@@ -57,6 +66,12 @@ export async function completeRequest(options: BackupCommandOptions, context: Co
   if (output !== undefined && storage !== undefined) {
     throw new HoldfastError('usage.invalid', {
       message: '--output and --storage both say where the archive goes',
+      hint: 'give one of them',
+    });
+  }
+  if (sources.length > 0 && options.job !== undefined) {
+    throw new HoldfastError('usage.invalid', {
+      message: '--job and the sources both say what is backed up',
       hint: 'give one of them',
     });
   }
@@ -80,7 +95,9 @@ async function fromConfig(
   context: CommandContext,
 ): Promise<BackupRequest> {
   const { loadConfig } = await import('../config/load-config.ts');
-  const { config, file } = await loadConfig('.', context.environment);
+  const whole = await loadConfig('.', context.environment);
+  const { file } = whole;
+  const config = await configFor(whole.config, options);
   const sources = given.length > 0 ? given : configuredSources(config);
   if (sources.length === 0) {
     throw new HoldfastError('source.empty', {
@@ -92,9 +109,37 @@ async function fromConfig(
   const recipient = encryption === 'none' ? undefined : recipients;
   const settings = { compression, encryption, copies, recipient, allowedFall };
   const completed: BackupCommandOptions = { ...(settings as BackupCommandOptions), ...options };
-  if (options.output !== undefined) return { sources, ...toPath(options.output, completed), options: completed };
+  const loaded = { config, file };
+  if (options.output !== undefined) {
+    return withoutHistory({ sources, ...toPath(options.output, completed), options: completed, loaded });
+  }
   const name = await nameOf(sources, config, context);
-  return { sources, ...(await toStorages({ config, file }, name, completed, context)), options: completed };
+  const places = await toStorages(loaded, name, completed, context);
+  const database = await seriesOf(name, config, context);
+  const { mainJob } = await import('../config/scheduled-jobs.ts');
+  const job = given.length > 0 ? undefined : (options.job ?? mainJob);
+  const request = { sources, ...places, options: completed, loaded, ...withoutUndefined({ job, database }) };
+  return withoutHistory(request);
+}
+
+async function configFor(config: HoldfastConfig, { job }: BackupCommandOptions): Promise<HoldfastConfig> {
+  if (job === undefined) return config;
+  const { configOfJob } = await import('../config/scheduled-jobs.ts');
+  return configOfJob(config, job);
+}
+
+/** The history is written during the run, and is no part of what is backed up. */
+function withoutHistory(request: BackupRequest & { readonly loaded: LoadedConfig }): BackupRequest {
+  return { ...request, localPaths: [...request.localPaths, ...historyFiles(request.loaded)] };
+}
+
+async function seriesOf(name: string, config: HoldfastConfig, context: CommandContext): Promise<string | undefined> {
+  const { archiveSeriesReader } = await import('../policy/archive-series.ts');
+  const { defaultFilenameTemplate, environmentInName } = await import('../config/archive-name.ts');
+  const { configuredEnvironment } = await import('../config/configured-environment.ts');
+  const environment = environmentInName(configuredEnvironment(config, context.environment));
+  return archiveSeriesReader({ template: config.filenameTemplate ?? defaultFilenameTemplate, environment })?.(name)
+    ?.database;
 }
 
 async function nameOf(

@@ -31,6 +31,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** The terminal to ask on; undefined where nobody sits. */
   openTerminal(): Terminal | undefined;
+  /** A job of the schedule that is held already, by who runs this command. */
+  readonly heldJob?: string;
   /** Set by a command that ends well but not with 0. */
   exitCode: number;
 }

@@ -3,6 +3,7 @@ import { HoldfastError } from '../errors.ts';
 import { addBackupCommand } from './backup-command.ts';
 import type { CommandContext } from './command-context.ts';
 import { addDeleteCommand } from './delete-command.ts';
+import { addHistoryCommands } from './history-commands.ts';
 import { addInitCommand } from './init-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addKeyCommand } from './key-command.ts';
@@ -13,7 +14,9 @@ import { addPruneCommand } from './prune-command.ts';
 import { addPullCommand, addPushCommand } from './push-command.ts';
 import { addRepairCommand } from './repair-command.ts';
 import { addRestoreCommand } from './restore-command.ts';
+import { addScheduleCommand } from './schedule-command.ts';
 import { addScrubCommand } from './scrub-command.ts';
+import { addServeCommand } from './serve-command.ts';
 import { addStorageCommand } from './storage-command.ts';
 import { addSyncCommand } from './sync-command.ts';
 import { addUndoCommand } from './undo-command.ts';
@@ -48,6 +51,9 @@ export function buildProgram(context: CommandContext): Command {
   addPruneCommand(program, context);
   addPinCommands(program, context);
   addStorageCommand(program, context);
+  addScheduleCommand(program, context);
+  addServeCommand(program, context);
+  addHistoryCommands(program, context);
   addKeyCommand(program, context);
   return program;
 }

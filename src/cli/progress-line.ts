@@ -91,17 +91,30 @@ export class ProgressLine {
   }
 }
 
+/** What work is given that runs under a command. */
+export interface GivenRun {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
 /** Runs work with a progress line where a person looks on: stderr is a terminal, and the result is not JSON. */
 export async function withProgress<T>(
   context: CommandContext,
   json: boolean | undefined,
-  work: (run: { signal: AbortSignal; onProgress?: (progress: Progress) => void }) => Promise<T>,
+  work: (run: GivenRun) => Promise<T>,
+  onPhase?: (progress: Progress) => void,
 ): Promise<T> {
   const { signal } = context;
-  if (json || !context.stderr.isTTY || context.environment['TERM'] === 'dumb') return work({ signal });
+  if (json || !context.stderr.isTTY || context.environment['TERM'] === 'dumb') {
+    return await work({ signal, ...(onPhase && { onProgress: onPhase }) });
+  }
   const line = new ProgressLine(context);
   try {
-    return await work({ signal, onProgress: (progress) => line.update(progress) });
+    const onProgress = (progress: Progress) => {
+      onPhase?.(progress);
+      line.update(progress);
+    };
+    return await work({ signal, onProgress });
   } finally {
     line.clear();
   }

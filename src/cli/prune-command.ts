@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
-import type { PrunedArchive, PruneReport } from '../operation/prune.ts';
+import type { PrunedArchive, PruneOptions, PruneReport } from '../operation/prune.ts';
 import { askYes, terminalForQuestion } from './ask.ts';
 import type { CommandContext, OutputOptions, Terminal } from './command-context.ts';
 import { formatMoment, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
 import { type OpenedStorage, openChosenStorages } from './open-storages.ts';
 import { formatTable, printJson, printLines, printNote } from './print-result.ts';
+import { findHistory, openConfiguredHistory, withRecord } from './record.ts';
 
 interface PruneCommandOptions extends OutputOptions {
   readonly storage?: readonly string[];
@@ -37,11 +38,12 @@ export function addPruneCommand(program: Command, context: CommandContext): void
 }
 
 async function prune(
-  { config }: LoadedConfig,
+  loaded: LoadedConfig,
   storages: readonly OpenedStorage[],
   options: PruneCommandOptions,
   context: CommandContext,
 ): Promise<number> {
+  const { config } = loaded;
   const { dryRun = false, yes = false, json } = options;
   const { retentionPolicy } = await import('../config/retention-settings.ts');
   const policy = retentionPolicy(config);
@@ -53,24 +55,49 @@ async function prune(
   }
   const { configuredEnvironment } = await import('../config/configured-environment.ts');
   const { pruneStorages } = await import('../operation/prune.ts');
+  const { pruneOutcome } = await import('../operation/run-outcomes.ts');
+  const facts = await factsFor(loaded, dryRun, context);
   const terminal = yes || dryRun ? undefined : terminalForQuestion(context, 'a removal');
   try {
-    const report = await pruneStorages({
+    const pruneOptions: PruneOptions = {
       storages,
       policy,
       dryRun,
+      ...(facts && { facts }),
+      ...(config.schedule?.timezone === undefined ? {} : { timezone: config.schedule.timezone }),
       environment: configuredEnvironment(config, context.environment),
       ...(config.filenameTemplate === undefined ? {} : { filenameTemplate: config.filenameTemplate }),
       ...(terminal && { confirm: (archives) => confirm(archives, terminal, context) }),
       clock: context.clock,
       signal: context.signal,
-    });
+    };
+    const report = await withRecord(
+      context,
+      { kind: 'prune', json, dryRun, loaded },
+      () => pruneStorages(pruneOptions),
+      (result) => pruneOutcome(storages, result),
+    );
     if (json) printJson(context, report.archives);
     else printReport(report, context);
     printNotes(report, context);
     return report.failedStorages.length > 0 || report.archives.some(({ error }) => error !== undefined) ? 3 : 0;
   } finally {
     terminal?.close();
+  }
+}
+
+/**
+ * What the history knows. Where something is to be removed it has to be readable: it may know that the last run failed. A dry run says
+ * what it can without it.
+ */
+async function factsFor(loaded: LoadedConfig, dryRun: boolean, context: CommandContext) {
+  const history = dryRun ? await findHistory(loaded, context) : await openConfiguredHistory(loaded);
+  if (history === undefined) return undefined;
+  try {
+    const { retentionFacts } = await import('../operation/retention-facts.ts');
+    return retentionFacts(await history.runs());
+  } finally {
+    await history.close();
   }
 }
 

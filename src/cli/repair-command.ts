@@ -6,7 +6,7 @@ import { gather } from './key-options.ts';
 import { addThreadsOption } from './number-options.ts';
 import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, printJson, printLines } from './print-result.ts';
-import { withProgress } from './progress-line.ts';
+import { recordedArchive, withRecord } from './record.ts';
 import { formatBlockRanges } from './verify-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -36,9 +36,16 @@ export function addRepairCommand(program: Command, context: CommandContext): voi
   addThreadsOption(command).action(async (archive: string, options: RepairCommandOptions) => {
     const { json, storage, ...given } = options;
     const { repairArchive } = await import('../operation/repair.ts');
-    const report = await withArchive(archive, storage, context, (location) =>
-      withProgress(context, json, (run) => repairArchive({ archive: location, ...withoutUndefined(given), ...run })),
-    );
+    const { repairOutcome } = await import('../operation/run-outcomes.ts');
+    const report = await withArchive(archive, storage, context, async (location) => {
+      const recorded = recordedArchive(location, storage);
+      return await withRecord(
+        context,
+        { kind: 'repair', archives: [recorded], json, dryRun: given.dryRun },
+        (run) => repairArchive({ archive: location, ...withoutUndefined(given), ...run }),
+        (result) => repairOutcome(recorded, result),
+      );
+    });
     const dryRun = options.dryRun ?? false;
     if (json) printJson(context, { archive, ...withoutUndefined({ storage }), dryRun, ...report });
     else printLines(context, formatReport(archive, dryRun, report, context));

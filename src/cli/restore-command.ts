@@ -18,7 +18,7 @@ import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys } from './key-
 import { addThreadsOption } from './number-options.ts';
 import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
-import { withProgress } from './progress-line.ts';
+import { recordedArchive, withRecord } from './record.ts';
 import { connectionsOption, lockTimeoutOption } from './source-options.ts';
 import { splitCommand, splitNamed } from './split-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
@@ -99,8 +99,15 @@ async function restore(
       ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
       commands: commandsTo(options),
     };
+    const { restoreOutcome } = await import('../operation/run-outcomes.ts');
+    const recorded = recordedArchive(location, options.storage);
     const run = (dry: boolean) =>
-      withProgress(context, json, (given) => restoreBackup({ ...restoreOptions, dryRun: dry, ...given }));
+      withRecord(
+        context,
+        { kind: 'restore', archives: [recorded], json, dryRun: dry },
+        (given) => restoreBackup({ ...restoreOptions, dryRun: dry, ...given }),
+        (result) => restoreOutcome(recorded, result),
+      );
     if (terminal !== undefined) await confirmPlan(await run(true), terminal, context);
     const report = await run(dryRun);
     if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });

@@ -6,7 +6,7 @@ import { gather } from './key-options.ts';
 import { addThreadsOption } from './number-options.ts';
 import { withStorages } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
-import { withProgress } from './progress-line.ts';
+import { withRecord } from './record.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 interface ScrubCommandOptions extends OutputOptions {
@@ -29,9 +29,13 @@ export function addScrubCommand(program: Command, context: CommandContext): void
   addThreadsOption(command).action(async (options: ScrubCommandOptions) => {
     const { dryRun, threads, json, missing: restoreMissing } = options;
     const { scrubStorages } = await import('../operation/scrub.ts');
+    const { scrubOutcome } = await import('../operation/run-outcomes.ts');
     const report = await withStorages(options.storage, context, (storages) =>
-      withProgress(context, json, (run) =>
-        scrubStorages({ storages, restoreMissing, ...withoutUndefined({ dryRun, threads }), ...run }),
+      withRecord(
+        context,
+        { kind: 'scrub', json, dryRun },
+        (run) => scrubStorages({ storages, restoreMissing, ...withoutUndefined({ dryRun, threads }), ...run }),
+        (result) => scrubOutcome(storages, result),
       ),
     );
     if (json) printJson(context, report);

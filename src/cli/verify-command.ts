@@ -6,7 +6,7 @@ import { addOpenKeyOptions, givenOpenKeys, type OpenKeyOptions, openKeys } from 
 import { addThreadsOption } from './number-options.ts';
 import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, printJson, printLines } from './print-result.ts';
-import { withProgress } from './progress-line.ts';
+import { recordedArchive, withRecord } from './record.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 interface VerifyOptions extends OutputOptions, OpenKeyOptions {
@@ -43,8 +43,13 @@ async function verify(archive: string, options: VerifyOptions, context: CommandC
   return await withArchive(archive, options.storage, context, async (location) => {
     const keys = await keysForLevel(location, options, context);
     const { validateBackup } = await import('../operation/verify.ts');
-    const report = await withProgress(context, json, (run) =>
-      validateBackup({ archive: location, ...withoutUndefined({ level, keys, archiveId, threads }), ...run }),
+    const { verifyOutcome } = await import('../operation/run-outcomes.ts');
+    const recorded = recordedArchive(location, options.storage);
+    const report = await withRecord(
+      context,
+      { kind: 'verify', archives: [recorded], json },
+      (run) => validateBackup({ archive: location, ...withoutUndefined({ level, keys, archiveId, threads }), ...run }),
+      (result) => verifyOutcome(recorded, result),
     );
     if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
     else printLines(context, formatReport(archive, report, options.storage, context));

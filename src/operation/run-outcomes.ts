@@ -1,31 +1,43 @@
 /** What the reports of operations mean to the history. */
 import type { RunArchive } from '../history/run-record.ts';
-import type { BackupReport, RepairReport, RestoreReport, ValidationReport } from './options.ts';
+import type { BackupReport, OutputReport, RepairReport, RestoreReport, ValidationReport } from './options.ts';
 import type { PruneReport } from './prune.ts';
 import type { RunOutcome } from './record-run.ts';
 import type { NamedStorage, ScrubbedArchive, ScrubReport } from './scrub.ts';
 
-/** Of {@link createBackup}; of several archives of one run, all of them. */
-export function backupOutcome(reports: readonly BackupReport[]): RunOutcome {
+/** Of {@link createBackup}; of several archives of one run, all of them, and the outputs of those that failed. */
+export function backupOutcome(reports: readonly BackupReport[], lost: readonly OutputReport[] = []): RunOutcome {
   const sum = (of: (report: BackupReport) => number) => reports.reduce((total, report) => total + of(report), 0);
   const isSuspect = reports.some(({ suspect }) => suspect);
   const outputs = reports.flatMap((report) => report.outputs.map((output) => ({ ...output, report })));
   const isComplete =
-    reports.every(({ problems }) => problems.length === 0) && outputs.every(({ error }) => error === undefined);
+    lost.length === 0 &&
+    reports.every(({ problems }) => problems.length === 0) &&
+    outputs.every(({ error }) => error === undefined);
   return {
     state: isSuspect ? 'suspect' : isComplete ? 'succeeded' : 'incomplete',
     sizeBytes: sum((report) => report.sizeBytes),
     plainSizeBytes: sum((report) => report.plainSizeBytes),
     entryCount: sum((report) => report.entryCount),
     rowCount: sum((report) => report.rowCount),
-    archives: outputs.map(({ output, storage, sizeBytes, error, report }): RunArchive => {
-      const place = { url: output, ...(storage === undefined ? {} : { storage }) };
-      if (error !== undefined) return { ...place, state: 'failed', error };
-      const known = { ...place, archiveId: report.archiveId, ...(sizeBytes === undefined ? {} : { sizeBytes }) };
-      if (report.suspect) return { ...known, state: 'suspect' };
-      return { ...known, state: report.verified === 'contents' ? 'proven' : 'written' };
-    }),
+    archives: [...outputs.map(ofOutput), ...lost.map(ofLost)],
   };
+}
+
+function placeOf({ output, storage }: OutputReport) {
+  return { url: output, ...(storage === undefined ? {} : { storage }) };
+}
+
+function ofLost(output: OutputReport): RunArchive {
+  return { ...placeOf(output), state: 'failed', ...(output.error && { error: output.error }) };
+}
+
+function ofOutput({ report, ...output }: OutputReport & { readonly report: BackupReport }): RunArchive {
+  if (output.error !== undefined) return ofLost(output);
+  const { sizeBytes } = output;
+  const known = { ...placeOf(output), archiveId: report.archiveId, ...(sizeBytes === undefined ? {} : { sizeBytes }) };
+  if (report.suspect) return { ...known, state: 'suspect' };
+  return { ...known, state: report.verified === 'contents' ? 'proven' : 'written' };
 }
 
 /** Of {@link restoreBackup}. */

@@ -1,0 +1,90 @@
+import { dirname, resolve } from 'node:path';
+import type { LoadedConfig } from '../config/load-config.ts';
+import type { History } from '../history/history.ts';
+import type { BegunRun, RunArchive } from '../history/run-record.ts';
+import type { ArchiveLocation } from '../operation/options.ts';
+import type { RunOutcome } from '../operation/record-run.ts';
+import type { CommandContext } from './command-context.ts';
+import { toHoldfastError } from './print-error.ts';
+import { printNote } from './print-result.ts';
+import { type GivenRun, withProgress } from './progress-line.ts';
+import { withoutUndefined } from './without-undefined.ts';
+
+/** Where the history is unless the configuration says: beside it. */
+const defaultHistoryPath = '.holdfast/history.db';
+
+/** The file of the history. */
+export function historyPath({ config, file }: LoadedConfig): string {
+  return resolve(dirname(file), config.history?.path ?? defaultHistoryPath);
+}
+
+/** All files of the history: they change while a backup runs, and are no part of it. */
+export function historyFiles(loaded: LoadedConfig): string[] {
+  return ['', '-wal', '-shm', '-journal'].map((end) => `${historyPath(loaded)}${end}`);
+}
+
+/** The history of a configuration. Throws `history.unavailable`. */
+export async function openConfiguredHistory(loaded: LoadedConfig): Promise<History> {
+  const { openHistory } = await import('../history/history.ts');
+  return await openHistory({ path: historyPath(loaded) });
+}
+
+/** The history of the configuration in this folder; undefined where there is none, or, with a note, where it cannot be used. */
+export async function findHistory(loaded: LoadedConfig | undefined, context: CommandContext) {
+  try {
+    if (loaded !== undefined) return await openConfiguredHistory(loaded);
+    const { findConfigFile, loadConfig } = await import('../config/load-config.ts');
+    if ((await findConfigFile('.')) === undefined) return undefined;
+    return await openConfiguredHistory(await loadConfig('.', context.environment));
+  } catch (thrown) {
+    noteProblem(thrown, context);
+    return undefined;
+  }
+}
+
+/** Says that a run goes on without its record. */
+export function noteProblem(thrown: unknown, context: CommandContext): void {
+  const { message, code } = toHoldfastError(thrown);
+  printNote(context, `this run is not recorded: ${message} [${code}]`);
+}
+
+/** What is recorded, and where. */
+export interface RecordOptions extends Pick<BegunRun, 'kind' | 'job' | 'database'> {
+  readonly archives?: readonly RunArchive[];
+  readonly json?: boolean | undefined;
+  /** A run that changes nothing is not recorded. */
+  readonly dryRun?: boolean | undefined;
+  readonly loaded?: LoadedConfig | undefined;
+}
+
+/** Runs work with its progress on the terminal, and its record in the history where there is one. */
+export async function withRecord<Result>(
+  context: CommandContext,
+  options: RecordOptions,
+  work: (run: GivenRun) => Promise<Result>,
+  outcomeOf: (result: Result) => RunOutcome,
+): Promise<Result> {
+  const { json, dryRun = false, loaded, ...begun } = options;
+  const history = dryRun ? undefined : await findHistory(loaded, context);
+  if (history === undefined) return await withProgress(context, json, work);
+  const { recordRun } = await import('../operation/record-run.ts');
+  const { clock } = context;
+  const onProblem = (error: unknown) => noteProblem(error, context);
+  try {
+    return await recordRun(
+      { ...begun, history, clock, onProblem },
+      (onPhase) => withProgress(context, json, work, onPhase),
+      outcomeOf,
+    );
+  } finally {
+    await history.close();
+  }
+}
+
+/** An archive of the command line, as it is recorded. */
+export function recordedArchive(location: ArchiveLocation, storage: string | undefined): RunArchive {
+  if (typeof location === 'string') return { url: resolve(location), state: 'found' };
+  if (!('storage' in location)) return { url: 'bytes at hand', state: 'found' };
+  const { name } = location;
+  return { url: location.storage.url(name), name, ...withoutUndefined({ storage }), state: 'found' };
+}

@@ -1,0 +1,96 @@
+import { hostname } from 'node:os';
+import type { Command } from 'commander';
+import type { ConfiguredJob } from '../config/scheduled-jobs.ts';
+import { type ErrorCode, errorTable, HoldfastError } from '../errors.ts';
+import type { SchedulerEvent } from '../operation/scheduler.ts';
+import type { CommandContext, OutputOptions } from './command-context.ts';
+import { formatMoment, formatNumberOf, printable } from './format-value.ts';
+import { printJson, printLines, printNote } from './print-result.ts';
+import { openConfiguredHistory } from './record.ts';
+import { loadJobs } from './schedule-command.ts';
+
+/** Adds `holdfast serve`. */
+export function addServeCommand(program: Command, context: CommandContext): void {
+  program
+    .command('serve')
+    .description('run the jobs of holdfast.config.ts by their schedules, until it is stopped')
+    .option('--json', 'print each event as JSON, one on a line')
+    .action(async (options: OutputOptions) => {
+      await serve(options, context);
+    });
+}
+
+async function serve({ json = false }: OutputOptions, context: CommandContext): Promise<void> {
+  const { loaded, jobs } = await loadJobs(context);
+  const enabled = jobs.filter((job) => job.enabled);
+  if (enabled.length === 0) {
+    throw new HoldfastError('config.invalid', { message: 'no job is scheduled', hint: 'see `holdfast schedule list`' });
+  }
+  const { readSchedule } = await import('../policy/schedule.ts');
+  const { runScheduler } = await import('../operation/scheduler.ts');
+  // Without it nobody would know what was missed, and two would run at once.
+  const store = await openConfiguredHistory(loaded);
+  const prunes = loaded.config.retention?.enabled !== false;
+  const { clock, signal } = context;
+  try {
+    if (!json)
+      printLines(context, [`${formatMoment(clock.nowMs())}  ${formatNumberOf(enabled.length, 'job')} scheduled`]);
+    await runScheduler({
+      jobs: enabled.map((job) => ({
+        name: job.name,
+        schedule: readSchedule(job.times),
+        jitterMs: job.jitterMs,
+        run: (ending) => runJob(job, prunes, { ...context, signal: ending }),
+      })),
+      store,
+      signal,
+      clock,
+      seed: hostname(),
+      onEvent: (event) => (json ? printJson(context, event) : printEvent(event, context)),
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+/** A backup as the command line makes it; then what the retention does not keep is removed. */
+async function runJob({ name }: ConfiguredJob, prunes: boolean, context: CommandContext): Promise<void> {
+  const exitCode = await runCommand(['backup', '--job', name, '--json'], name, context);
+  if (exitCode !== 0)
+    printNote(context, `${name}: the backup is suspect, or something was left out: see \`holdfast runs\``);
+  // What must not be removed after such a run, the history tells.
+  if (prunes) await runCommand(['prune', '--yes', '--json'], name, context);
+}
+
+/** Gives the exit code of a command that did its work, in whole or in part; throws the error of one that failed. */
+async function runCommand(words: readonly string[], job: string, context: CommandContext): Promise<number> {
+  const { runCommandLine } = await import('./program.ts');
+  let output = '';
+  const stdout = { write: (text: string) => void (output += text) };
+  // Nobody sits here: a question is an error.
+  const own: CommandContext = { ...context, stdout, heldJob: job, openTerminal: () => undefined, exitCode: 0 };
+  const exitCode = await runCommandLine(words, own);
+  if (exitCode === 0 || exitCode === 3) return exitCode;
+  throw errorIn(output) ?? new HoldfastError('operation.failed', { message: `${words[0]} ended with ${exitCode}` });
+}
+
+/** The error that a command printed as JSON. */
+function errorIn(output: string): HoldfastError | undefined {
+  const parsed = JSON.parse(output.trim().split('\n').at(-1) || 'null');
+  const { code, message, hint } = parsed?.error ?? {};
+  return code in errorTable ? new HoldfastError(code as ErrorCode, { message, hint }) : undefined;
+}
+
+const texts = {
+  started: 'started',
+  ended: 'done',
+  failed: 'failed',
+  held: 'another process is at it',
+  problem: 'the history cannot be used',
+} as const satisfies Record<SchedulerEvent['event'], string>;
+
+function printEvent({ event, job, timeMs, missed, scheduledMs, error }: SchedulerEvent, context: CommandContext): void {
+  const late = missed && scheduledMs !== undefined ? `, missed at ${formatMoment(scheduledMs)}` : '';
+  printLines(context, [`${formatMoment(timeMs)}  ${printable(job)}: ${texts[event]}${late}`]);
+  if (error !== undefined) printNote(context, `${job}: ${error.message} [${error.code}]`);
+}

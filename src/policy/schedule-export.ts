@@ -1,0 +1,186 @@
+/** Schedules in the words of other programs. Pure: text out. */
+import { HoldfastError } from '../errors.ts';
+import type { Schedule } from './schedule.ts';
+
+/** Who is to run the jobs. */
+export type ExportFormat = 'systemd' | 'cron' | 'kubernetes';
+
+/** A job as it is exported. */
+export interface ExportedJob {
+  /** `backup`, `backup:crm`. */
+  readonly name: string;
+  readonly schedule: Schedule;
+  readonly jitterMs: number;
+}
+
+/** Where and how the jobs run. */
+export interface ExportOptions {
+  readonly format: ExportFormat;
+  /** The folder of the configuration. */
+  readonly folder: string;
+  /** Whether archives are removed by the retention after each backup. */
+  readonly prunes: boolean;
+}
+
+const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const;
+/** 1970-01-01, from which hours are counted, was a Thursday. */
+const firstWeekday = 4;
+
+/** The jobs for another scheduler. Throws `usage.invalid` for a schedule that it has no words for. */
+export function exportSchedule(jobs: readonly ExportedJob[], options: ExportOptions): string {
+  const write = { systemd: systemdUnits, cron: crontab, kubernetes: cronJobs }[options.format];
+  return write(jobs, options);
+}
+
+function inapt({ text }: Schedule, format: ExportFormat): HoldfastError {
+  return new HoldfastError('usage.invalid', {
+    message: `\`${text}\` cannot be said for ${format}`,
+    hint: 'use plain fields of cron, a number of hours that divides 24, or `holdfast serve`',
+  });
+}
+
+/** The pattern of crontab that a schedule means, in its zone. */
+function cronOf(schedule: Schedule, format: ExportFormat): string {
+  const { cron, intervalHours = 0 } = schedule;
+  if (cron !== undefined) return cron;
+  if (intervalHours === 168) return `0 0 * * ${firstWeekday}`;
+  if (24 % intervalHours === 0) return intervalHours === 24 ? '0 0 * * *' : `0 */${intervalHours} * * *`;
+  throw inapt(schedule, format);
+}
+
+function commandsOf({ name }: ExportedJob, { prunes }: ExportOptions): string[] {
+  return [`npx holdfast backup --job ${shellWord(name)}`, ...(prunes ? ['npx holdfast prune --yes'] : [])];
+}
+
+function shellWord(text: string): string {
+  return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** A name that systemd and Kubernetes take; the number keeps two apart that become alike. */
+function unitName(name: string, index: number): string {
+  const base = `holdfast-${name}`.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  return `${base.slice(0, 40).replace(/-$/, '')}${index === 0 ? '' : `-${index}`}`;
+}
+
+function crontab(jobs: readonly ExportedJob[], options: ExportOptions): string {
+  const lines = jobs.map((job) => {
+    const line = [`cd ${shellWord(options.folder)}`, ...commandsOf(job, options)].join(' && ');
+    // A percent sign ends a line of crontab.
+    return `CRON_TZ=${job.schedule.timezone}\n${cronOf(job.schedule, 'cron')} ${line.replaceAll('%', String.raw`\%`)}\n`;
+  });
+  return ["# A cron that does not know CRON_TZ takes the times for the machine's zone.\n", ...lines].join('');
+}
+
+/** `1-5,7` as systemd writes it. */
+function systemdField(field: string, first: number, name: (value: string) => string): string | undefined {
+  const parts = field.split(',').map((part) => {
+    const [, from = '', to, step] = /^(\*|\d+)(?:-(\d+))?(?:\/(\d+))?$/.exec(part) ?? [];
+    if (from === '') return undefined;
+    if (step !== undefined && to !== undefined) {
+      const values = [];
+      for (let value = Number(from); value <= Number(to); value += Number(step)) values.push(name(String(value)));
+      return values.join(',');
+    }
+    if (step !== undefined) return `${name(from === '*' ? String(first) : from)}/${step}`;
+    return to === undefined ? name(from) : `${name(from)}..${name(to)}`;
+  });
+  return parts.includes(undefined) ? undefined : parts.join(',');
+}
+
+const twoDigits = (value: string) => (value === '*' ? value : value.padStart(2, '0'));
+
+/** Days of the week by name, and one by one: systemd knows no steps of them. */
+function systemdWeekdays(field: string): string | undefined {
+  const days = field.split(',').flatMap((part) => {
+    const [, from, to, step = '1'] = /^(\*|[0-7])(?:-([0-7]))?(?:\/(\d))?$/.exec(part) ?? [];
+    if (from === undefined) return [undefined];
+    const first = from === '*' ? 0 : Number(from);
+    const last = from === '*' ? 6 : Number(to ?? (step === '1' ? from : 6));
+    const found = [];
+    for (let day = first; day <= last; day += Number(step)) found.push(weekdays[day]);
+    return found;
+  });
+  return days.includes(undefined) ? undefined : [...new Set(days)].join(',');
+}
+
+/** Where crontab has a day of the month and a day of the week it means either; systemd means both. */
+function systemdCalendars({ schedule }: ExportedJob): string[] {
+  const [minute = '', hour = '', day = '', month = '', weekday = ''] = cronOf(schedule, 'systemd').split(' ');
+  const minutes = systemdField(minute, 0, twoDigits);
+  const hours = systemdField(hour, 0, twoDigits);
+  const days = systemdField(day, 1, twoDigits);
+  const months = systemdField(month, 1, twoDigits);
+  const names = weekday === '*' ? '' : systemdWeekdays(weekday);
+  if ([minutes, hours, days, months, names].includes(undefined)) throw inapt(schedule, 'systemd');
+  const end = `${hours}:${minutes}:00 ${schedule.timezone}`;
+  const byDay = `*-${months}-${days} ${end}`;
+  const byWeekday = `${names} *-${months}-* ${end}`;
+  if (names === '') return [byDay];
+  return day.startsWith('*') ? [`${names} ${byDay}`] : [byDay, byWeekday];
+}
+
+function systemdUnits(jobs: readonly ExportedJob[], options: ExportOptions): string {
+  // Of systemd's own characters only the percent sign may stand in a path.
+  const escaped = (text: string) => text.replaceAll('%', '%%');
+  const units = jobs.map((job, index) => {
+    const unit = unitName(job.name, index);
+    const commands = commandsOf(job, options).map((command) => `ExecStart=/usr/bin/env ${escaped(command)}`);
+    return `# /etc/systemd/system/${unit}.service
+[Unit]
+Description=Holdfast: ${escaped(job.name)}
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+WorkingDirectory=${escaped(options.folder)}
+EnvironmentFile=-/etc/holdfast.env
+${commands.join('\n')}
+
+# /etc/systemd/system/${unit}.timer
+[Unit]
+Description=Holdfast: when ${escaped(job.name)} runs
+
+[Timer]
+${systemdCalendars(job)
+  .map((calendar) => `OnCalendar=${calendar}`)
+  .join('\n')}
+RandomizedDelaySec=${Math.round(job.jitterMs / 1000)}
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+`;
+  });
+  return units.join('\n');
+}
+
+function cronJobs(jobs: readonly ExportedJob[], options: ExportOptions): string {
+  const documents = jobs.map((job, index) => {
+    const script = [`cd ${shellWord(options.folder)}`, ...commandsOf(job, options)].join(' && ');
+    return `apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: ${unitName(job.name, index)}
+spec:
+  schedule: ${JSON.stringify(cronOf(job.schedule, 'kubernetes'))}
+  timeZone: ${JSON.stringify(job.schedule.timezone)}
+  concurrencyPolicy: Forbid
+  startingDeadlineSeconds: 3600
+  jobTemplate:
+    spec:
+      backoffLimit: 1
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+            - name: holdfast
+              image: holdfast
+              command: ["sh", "-c", ${JSON.stringify(script)}]
+              envFrom:
+                - secretRef:
+                    name: holdfast
+`;
+  });
+  return documents.join('---\n');
+}
