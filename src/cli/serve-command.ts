@@ -65,13 +65,15 @@ async function runJob({ name }: ConfiguredJob, prunes: boolean, context: Command
 /** Gives the exit code of a command that did its work, in whole or in part; throws the error of one that failed. */
 async function runCommand(words: readonly string[], job: string, context: CommandContext): Promise<number> {
   const { runCommandLine } = await import('./program.ts');
-  let output = '';
-  const stdout = { write: (text: string) => void (output += text) };
+  const output: string[] = [];
+  const stdout = { write: (text: string) => output.push(text) };
   // Nobody sits here: a question is an error.
   const own: CommandContext = { ...context, stdout, heldJob: job, openTerminal: () => undefined, exitCode: 0 };
   const exitCode = await runCommandLine(words, own);
   if (exitCode === 0 || exitCode === 3) return exitCode;
-  throw errorIn(output) ?? new HoldfastError('operation.failed', { message: `${words[0]} ended with ${exitCode}` });
+  throw (
+    errorIn(output.join('')) ?? new HoldfastError('operation.failed', { message: `${words[0]} ended with ${exitCode}` })
+  );
 }
 
 /** The error that a command printed as JSON. */

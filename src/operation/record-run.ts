@@ -11,7 +11,7 @@ export type RunOutcome = Omit<EndedRun, 'endedMs' | 'phases' | 'error'> & Pick<E
 /** What {@link recordRun} takes. */
 export interface RecordRunOptions extends Omit<BegunRun, 'startedMs'> {
   /** Nothing is recorded where it is undefined. */
-  readonly history: History | undefined;
+  readonly history: Pick<History, 'begin' | 'end'> | undefined;
   readonly clock?: Clock;
   /** Told when the history cannot be written: that never ends a run. */
   readonly onProblem?: (error: unknown) => void;

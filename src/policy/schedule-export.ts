@@ -56,10 +56,13 @@ function shellWord(text: string): string {
   return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-/** A name that systemd and Kubernetes take; the number keeps two apart that become alike. */
-function unitName(name: string, index: number): string {
-  const base = `holdfast-${name}`.toLowerCase().replace(/[^a-z0-9]+/g, '-');
-  return `${base.slice(0, 40).replace(/-$/, '')}${index === 0 ? '' : `-${index}`}`;
+/** Names that systemd and Kubernetes take; a number keeps those apart that become alike. */
+function unitNames(jobs: readonly ExportedJob[]): string[] {
+  const bases = jobs.map(({ name }) => {
+    const base = `holdfast-${name}`.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+    return base.slice(0, 40).replace(/-+$/, '');
+  });
+  return bases.map((base, index) => (bases.indexOf(base) === index ? base : `${base}-${index}`));
 }
 
 function crontab(jobs: readonly ExportedJob[], options: ExportOptions): string {
@@ -122,8 +125,9 @@ function systemdCalendars({ schedule }: ExportedJob): string[] {
 function systemdUnits(jobs: readonly ExportedJob[], options: ExportOptions): string {
   // Of systemd's own characters only the percent sign may stand in a path.
   const escaped = (text: string) => text.replaceAll('%', '%%');
+  const names = unitNames(jobs);
   const units = jobs.map((job, index) => {
-    const unit = unitName(job.name, index);
+    const unit = names[index];
     const commands = commandsOf(job, options).map((command) => `ExecStart=/usr/bin/env ${escaped(command)}`);
     return `# /etc/systemd/system/${unit}.service
 [Unit]
@@ -156,12 +160,13 @@ WantedBy=timers.target
 }
 
 function cronJobs(jobs: readonly ExportedJob[], options: ExportOptions): string {
+  const names = unitNames(jobs);
   const documents = jobs.map((job, index) => {
     const script = [`cd ${shellWord(options.folder)}`, ...commandsOf(job, options)].join(' && ');
     return `apiVersion: batch/v1
 kind: CronJob
 metadata:
-  name: ${unitName(job.name, index)}
+  name: ${names[index]}
 spec:
   schedule: ${JSON.stringify(cronOf(job.schedule, 'kubernetes'))}
   timeZone: ${JSON.stringify(job.schedule.timezone)}
