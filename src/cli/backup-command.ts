@@ -94,7 +94,7 @@ async function holdingJob<Result>(
   context: CommandContext,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  if (job === undefined || job === context.heldJob) return await work();
+  if (job === undefined) return await work();
   const history = await findHistory(loaded, context);
   if (history === undefined) return await work();
   try {

@@ -31,8 +31,14 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** The terminal to ask on; undefined where nobody sits. */
   openTerminal(): Terminal | undefined;
-  /** A job of the schedule that is held already, by who runs this command. */
-  readonly heldJob?: string;
+  /**
+   * Runs another command of this program in a process of its own, whose memory is given back when it ends. Aborting asks it to end. Gives
+   * its exit code, and the beginning of what it wrote to its stdout.
+   */
+  runCommand(
+    words: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ readonly exitCode: number; readonly output: string }>;
   /** Set by a command that ends well but not with 0. */
   exitCode: number;
 }

@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { ReadStream, WriteStream } from 'node:tty';
-import { systemClock } from '../clock.ts';
+import { systemClock, systemWait } from '../clock.ts';
+import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { CommandContext, Terminal } from './command-context.ts';
 
 /** The world of this process: its streams, environment and signals. */
@@ -21,8 +24,49 @@ export function openProcessContext(): CommandContext {
     clock: systemClock,
     signal: interruption.signal,
     openTerminal,
+    runCommand,
     exitCode: 0,
   };
+}
+
+/** As much of what a command writes is kept: its errors are short. */
+const keptOutputBytes = 64 * 1024;
+/** A command that was asked to end, and does not, is ended after so long. */
+const endWithinMs = 60_000;
+
+async function runCommand(
+  words: readonly string[],
+  signal: AbortSignal,
+): Promise<{ exitCode: number; output: string }> {
+  throwIfAborted(signal);
+  const [program = ''] = process.argv.slice(1);
+  // A session of its own: a Ctrl-C at the terminal comes by way of this process, once.
+  const child = spawn(process.execPath, [...process.execArgv, program, ...words], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const finished = new AbortController();
+  const end = () => {
+    child.kill('SIGTERM');
+    systemWait(endWithinMs, finished.signal).then(
+      () => child.kill('SIGKILL'),
+      () => undefined,
+    );
+  };
+  signal.addEventListener('abort', end, { once: true });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text.slice(0, keptOutputBytes - output.length);
+  });
+  try {
+    const [exitCode, by] = (await once(child, 'close')) as [number | null, string | null];
+    throwIfAborted(signal);
+    if (exitCode !== null) return { exitCode, output };
+    throw new HoldfastError('tool.failed', { message: `holdfast ${words[0]} was ended by ${by}` });
+  } finally {
+    finished.abort();
+    signal.removeEventListener('abort', end);
+  }
 }
 
 /** The terminal behind stdin; where stdin is a pipe, the one that the process was started from. */

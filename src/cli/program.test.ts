@@ -13,6 +13,7 @@ async function run(...commandLine: string[]) {
     clock: { nowMs: () => 0, monotonicMs: () => 0 },
     signal: new AbortController().signal,
     openTerminal: () => undefined,
+    runCommand: () => assert.fail('no command runs another'),
     exitCode: 0,
   };
   const exitCode = await runCommandLine(commandLine, context);

@@ -55,32 +55,31 @@ async function serve({ json = false }: OutputOptions, context: CommandContext): 
 
 /** A backup as the command line makes it; then what the retention does not keep is removed. */
 async function runJob({ name }: ConfiguredJob, prunes: boolean, context: CommandContext): Promise<void> {
-  const exitCode = await runCommand(['backup', '--job', name, '--json'], name, context);
+  const exitCode = await runCommand(['backup', '--job', name, '--json'], context);
   if (exitCode !== 0)
     printNote(context, `${name}: the backup is suspect, or something was left out: see \`holdfast runs\``);
   // What must not be removed after such a run, the history tells.
-  if (prunes) await runCommand(['prune', '--yes', '--json'], name, context);
+  if (prunes) await runCommand(['prune', '--yes', '--json'], context);
 }
 
 /** Gives the exit code of a command that did its work, in whole or in part; throws the error of one that failed. */
-async function runCommand(words: readonly string[], job: string, context: CommandContext): Promise<number> {
-  const { runCommandLine } = await import('./program.ts');
-  const output: string[] = [];
-  const stdout = { write: (text: string) => output.push(text) };
-  // Nobody sits here: a question is an error.
-  const own: CommandContext = { ...context, stdout, heldJob: job, openTerminal: () => undefined, exitCode: 0 };
-  const exitCode = await runCommandLine(words, own);
+async function runCommand(words: readonly string[], context: CommandContext): Promise<number> {
+  const { exitCode, output } = await context.runCommand(words, context.signal);
   if (exitCode === 0 || exitCode === 3) return exitCode;
-  throw (
-    errorIn(output.join('')) ?? new HoldfastError('operation.failed', { message: `${words[0]} ended with ${exitCode}` })
-  );
+  throw errorIn(output) ?? new HoldfastError('operation.failed', { message: `${words[0]} ended with ${exitCode}` });
 }
 
 /** The error that a command printed as JSON. */
 function errorIn(output: string): HoldfastError | undefined {
-  const parsed = JSON.parse(output.trim().split('\n').at(-1) || 'null');
-  const { code, message, hint } = parsed?.error ?? {};
-  return code in errorTable ? new HoldfastError(code as ErrorCode, { message, hint }) : undefined;
+  let parsed: { readonly error?: { readonly code: ErrorCode; readonly message: string; readonly hint: string } };
+  try {
+    parsed = JSON.parse(output);
+  } catch {
+    // It ended without a word: its exit code is all there is to tell.
+    return undefined;
+  }
+  const error = parsed?.error;
+  return error !== undefined && error.code in errorTable ? new HoldfastError(error.code, error) : undefined;
 }
 
 const texts = {

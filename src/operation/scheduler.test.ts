@@ -125,7 +125,7 @@ test('a run that dies with its process is run again', async () => {
   await end();
   await time.advance(2 * hourMs);
   // A process that was killed in mid-run leaves its lease, and nothing else.
-  const lease = await store.takeLease('a', { nowMs: time.clock.nowMs(), durationMs: 5 * 60_000 });
+  const lease = await store.takeLease('schedule of a', { nowMs: time.clock.nowMs(), durationMs: 5 * 60_000 });
   assert.ok(lease);
   const endAgain = start({ name: 'a', schedule: daily, run: async () => {} });
   await time.advance(hourMs);
@@ -134,6 +134,23 @@ test('a run that dies with its process is run again', async () => {
     told(events).filter((line) => !line.includes('held')),
     [`${3 + 5 / 60} a started missed`, `${3 + 5 / 60} a ended`],
   );
+});
+
+test('a run that another process is at is tried again', async () => {
+  const { time, store, events, start } = await newWorld();
+  let tries = 0;
+  const run = async () => {
+    tries += 1;
+    if (tries < 3) throw new HoldfastError('job.running');
+  };
+  const end = start({ name: 'a', schedule: daily, run });
+  await time.advance(3 * hourMs);
+  await end();
+  assert.deepEqual(
+    events.map(({ event }) => event),
+    ['started', 'held', 'started', 'held', 'started', 'ended'],
+  );
+  assert.equal(await store.handledMs('a'), startMs + 2 * hourMs);
 });
 
 test('an end in mid-run is waited for, and the run is due again', async () => {

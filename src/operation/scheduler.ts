@@ -12,7 +12,7 @@ export interface ScheduledJob {
   readonly schedule: Schedule;
   /** Most that a run begins later than the schedule says; 0 unless set. */
   readonly jitterMs?: number;
-  /** One run. What it throws is told, and changes nothing for the next. */
+  /** One run. What it throws is told, and changes nothing for the next; after `job.running` it is tried again. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -156,16 +156,21 @@ class Scheduler {
     const { job } = state;
     const { store, signal } = this.#options;
     const [clock, wait] = [this.#clock, this.#wait];
-    const lease = await this.#attempt(job, async () => await holdLease({ store, job: job.name, clock, wait }));
-    if (lease === 'held') {
-      state.retryMs = clock.nowMs() + stepMs;
-      return this.#tell({ event: 'held', job: job.name });
-    }
+    // The job itself, once it runs, may be in a process that outlives this one: it has a lease of its own.
+    const name = `schedule of ${job.name}`;
+    const lease = await this.#attempt(job, async () => await holdLease({ store, job: name, clock, wait }));
+    if (lease === 'held') return this.#postpone(state);
     try {
       await this.#runDue(state, signal);
     } finally {
       if (lease !== undefined) await this.#attempt(job, () => lease.release());
     }
+  }
+
+  /** Another process is at it. */
+  #postpone(state: JobState): void {
+    state.retryMs = this.#clock.nowMs() + stepMs;
+    this.#tell({ event: 'held', job: state.job.name });
   }
 
   /** What is due is asked again, now that nobody else can do it. */
@@ -186,7 +191,9 @@ class Scheduler {
       this.#tell({ event: 'ended', job: job.name, scheduledMs });
     } catch (error) {
       // What was cut off by the end of the program is due again when it starts.
-      if (signal.aborted && error instanceof HoldfastError && error.code === 'operation.interrupted') return;
+      const code = error instanceof HoldfastError ? error.code : undefined;
+      if (signal.aborted && code === 'operation.interrupted') return;
+      if (code === 'job.running') return this.#postpone(state);
       this.#tell({ event: 'failed', job: job.name, scheduledMs, error: errorReport(error) });
     }
     state.setHandled(scheduledMs);
