@@ -5,8 +5,20 @@ export { type Clock, systemClock, type Wait } from './clock.ts';
 export type { HoldfastConfig } from './config/config-schema.ts';
 export { defineConfig } from './config/define-config.ts';
 export { type OpenStorageOptions, openStorage } from './config/open-storage.ts';
+export { retentionPolicy } from './config/retention-settings.ts';
 export type { StorageGiven, StorageSettings } from './config/storage-settings.ts';
 export { type ErrorCode, type ErrorContext, errorTable, HoldfastError } from './errors.ts';
+export { History, type OpenHistoryOptions, openHistory, type RunFilter } from './history/history.ts';
+export type {
+  RecordedError,
+  RunArchive,
+  RunArchiveState,
+  RunCounts,
+  RunKind,
+  RunPhase,
+  RunRecord,
+  RunState,
+} from './history/run-record.ts';
 export { createBackup } from './operation/backup.ts';
 export {
   type CheckStorageOptions,
@@ -40,9 +52,36 @@ export type {
   ValidateOptions,
   ValidationReport,
 } from './operation/options.ts';
+export { pinArchive, unpinArchive } from './operation/pin.ts';
+export {
+  type PrunedArchive,
+  type PruneOptions,
+  type PruneReport,
+  pruneStorages,
+  type RetentionFacts,
+} from './operation/prune.ts';
 export { type PullOptions, type PushOptions, pullBackup, pushBackup, type TransferReport } from './operation/push.ts';
+export { type RebuildOptions, type RebuildReport, rebuildHistory } from './operation/rebuild-history.ts';
+export { type RecordRunOptions, type RunOutcome, recordRun } from './operation/record-run.ts';
 export { repairArchive } from './operation/repair.ts';
 export { restoreBackup } from './operation/restore.ts';
+export { retentionFacts } from './operation/retention-facts.ts';
+export {
+  backupOutcome,
+  pruneOutcome,
+  repairOutcome,
+  restoreOutcome,
+  scrubOutcome,
+  verifyOutcome,
+} from './operation/run-outcomes.ts';
+export { type RunStats, runStats } from './operation/run-stats.ts';
+export {
+  type JobStore,
+  runScheduler,
+  type ScheduledJob,
+  type SchedulerEvent,
+  type SchedulerOptions,
+} from './operation/scheduler.ts';
 export {
   type NamedStorage,
   type ScrubbedArchive,
@@ -54,6 +93,15 @@ export { type SyncedArchive, type SyncOptions, type SyncReport, syncStorages } f
 export { type UndoReport, type UndoRestoreOptions, undoRestore } from './operation/undo.ts';
 export { validateBackup } from './operation/verify.ts';
 export type { Fall } from './policy/plausibility.ts';
+export {
+  judgeRetention,
+  type RetentionArchive,
+  type RetentionContext,
+  type RetentionJudgement,
+  type RetentionPolicy,
+  type RetentionVerdict,
+} from './policy/retention.ts';
+export { nextRuns, readSchedule, type Schedule, type ScheduleTimes } from './policy/schedule.ts';
 export { type Random, systemRandom } from './random.ts';
 export { Secret } from './secret.ts';
 export type { CommandProgram } from './source/command/command-program.ts';

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
+import type { History } from '../history/history.ts';
 import type { RunArchive } from '../history/run-record.ts';
 import type { BackupReport, Comparison, OutputReport, SealKeys } from '../operation/options.ts';
 import { describeFall } from '../policy/plausibility.ts';
@@ -24,7 +25,7 @@ import { addThreadsOption, wholeNumber } from './number-options.ts';
 import { toHoldfastError } from './print-error.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import type { GivenRun } from './progress-line.ts';
-import { findHistory, withRecord } from './record.ts';
+import { findHistory, noteProblem, recordIn } from './record.ts';
 import { addSourceOptions } from './source-options.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -74,7 +75,15 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
     await printPlan(await collectSources(request.sources, request.localPaths), request, context);
     return 0;
   }
-  const { made, lost } = await holdingJob(request, context, () => makeRecorded(request, context));
+  // Where no configuration was read there is nothing to record in.
+  const history = request.loaded && (await findHistory(request.loaded, context));
+  let result: MadeArchives;
+  try {
+    result = await holdingJob(history, request, context, () => makeRecorded(history, request, context));
+  } finally {
+    await history?.close();
+  }
+  const { made, lost } = result;
   const [first, ...others] = made;
   const outputs = [...made.flatMap(({ report }) => report.outputs), ...lost];
   if (options.json) {
@@ -90,24 +99,29 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
 
 /** Of two runs of one job at once the later is refused. */
 async function holdingJob<Result>(
-  { job, loaded }: BackupRequest,
+  history: History | undefined,
+  { job }: BackupRequest,
   context: CommandContext,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  if (job === undefined) return await work();
-  const history = await findHistory(loaded, context);
-  if (history === undefined) return await work();
+  if (job === undefined || history === undefined) return await work();
+  const { holdLease } = await import('../operation/lease.ts');
+  const lease = await orNoted(context, () => holdLease({ store: history, job, clock: context.clock }));
+  if (lease === 'held') throw new HoldfastError('job.running', { context: { job } });
   try {
-    const { holdLease } = await import('../operation/lease.ts');
-    const lease = await holdLease({ store: history, job, clock: context.clock });
-    if (lease === 'held') throw new HoldfastError('job.running', { context: { job } });
-    try {
-      return await work();
-    } finally {
-      await lease.release();
-    }
+    return await work();
   } finally {
-    await history.close();
+    await orNoted(context, async () => lease?.release());
+  }
+}
+
+/** A history that fails stops no backup. */
+async function orNoted<Value>(context: CommandContext, work: () => Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    noteProblem(error, context);
+    return undefined;
   }
 }
 
@@ -117,8 +131,12 @@ interface MadeArchives {
   readonly lost: readonly OutputReport[];
 }
 
-async function makeRecorded(request: BackupRequest, context: CommandContext): Promise<MadeArchives> {
-  const { loaded, job, database, options } = request;
+async function makeRecorded(
+  history: History | undefined,
+  request: BackupRequest,
+  context: CommandContext,
+): Promise<MadeArchives> {
+  const { job, database, options } = request;
   const { backupOutcome } = await import('../operation/run-outcomes.ts');
   const archives = request.groups.flatMap(({ output }): RunArchive[] => {
     if (typeof output === 'string') return [{ url: resolve(output), state: 'pending' }];
@@ -126,9 +144,10 @@ async function makeRecorded(request: BackupRequest, context: CommandContext): Pr
       return { url: storage.url(name), name, ...withoutUndefined({ storage: label }), state: 'pending' };
     });
   });
-  return await withRecord(
+  return await recordIn(
+    history,
     context,
-    { kind: 'backup', archives, json: options.json, loaded, ...withoutUndefined({ job, database }) },
+    { kind: 'backup', archives, json: options.json, ...withoutUndefined({ job, database }) },
     (run) => makeAll(request, run, context),
     ({ made, lost }) =>
       backupOutcome(

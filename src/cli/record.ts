@@ -64,21 +64,33 @@ export async function withRecord<Result>(
   work: (run: GivenRun) => Promise<Result>,
   outcomeOf: (result: Result) => RunOutcome,
 ): Promise<Result> {
-  const { json, dryRun = false, loaded, ...begun } = options;
+  const { dryRun = false, loaded, ...record } = options;
   const history = dryRun ? undefined : await findHistory(loaded, context);
+  try {
+    return await recordIn(history, context, record, work, outcomeOf);
+  } finally {
+    await history?.close();
+  }
+}
+
+/** As {@link withRecord}, in a history that is open already, or in none. */
+export async function recordIn<Result>(
+  history: History | undefined,
+  context: CommandContext,
+  options: Omit<RecordOptions, 'dryRun' | 'loaded'>,
+  work: (run: GivenRun) => Promise<Result>,
+  outcomeOf: (result: Result) => RunOutcome,
+): Promise<Result> {
+  const { json, ...begun } = options;
   if (history === undefined) return await withProgress(context, json, work);
   const { recordRun } = await import('../operation/record-run.ts');
   const { clock } = context;
   const onProblem = (error: unknown) => noteProblem(error, context);
-  try {
-    return await recordRun(
-      { ...begun, history, clock, onProblem },
-      (onPhase) => withProgress(context, json, work, onPhase),
-      outcomeOf,
-    );
-  } finally {
-    await history.close();
-  }
+  return await recordRun(
+    { ...begun, history, clock, onProblem },
+    (onPhase) => withProgress(context, json, work, onPhase),
+    outcomeOf,
+  );
 }
 
 /** An archive of the command line, as it is recorded. */

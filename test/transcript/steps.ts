@@ -1,6 +1,6 @@
 /** What a transcript can do besides calling `holdfast`: prepare files, damage them, look at them. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -59,6 +59,10 @@ export const stepActions: Readonly<Record<string, StepAction>> = {
   mode: (folder, path = '') => `${(statSync(join(folder, path)).mode & 0o777).toString(8)}\n`,
   present: (folder, path = '') => {
     assert.ok(existsSync(join(folder, path)), `${path} is not there`);
+    return undefined;
+  },
+  remove: (folder, path = '') => {
+    rmSync(join(folder, path), { recursive: true });
     return undefined;
   },
   missing: (folder, path = '') => {
