@@ -58,80 +58,82 @@ test('the last run of a database on a storage decides whether anything is remove
   );
 });
 
+/** What runs found of an archive, and whether it is proven and doubtful then. */
+const looks: readonly (readonly [readonly (readonly [RunKind, RunArchiveState])[], boolean, boolean])[] = [
+  [[], false, false],
+  [[['backup', 'written']], false, false],
+  [[['backup', 'proven']], true, false],
+  [
+    [
+      ['backup', 'written'],
+      ['verify', 'proven'],
+    ],
+    true,
+    false,
+  ],
+  [
+    [
+      ['backup', 'proven'],
+      ['scrub', 'damaged'],
+    ],
+    false,
+    true,
+  ],
+  [
+    [
+      ['backup', 'proven'],
+      ['scrub', 'damaged'],
+      ['repair', 'whole'],
+    ],
+    false,
+    false,
+  ],
+  [
+    [
+      ['backup', 'proven'],
+      ['scrub', 'whole'],
+    ],
+    true,
+    false,
+  ],
+  [[['backup', 'suspect']], false, true],
+  [
+    [
+      ['backup', 'suspect'],
+      ['verify', 'proven'],
+    ],
+    true,
+    true,
+  ],
+  [
+    [
+      ['backup', 'suspect'],
+      ['backup', 'proven'],
+    ],
+    true,
+    false,
+  ],
+  [
+    [
+      ['backup', 'proven'],
+      ['restore', 'found'],
+      ['backup', 'failed'],
+    ],
+    true,
+    false,
+  ],
+  [
+    [
+      ['backup', 'suspect'],
+      ['prune', 'removed'],
+    ],
+    false,
+    false,
+  ],
+];
+
 test('the last look at an archive counts, and a suspicion stays', () => {
-  const table: readonly (readonly [readonly (readonly [RunKind, RunArchiveState])[], boolean, boolean])[] = [
-    [[], false, false],
-    [[['backup', 'written']], false, false],
-    [[['backup', 'proven']], true, false],
-    [
-      [
-        ['backup', 'written'],
-        ['verify', 'proven'],
-      ],
-      true,
-      false,
-    ],
-    [
-      [
-        ['backup', 'proven'],
-        ['scrub', 'damaged'],
-      ],
-      false,
-      true,
-    ],
-    [
-      [
-        ['backup', 'proven'],
-        ['scrub', 'damaged'],
-        ['repair', 'whole'],
-      ],
-      false,
-      false,
-    ],
-    [
-      [
-        ['backup', 'proven'],
-        ['scrub', 'whole'],
-      ],
-      true,
-      false,
-    ],
-    [[['backup', 'suspect']], false, true],
-    [
-      [
-        ['backup', 'suspect'],
-        ['verify', 'proven'],
-      ],
-      true,
-      true,
-    ],
-    [
-      [
-        ['backup', 'suspect'],
-        ['backup', 'proven'],
-      ],
-      true,
-      false,
-    ],
-    [
-      [
-        ['backup', 'proven'],
-        ['restore', 'found'],
-        ['backup', 'failed'],
-      ],
-      true,
-      false,
-    ],
-    [
-      [
-        ['backup', 'suspect'],
-        ['prune', 'removed'],
-      ],
-      false,
-      false,
-    ],
-  ];
-  for (const [steps, isProven, isDoubtful] of table) {
+  for (const [steps, isProven, isDoubtful] of looks) {
     const facts = factsOf(...steps.map(([kind, state]) => run(kind, 'succeeded', { 'near/a': state })));
     assert.deepEqual(
       [facts.isProven('near/a'), facts.isDoubtful('near/a')],
