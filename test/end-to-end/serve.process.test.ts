@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type History, openHistory } from '../../src/history/history.ts';
+
+const program = fileURLToPath(new URL('../transcript/holdfast.ts', import.meta.url));
+const yearly = { cron: '0 0 1 1 *', timezone: 'UTC' };
+
+interface Served {
+  readonly child: ChildProcess;
+  /** The next event. */
+  next(): Promise<{ readonly event: string; readonly missed?: boolean; readonly error?: { readonly code: string } }>;
+  end(): Promise<number | null>;
+}
+
+async function newFolder(t: TestContext, commands: object[]): Promise<{ folder: string; history: History }> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-serve-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const config = { commands, encryption: 'none', schedule: yearly, storage: { backend: 'local', path: 'backups' } };
+  await writeFile(join(folder, 'holdfast.config.json'), JSON.stringify(config));
+  const history = await openHistory({ path: join(folder, '.holdfast', 'history.db') });
+  t.after(() => history.close());
+  // The last run was years ago: one is due at once.
+  await history.setHandledMs('backup', Date.UTC(2020, 0, 1));
+  return { folder, history };
+}
+
+function serve(t: TestContext, folder: string): Served {
+  const child = spawn(process.execPath, [program, 'serve', '--json'], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  assert.ok(child.stdout);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    child,
+    next: async () => JSON.parse((await lines.next()).value ?? '{}'),
+    end: async () => {
+      child.kill('SIGTERM');
+      const [code] = await once(child, 'exit');
+      return code;
+    },
+  };
+}
+
+test('what was missed is caught up with at the start; a SIGTERM ends it', { timeout: 60_000 }, async (t) => {
+  const { folder, history } = await newFolder(t, [{ alias: 'cache', command: ['echo', 'data'] }]);
+  const served = serve(t, folder);
+  const started = await served.next();
+  assert.deepEqual([started.event, started.missed], ['started', true]);
+  assert.equal((await served.next()).event, 'ended');
+  assert.equal(await served.end(), 0);
+  assert.equal((await readdir(join(folder, 'backups'))).length, 1);
+  const runs = await history.runs();
+  assert.deepEqual(runs.map(({ kind, state }) => `${kind} ${state}`).sort(), ['backup succeeded', 'prune succeeded']);
+  assert.ok(((await history.handledMs('backup')) ?? 0) >= Date.UTC(2026, 0, 1));
+});
+
+test('a failure is told with its code, and ends nothing', { timeout: 60_000 }, async (t) => {
+  const { folder, history } = await newFolder(t, [{ alias: 'cache', command: ['false'] }]);
+  const served = serve(t, folder);
+  assert.equal((await served.next()).event, 'started');
+  const failed = await served.next();
+  assert.deepEqual([failed.event, failed.error?.code], ['failed', 'tool.failed']);
+  assert.equal(await served.end(), 0);
+  assert.deepEqual(
+    (await history.runs()).map(({ kind, state }) => `${kind} ${state}`),
+    ['backup failed'],
+  );
+});
+
+test('killed in mid-run, the run is made again, and one archive appears', { timeout: 90_000 }, async (t) => {
+  const waiting = ['sh', '-c', 'while ! test -e go; do sleep 0.1; done; echo data'];
+  const { folder, history } = await newFolder(t, [{ alias: 'cache', command: waiting }]);
+  const first = serve(t, folder);
+  assert.equal((await first.next()).event, 'started');
+  using file = new DatabaseSync(join(folder, '.holdfast', 'history.db'));
+  const running = file.prepare("SELECT process_id FROM run WHERE state = 'running'");
+  let row = running.get();
+  for (; row === undefined; row = running.get()) await new Promise((resolve) => setImmediate(resolve));
+  first.child.kill('SIGKILL');
+  process.kill(Number(row['process_id']), 'SIGKILL');
+  await once(first.child, 'exit');
+  await writeFile(join(folder, 'go'), '');
+  const again = serve(t, folder);
+  const started = await again.next();
+  assert.deepEqual([started.event, started.missed], ['started', true]);
+  let event = await again.next();
+  // The dead one may still be looked for by the system when its job is asked for.
+  while (event.event === 'held' || event.event === 'started') event = await again.next();
+  assert.equal(event.event, 'ended');
+  assert.equal(await again.end(), 0);
+  assert.equal((await readdir(join(folder, 'backups'))).filter((name) => name.endsWith('.holdfast')).length, 1);
+  const states = (await history.runs({ kind: 'backup' })).map(({ state }) => state);
+  assert.deepEqual(states, ['succeeded', 'died']);
+});
