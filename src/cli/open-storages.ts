@@ -1,8 +1,7 @@
 import { dirname } from 'node:path';
 import { Option } from 'commander';
-import { type ConfiguredStorage, chooseStorages } from '../config/configured-storages.ts';
+import type { ConfiguredStorage } from '../config/configured-storages.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
-import { openStorage } from '../config/open-storage.ts';
 import { HoldfastError } from '../errors.ts';
 import type { ArchiveLocation } from '../operation/options.ts';
 import { isStorage } from '../storage/is-storage.ts';
@@ -25,6 +24,7 @@ export async function openChosenStorages(
   names: readonly string[] | undefined,
   context: CommandContext,
 ): Promise<OpenedStorage[]> {
+  const { chooseStorages } = await import('../config/configured-storages.ts');
   const opened: OpenedStorage[] = [];
   try {
     for (const chosen of chooseStorages(config, names)) opened.push(await openOne(chosen, file, context));
@@ -37,6 +37,7 @@ export async function openChosenStorages(
 
 async function openOne(chosen: ConfiguredStorage, file: string, context: CommandContext): Promise<OpenedStorage> {
   const { name, given, copies } = chosen;
+  const { openStorage } = await import('../config/open-storage.ts');
   const { clock, environment, signal } = context;
   const storage = await openStorage(given, { folder: dirname(file), clock, environment, signal });
   const folder = !isStorage(given) && given.backend === 'local' ? given.path : undefined;

@@ -29,8 +29,8 @@ export function openProcessContext(): CommandContext {
   };
 }
 
-/** As much of what a command writes is kept: its errors are short. */
-const keptOutputBytes = 64 * 1024;
+/** As much of what a command writes is kept, in characters: results of interest are short. */
+const keptOutputLength = 4 * 1024 * 1024;
 /** A command that was asked to end, and does not, is ended after so long. */
 const endWithinMs = 60_000;
 
@@ -56,7 +56,7 @@ async function runCommand(
   signal.addEventListener('abort', end, { once: true });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text.slice(0, keptOutputBytes - output.length);
+    output += text.slice(0, keptOutputLength - output.length);
   });
   try {
     const [exitCode, by] = (await once(child, 'close')) as [number | null, string | null];

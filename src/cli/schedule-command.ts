@@ -4,11 +4,12 @@ import type { LoadedConfig } from '../config/load-config.ts';
 import type { ConfiguredJob } from '../config/scheduled-jobs.ts';
 import { HoldfastError } from '../errors.ts';
 import type { RunRecord } from '../history/run-record.ts';
+import type { ScheduleTimes } from '../policy/schedule.ts';
 import type { ExportFormat } from '../policy/schedule-export.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatMoment, printable } from './format-value.ts';
 import { formatTable, printJson, printLines, printNote } from './print-result.ts';
-import { findHistory } from './record.ts';
+import { findHistory, historyPath } from './record.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 const shownRuns = 3;
@@ -23,8 +24,11 @@ export function addScheduleCommand(program: Command, context: CommandContext): v
     .action(async (options: OutputOptions) => {
       const { loaded, jobs } = await loadJobs(context);
       const listed = await describeJobs(jobs, loaded, context);
-      if (options.json) printJson(context, listed);
-      else printJobs(listed, context);
+      if (options.json) {
+        const prunes = loaded.config.retention?.enabled !== false;
+        const result: ListedSchedule = { jobs: listed, prunes, historyPath: historyPath(loaded) };
+        printJson(context, result);
+      } else printJobs(listed, context);
     });
   command
     .command('export')
@@ -56,7 +60,7 @@ export function addScheduleCommand(program: Command, context: CommandContext): v
 }
 
 /** The jobs of the configuration in this folder. */
-export async function loadJobs(
+async function loadJobs(
   context: CommandContext,
 ): Promise<{ readonly loaded: LoadedConfig; readonly jobs: readonly ConfiguredJob[] }> {
   const { loadConfig } = await import('../config/load-config.ts');
@@ -65,10 +69,22 @@ export async function loadJobs(
   return { loaded, jobs: configuredJobs(loaded.config) };
 }
 
+/** What `holdfast schedule list --json` prints. */
+export interface ListedSchedule {
+  readonly jobs: readonly ListedJob[];
+  /** Whether `holdfast serve` lets the retention follow each backup. */
+  readonly prunes: boolean;
+  /** The file of the history. */
+  readonly historyPath: string;
+}
+
 interface ListedJob {
   readonly job: string;
   readonly enabled: boolean;
+  /** For people. */
   readonly schedule: string;
+  readonly times: ScheduleTimes;
+  readonly jitterMs: number;
   readonly timezone: string;
   /** Without jitter. */
   readonly nextMs: readonly number[];
@@ -85,13 +101,15 @@ async function describeJobs(
   const history = await findHistory(loaded, context);
   const runs = (await history?.runs({ kind: 'backup' })) ?? [];
   await history?.close();
-  return jobs.map(({ name, enabled, times }) => {
+  return jobs.map(({ name, enabled, times, jitterMs }) => {
     const schedule = readSchedule(times);
     const last = runs.find(({ job }) => job === name);
     return {
       job: name,
       enabled,
       schedule: schedule.text,
+      times,
+      jitterMs,
       timezone: schedule.timezone,
       nextMs: enabled ? nextRuns(schedule, context.clock.nowMs(), shownRuns) : [],
       ...withoutUndefined({ lastMs: last?.startedMs, lastState: last?.state }),

@@ -1,13 +1,11 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
-import type { ConfiguredJob } from '../config/scheduled-jobs.ts';
 import { type ErrorCode, errorTable, HoldfastError } from '../errors.ts';
 import type { SchedulerEvent } from '../operation/scheduler.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatMoment, formatNumberOf, printable } from './format-value.ts';
 import { printJson, printLines, printNote } from './print-result.ts';
-import { openConfiguredHistory } from './record.ts';
-import { loadJobs } from './schedule-command.ts';
+import type { ListedSchedule } from './schedule-command.ts';
 
 /** Adds `holdfast serve`. */
 export function addServeCommand(program: Command, context: CommandContext): void {
@@ -21,26 +19,24 @@ export function addServeCommand(program: Command, context: CommandContext): void
 }
 
 async function serve({ json = false }: OutputOptions, context: CommandContext): Promise<void> {
-  const { loaded, jobs } = await loadJobs(context);
-  const enabled = jobs.filter((job) => job.enabled);
-  if (enabled.length === 0) {
+  const { jobs, historyPath, prunes } = await readSchedules(context);
+  if (jobs.length === 0) {
     throw new HoldfastError('config.invalid', { message: 'no job is scheduled', hint: 'see `holdfast schedule list`' });
   }
   const { readSchedule } = await import('../policy/schedule.ts');
   const { runScheduler } = await import('../operation/scheduler.ts');
   // Without it nobody would know what was missed, and two would run at once.
-  const store = await openConfiguredHistory(loaded);
-  const prunes = loaded.config.retention?.enabled !== false;
+  const { openHistory } = await import('../history/history.ts');
+  const store = await openHistory({ path: historyPath });
   const { clock, signal } = context;
   try {
-    if (!json)
-      printLines(context, [`${formatMoment(clock.nowMs())}  ${formatNumberOf(enabled.length, 'job')} scheduled`]);
+    if (!json) printLines(context, [`${formatMoment(clock.nowMs())}  ${formatNumberOf(jobs.length, 'job')} scheduled`]);
     await runScheduler({
-      jobs: enabled.map((job) => ({
-        name: job.name,
+      jobs: jobs.map((job) => ({
+        name: job.job,
         schedule: readSchedule(job.times),
         jitterMs: job.jitterMs,
-        run: (ending) => runJob(job, prunes, { ...context, signal: ending }),
+        run: (ending) => runJob(job.job, prunes, { ...context, signal: ending }),
       })),
       store,
       signal,
@@ -53,8 +49,23 @@ async function serve({ json = false }: OutputOptions, context: CommandContext): 
   }
 }
 
+/**
+ * The jobs that run by themselves. The configuration is read in a process of its own: what that takes (a compiler for TypeScript, the
+ * schema, whatever the file imports) is some 40 MiB, which this one would keep for months.
+ */
+async function readSchedules(context: CommandContext): Promise<ListedSchedule> {
+  const { exitCode, output } = await context.runCommand(['schedule', 'list', '--json'], context.signal);
+  if (exitCode !== 0) throw errorIn(output) ?? endedWith('schedule', exitCode);
+  const listed: ListedSchedule = JSON.parse(output);
+  return { ...listed, jobs: listed.jobs.filter(({ enabled }) => enabled) };
+}
+
+function endedWith(command: string, exitCode: number): HoldfastError {
+  return new HoldfastError('operation.failed', { message: `holdfast ${command} ended with ${exitCode}` });
+}
+
 /** A backup as the command line makes it; then what the retention does not keep is removed. */
-async function runJob({ name }: ConfiguredJob, prunes: boolean, context: CommandContext): Promise<void> {
+async function runJob(name: string, prunes: boolean, context: CommandContext): Promise<void> {
   const exitCode = await runCommand(['backup', '--job', name, '--json'], context);
   if (exitCode !== 0)
     printNote(context, `${name}: the backup is suspect, or something was left out: see \`holdfast runs\``);
@@ -66,7 +77,7 @@ async function runJob({ name }: ConfiguredJob, prunes: boolean, context: Command
 async function runCommand(words: readonly string[], context: CommandContext): Promise<number> {
   const { exitCode, output } = await context.runCommand(words, context.signal);
   if (exitCode === 0 || exitCode === 3) return exitCode;
-  throw errorIn(output) ?? new HoldfastError('operation.failed', { message: `${words[0]} ended with ${exitCode}` });
+  throw errorIn(output) ?? endedWith(words[0] ?? '', exitCode);
 }
 
 /** The error that a command printed as JSON. */

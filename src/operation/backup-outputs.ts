@@ -1,6 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import { FanOutWriter } from '../storage/fan-out/fan-out-writer.ts';
 import type { StorageWriter, StoredObject, WriterOptions } from '../storage/storage.ts';
+import { errorReport } from './error-report.ts';
 import { type WritableLocation, writableLocation } from './location.ts';
 import type { BackupOptions, BackupOutput, OutputReport } from './options.ts';
 
@@ -48,11 +49,4 @@ export async function openOutputs(options: BackupOptions, writerOptions: WriterO
 
 function nameOf(location: { readonly label?: string } | undefined): { readonly storage?: string } {
   return location?.label === undefined ? {} : { storage: location.label };
-}
-
-/** What a report tells of an error. */
-export function errorReport(error: unknown): { code: HoldfastError['code']; message: string; hint: string } {
-  const message = error instanceof Error ? error.message : String(error);
-  const known = error instanceof HoldfastError ? error : new HoldfastError('operation.failed', { message });
-  return { code: known.code, message: known.message, hint: known.hint };
 }

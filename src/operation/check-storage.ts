@@ -7,7 +7,7 @@ import { type Random, systemRandom } from '../random.ts';
 import type { Storage } from '../storage/storage.ts';
 import { ForwardingStorage } from '../storage/wrap/forwarding-storage.ts';
 import { prefixStorage } from '../storage/wrap/prefix.ts';
-import { errorReport } from './backup-outputs.ts';
+import { errorReport } from './error-report.ts';
 import type { OutputReport } from './options.ts';
 
 /** What {@link checkStorage} takes. */

@@ -5,7 +5,7 @@ import { type ArchiveSeries, archiveSeriesReader } from '../policy/archive-serie
 import { systemTimezone } from '../policy/local-time.ts';
 import { judgeRetention, type RetentionArchive, type RetentionPolicy, type UnmetCap } from '../policy/retention.ts';
 import type { Storage } from '../storage/storage.ts';
-import { errorReport } from './backup-outputs.ts';
+import { errorReport } from './error-report.ts';
 import type { OutputReport, RunOptions } from './options.ts';
 import { pinSuffix } from './pin.ts';
 import type { NamedStorage } from './scrub.ts';

@@ -3,7 +3,7 @@ import { throwIfAborted } from '../errors.ts';
 import type { History } from '../history/history.ts';
 import type { RunArchive } from '../history/run-record.ts';
 import { archiveSeriesReader } from '../policy/archive-series.ts';
-import { errorReport } from './backup-outputs.ts';
+import { errorReport } from './error-report.ts';
 import { summarizeArchive } from './inspect.ts';
 import type { OutputReport, RunOptions } from './options.ts';
 import type { NamedStorage } from './scrub.ts';

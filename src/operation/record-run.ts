@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { History } from '../history/history.ts';
 import type { BegunRun, EndedRun, RunArchive, RunPhase } from '../history/run-record.ts';
-import { errorReport } from './backup-outputs.ts';
+import { errorReport } from './error-report.ts';
 import type { Progress } from './options.ts';
 
 /** How a run ended, as far as its own report tells. */

@@ -50,11 +50,13 @@ export function retentionFacts(runs: readonly RunRecord[]): RetentionFacts {
       known.set(archive.url, learn(before, archive, kind === 'backup'));
     }
   }
-  const backups = runs.filter(({ kind }) => kind === 'backup');
+  const backups = Map.groupBy(
+    runs.filter(({ kind }) => kind === 'backup'),
+    ({ database }) => database,
+  );
   return {
     hold: (database, storage) => {
-      for (const run of backups) {
-        if (run.database !== database) continue;
+      for (const run of backups.get(database) ?? []) {
         const reason = holdAfter(run, storage);
         if (reason !== 'older') return reason;
       }

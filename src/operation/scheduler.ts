@@ -2,7 +2,7 @@ import { type Clock, systemClock, systemWait, type Wait } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Lease } from '../history/history.ts';
 import { jitterMs, latestDueMs, type Schedule, trustedHandledMs } from '../policy/schedule.ts';
-import { errorReport } from './backup-outputs.ts';
+import { errorReport } from './error-report.ts';
 import { holdLease } from './lease.ts';
 import type { OutputReport } from './options.ts';
 

@@ -1,7 +1,7 @@
 import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
-import { errorReport } from './backup-outputs.ts';
+import { errorReport } from './error-report.ts';
 import type { WritableLocation } from './location.ts';
 import type { BlockHealth, OutputReport, RunOptions } from './options.ts';
 import { repairArchive } from './repair.ts';

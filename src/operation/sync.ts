@@ -1,7 +1,7 @@
 import { systemClock } from '../clock.ts';
 import { throwIfAborted } from '../errors.ts';
 import type { Storage, StoredObject } from '../storage/storage.ts';
-import { errorReport } from './backup-outputs.ts';
+import { errorReport } from './error-report.ts';
 import type { OutputReport, RunOptions } from './options.ts';
 import { transferArchive } from './transfer.ts';
 
