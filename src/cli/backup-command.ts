@@ -71,6 +71,7 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
 async function backup(request: BackupRequest, context: CommandContext): Promise<number> {
   const { options } = request;
   const { collectSources } = await import('./collect-sources.ts');
+  for (const warning of request.warnings) printNote(context, warning);
   if (options.dryRun) {
     await printPlan(await collectSources(request.sources, request.localPaths), request, context);
     return 0;
@@ -191,13 +192,16 @@ async function makeArchive(
   run: GivenRun,
 ): Promise<BackupReport> {
   const { sources, keys, identities } = archive;
-  const { output, copies } = archive.group;
+  const { output, copies, parityBlocks } = archive.group;
+  // A stripe has 255 blocks at most.
+  const dataBlocks = parityBlocks === undefined ? undefined : Math.min(239, 255 - parityBlocks);
   const { compression, encryption, verify, threads, temporaryFolder, previous, allowedFall } = archive.options;
   const { createBackup } = await import('../operation/backup.ts');
   return await createBackup({
     sources,
     output,
-    ...withoutUndefined({ keys, compression, copies, encryption, verify, threads, temporaryFolder, previous }),
+    ...withoutUndefined({ keys, compression, copies, dataBlocks, parityBlocks, encryption, verify, threads }),
+    ...withoutUndefined({ temporaryFolder, previous }),
     ...withoutUndefined({ allowedFall: allowedFall === undefined ? undefined : allowedFall / 100 }),
     previousKeys: { identities },
     ...run,

@@ -34,15 +34,18 @@ export interface BackupCommandOptions extends OutputOptions, SealKeyOptions, Sou
 export interface OutputGroup {
   readonly output: string | readonly BackupOutput[];
   readonly copies: number | undefined;
+  readonly parityBlocks?: number | undefined;
 }
 
 /** A backup to make: the command line, and what it leaves open from the configuration. */
 export interface BackupRequest {
   readonly sources: readonly SourceRequest[];
-  /** One for each number of copies, since that number is sealed into an archive. */
+  /** One for each number of copies and parity blocks, since these are sealed into an archive. */
   readonly groups: readonly OutputGroup[];
   /** The places, for people. */
   readonly labels: readonly string[];
+  /** What is unsafe about the storages. */
+  readonly warnings: readonly string[];
   /** Outputs on local disk, which no source may read. */
   readonly localPaths: readonly string[];
   readonly options: BackupCommandOptions;
@@ -86,7 +89,13 @@ export async function completeRequest(options: BackupCommandOptions, context: Co
 }
 
 function toPath(output: string, { copies }: BackupCommandOptions): Omit<BackupRequest, 'sources' | 'options'> {
-  return { groups: [{ output, copies }], labels: [output], localPaths: [output], close: async () => undefined };
+  return {
+    groups: [{ output, copies }],
+    labels: [output],
+    warnings: [],
+    localPaths: [output],
+    close: async () => undefined,
+  };
 }
 
 async function fromConfig(
@@ -159,7 +168,7 @@ async function nameOf(
   });
 }
 
-/** Opens the storages that are meant; one that cannot be opened is an output that fails. */
+/** Opens the storages that are meant; of several, one that cannot be opened is an output that fails. */
 async function toStorages(
   loaded: LoadedConfig,
   name: string,
@@ -169,15 +178,18 @@ async function toStorages(
   const { openChosenStorages } = await import('./open-storages.ts');
   const opened = await openChosenStorages(loaded, options.storage, context);
   const free = await freeName(name, opened);
-  const groups = new Map<number | undefined, BackupOutput[]>();
-  for (const { name: label, storage, copies } of opened) {
-    const group = copies ?? options.copies;
-    groups.set(group, [...(groups.get(group) ?? []), { storage, name: free, label }]);
+  const groups = new Map<string, { output: BackupOutput[] } & Omit<OutputGroup, 'output'>>();
+  for (const { name: label, storage, parityBlocks, copies = options.copies } of opened) {
+    const key = `${copies}/${parityBlocks}`;
+    const group = groups.get(key) ?? { output: [], copies, parityBlocks };
+    group.output.push({ storage, name: free, label });
+    groups.set(key, group);
   }
   const isLocal = ({ storage }: OpenedStorage) => storage.properties.backend === 'local';
   return {
-    groups: [...groups].map(([copies, output]) => ({ output, copies })),
+    groups: [...groups.values()],
     labels: opened.map(({ folder, storage }) => (folder === undefined ? storage.url(free) : join(folder, free))),
+    warnings: opened.flatMap((one) => one.storage.properties.warnings.map((warning) => `${one.name}: ${warning}`)),
     localPaths: opened.filter(isLocal).map(({ storage }) => storage.url(free)),
     close: async () => {
       for (const { storage } of opened) await storage.close();

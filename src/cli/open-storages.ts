@@ -1,5 +1,5 @@
-import { dirname } from 'node:path';
-import { Option } from 'commander';
+import { basename, dirname } from 'node:path';
+import { type Command, Option } from 'commander';
 import type { ConfiguredStorage } from '../config/configured-storages.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
@@ -8,17 +8,22 @@ import { isStorage } from '../storage/is-storage.ts';
 import type { Storage } from '../storage/storage.ts';
 import { logStorage } from '../storage/wrap/log.ts';
 import type { CommandContext } from './command-context.ts';
+import { gather } from './key-options.ts';
 
 /** A storage of the configuration, open. */
 export interface OpenedStorage {
   readonly name: string;
   readonly storage: Storage;
   readonly copies: number | undefined;
+  readonly parityBlocks: number | undefined;
   /** The folder as it stands in the configuration, where it is a local one. */
   readonly folder: string | undefined;
 }
 
-/** Opens storages of a configuration: those that are named, else all enabled ones. Throws `usage.invalid`, and what opening throws. */
+/**
+ * Opens storages of a configuration: those that are named, else all enabled ones. Of several one that cannot be opened throws when it is
+ * used, so that the others can be. Throws `usage.invalid`, `config.invalid`, and of one alone what opening throws.
+ */
 export async function openChosenStorages(
   { config, file }: LoadedConfig,
   names: readonly string[] | undefined,
@@ -27,7 +32,8 @@ export async function openChosenStorages(
   const { chooseStorages } = await import('../config/configured-storages.ts');
   const opened: OpenedStorage[] = [];
   try {
-    for (const chosen of chooseStorages(config, names)) opened.push(await openOne(chosen, file, context));
+    const chosen = chooseStorages(config, names);
+    for (const one of chosen) opened.push(await openOne(one, file, context, chosen.length > 1));
     return opened;
   } catch (error) {
     for (const { storage } of opened) await storage.close();
@@ -35,13 +41,43 @@ export async function openChosenStorages(
   }
 }
 
-async function openOne(chosen: ConfiguredStorage, file: string, context: CommandContext): Promise<OpenedStorage> {
-  const { name, given, copies } = chosen;
+async function openOne(
+  chosen: ConfiguredStorage,
+  file: string,
+  context: CommandContext,
+  isOneOfSeveral: boolean,
+): Promise<OpenedStorage> {
+  const { name, given, copies, parityBlocks } = chosen;
   const { openStorage } = await import('../config/open-storage.ts');
   const { clock, environment, signal } = context;
-  const storage = await openStorage(given, { folder: dirname(file), clock, environment, signal });
   const folder = !isStorage(given) && given.backend === 'local' ? given.path : undefined;
-  return { name, storage: logged(name, storage, context), copies, folder };
+  const open = async () => {
+    try {
+      return await openStorage(given, { folder: dirname(file), clock, environment, signal });
+    } catch (error) {
+      const isMistake = error instanceof HoldfastError && error.code === 'config.invalid';
+      if (isMistake || isStorage(given) || !isOneOfSeveral) throw error;
+      return unopenedStorage(given.backend, name, error);
+    }
+  };
+  return { name, storage: logged(name, await open(), context), copies, parityBlocks, folder };
+}
+
+/** Stands for a storage that could not be opened: every use tells why. */
+function unopenedStorage(backend: string, name: string, error: unknown): Storage {
+  const fail = async (): Promise<never> => {
+    throw error;
+  };
+  return {
+    properties: { backend, place: name, warnings: [], usesSpool: false },
+    writer: fail,
+    open: fail,
+    stat: fail,
+    list: () => ({ [Symbol.asyncIterator]: () => ({ next: fail }) }),
+    delete: fail,
+    url: (object) => `${name}: ${object}`,
+    close: async () => undefined,
+  };
 }
 
 /** With HOLDFAST_DEBUG=1 every call of a storage is told. */
@@ -92,4 +128,32 @@ export async function withArchive<Result>(
 ): Promise<Result> {
   if (storageName === undefined) return await work(archive);
   return await withStorage(storageName, context, ({ storage }) => work({ storage, name: archive }));
+}
+
+/** Where else an archive is, as the command line says it. */
+export interface ReplicaOptions {
+  readonly from?: readonly string[];
+  readonly fromStorage?: readonly string[];
+}
+
+/** Adds `--from` and `--from-storage`. */
+export function addReplicaOptions(command: Command): Command {
+  return command
+    .option('--from <archive>', 'another replica of the same archive to heal from, damaged or not (repeatable)', gather)
+    .option('--from-storage <name>', 'a storage that holds one under the same name (repeatable)', gather);
+}
+
+/** The replicas: files, and objects of the archive's name on storages. */
+export async function withReplicas<Result>(
+  archive: string,
+  { from, fromStorage }: ReplicaOptions,
+  context: CommandContext,
+  work: (from: readonly ArchiveLocation[]) => Promise<Result>,
+): Promise<Result> {
+  if (fromStorage === undefined) return await work(from ?? []);
+  return await withStorages(fromStorage, context, (storages) => {
+    const isPath = (name: string) => name.startsWith('.') || name.startsWith('/');
+    const name = isPath(archive) ? basename(archive) : archive;
+    return work([...(from ?? []), ...storages.map(({ storage }) => ({ storage, name }))]);
+  });
 }

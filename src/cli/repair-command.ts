@@ -2,18 +2,22 @@ import type { Command } from 'commander';
 import type { RepairReport } from '../operation/options.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, paint, printable } from './format-value.ts';
-import { gather } from './key-options.ts';
 import { addThreadsOption } from './number-options.ts';
-import { archiveStorageOption, withArchive } from './open-storages.ts';
+import {
+  addReplicaOptions,
+  archiveStorageOption,
+  type ReplicaOptions,
+  withArchive,
+  withReplicas,
+} from './open-storages.ts';
 import { formatFacts, printJson, printLines } from './print-result.ts';
 import { recordedArchive, withRecord } from './record.ts';
 import { formatBlockRanges } from './verify-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
-interface RepairCommandOptions extends OutputOptions {
+interface RepairCommandOptions extends OutputOptions, ReplicaOptions {
   readonly storage?: string;
   readonly output?: string;
-  readonly from?: readonly string[];
   readonly partial?: boolean;
   readonly dryRun?: boolean;
   readonly archiveId?: string;
@@ -28,24 +32,25 @@ export function addRepairCommand(program: Command, context: CommandContext): voi
     .argument('<archive>', 'path of the archive, or its name on a storage')
     .addOption(archiveStorageOption())
     .option('--output <path>', 'write the healed archive here (in place unless given)')
-    .option('--from <archive>', 'another replica of the same archive, damaged or not (repeatable)', gather)
     .option('--partial', 'write what can be had even where blocks are lost')
     .option('--dry-run', 'look, and write nothing')
     .option('--archive-id <hex>', 'which archive, where a file holds several')
     .option('--json', 'print the result as JSON');
-  addThreadsOption(command).action(async (archive: string, options: RepairCommandOptions) => {
-    const { json, storage, ...given } = options;
+  addThreadsOption(addReplicaOptions(command)).action(async (archive: string, options: RepairCommandOptions) => {
+    const { json, storage, from: _from, fromStorage: _fromStorage, ...given } = options;
     const { repairArchive } = await import('../operation/repair.ts');
     const { repairOutcome } = await import('../operation/run-outcomes.ts');
-    const report = await withArchive(archive, storage, context, async (location) => {
-      const recorded = recordedArchive(location, storage);
-      return await withRecord(
-        context,
-        { kind: 'repair', archives: [recorded], json, dryRun: given.dryRun },
-        (run) => repairArchive({ archive: location, ...withoutUndefined(given), ...run }),
-        (result) => repairOutcome(recorded, result),
-      );
-    });
+    const report = await withArchive(archive, storage, context, (location) =>
+      withReplicas(archive, options, context, (from) => {
+        const recorded = recordedArchive(location, storage);
+        return withRecord(
+          context,
+          { kind: 'repair', archives: [recorded], json, dryRun: given.dryRun },
+          (run) => repairArchive({ archive: location, from, ...withoutUndefined(given), ...run }),
+          (result) => repairOutcome(recorded, result),
+        );
+      }),
+    );
     const dryRun = options.dryRun ?? false;
     if (json) printJson(context, { archive, ...withoutUndefined({ storage }), dryRun, ...report });
     else printLines(context, formatReport(archive, dryRun, report, context));

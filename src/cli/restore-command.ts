@@ -16,14 +16,20 @@ import {
 } from './format-value.ts';
 import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys } from './key-options.ts';
 import { addThreadsOption } from './number-options.ts';
-import { archiveStorageOption, withArchive } from './open-storages.ts';
+import {
+  addReplicaOptions,
+  archiveStorageOption,
+  type ReplicaOptions,
+  withArchive,
+  withReplicas,
+} from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { recordedArchive, withRecord } from './record.ts';
 import { connectionsOption, lockTimeoutOption } from './source-options.ts';
 import { splitCommand, splitNamed } from './split-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
-interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions {
+interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions, ReplicaOptions {
   readonly to?: readonly string[];
   readonly filesTo?: string;
   readonly commandTo?: readonly string[];
@@ -33,7 +39,6 @@ interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions {
   readonly lockTimeout?: number;
   readonly only?: readonly string[];
   readonly storage?: string;
-  readonly from?: readonly string[];
   readonly yes?: boolean;
   readonly overwrite?: boolean;
   /** False with `--no-undo`. */
@@ -69,23 +74,30 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option('--no-undo', 'do not keep what is replaced')
     .option('--partial', 'restore what can be had of an archive beyond repair')
     .option('--dry-run', 'say what would be done, and write nothing')
-    .option('--from <archive>', 'another replica to heal from (repeatable)', gather)
     .option('--archive-id <hex>', 'which archive, where a file holds several')
     .option('--json', 'print the result as JSON');
-  addThreadsOption(addOpenKeyOptions(command)).action(async (archive: string, options: RestoreCommandOptions) => {
-    context.exitCode = await withArchive(archive, options.storage, context, (location) =>
-      restore(archive, location, options, context),
-    );
-  });
+  addThreadsOption(addOpenKeyOptions(addReplicaOptions(command))).action(
+    async (archive: string, options: RestoreCommandOptions) => {
+      context.exitCode = await withArchive(archive, options.storage, context, (location) =>
+        withReplicas(archive, options, context, (from) => restore({ archive, location, from }, options, context)),
+      );
+    },
+  );
+}
+
+interface Place {
+  /** As it was given. */
+  readonly archive: string;
+  readonly location: ArchiveLocation;
+  readonly from: readonly ArchiveLocation[];
 }
 
 async function restore(
-  archive: string,
-  location: ArchiveLocation,
+  { archive, location, from }: Place,
   options: RestoreCommandOptions,
   context: CommandContext,
 ): Promise<number> {
-  const { to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, json } = options;
+  const { to, filesTo, mode, connections, only, overwrite, partial, archiveId, threads, json } = options;
   const dryRun = options.dryRun ?? false;
   const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context, 'a restore');
   try {
@@ -94,8 +106,9 @@ async function restore(
     const { restoreBackup } = await import('../operation/restore.ts');
     const restoreOptions: RestoreOptions = {
       archive: location,
+      from,
       keepUndo: options.undo,
-      ...withoutUndefined({ to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, keys }),
+      ...withoutUndefined({ to, filesTo, mode, connections, only, overwrite, partial, archiveId, threads, keys }),
       ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
       commands: commandsTo(options),
     };

@@ -57,7 +57,7 @@ function printReport(name: string, report: StorageCheckReport, context: CommandC
       ['place', `${report.backend}: ${printable(report.place)}`],
       [
         'contract',
-        contract.length === 0 ? 'not tried, since a right is missing' : formatNumberOf(contract.length, 'case'),
+        contract.length === 0 ? 'not tried, since not all of these passed' : formatNumberOf(contract.length, 'case'),
       ],
       ['passed', formatCount(count('passed'))],
       ['failed', count('failed') > 0 ? formatCount(count('failed')) : ''],

@@ -11,6 +11,8 @@ export interface ConfiguredStorage {
   readonly enabled: boolean;
   /** How often an archive holds everything there, where the storage sets it. */
   readonly copies: number | undefined;
+  /** Parity blocks of a stripe there, where the storage sets them. */
+  readonly parityBlocks: number | undefined;
 }
 
 /** The folder that archives go to where a configuration names no storage. */
@@ -23,6 +25,7 @@ export function configuredStorages(config: HoldfastConfig): ConfiguredStorage[] 
     given,
     enabled: isStorage(given) || given.enabled !== false,
     copies: isStorage(given) ? undefined : given.copies,
+    parityBlocks: isStorage(given) ? undefined : given.parityBlocks,
   }));
 }
 

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { storageAdapters } from '../storage/adapters.ts';
 import { MemoryStorage } from '../storage/memory/memory-storage.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { openStorage } from './open-storage.ts';
@@ -36,4 +37,15 @@ test('a storage that is one already is given back, and wrong settings are named'
     code: 'config.invalid',
     message: /^storage: (path|paht): /,
   });
+});
+
+test('no adapter has a setting that every storage has', () => {
+  const common = ['enabled', 'copies', 'parityBlocks', 'throttle', 'readOnly', 'retry'];
+  for (const { backend, schema } of storageAdapters) {
+    assert.deepEqual(
+      Object.keys(schema.shape).filter((name) => common.includes(name)),
+      [],
+      backend,
+    );
+  }
 });

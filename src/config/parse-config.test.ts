@@ -133,6 +133,7 @@ test('one storage or several by name, with settings, variables and objects', () 
     given: { ...near, path: '/mnt/a', ...settings },
     enabled: false,
     copies: 1,
+    parityBlocks: undefined,
   });
   assert.equal(second?.given, own);
   assert.deepEqual(

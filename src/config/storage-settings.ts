@@ -13,6 +13,8 @@ const commonSettings = {
   enabled: z.boolean().optional(),
   /** How often an archive holds everything here; that of the configuration unless set. */
   copies: z.int().min(1).max(8).optional(),
+  /** Parity blocks of a stripe here: 16 unless set. */
+  parityBlocks: z.int().min(2).max(64).optional(),
   /** Bytes a second, each way, or a number for each. */
   throttle: z
     .union([
@@ -54,6 +56,7 @@ export type StorageGiven = StorageSettings | Storage;
 export interface CommonStorageSettings {
   readonly enabled?: boolean | undefined;
   readonly copies?: number | undefined;
+  readonly parityBlocks?: number | undefined;
   readonly throttle?: z.output<CommonShape['throttle']>;
   readonly readOnly?: boolean | undefined;
   readonly retry?: z.output<CommonShape['retry']>;

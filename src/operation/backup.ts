@@ -304,7 +304,6 @@ async function writeArchive(run: {
     const outputs = reports(stored);
     return {
       output: (outputs.find(({ error }) => error === undefined) ?? outputs[0])?.output ?? '',
-      outputs,
       archiveId: archiveIdHex(archive.header),
       sizeBytes: stored.sizeBytes,
       plainSizeBytes: totals.plainBytes,
@@ -313,6 +312,7 @@ async function writeArchive(run: {
       verified: options.verify ?? 'contents',
       suspect: comparison.falls.length > 0,
       comparison,
+      outputs,
     };
   } catch (error) {
     return await failAfter(error, [() => output.abort()]);

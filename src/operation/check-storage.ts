@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, systemClock, systemWait, type Wait } from '../clock.ts';
-import { HoldfastError, throwIfAborted } from '../errors.ts';
+import { type ErrorCode, HoldfastError, throwIfAborted } from '../errors.ts';
 import { type Random, systemRandom } from '../random.ts';
 import type { Storage } from '../storage/storage.ts';
 import { ForwardingStorage } from '../storage/wrap/forwarding-storage.ts';
@@ -100,6 +100,18 @@ const probes: readonly Probe[] = [
   ['delete it', (storage) => storage.delete('probe')],
 ];
 
+/** Errors of the whole storage, not of one right. */
+const outOfReach: ReadonlySet<ErrorCode> = new Set([
+  'storage.unavailable',
+  'storage.timeout',
+  'storage.credentials',
+  'storage.signature',
+  'storage.clock_skew',
+  'storage.wrong_region',
+  'storage.container_not_found',
+  'storage.certificate',
+]);
+
 class Check {
   readonly #options: CheckStorageOptions;
   readonly #clock: Clock;
@@ -115,14 +127,27 @@ class Check {
   async run(): Promise<string[]> {
     try {
       const storage = this.#part('rights');
-      for (const [name, work] of probes) await this.#step('rights', name, () => work(storage));
+      for (const [name, work] of probes) {
+        if (this.#isHopeless()) this.#add({ part: 'rights', name, state: 'skipped', durationMs: 0 });
+        else await this.#step('rights', name, () => work(storage));
+      }
       // Without one of the rights nearly every case would fail alike, after its own wait.
       if (this.steps.every(({ state }) => state === 'passed')) await this.#runCases();
     } finally {
-      await this.#limited(() => this.#clear(this.#prefix)).catch(() => undefined);
+      if (!this.#isOutOfReach()) await this.#limited(() => this.#clear(this.#prefix)).catch(() => undefined);
       await this.#removeFolders();
     }
-    return await this.#leftovers();
+    return this.#isOutOfReach() ? [] : await this.#leftovers();
+  }
+
+  /** Whether a step has shown that no other one can pass. */
+  #isHopeless(): boolean {
+    return this.steps.some(({ error }) => error !== undefined && outOfReach.has(error.code));
+  }
+
+  /** Then nothing was written either. */
+  #isOutOfReach(): boolean {
+    return this.#isHopeless() && this.steps.every(({ state }) => state !== 'passed');
   }
 
   async #runCases(): Promise<void> {
@@ -158,7 +183,9 @@ class Check {
     } catch (error) {
       throwIfAborted(this.#options.signal);
       const reason = underlying(error);
-      const isUnsupported = isOptional && reason instanceof assert.AssertionError;
+      // Where an object appears before its check, a failing check takes it away again, and the older one with it.
+      const isGone = reason instanceof HoldfastError && reason.code === 'storage.not_found';
+      const isUnsupported = isOptional && (isGone || reason instanceof assert.AssertionError);
       const state = isUnsupported ? 'unsupported' : 'failed';
       this.#add({ part, name, state, durationMs: durationMs(), error: describe(reason) });
     }

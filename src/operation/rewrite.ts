@@ -1,6 +1,6 @@
 import type { BlockStore } from '../archive/heal/block-store.ts';
 import { BlockWriter } from '../archive/heal/block-writer.ts';
-import { payloadSizeBytes } from '../archive/heal/geometry.ts';
+import { blockSizeBytes, payloadSizeBytes } from '../archive/heal/geometry.ts';
 import { sweep } from '../archive/heal/sweep.ts';
 import type { WorkerPool } from '../archive/worker/worker-pool.ts';
 import { HoldfastError } from '../errors.ts';
@@ -33,6 +33,7 @@ export async function rewriteArchive(options: RewriteOptions): Promise<StoredObj
     meter.report({ phase, doneBytes, totalBytes });
   const writer = await output.storage.writer(output.name, {
     copies,
+    expectedSizeBytes: store.layout.totalBlocks * blockSizeBytes,
     onReplicate: report('write'),
     ...(run.signal === undefined ? {} : { signal: run.signal }),
   });

@@ -2,6 +2,7 @@ import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
 import { errorReport } from './error-report.ts';
+import { summarizeArchive } from './inspect.ts';
 import type { WritableLocation } from './location.ts';
 import type { BlockHealth, OutputReport, RunOptions } from './options.ts';
 import { repairArchive } from './repair.ts';
@@ -70,9 +71,21 @@ async function look(location: WritableLocation, label: string, run: RunOptions):
   } catch (error) {
     throwIfAborted(run.signal);
     const code = error instanceof HoldfastError ? error.code : undefined;
+    // Its outline is lost, and perhaps not its header: replicas with its id have the rest.
+    const archiveId = code === 'archive.damaged' ? await idOf(location) : undefined;
+    if (archiveId !== undefined) return { ...location, label, archiveId, state: 'lost', error };
     // Nothing of these tells what they were: only another storage can.
     const isShapeless = code === 'archive.not_an_archive' || code === 'archive.damaged';
     return { ...location, label, archiveId: undefined, state: isShapeless ? 'shapeless' : 'unreadable', error };
+  }
+}
+
+async function idOf(location: WritableLocation): Promise<string | undefined> {
+  try {
+    return (await summarizeArchive(location)).archiveId;
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code.startsWith('archive.')) return undefined;
+    throw error;
   }
 }
 

@@ -61,13 +61,14 @@ class NotWhole extends HoldfastError {
 /** Copies what is whole; undefined where it is not, and nothing was written. */
 async function copyWhole(source: RandomAccess, { to, run, workers }: Place): Promise<Transferred | undefined> {
   const { signal, onProgress: _, ...quiet } = run;
-  const writer = await to.storage.writer(to.name, { copies: 1, ...(signal && { signal }) });
+  const options = { copies: 1, expectedSizeBytes: source.sizeBytes, ...(signal && { signal }) };
+  const writer = await to.storage.writer(to.name, options);
   let archiveId = '';
   try {
     await copyBytes(source, writer, run);
     const { sizeBytes } = await writer.commit(async (stored) => {
-      const options = { sources: [stored], workers, run: { ...quiet, ...(signal && { signal }) }, keys: undefined };
-      const checked = await checkArchive({ ...options, level: 'structure' });
+      const checking = { sources: [stored], workers, run: { ...quiet, ...(signal && { signal }) }, keys: undefined };
+      const checked = await checkArchive({ ...checking, level: 'structure' });
       if (checked.state !== 'intact') throw new NotWhole();
       archiveId = checked.archiveId;
     });

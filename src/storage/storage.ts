@@ -16,7 +16,10 @@ export interface StoredObject {
  * Until `commit` nothing is visible under the name, and what stood there stays.
  */
 export interface StorageWriter {
-  /** Appends to each copy. The memory may be used again once the promise is settled. */
+  /**
+   * Appends to each copy. The memory may be used again once the promise is settled. One call at a time; never repeated, and after a failure
+   * only `abort` follows.
+   */
   write(bytes: Uint8Array): Promise<void>;
   /** Where what is written can be read from the storage itself before it is committed. */
   readonly readBack?: ReadBack | undefined;
@@ -35,6 +38,8 @@ export interface StorageWriter {
 export interface WriterOptions {
   /** How often the bytes stand in the object, 1 to 8. */
   readonly copies: number;
+  /** About how many bytes one copy will have, where that is known: what is written may be more or less. */
+  readonly expectedSizeBytes?: number;
   /** Called while `commit` makes the further copies, with the bytes done of all that it writes. */
   readonly onReplicate?: (doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
@@ -53,19 +58,38 @@ export interface StorageProperties {
 }
 
 /**
- * Where archives live. Errors: `storage.not_found`, `storage.unauthorized`, `storage.read_only`, `storage.full`, `storage.unavailable`,
- * `storage.failed`. After a crash at any point a name holds its old object or its new one, whole.
+ * Where archives live. An object is written once and read by ranges; it appears whole, or not at all. After a crash at any point a name
+ * holds its old object or its new one, whole. What a dead run left unfinished is never listed, and is removed by a later writer.
+ *
+ * Errors are `HoldfastError`s with a code that says why: `storage.not_found`, `storage.unauthorized`, `storage.read_only`, `storage.full`,
+ * `storage.conflict`, `storage.credentials`, `storage.certificate` and their kin are answers, and the same call gets the same one again;
+ * `storage.unavailable`, `storage.timeout` and `storage.throttled` may pass (`context.retryAfterMs` says when, where the server does), and
+ * what may be repeated is repeated by the `retry` wrapper, not by an adapter; `storage.failed` is a range or an object that cannot be read, and is
+ * taken for damage. Names are checked by `checkObjectName`; one that is refused throws `storage.unauthorized` before anything is sent.
  */
 export interface Storage {
   readonly properties: StorageProperties;
+  /**
+   * Begins an object. It may be repeated, since nothing is visible before `commit`; writers on the same name do not see each other, and
+   * the last commit stands.
+   */
   writer(name: string, options: WriterOptions): Promise<StorageWriter>;
+  /**
+   * An object for reading, as it is now: it is read to its end while it is replaced. Throws `storage.not_found`. It and its reads may be
+   * repeated.
+   */
   open(name: string): Promise<RandomAccess>;
+  /** What `commit` gave. Throws `storage.not_found`. May be repeated. */
   stat(name: string): Promise<StoredObject>;
-  /** Objects whose name begins with the prefix, in no particular order; nothing that is still being written. */
+  /**
+   * Objects whose name begins with the prefix, each once, in no particular order, page by page as they are asked for; nothing that is still
+   * being written. May be repeated from the start.
+   */
   list(prefix?: string): AsyncIterable<StoredObject>;
-  /** Removing what is not there is not an error. */
+  /** Removing what is not there is not an error, so it may be repeated. */
   delete(name: string): Promise<void>;
   /** For people: where the object is, without secrets. */
   url(name: string): string;
+  /** Ends connections. May be repeated; objects and writers that are open end with it. */
   close(): Promise<void>;
 }

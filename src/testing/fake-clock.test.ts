@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemWait } from '../clock.ts';
 import { FakeClock } from './fake-clock.ts';
 
 test('it stands still until it is moved', () => {
@@ -18,4 +19,20 @@ test('the wall clock can go back; the monotonic one does not', () => {
   clock.setNowMs(1000);
   assert.equal(clock.nowMs(), 1000);
   assert.equal(clock.monotonicMs(), 10);
+});
+
+test('a wait lets its time pass at once, unless its signal is aborted', async () => {
+  const clock = new FakeClock();
+  await clock.wait(5000);
+  assert.equal(clock.monotonicMs(), 5000);
+  await assert.rejects(clock.wait(5000, AbortSignal.abort()), { code: 'operation.interrupted' });
+  assert.equal(clock.monotonicMs(), 5000);
+});
+
+test('the wait of this machine ends with its signal', async () => {
+  await systemWait(1);
+  const controller = new AbortController();
+  const waiting = systemWait(3_600_000, controller.signal);
+  controller.abort();
+  await assert.rejects(waiting, { code: 'operation.interrupted' });
 });

@@ -123,3 +123,42 @@ test('a commit fails before the object appears, or after', async () => {
   await assert.rejects(put(after, 'x', original.subarray(1)), { code: 'storage.failed' });
   assert.equal((await inner.stat('x')).sizeBytes, original.length - 1);
 });
+
+test('calls fail at their rate, a listing on its way too', async () => {
+  const storage = new FaultyStorage(inner, { seed: 1, faults: { callErrorRate: 0.25 } });
+  const calls = [
+    () => storage.open('x'),
+    () => storage.stat('x'),
+    () => storage.delete('y'),
+    () => storage.writer('y', { copies: 1 }),
+    async () => void (await storage.list()[Symbol.asyncIterator]().next()),
+  ];
+  for (const call of calls) {
+    const { length } = await countRejected('storage.unavailable', 400, async () => call());
+    assert.ok(length > 60 && length < 140, `${length}`);
+  }
+  for (let index = 0; index < 1000; index += 1) await put(inner, `many/${index}`, new Uint8Array(0));
+  const worse = new FaultyStorage(inner, { seed: 1, faults: { callErrorRate: 0.8 } });
+  let listed = 0;
+  const listing = async () => {
+    for await (const _ of worse.list('many/')) listed += 1;
+  };
+  while (listed === 0) await assert.rejects(listing(), { code: 'storage.unavailable' });
+  assert.ok(listed < 1000);
+});
+
+test('a write that stalls ends with its signal, and not before', async () => {
+  const storage = new FaultyStorage(inner, { seed: 1, faults: { writeStall: { atByte: 10 } } });
+  const controller = new AbortController();
+  const writer = await storage.writer('y', { copies: 1, signal: controller.signal });
+  await writer.write(new Uint8Array(10));
+  let isOver = false;
+  const writing = assert.rejects(writer.write(new Uint8Array(1)), { code: 'operation.interrupted' });
+  void writing.then(() => {
+    isOver = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(!isOver);
+  controller.abort();
+  await writing;
+});

@@ -66,6 +66,17 @@ test('all storages get the same bytes, and each is checked', async () => {
   for (const storage of storages) assert.equal(await sizeIn(storage), 100_000);
 });
 
+test('each storage is told what the writer was told', async () => {
+  const seen: unknown[] = [];
+  const storage = new ForwardingStorage(new MemoryStorage());
+  storage.writer = async (object, options) => {
+    seen.push(options.copies, options.expectedSizeBytes, Object.keys(options).sort());
+    return new MemoryStorage().writer(object, options);
+  };
+  await FanOutWriter.open(targets(storage), { copies: 3, expectedSizeBytes: 12_345, bufferBytes: 1 });
+  assert.deepEqual(seen, [3, 12_345, ['copies', 'expectedSizeBytes', 'onReplicate', 'signal']]);
+});
+
 test('one that fails at any point leaves nothing there, and does not stop the others', async () => {
   const faults: StorageFaults[] = [
     { callErrorRate: 1 },
@@ -137,6 +148,73 @@ test('a slow storage holds the run back, within the buffer, and one that stalls 
   assert.ok(second?.error instanceof HoldfastError);
   assert.equal(second.error.code, 'storage.timeout');
   assert.match(second.error.message, /nothing moved for 60 s/);
+});
+
+test('a check that reads does not stall, nor does a storage that waits for its turn', async () => {
+  const clock = new SteppedClock();
+  const storages = [new MemoryStorage(), new MemoryStorage()];
+  const options = { copies: 1, stallTimeoutMs: 60_000, clock, wait: clock.wait };
+  const writer = await FanOutWriter.open(targets(...storages), options);
+  await writer.write(chunk);
+  await writer.commit(async (stored) => {
+    for (let count = 0; count < 3; count += 1) {
+      clock.pass(59_000);
+      for (let turns = 0; turns < 10; turns += 1) await turn();
+      await stored.read(0, new Uint8Array(1));
+    }
+  });
+  for (const storage of storages) assert.equal(await sizeIn(storage), 1000);
+});
+
+test('a read that stalls in a check gives that storage up, and lets the next be checked', async () => {
+  const clock = new SteppedClock();
+  const [good, stalled] = [new MemoryStorage(), new MemoryStorage()];
+  const options = { copies: 1, stallTimeoutMs: 60_000, clock, wait: clock.wait };
+  const never = new ForwardingStorage(stalled);
+  never.writer = async (object, writerOptions) => {
+    const inner = await stalled.writer(object, writerOptions);
+    const commit: typeof inner.commit = (check) =>
+      inner.commit(check && ((stored) => check({ ...stored, read: () => new Promise(() => undefined) })));
+    return { write: (bytes) => inner.write(bytes), commit, abort: () => inner.abort() };
+  };
+  const writer = await FanOutWriter.open(targets(never, good), options);
+  await writer.write(chunk);
+  const committed = writer.commit(async (stored) => void (await stored.read(0, new Uint8Array(1))));
+  for (let turns = 0; turns < 20; turns += 1) await turn();
+  clock.pass(60_000);
+  await committed;
+  assert.ok(writer.results[0]?.error instanceof HoldfastError);
+  assert.equal(await sizeIn(stalled), undefined);
+  assert.equal(await sizeIn(good), 1000);
+});
+
+test('a writer that is opened after its storage was given up is thrown away', async () => {
+  const clock = new SteppedClock();
+  const [good, late] = [new MemoryStorage(), new MemoryStorage()];
+  const opened = Promise.withResolvers<void>();
+  let aborted = 0;
+  const slow = new ForwardingStorage(late);
+  slow.writer = async (object, options) => {
+    await opened.promise;
+    const inner = await late.writer(object, { copies: options.copies });
+    const abort = async () => {
+      aborted += 1;
+      await inner.abort();
+    };
+    return { write: (bytes) => inner.write(bytes), commit: (check) => inner.commit(check), abort };
+  };
+  const options = { copies: 1, stallTimeoutMs: 60_000, clock, wait: clock.wait };
+  const opening = FanOutWriter.open(targets(slow, good), options);
+  for (let turns = 0; turns < 5; turns += 1) await turn();
+  clock.pass(60_000);
+  const writer = await opening;
+  opened.resolve();
+  await writer.write(chunk);
+  await writer.commit();
+  for (let turns = 0; turns < 5; turns += 1) await turn();
+  assert.equal(aborted, 1);
+  assert.equal(await sizeIn(late), undefined);
+  assert.equal(await sizeIn(good), 1000);
 });
 
 test('abort leaves nothing anywhere, and a signal ends it as interrupted', async () => {

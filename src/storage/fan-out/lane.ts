@@ -52,10 +52,11 @@ export class Lane {
   }
 
   async open(): Promise<void> {
-    const { signal, copies, onReplicate } = this.#options;
+    const { bufferBytes: _, stallTimeoutMs: _limit, clock: _clock, wait: _wait, ...given } = this.#options;
+    const { signal, onReplicate } = given;
     const own = this.#closing.signal;
     const options: WriterOptions = {
-      copies,
+      ...given,
       signal: signal === undefined ? own : AbortSignal.any([signal, own]),
       onReplicate: (doneBytes, totalBytes) => {
         this.#movedMs = this.#options.clock.monotonicMs();
