@@ -13,9 +13,14 @@ function makeContext(environment: Record<string, string> = {}): CommandContext &
   const lines: string[] = [];
   const stderr = { write: (text: string) => lines.push(text) };
   const { signal } = new AbortController();
-  const runCommand = () => assert.fail('no command runs another');
-  const given = { environment, clock: new FakeClock(), signal, openTerminal: () => undefined };
-  const shared = { ...given, runCommand, exitCode: 0 };
+  const shared = {
+    environment,
+    clock: new FakeClock(),
+    signal,
+    openTerminal: () => undefined,
+    runCommand: () => assert.fail('no command runs another'),
+    exitCode: 0,
+  };
   return { stdout: stderr, stderr, lines, ...shared };
 }
 

@@ -41,9 +41,9 @@ export function addRepairCommand(program: Command, context: CommandContext): voi
     const { repairArchive } = await import('../operation/repair.ts');
     const { repairOutcome } = await import('../operation/run-outcomes.ts');
     const report = await withArchive(archive, storage, context, (location) =>
-      withReplicas(archive, options, context, async (from) => {
+      withReplicas(archive, options, context, (from) => {
         const recorded = recordedArchive(location, storage);
-        return await withRecord(
+        return withRecord(
           context,
           { kind: 'repair', archives: [recorded], json, dryRun: given.dryRun },
           (run) => repairArchive({ archive: location, from, ...withoutUndefined(given), ...run }),

@@ -31,6 +31,7 @@ export interface RunArchiveTable {
   readonly url: string;
   readonly storage: string | null;
   readonly name: string | null;
+  readonly database: string | null;
   readonly archive_id: string | null;
   readonly size_bytes: number | null;
   readonly state: string;
@@ -88,6 +89,7 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
       .addColumn('url', 'text', (column) => column.notNull())
       .addColumn('storage', 'text')
       .addColumn('name', 'text')
+      .addColumn('database', 'text')
       .addColumn('archive_id', 'text')
       .addColumn('size_bytes', 'bigint')
       .addColumn('state', 'text', (column) => column.notNull())

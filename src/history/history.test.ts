@@ -25,7 +25,7 @@ test('a run is kept with all that is known of it', async (t) => {
   const id = await history.begin({ ...begun, archives: [pending] });
   assert.deepEqual(await history.runs(), [{ ...begun, id, state: 'running', phases: [], archives: [pending] }]);
   const archives = [
-    { ...pending, state: 'proven', archiveId: 'ab', sizeBytes: 7 } as const,
+    { ...pending, database: 'crm', state: 'proven', archiveId: 'ab', sizeBytes: 7 } as const,
     { ...pending, state: 'failed', error } as const,
   ];
   const ended = {

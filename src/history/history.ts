@@ -213,6 +213,7 @@ async function insertArchives(
       url: archive.url,
       storage: archive.storage ?? null,
       name: archive.name ?? null,
+      database: archive.database ?? null,
       archive_id: archive.archiveId ?? null,
       size_bytes: archive.sizeBytes ?? null,
       state: archive.state,
@@ -260,6 +261,7 @@ function toArchive(row: RunArchiveTable): RunArchive {
     ...present({
       storage: row.storage,
       name: row.name,
+      database: row.database,
       archiveId: row.archive_id,
       sizeBytes: asNumber(row.size_bytes),
       error: asError(row.error),

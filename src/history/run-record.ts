@@ -37,6 +37,8 @@ export interface RunArchive {
   readonly url: string;
   readonly storage?: string;
   readonly name?: string;
+  /** What it is named for, where that is not the run's. */
+  readonly database?: string;
   /** Hex. */
   readonly archiveId?: string;
   readonly sizeBytes?: number;

@@ -76,7 +76,7 @@ export async function recordRun<Result>(
   const timer = new PhaseTimer(clock);
   const end = async (outcome: RunOutcome) => {
     if (id === undefined) return;
-    const archives = outcome.archives.map((archive) => withName(archive, begun.archives ?? []));
+    const archives = outcome.archives.map((archive) => withKnown(archive, begun.archives ?? []));
     await attempt(() => history.end(id, { ...outcome, archives, endedMs: clock.nowMs(), phases: timer.end() }));
   };
   let result: Result;
@@ -90,9 +90,10 @@ export async function recordRun<Result>(
   return result;
 }
 
-function withName(archive: RunArchive, begun: readonly RunArchive[]): RunArchive {
-  const { name } = begun.find(({ url }) => url === archive.url) ?? {};
-  return name === undefined ? archive : { name, ...archive };
+/** What was known of it at the beginning, and the report does not tell. */
+function withKnown(archive: RunArchive, begun: readonly RunArchive[]): RunArchive {
+  const { name, database } = begun.find(({ url }) => url === archive.url) ?? {};
+  return { ...(name === undefined ? {} : { name }), ...(database === undefined ? {} : { database }), ...archive };
 }
 
 function failure(error: unknown, archives: readonly RunArchive[]): RunOutcome {

@@ -142,3 +142,21 @@ test('the last look at an archive counts, and a suspicion stays', () => {
     );
   }
 });
+
+test('a run that makes archives of several databases counts for each', () => {
+  const archive = (database: string, state: RunArchiveState) => ({
+    url: `near/${database}`,
+    storage: 'near',
+    database,
+    state,
+  });
+  const several: RunRecord = {
+    ...run('backup', 'incomplete', {}),
+    archives: [archive('shop', 'proven'), archive('crm', 'failed')],
+  };
+  const { hold } = factsOf(several);
+  assert.deepEqual(
+    [hold('shop', 'near'), hold('crm', 'near'), hold('other', 'near')],
+    [undefined, 'the last run failed', undefined],
+  );
+});

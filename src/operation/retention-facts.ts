@@ -30,8 +30,10 @@ function learn(known: Known, { state }: RunArchive, isBackup: boolean): Known {
 }
 
 /** Why nothing is removed after a run: undefined where that is no reason; `older` where the run before it has to be asked. */
-function holdAfter(run: RunRecord, storage: string): string | undefined | 'older' {
-  const archives = run.archives.filter((archive) => archive.storage === storage);
+function holdAfter(run: RunRecord, database: string, storage: string): string | undefined | 'older' {
+  const archives = run.archives.filter(
+    (archive) => archive.storage === storage && (archive.database ?? run.database) === database,
+  );
   if (run.archives.length > 0 && archives.length === 0) return 'older';
   if (run.state === 'running') return 'older';
   if (run.state === 'suspect') return 'the last run is suspect';
@@ -40,6 +42,22 @@ function holdAfter(run: RunRecord, storage: string): string | undefined | 'older
 }
 
 const words: Readonly<Record<string, string>> = { interrupted: 'was interrupted', died: 'died' };
+
+/** A run may make archives of several. */
+function backupsByDatabase(runs: readonly RunRecord[]): Map<string, RunRecord[]> {
+  const found = new Map<string, RunRecord[]>();
+  for (const run of runs) {
+    if (run.kind !== 'backup') continue;
+    const databases = new Set([run.database, ...run.archives.map((archive) => archive.database)]);
+    for (const database of databases) {
+      if (database === undefined) continue;
+      const known = found.get(database);
+      if (known === undefined) found.set(database, [run]);
+      else known.push(run);
+    }
+  }
+  return found;
+}
 
 /** What retention has to know of runs; they come newest first. */
 export function retentionFacts(runs: readonly RunRecord[]): RetentionFacts {
@@ -50,14 +68,11 @@ export function retentionFacts(runs: readonly RunRecord[]): RetentionFacts {
       known.set(archive.url, learn(before, archive, kind === 'backup'));
     }
   }
-  const backups = Map.groupBy(
-    runs.filter(({ kind }) => kind === 'backup'),
-    ({ database }) => database,
-  );
+  const backups = backupsByDatabase(runs);
   return {
     hold: (database, storage) => {
       for (const run of backups.get(database) ?? []) {
-        const reason = holdAfter(run, storage);
+        const reason = holdAfter(run, database, storage);
         if (reason !== 'older') return reason;
       }
       return undefined;

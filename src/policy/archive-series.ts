@@ -17,7 +17,7 @@ export interface SeriesNaming {
 const timestampPattern = String.raw`(?<timestamp>\d{8}T\d{6}Z|\d{8}_\d{6})`;
 const databasePattern = '(?<database>[A-Za-z0-9.-]+?)';
 /** `-2`, `-3` for further archives of one second, and what kind of file it is. */
-const endPattern = String.raw`(?:-(?<number>\d{1,4}))?\.(?:holdfast|(?:sql|dump|rdb|db|tar|out)(?:\.(?:gz|bz2|xz|zst))?(?:\.gpg)?)`;
+const endPattern = String.raw`(?:-(?<number>\d{1,4}))?\.(?:holdfast|(?:sql|sqlite|sqlite3|db|dump)(?:\.(?:gz|bz2|xz|zst))?(?:\.(?:gpg|pgp|asc))?)`;
 
 /**
  * A reader of names that a template makes; undefined where the template has no `{database}` or no `{timestamp}`, so that names tell

@@ -2,27 +2,33 @@
 import type { RetentionArchive, RetentionContext, RetentionPolicy } from '../policy/retention.ts';
 
 const formats = new Map<string, Intl.DateTimeFormat>();
-const shownBefore = new Map<string, string>();
+const shownBefore = new Map<string, Map<number, string>>();
+const weeks = new Map<string, string>();
 
 /** `2026-03-29 02:30:00 GMT+1`, as the zone shows it. */
 function shown(timeMs: number, zone: string): string {
-  const key = `${timeMs} ${zone}`;
-  let text = shownBefore.get(key);
+  const before = shownBefore.get(zone) ?? new Map<number, string>();
+  shownBefore.set(zone, before);
+  let text = before.get(timeMs);
   if (text !== undefined) return text;
   const format =
     formats.get(zone) ??
     new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'long', hourCycle: 'h23' });
   formats.set(zone, format);
   text = format.format(timeMs);
-  shownBefore.set(key, text);
+  before.set(timeMs, text);
   return text;
 }
 
 /** The Thursday of the ISO week names it. */
 function isoWeek(date: string): string {
+  const known = weeks.get(date);
+  if (known !== undefined) return known;
   const day = new Date(`${date}T00:00:00Z`);
   day.setUTCDate(day.getUTCDate() - ((day.getUTCDay() + 6) % 7) + 3);
-  return day.toISOString().slice(0, 10);
+  const week = day.toISOString().slice(0, 10);
+  weeks.set(date, week);
+  return week;
 }
 
 const periods: Record<string, (archive: RetentionArchive, zone: string) => string> = {

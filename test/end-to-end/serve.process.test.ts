@@ -13,6 +13,9 @@ import { type History, openHistory } from '../../src/history/history.ts';
 const program = fileURLToPath(new URL('../transcript/holdfast.ts', import.meta.url));
 const yearly = { cron: '0 0 1 1 *', timezone: 'UTC' };
 
+/** A program that writes when it is allowed to. */
+const waiting = ['sh', '-c', 'while ! test -e go; do sleep 0.1; done; echo data'];
+
 interface Served {
   readonly child: ChildProcess;
   /** The next event. */
@@ -77,17 +80,37 @@ test('a failure is told with its code, and ends nothing', { timeout: 60_000 }, a
   );
 });
 
-test('killed in mid-run, the run is made again, and one archive appears', { timeout: 90_000 }, async (t) => {
-  const waiting = ['sh', '-c', 'while ! test -e go; do sleep 0.1; done; echo data'];
-  const { folder, history } = await newFolder(t, [{ alias: 'cache', command: waiting }]);
-  const first = serve(t, folder);
-  assert.equal((await first.next()).event, 'started');
+/** Waits until a backup is under way, and gives the number of its process. */
+async function runningProcess(folder: string): Promise<number> {
   using file = new DatabaseSync(join(folder, '.holdfast', 'history.db'));
   const running = file.prepare("SELECT process_id FROM run WHERE state = 'running'");
   let row = running.get();
   for (; row === undefined; row = running.get()) await new Promise((resolve) => setImmediate(resolve));
+  return Number(row['process_id']);
+}
+
+test('a SIGTERM in mid-run lets the run clean up, and it is due again', { timeout: 60_000 }, async (t) => {
+  const { folder, history } = await newFolder(t, [{ alias: 'cache', command: waiting }]);
+  const served = serve(t, folder);
+  assert.equal((await served.next()).event, 'started');
+  await runningProcess(folder);
+  assert.equal(await served.end(), 0);
+  await writeFile(join(folder, 'go'), '');
+  assert.deepEqual(
+    (await history.runs()).map(({ state }) => state),
+    ['interrupted'],
+  );
+  assert.deepEqual(await readdir(join(folder, 'backups')).catch(() => []), []);
+  assert.equal(await history.handledMs('backup'), Date.UTC(2020, 0, 1));
+});
+
+test('killed in mid-run, the run is made again, and one archive appears', { timeout: 90_000 }, async (t) => {
+  const { folder, history } = await newFolder(t, [{ alias: 'cache', command: waiting }]);
+  const first = serve(t, folder);
+  assert.equal((await first.next()).event, 'started');
+  const processId = await runningProcess(folder);
   first.child.kill('SIGKILL');
-  process.kill(Number(row['process_id']), 'SIGKILL');
+  process.kill(processId, 'SIGKILL');
   await once(first.child, 'exit');
   await writeFile(join(folder, 'go'), '');
   const again = serve(t, folder);

@@ -26,35 +26,53 @@ const policy: RetentionPolicy = {
   keepMonthly: 3,
   keepYearly: 0,
   keepWithinMs: 0,
-  maxTotalSizeBytes: 12_000,
 };
 const readName = archiveSeriesReader({ template: defaultFilenameTemplate, environment: 'test' });
 
 /** The runs of a simulation, in memory: the newest first when asked. */
 class RunBook {
   readonly #runs: RunRecord[] = [];
+  /** Those of them that are told. */
+  readonly #told = new Map<string, RunRecord>();
 
   async begin({ archives = [], ...run }: BegunRun): Promise<string> {
     const id = `${this.#runs.length}`;
-    this.#runs.push({ ...run, id, state: 'running', phases: [], archives });
+    const begun: RunRecord = { ...run, id, state: 'running', phases: [], archives };
+    this.#runs.push(begun);
+    this.#told.set(id, begun);
     return id;
   }
 
   async end(id: string, run: EndedRun): Promise<void> {
     const begun = this.#runs[Number(id)];
     assert.ok(begun);
-    this.#runs[Number(id)] = { ...begun, ...run };
+    this.#set({ ...begun, ...run });
+  }
+
+  /** How many there were. */
+  get count(): number {
+    return this.#runs.length;
+  }
+
+  /** Leaves out of the facts what tells nothing any more: old runs with no archive left. */
+  forget(beforeMs: number, isLeft: (archive: RunArchive) => boolean): void {
+    for (const [id, run] of this.#told) {
+      if (run.startedMs < beforeMs && !run.archives.some(isLeft)) this.#told.delete(id);
+    }
   }
 
   /** As the history tells those whose process is gone. */
   killRunning(): void {
-    for (const [index, run] of this.#runs.entries()) {
-      if (run.state === 'running') this.#runs[index] = { ...run, state: 'died' };
-    }
+    for (const run of this.#runs) if (run.state === 'running') this.#set({ ...run, state: 'died' });
+  }
+
+  #set(run: RunRecord): void {
+    this.#runs[Number(run.id)] = run;
+    this.#told.set(run.id, run);
   }
 
   newestFirst(): RunRecord[] {
-    return this.#runs.toReversed();
+    return [...this.#told.values()].reverse();
   }
 }
 
@@ -153,7 +171,7 @@ export class Simulation {
     this.#checkRuns(startMs, this.#time.clock.nowMs() - 1.5 * hourMs);
     const missedCount = this.#events.filter(({ missed }) => missed).length;
     const counts = { failedCount: this.#failedCount, removedCount: this.#removedCount, keptCount: this.#keptCount };
-    return { runCount: this.#book.newestFirst().length, missedCount, ...counts };
+    return { runCount: this.#book.count, missedCount, ...counts };
   }
 
   #scheduleOf(index: number): Schedule {
@@ -278,21 +296,21 @@ export class Simulation {
     }
     assert.deepEqual([...left].sort(), expected);
     this.#keptCount = left.size;
+    this.#book.forget(clock.nowMs() - 10 * dayMs, ({ storage, name }) => left.has(`${storage} ${name}`));
     for (const [key, name] of this.#newestGood) {
       const [label] = key.split(' ');
       assert.ok(left.has(`${label} ${name}`), `the newest good archive of ${key} is there`);
     }
   }
 
-  /** Without the size cap the oracle goes by each database alone, which is quicker. */
+  /** Without a size cap each database on each storage is judged alone. */
   #expected(
     here: readonly RetentionArchive[],
     hold: (database: string, storage: string) => string | undefined,
   ): string[] {
     const context = { nowMs: this.#time.clock.nowMs(), timezone, hold };
-    const { maxTotalSizeBytes: _, ...rules } = policy;
     const groups = Map.groupBy(here, ({ storage, database }) => `${storage} ${database}`);
-    const kept = [...groups.values()].flatMap((archives) => [...retentionOracle(archives, rules, context)]);
+    const kept = [...groups.values()].flatMap((archives) => [...retentionOracle(archives, policy, context)]);
     return kept.map(({ storage, name }) => `${storage} ${name}`).sort();
   }
 
