@@ -40,6 +40,15 @@ export type {
   ValidateOptions,
   ValidationReport,
 } from './operation/options.ts';
+export { createPlainBackup, type PlainBackupOptions, type PlainBackupReport } from './operation/plain-backup.ts';
+export {
+  type CheckPlainOptions,
+  checkPlainBackup,
+  type PlainCheckReport,
+  type PlainRestoreOptions,
+  type PlainRestoreReport,
+  restorePlainBackup,
+} from './operation/plain-restore.ts';
 export { type PullOptions, type PushOptions, pullBackup, pushBackup, type TransferReport } from './operation/push.ts';
 export { repairArchive } from './operation/repair.ts';
 export { restoreBackup } from './operation/restore.ts';
@@ -53,6 +62,8 @@ export {
 export { type SyncedArchive, type SyncOptions, type SyncReport, syncStorages } from './operation/sync.ts';
 export { type UndoReport, type UndoRestoreOptions, undoRestore } from './operation/undo.ts';
 export { validateBackup } from './operation/verify.ts';
+export type { DumpCodec } from './plain/dump-codec.ts';
+export type { OpenPgpOpenKeys, OpenPgpSealKeys } from './plain/openpgp-message.ts';
 export type { Fall } from './policy/plausibility.ts';
 export { type Random, systemRandom } from './random.ts';
 export { Secret } from './secret.ts';
@@ -60,7 +71,7 @@ export type { CommandProgram } from './source/command/command-program.ts';
 export { CommandSource, type CommandSourceOptions } from './source/command/command-source.ts';
 export type { DatabaseSourceOptions, DatabaseTargetOptions, RestoreMode } from './source/database-options.ts';
 export { FilesSource } from './source/files/files-source.ts';
-export { sourceFromUrl } from './source/parse-url.ts';
+export { plainSourceFromUrl, sourceFromUrl } from './source/parse-url.ts';
 export type {
   EntryKind,
   Source,

@@ -1,8 +1,8 @@
 /** What each server needs, and whether this machine has it. */
 import { findProgram } from './find-program.ts';
 
-/** A server that tests start. */
-export type ServiceName = 'postgres' | 'mariadb' | 'redis';
+/** A server that tests start, or a program that they compare with. */
+export type ServiceName = 'postgres' | 'mariadb' | 'redis' | 'gnupg';
 
 interface ServicePackages {
   readonly programs: readonly string[];
@@ -19,6 +19,7 @@ const services: Readonly<Record<ServiceName, ServicePackages>> = {
     programs: ['mariadbd', 'mariadb-install-db', 'mariadb', 'mariadb-dump', 'openssl'],
     packages: ['mariadb-server', 'mariadb-client', 'openssl'],
   },
+  gnupg: { programs: ['gpg', 'gpg-agent', 'xz', 'bzip2', 'zstd'], packages: ['gnupg', 'xz-utils', 'bzip2', 'zstd'] },
   redis: { programs: ['redis-server', 'redis-cli'], packages: ['redis-server'] },
 };
 

@@ -57,12 +57,6 @@ export class PostgresSource implements Source {
     }
     checkExtraOptions(options.extraOptions ?? [], options.method ?? 'copy');
     this.#isChosen = tableFilter(options);
-    if (options.method === 'dump' && this.#isFiltered) {
-      throw new HoldfastError('usage.invalid', {
-        message: 'tables are included and excluded by the method copy',
-        hint: 'give pg_dump its own options: --table=…, --exclude-table=…',
-      });
-    }
   }
 
   async describe(context: SourceContext): Promise<SourceDescription> {
@@ -138,10 +132,6 @@ export class PostgresSource implements Source {
     if (roles) yield await rolesEntry(options, signal);
     if (method === 'dump') yield await wholeDumpEntry(options);
     else yield* copyEntries(options);
-  }
-
-  get #isFiltered(): boolean {
-    return this.#options.includeTables !== undefined || this.#options.excludeTables !== undefined;
   }
 
   /** The same entry, whose bytes fail in the terms of a source. */
