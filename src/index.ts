@@ -3,7 +3,7 @@ export type { Codec } from './archive/header.ts';
 export type { EntryMetadata, JsonValue } from './archive/json.ts';
 export { type Clock, systemClock, type Wait } from './clock.ts';
 export type { HoldfastConfig } from './config/config-schema.ts';
-export { defineConfig } from './config/define-config.ts';
+export { defineConfig, type HoldfastConfigGiven } from './config/define-config.ts';
 export { type OpenStorageOptions, openStorage } from './config/open-storage.ts';
 export type { StorageGiven, StorageSettings } from './config/storage-settings.ts';
 export { type ErrorCode, type ErrorContext, errorTable, HoldfastError } from './errors.ts';

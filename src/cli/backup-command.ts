@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import type { BackupReport, Comparison, OutputReport, SealKeys } from '../operation/options.ts';
+import type { PlainBackupReport } from '../operation/plain-backup.ts';
 import { describeFall } from '../policy/plausibility.ts';
 import type { Secret } from '../secret.ts';
 import type { Source, SourceDescription } from '../source/source.ts';
@@ -18,7 +19,7 @@ import {
   paint,
   printable,
 } from './format-value.ts';
-import { addSealKeyOptions, gather, readIdentities, sealKeys } from './key-options.ts';
+import { addSealKeyOptions, gather, openpgpKeyOption, plainSealKeys, readIdentities, sealKeys } from './key-options.ts';
 import { addThreadsOption, wholeNumber } from './number-options.ts';
 import { toHoldfastError } from './print-error.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
@@ -34,7 +35,21 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
   addSourceOptions(command)
     .option('--output <path>', 'the archive to write (without sources: named by holdfast.config.ts)')
     .option('--storage <name>', 'a storage of holdfast.config.ts (all enabled ones unless given; repeatable)', gather)
-    .addOption(new Option('--compression <codec>', 'zstd unless given').choices(['zstd', 'gzip', 'bz2', 'xz', 'none']))
+    .addOption(
+      new Option(
+        '--format <format>',
+        'one archive, or of each database a plain dump that gpg and its own tools restore (holdfast unless given)',
+      ).choices(['holdfast', 'plain']),
+    )
+    .addOption(
+      new Option('--compression <codec>', 'zstd unless given, of plain dumps gzip').choices([
+        'zstd',
+        'gzip',
+        'bz2',
+        'xz',
+        'none',
+      ]),
+    )
     .option('--copies <n>', 'how often the archive holds everything, 1 to 8 (2 unless given)', wholeNumber(1, 8))
     .addOption(new Option('--encryption <cipher>', 'aes-256-gcm unless given').choices(['aes-256-gcm', 'none']))
     .addOption(
@@ -54,6 +69,7 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
     )
     .option('--dry-run', 'say what would be backed up, and write nothing')
     .option('--json', 'print the result as JSON');
+  command.addOption(openpgpKeyOption('file of an OpenPGP public key that plain dumps are encrypted to'));
   addThreadsOption(addSealKeyOptions(command)).action(async (options: BackupCommandOptions) => {
     const request = await completeRequest(options, context);
     try {
@@ -64,32 +80,37 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
   });
 }
 
+/** What one output of a run became. */
+type MadeReport = BackupReport | PlainBackupReport;
+
+/** The archives and files of a run, one after the other. */
+interface BackupJob {
+  readonly group: Pick<OutputGroup, 'output'>;
+  readonly copies: number;
+  make(): Promise<MadeReport>;
+}
+
 async function backup(request: BackupRequest, context: CommandContext): Promise<number> {
-  const { groups, options } = request;
-  const { collectSources } = await import('./collect-sources.ts');
+  const { options } = request;
   if (options.dryRun) {
-    await printPlan(await collectSources(request.sources, request.localPaths), request, context);
+    await printPlan(request, context);
     return 0;
   }
-  const keys = await keysFor(options, context);
-  const identities = await readIdentities(options.identityFile ?? []);
-  const made: { readonly report: BackupReport; readonly copies: number }[] = [];
-  const failed: { readonly group: OutputGroup; readonly error: unknown }[] = [];
-  for (const group of groups) {
+  const jobs = [...(await archiveJobs(request, context)), ...(await plainJobs(request, context))];
+  const made: { readonly report: MadeReport; readonly copies: number }[] = [];
+  const failed: { readonly job: BackupJob; readonly error: unknown }[] = [];
+  for (const job of jobs) {
     try {
-      // A source is read once: another archive takes new ones.
-      const sources = await collectSources(request.sources, request.localPaths);
-      const report = await makeArchive({ sources, group, keys, identities, options }, context);
-      made.push({ report, copies: group.copies ?? 2 });
+      made.push({ report: await job.make(), copies: job.copies });
     } catch (error) {
       // Another archive of this run may still succeed, unless it is the run that ended.
-      if (groups.length === 1 || context.signal.aborted || typeof group.output === 'string') throw error;
-      failed.push({ group, error });
+      if (jobs.length === 1 || context.signal.aborted || typeof job.group.output === 'string') throw error;
+      failed.push({ job, error });
     }
   }
   const [first, ...others] = made;
   if (first === undefined) throw failed[0]?.error;
-  const lost = failed.flatMap(({ group, error }) => failedOutputs(group, error));
+  const lost = failed.flatMap(({ job, error }) => failedOutputs(job.group, error));
   const outputs = [...made.flatMap(({ report }) => report.outputs), ...lost];
   if (options.json) {
     const more = others.length > 0 ? { others: others.map(({ report }) => report) } : {};
@@ -100,6 +121,55 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
   }
   const isComplete = made.every(({ report }) => report.problems.length === 0 && !report.suspect);
   return isComplete && outputs.every(({ error }) => error === undefined) ? 0 : 3;
+}
+
+async function archiveJobs(request: BackupRequest, context: CommandContext): Promise<BackupJob[]> {
+  const { groups, options } = request;
+  if (groups.length === 0) return [];
+  const { collectSources } = await import('./collect-sources.ts');
+  const keys = await keysFor(options, context);
+  const identities = await readIdentities(options.identityFile ?? []);
+  return groups.map((group) => ({
+    group,
+    copies: group.copies ?? 2,
+    make: async () => {
+      // A source is read once: another archive takes new ones.
+      const sources = await collectSources(request.sources, request.localPaths);
+      return await makeArchive({ sources, group, keys, identities, options }, context);
+    },
+  }));
+}
+
+async function plainJobs({ plain, options }: BackupRequest, context: CommandContext): Promise<BackupJob[]> {
+  if (plain.length === 0) return [];
+  const { compression, verify, temporaryFolder, allowedFall, json } = options;
+  if (verify === 'structure') {
+    throw new HoldfastError('usage.invalid', {
+      message: 'a plain dump has no structure of its own that could be read back',
+      hint: '--verify contents, or none',
+    });
+  }
+  const encryption = options.encryption === 'none' ? ('none' as const) : ('openpgp' as const);
+  const keys = encryption === 'none' ? refuseKeys(options) : await plainSealKeys(options, context);
+  const { createPlainBackup } = await import('../operation/plain-backup.ts');
+  const { plainSourceFromUrl } = await import('../source/parse-url.ts');
+  return plain.map(({ request: { url, format: _, ...settings }, output }) => ({
+    group: { output },
+    copies: 1,
+    make: async () => {
+      const source = await plainSourceFromUrl(url, settings);
+      return await withProgress(context, json, (given) =>
+        createPlainBackup({
+          source,
+          output,
+          encryption,
+          ...withoutUndefined({ keys, compression, verify, temporaryFolder }),
+          ...withoutUndefined({ allowedFall: allowedFall === undefined ? undefined : allowedFall / 100 }),
+          ...given,
+        }),
+      );
+    },
+  }));
 }
 
 async function makeArchive(
@@ -129,7 +199,7 @@ async function makeArchive(
 }
 
 /** The outputs of an archive that no storage took. */
-function failedOutputs({ output }: OutputGroup, error: unknown): OutputReport[] {
+function failedOutputs({ output }: Pick<OutputGroup, 'output'>, error: unknown): OutputReport[] {
   if (typeof output === 'string') return [];
   const { code, message, hint } = toHoldfastError(error);
   return output.map(({ storage, name, label }) => ({
@@ -146,16 +216,28 @@ function printFailedOutputs(outputs: readonly OutputReport[], context: CommandCo
 }
 
 async function keysFor(options: BackupCommandOptions, context: CommandContext): Promise<SealKeys | undefined> {
-  if (options.encryption !== 'none') return sealKeys(options, context);
-  const { passphrase, passphraseFile, recipient, recipientsFile } = options;
-  if ([passphrase, passphraseFile, recipient, recipientsFile].every((key) => key === undefined)) return undefined;
+  return options.encryption === 'none' ? refuseKeys(options) : await sealKeys(options, context);
+}
+
+/** Throws `usage.invalid` where a key is given, and nothing is to be encrypted. */
+function refuseKeys(options: BackupCommandOptions): undefined {
+  const { passphrase, passphraseFile, recipient, recipientsFile, openpgpKey } = options;
+  const keys = [passphrase, passphraseFile, recipient, recipientsFile, openpgpKey];
+  if (keys.every((key) => key === undefined)) return undefined;
   throw new HoldfastError('usage.invalid', {
     message: 'a key is given, and the encryption is none',
     hint: 'leave out --encryption none, or the key',
   });
 }
 
-async function printPlan(sources: readonly Source[], request: BackupRequest, context: CommandContext): Promise<void> {
+async function printPlan(request: BackupRequest, context: CommandContext): Promise<void> {
+  const { collectSources } = await import('./collect-sources.ts');
+  const { plainSourceFromUrl } = await import('../source/parse-url.ts');
+  const sources = [...(await collectSources(request.sources, request.localPaths))];
+  for (const { request: plain } of request.plain) {
+    const { url, format: _, ...settings } = plain;
+    sources.push(await plainSourceFromUrl(url, settings));
+  }
   const { temporaryFolder = tmpdir(), json } = request.options;
   const folder = await mkdtemp(join(temporaryFolder, 'holdfast-'));
   const plan: (SourceDescription & { name: string })[] = [];
@@ -217,7 +299,7 @@ const verifiedTexts = {
   none: 'no',
 } as const satisfies Record<BackupReport['verified'], string>;
 
-function printReport(report: BackupReport, copies: number, context: CommandContext): void {
+function printReport(report: MadeReport, copies: number, context: CommandContext): void {
   const { sizeBytes, plainSizeBytes, durationMs, problems } = report;
   const verdict = report.suspect
     ? paint(context, context.stdout, 'yellow', 'written, suspect')
@@ -233,7 +315,9 @@ function printReport(report: BackupReport, copies: number, context: CommandConte
     ...formatFacts(context, [
       ['entries', `${entries}${rows}, ${formatSize(plainSizeBytes)}`],
       ['storages', formatOutputs(report)],
-      ['archive', `${formatSize(sizeBytes)} with ${formatNumberOf(copies, 'copy', 'copies')}${share}`],
+      'format' in report
+        ? ['file', `${formatSize(sizeBytes)}, ${formatLayers(report)}${share}`]
+        : ['archive', `${formatSize(sizeBytes)} with ${formatNumberOf(copies, 'copy', 'copies')}${share}`],
       ['time', `${formatDuration(durationMs)}${rate === '' ? '' : ` (${rate})`}`],
       ['verified', verifiedTexts[report.verified]],
       ['compared', formatComparison(report.comparison)],
@@ -245,8 +329,14 @@ function printReport(report: BackupReport, copies: number, context: CommandConte
   if (problems.length > 20) printNote(context, `${formatCount(problems.length - 20)} more problems: see --json`);
 }
 
+/** How a plain dump is wrapped. */
+function formatLayers({ compression, encryption }: PlainBackupReport): string {
+  const packed = compression === 'none' ? 'not compressed' : compression;
+  return `${packed}, ${encryption === 'none' ? 'not encrypted' : 'encrypted with OpenPGP'}`;
+}
+
 /** Where there are several. */
-function formatOutputs({ outputs }: BackupReport): string {
+function formatOutputs({ outputs }: MadeReport): string {
   if (outputs.length < 2) return '';
   return outputs
     .map(

@@ -14,7 +14,7 @@ import {
   paint,
   printable,
 } from './format-value.ts';
-import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys } from './key-options.ts';
+import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys, openpgpKeyOption } from './key-options.ts';
 import { addThreadsOption } from './number-options.ts';
 import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
@@ -22,6 +22,9 @@ import { withProgress } from './progress-line.ts';
 import { connectionsOption, lockTimeoutOption } from './source-options.ts';
 import { splitCommand, splitNamed } from './split-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
+
+/** What is told of a restore, whatever was restored. */
+type AnyRestoreReport = Omit<RestoreReport, 'archiveId'>;
 
 interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions {
   readonly to?: readonly string[];
@@ -72,6 +75,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option('--from <archive>', 'another replica to heal from (repeatable)', gather)
     .option('--archive-id <hex>', 'which archive, where a file holds several')
     .option('--json', 'print the result as JSON');
+  command.addOption(openpgpKeyOption('file of an OpenPGP secret key that opens a plain dump'));
   addThreadsOption(addOpenKeyOptions(command)).action(async (archive: string, options: RestoreCommandOptions) => {
     context.exitCode = await withArchive(archive, options.storage, context, (location) =>
       restore(archive, location, options, context),
@@ -85,22 +89,11 @@ async function restore(
   options: RestoreCommandOptions,
   context: CommandContext,
 ): Promise<number> {
-  const { to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, json } = options;
+  const { json } = options;
   const dryRun = options.dryRun ?? false;
   const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context, 'a restore');
   try {
-    const { summarizeArchive } = await import('../operation/inspect.ts');
-    const keys = await openKeys(options, context, () => summarizeArchive(location));
-    const { restoreBackup } = await import('../operation/restore.ts');
-    const restoreOptions: RestoreOptions = {
-      archive: location,
-      keepUndo: options.undo,
-      ...withoutUndefined({ to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, keys }),
-      ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
-      commands: commandsTo(options),
-    };
-    const run = (dry: boolean) =>
-      withProgress(context, json, (given) => restoreBackup({ ...restoreOptions, dryRun: dry, ...given }));
+    const run = await runOf(location, options, context);
     if (terminal !== undefined) await confirmPlan(await run(true), terminal, context);
     const report = await run(dryRun);
     if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
@@ -109,6 +102,31 @@ async function restore(
   } finally {
     terminal?.close();
   }
+}
+
+/** What restores the archive or the plain dump, or says what would be done. */
+async function runOf(
+  location: ArchiveLocation,
+  options: RestoreCommandOptions,
+  context: CommandContext,
+): Promise<(dryRun: boolean) => Promise<AnyRestoreReport>> {
+  const { isPlainDump } = await import('../operation/plain-restore.ts');
+  if (await isPlainDump(location)) {
+    const { plainRestore } = await import('./plain-restore.ts');
+    return await plainRestore(location, options, context);
+  }
+  const { to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, json } = options;
+  const { summarizeArchive } = await import('../operation/inspect.ts');
+  const keys = await openKeys(options, context, () => summarizeArchive(location));
+  const { restoreBackup } = await import('../operation/restore.ts');
+  const restoreOptions: RestoreOptions = {
+    archive: location,
+    keepUndo: options.undo,
+    ...withoutUndefined({ to, filesTo, mode, connections, only, from, overwrite, partial, archiveId, threads, keys }),
+    ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
+    commands: commandsTo(options),
+  };
+  return (dry) => withProgress(context, json, (given) => restoreBackup({ ...restoreOptions, dryRun: dry, ...given }));
 }
 
 /** The programs that the command line names for streams. */
@@ -121,7 +139,7 @@ function commandsTo({ commandTo = [], commandEnv }: RestoreCommandOptions): Reco
   return Object.fromEntries(programs);
 }
 
-async function confirmPlan(plan: RestoreReport, terminal: Terminal, context: CommandContext): Promise<void> {
+async function confirmPlan(plan: AnyRestoreReport, terminal: Terminal, context: CommandContext): Promise<void> {
   terminal.output.write(`This would be restored:\n${formatActions(plan, context).join('\n')}\n`);
   if (await askYes(terminal, 'Restore?', context.signal)) return;
   throw new HoldfastError('operation.interrupted', {
@@ -130,7 +148,7 @@ async function confirmPlan(plan: RestoreReport, terminal: Terminal, context: Com
   });
 }
 
-function formatActions({ actions }: RestoreReport, context: CommandContext): string[] {
+function formatActions({ actions }: AnyRestoreReport, context: CommandContext): string[] {
   const what = ({ kind, entryCount }: RestoreAction) =>
     kind === 'sqlite' ? formatNumberOf(entryCount, 'database') : formatNumberOf(entryCount, 'entry', 'entries');
   return formatTable(
@@ -149,7 +167,7 @@ function formatActions({ actions }: RestoreReport, context: CommandContext): str
 function printReport(
   archive: string,
   storage: string | undefined,
-  report: RestoreReport,
+  report: AnyRestoreReport,
   context: CommandContext,
 ): void {
   const { healedBlocks, lostEntries, durationMs, rowCount } = report;

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { placeholders, unknownPlaceholders } from './archive-name.ts';
+import { nearestName } from './nearest-name.ts';
 import { storageSchema, storageSettingNames } from './storage-settings.ts';
 
 /** A name becomes a folder in the archive and a part of file names. */
@@ -7,6 +9,8 @@ const nameSchema = z
   .regex(/^[^/\0]+$/, 'must not be empty or hold a /')
   .refine((name) => name !== '.' && name !== '..');
 
+const formatSchema = z.enum(['holdfast', 'plain']);
+
 const databaseSchema = z.strictObject({
   /** The database's name in archives. */
   alias: nameSchema,
@@ -14,6 +18,8 @@ const databaseSchema = z.strictObject({
   url: z.string().min(1),
   /** `false` leaves it out of backups. */
   enabled: z.boolean().optional(),
+  /** `plain`: a file of its own, that the engine's tools restore without Holdfast; that of the configuration unless set. */
+  format: formatSchema.optional(),
   /** Globs on tables, with their schema where the engine has such (`public.*`): all unless set. */
   includeTables: z.array(z.string().min(1)).optional(),
   /** Globs on tables to leave out of those. */
@@ -53,8 +59,28 @@ const filesSchema = z.strictObject({
   name: nameSchema.optional(),
 });
 
+/** Without these two, one archive would take the place of another. */
+const requiredPlaceholders = ['database', 'timestamp'] as const;
+
+const templateSchema = z
+  .string()
+  .min(1)
+  .superRefine((template, context) => {
+    for (const name of requiredPlaceholders) {
+      if (!template.includes(`{${name}}`))
+        context.addIssue({ code: 'custom', message: `it must have {${name}} in it` });
+    }
+    for (const name of unknownPlaceholders(template)) {
+      const nearest = nearestName(name, placeholders);
+      const advice = nearest === undefined ? `there are ${placeholders.join(', ')}` : `did you mean {${nearest}}?`;
+      context.addIssue({ code: 'custom', message: `there is no placeholder {${name}} (${advice})` });
+    }
+  });
+
 /** What a configuration file may say. Unknown settings are errors. */
 export const configSchema = z.strictObject({
+  /** `false`: commands that act by the configuration refuse to. */
+  enabled: z.boolean().optional(),
   /** Databases to back up. */
   databases: z.array(databaseSchema).optional(),
   /** Programs whose output is backed up. */
@@ -63,14 +89,20 @@ export const configSchema = z.strictObject({
   files: z.array(z.union([z.string().min(1), filesSchema])).optional(),
   /** Where archives go: one storage, or several by name; the folder `backups` unless set. */
   storage: storageSchema.optional(),
-  /** Names of archives, with `{database}`, `{timestamp}` and `{env}`; `.holdfast` is added. */
-  filenameTemplate: z.string().min(1).optional(),
+  /** Names of archives, with `{database}`, `{timestamp}` and `{env}`; what follows, such as `.holdfast`, is added. */
+  filenameTemplate: templateSchema.optional(),
   /** What `{env}` stands for: $NODE_ENV or `default` unless set. */
   environment: z.string().min(1).optional(),
-  /** `zstd` unless set. */
+  /** How databases are kept: in one archive (`holdfast`), unless set, or each in a file of its own (`plain`). */
+  format: formatSchema.optional(),
+  /** `zstd` unless set; of plain dumps `gzip`. */
   compression: z.enum(['zstd', 'gzip', 'bz2', 'xz', 'none']).optional(),
   /** `aes-256-gcm` unless set. */
   encryption: z.enum(['aes-256-gcm', 'none']).optional(),
+  /** The passphrase of the archives, such as `${BACKUP_ENCRYPTION_KEY}`; $HOLDFAST_PASSPHRASE and the command line go before it. */
+  encryptionKey: z.string().min(1).optional(),
+  /** Files of OpenPGP public keys that plain dumps are encrypted to. */
+  openpgpKeys: z.array(z.string().min(1)).optional(),
   /** age recipients who can open the archives. */
   recipients: z.array(z.string().startsWith('age1', 'must be an age recipient (age1…)')).optional(),
   /** How much of a table may be gone since the archive before until the new one is suspect: 50 unless set. */

@@ -31,6 +31,11 @@ export async function isPlainDump(location: ArchiveLocation): Promise<boolean> {
   });
 }
 
+/** Whether a plain dump needs a key. */
+export async function isEncryptedDump(location: ArchiveLocation): Promise<boolean> {
+  return await withSources([location], async ([source]) => source !== undefined && isOpenPgp(await readHead(source)));
+}
+
 /** What {@link checkPlainBackup} takes. */
 export interface CheckPlainOptions extends Omit<RunOptions, 'threads'> {
   readonly archive: ArchiveLocation;

@@ -2,7 +2,7 @@ import { codecExtensions, type DumpCodec } from './dump-codec.ts';
 
 /** What follows the filled-in template in the name of a plain dump: `.sql.gz.gpg`. */
 export function plainExtension(parts: {
-  /** `sql`, or `sqlite` for a database file. */
+  /** `sql`, or `db` for a database file. */
   readonly content: string;
   readonly compression: DumpCodec;
   readonly isEncrypted: boolean;

@@ -45,7 +45,7 @@ export interface Engine {
    */
   makePlainSource(options: DatabaseSourceOptions): Promise<Source>;
   /** What a plain dump is: it ends its name. */
-  readonly plainContent: 'sql' | 'sqlite';
+  readonly plainContent: 'sql' | 'db';
   /** Throws `usage.invalid` as well. `source` is where the entries came from, as their metadata tells. */
   makeTarget(options: EngineTargetOptions): Promise<RestoreTarget>;
   /**

@@ -36,7 +36,7 @@ export const sqliteEngine: Engine = {
   async makePlainSource(options) {
     return await sqliteEngine.makeSource(options);
   },
-  plainContent: 'sqlite',
+  plainContent: 'db',
   async makeTarget(options) {
     const { url, mode, tables, connections: _, timeoutMs: __, ...rest } = options;
     const path = sqlitePathFromUrl(url.reveal());
