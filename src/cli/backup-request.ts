@@ -255,7 +255,7 @@ async function filledTemplate(
 }
 
 /** The sources that a configuration names and does not disable: databases and commands first. */
-function configuredSources(config: HoldfastConfig): SourceRequest[] {
+export function configuredSources(config: HoldfastConfig): SourceRequest[] {
   const isEnabled = ({ enabled }: { readonly enabled?: boolean | undefined }) => enabled !== false;
   const databases = (config.databases ?? []).filter(isEnabled).map(({ alias, enabled: _, ...settings }) => {
     return { name: alias, ...withoutUndefined(settings) };

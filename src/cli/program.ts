@@ -2,7 +2,9 @@ import { Command, CommanderError } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import { addBackupCommand } from './backup-command.ts';
 import type { CommandContext } from './command-context.ts';
+import { addConfigCommand } from './config-command.ts';
 import { addDeleteCommand } from './delete-command.ts';
+import { addDoctorCommand } from './doctor-command.ts';
 import { addInitCommand } from './init-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addKeyCommand } from './key-command.ts';
@@ -45,6 +47,8 @@ export function buildProgram(context: CommandContext): Command {
   addDeleteCommand(program, context);
   addStorageCommand(program, context);
   addKeyCommand(program, context);
+  addConfigCommand(program, context);
+  addDoctorCommand(program, context);
   return program;
 }
 

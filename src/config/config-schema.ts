@@ -79,6 +79,8 @@ const templateSchema = z
 
 /** What a configuration file may say. Unknown settings are errors. */
 export const configSchema = z.strictObject({
+  /** For editors: the schema that `holdfast config schema` prints. */
+  $schema: z.string().optional(),
   /** `false`: commands that act by the configuration refuse to. */
   enabled: z.boolean().optional(),
   /** Databases to back up. */

@@ -61,7 +61,7 @@ const mistakes: [unknown, string | RegExp][] = [
   ],
   [{ files: [{ path: 'a', nmae: 'b' }] }, 'files[0].nmae: there is no such setting (did you mean name?)'],
   [{ files: [7] }, 'files[0]: Invalid input, not 7'],
-  [{ databases: [{ alias: 'a/b', url: 'x' }] }, 'databases[0].alias: must not be empty or hold a /'],
+  [{ databases: [{ alias: 'a/b', url: 'x' }] }, 'databases[0].alias: must not be empty or hold a /, not "a/b"'],
   [
     { commands: [{ alias: 'a', command: 'redis-cli' }] },
     'commands[0].command: Invalid input: expected array, received string, not "redis-cli"',

@@ -85,6 +85,10 @@ export async function checkPlainBackup(options: CheckPlainOptions): Promise<Plai
     if (source === undefined) throw new HoldfastError('storage.not_found');
     const { layers, dump, sha256 } = await check(source, options);
     const engine = dump.content?.engine;
+    if (engine === 'sqlite' && !layers.isEncrypted && layers.compression === 'none') {
+      // Nothing in it would show that it was cut or changed.
+      throw new HoldfastError('archive.not_an_archive', { context: { path: locationLabel(options.archive) } });
+    }
     return {
       format: 'plain',
       state: 'intact',

@@ -73,6 +73,11 @@ async function readPublicKeys(files: readonly Uint8Array[]): Promise<PublicKey[]
   return keys;
 }
 
+/** Throws `key.invalid` for files of which one holds no public key that encrypts now. */
+export async function checkPublicKeys(files: readonly Uint8Array[]): Promise<void> {
+  await readPublicKeys(files);
+}
+
 /** Throws `key.invalid`, `key.wrong`. */
 async function readSecretKeys({ openpgpKeys = [], passphrases = [] }: OpenPgpOpenKeys): Promise<PrivateKey[]> {
   const { readPrivateKeys, decryptKey } = await load();
