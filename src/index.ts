@@ -7,6 +7,14 @@ export { defineConfig, type HoldfastConfigGiven } from './config/define-config.t
 export { type OpenStorageOptions, openStorage } from './config/open-storage.ts';
 export type { StorageGiven, StorageSettings } from './config/storage-settings.ts';
 export { type ErrorCode, type ErrorContext, errorTable, HoldfastError } from './errors.ts';
+export {
+  type Notification,
+  type NotificationEvent,
+  notificationEvents,
+} from './notify/notification.ts';
+export type { Notifier, SendContext } from './notify/notifier.ts';
+export { type DeliveryReport, type SendOptions, type Subscription, sendAll } from './notify/send-all.ts';
+export { verifyWebhook } from './notify/webhook.ts';
 export { createBackup } from './operation/backup.ts';
 export {
   type CheckStorageOptions,

@@ -20,11 +20,13 @@ import {
   printable,
 } from './format-value.ts';
 import { addSealKeyOptions, gather, openpgpKeyOption, plainSealKeys, readIdentities, sealKeys } from './key-options.ts';
+import { notifyingFailure } from './notify-run.ts';
 import { addThreadsOption, wholeNumber } from './number-options.ts';
 import { toHoldfastError } from './print-error.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
 import { addSourceOptions } from './source-options.ts';
+import { namesOf, tellOfBackup } from './tell-of-backup.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 /** Adds `holdfast backup`. */
@@ -73,7 +75,9 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
   addThreadsOption(addSealKeyOptions(command)).action(async (options: BackupCommandOptions) => {
     const request = await completeRequest(options, context);
     try {
-      context.exitCode = await backup(request, context);
+      const what = `the backup of ${namesOf(request)}`;
+      const { loaded } = options.dryRun ? { loaded: undefined } : request;
+      context.exitCode = await notifyingFailure(loaded, what, context, () => backup(request, context));
     } finally {
       await request.close();
     }
@@ -112,8 +116,13 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
   if (first === undefined) throw failed[0]?.error;
   const lost = failed.flatMap(({ job, error }) => failedOutputs(job.group, error));
   const outputs = [...made.flatMap(({ report }) => report.outputs), ...lost];
+  const reports = made.map(({ report }) => report);
+  const notifications = await tellOfBackup(request, reports, outputs, context);
   if (options.json) {
-    const more = others.length > 0 ? { others: others.map(({ report }) => report) } : {};
+    const more = {
+      ...(others.length > 0 ? { others: others.map(({ report }) => report) } : {}),
+      ...(notifications.length > 0 ? { notifications } : {}),
+    };
     printJson(context, { ...first.report, outputs, ...more });
   } else {
     for (const { report, copies } of made) printReport(report, copies, context);

@@ -9,6 +9,7 @@ import { addInitCommand } from './init-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addKeyCommand } from './key-command.ts';
 import { addListCommand } from './list-command.ts';
+import { addNotifyCommand } from './notify-command.ts';
 import { printError } from './print-error.ts';
 import { addPullCommand, addPushCommand } from './push-command.ts';
 import { addRepairCommand } from './repair-command.ts';
@@ -49,6 +50,7 @@ export function buildProgram(context: CommandContext): Command {
   addKeyCommand(program, context);
   addConfigCommand(program, context);
   addDoctorCommand(program, context);
+  addNotifyCommand(program, context);
   return program;
 }
 

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { LoadedConfig } from '../config/load-config.ts';
 import type { ArchiveLocation, OpenKeys, ValidationReport } from '../operation/options.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
@@ -10,6 +11,7 @@ import {
   openpgpKeyOption,
   plainOpenKeys,
 } from './key-options.ts';
+import { notify, notifyingFailure } from './notify-run.ts';
 import { addThreadsOption } from './number-options.ts';
 import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, printJson, printLines } from './print-result.ts';
@@ -40,13 +42,26 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
     .option('--json', 'print the result as JSON');
   command.addOption(openpgpKeyOption('file of an OpenPGP secret key that opens a plain dump'));
   addThreadsOption(addOpenKeyOptions(command)).action(async (archive: string, options: VerifyOptions) => {
-    context.exitCode = await verify(archive, options, context);
+    const { storage } = options;
+    const loaded = storage === undefined ? undefined : await loadedConfig(context);
+    const what = `the check of ${archive}`;
+    context.exitCode = await notifyingFailure(loaded, what, context, () => verify(archive, options, loaded, context));
   });
 }
 
 const exitCodes = { intact: 0, repairable: 10, lost: 11 } as const satisfies Record<ValidationReport['state'], number>;
 
-async function verify(archive: string, options: VerifyOptions, context: CommandContext): Promise<number> {
+async function loadedConfig(context: CommandContext): Promise<LoadedConfig> {
+  const { loadConfig } = await import('../config/load-config.ts');
+  return await loadConfig('.', context.environment);
+}
+
+async function verify(
+  archive: string,
+  options: VerifyOptions,
+  loaded: LoadedConfig | undefined,
+  context: CommandContext,
+): Promise<number> {
   const { level, archiveId, threads, json } = options;
   return await withArchive(archive, options.storage, context, async (location) => {
     const { isPlainDump } = await import('../operation/plain-restore.ts');
@@ -56,7 +71,13 @@ async function verify(archive: string, options: VerifyOptions, context: CommandC
     const report = await withProgress(context, json, (run) =>
       validateBackup({ archive: location, ...withoutUndefined({ level, keys, archiveId, threads }), ...run }),
     );
-    if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
+    const { state } = report;
+    const notifications = await notify(loaded, context, async (given) => {
+      const { damageNotifications } = await import('../notify/run-notifications.ts');
+      return state === 'intact' ? [] : damageNotifications([{ name: archive, storage: options.storage, state }], given);
+    });
+    const more = notifications.length > 0 ? { notifications } : {};
+    if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report, ...more });
     else printLines(context, formatReport(archive, report, options.storage, context));
     return exitCodes[report.state];
   });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { placeholders, unknownPlaceholders } from './archive-name.ts';
 import { nearestName } from './nearest-name.ts';
+import { notificationSchema, notificationSettingNames } from './notification-settings.ts';
 import { storageSchema, storageSettingNames } from './storage-settings.ts';
 
 /** A name becomes a folder in the archive and a part of file names. */
@@ -109,6 +110,17 @@ export const configSchema = z.strictObject({
   recipients: z.array(z.string().startsWith('age1', 'must be an age recipient (age1…)')).optional(),
   /** How much of a table may be gone since the archive before until the new one is suspect: 50 unless set. */
   allowedFallPercent: z.int().min(0).max(100).optional(),
+  /** Who is told, and how. */
+  notifications: z.array(notificationSchema).optional(),
+  /** Whether a backup that went well is told: `false` unless set. */
+  notifyOnSuccess: z.boolean().optional(),
+  /** Whether all else is told: `true` unless set. */
+  notifyOnFailure: z.boolean().optional(),
+  /** A URL that goes into each notification: where to look. */
+  notificationLink: z
+    .string()
+    .regex(/^https?:\/\//, 'must be a URL that begins with https://')
+    .optional(),
   /** How often an archive holds everything: 2 unless set. */
   copies: z.int().min(1).max(8).optional(),
 });
@@ -120,5 +132,6 @@ export type HoldfastConfig = z.input<typeof configSchema>;
 export const settingNames: readonly string[] = [
   ...Object.keys(configSchema.shape),
   ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...notificationSettingNames,
   ...storageSettingNames,
 ];
