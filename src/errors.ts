@@ -212,6 +212,13 @@ export const errorTable = {
     'a program did not end in its time',
     'see what it waits for, or give it more time',
   ),
+  'hook.failed': define(
+    1,
+    500,
+    false,
+    'a hook of the configuration failed',
+    'see its message; --no-hooks runs without hooks',
+  ),
   'notify.failed': define(
     1,
     502,

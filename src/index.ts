@@ -7,6 +7,7 @@ export { defineConfig, type HoldfastConfigGiven } from './config/define-config.t
 export { type OpenStorageOptions, openStorage } from './config/open-storage.ts';
 export type { StorageGiven, StorageSettings } from './config/storage-settings.ts';
 export { type ErrorCode, type ErrorContext, errorTable, HoldfastError } from './errors.ts';
+export type { Hook, HookEvent, HookFunction, HookInfo } from './hook/hooks.ts';
 export {
   type Notification,
   type NotificationEvent,

@@ -25,6 +25,7 @@ import { addThreadsOption, wholeNumber } from './number-options.ts';
 import { toHoldfastError } from './print-error.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
+import { runHooked } from './run-hooks.ts';
 import { addSourceOptions } from './source-options.ts';
 import { namesOf, tellOfBackup } from './tell-of-backup.ts';
 import { withoutUndefined } from './without-undefined.ts';
@@ -69,6 +70,7 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
       'how much of a table may be gone since then before the archive is suspect (50 unless given)',
       wholeNumber(0, 100),
     )
+    .option('--no-hooks', 'do not run the hooks of holdfast.config.ts')
     .option('--dry-run', 'say what would be backed up, and write nothing')
     .option('--json', 'print the result as JSON');
   command.addOption(openpgpKeyOption('file of an OpenPGP public key that plain dumps are encrypted to'));
@@ -77,7 +79,10 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
     try {
       const what = `the backup of ${namesOf(request)}`;
       const { loaded } = options.dryRun ? { loaded: undefined } : request;
-      context.exitCode = await notifyingFailure(loaded, what, context, () => backup(request, context));
+      const hooked = { kind: 'backup', loaded: options.hooks ? loaded : undefined, subject: namesOf(request) } as const;
+      context.exitCode = await notifyingFailure(loaded, what, context, () =>
+        runHooked(hooked, context, () => backup(request, context)),
+      );
     } finally {
       await request.close();
     }

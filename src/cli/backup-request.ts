@@ -27,6 +27,8 @@ export interface BackupCommandOptions extends OutputOptions, SealKeyOptions, Sou
   /** Percent. */
   readonly allowedFall?: number;
   readonly dryRun?: boolean;
+  /** False with `--no-hooks`. */
+  readonly hooks: boolean;
 }
 
 /** Outputs that hold one archive: a path, or storages that are fed at once. */
@@ -158,7 +160,7 @@ function completedOptions({ config, file }: LoadedConfig, options: BackupCommand
     configuredKey: isEncrypted && encryptionKey !== undefined ? new Secret(encryptionKey) : undefined,
     openpgpKey: isEncrypted ? openpgpKeys?.map((path) => resolve(dirname(file), path)) : undefined,
   };
-  return { ...(settings as BackupCommandOptions), ...options };
+  return { ...(settings as Partial<BackupCommandOptions>), ...options };
 }
 
 /** Opens the storages that are meant; one that cannot be opened is an output that fails. */

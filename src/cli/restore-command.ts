@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
 import type { ArchiveLocation, RestoreAction, RestoreOptions, RestoreReport } from '../operation/options.ts';
 import type { CommandProgram } from '../source/command/command-program.ts';
@@ -19,6 +20,7 @@ import { addThreadsOption } from './number-options.ts';
 import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
+import { runHooked } from './run-hooks.ts';
 import { connectionsOption, lockTimeoutOption } from './source-options.ts';
 import { splitCommand, splitNamed } from './split-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
@@ -41,6 +43,8 @@ interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions {
   readonly overwrite?: boolean;
   /** False with `--no-undo`. */
   readonly undo: boolean;
+  /** False with `--no-hooks`. */
+  readonly hooks: boolean;
   readonly partial?: boolean;
   readonly dryRun?: boolean;
   readonly archiveId?: string;
@@ -70,6 +74,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option('--yes', 'do not ask')
     .option('--overwrite', 'allow to replace what is there')
     .option('--no-undo', 'do not keep what is replaced')
+    .option('--no-hooks', 'with --storage: do not run the hooks of holdfast.config.ts')
     .option('--partial', 'restore what can be had of an archive beyond repair')
     .option('--dry-run', 'say what would be done, and write nothing')
     .option('--from <archive>', 'another replica to heal from (repeatable)', gather)
@@ -95,13 +100,26 @@ async function restore(
   try {
     const run = await runOf(location, options, context);
     if (terminal !== undefined) await confirmPlan(await run(true), terminal, context);
-    const report = await run(dryRun);
-    if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
-    else printReport(archive, options.storage, report, context);
-    return report.lostEntries.length > 0 ? 3 : 0;
+    const loaded = dryRun || !options.hooks ? undefined : await configOfStorage(options.storage, context);
+    return await runHooked({ kind: 'restore', loaded, subject: archive }, context, async () => {
+      const report = await run(dryRun);
+      if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
+      else printReport(archive, options.storage, report, context);
+      return report.lostEntries.length > 0 ? 3 : 0;
+    });
   } finally {
     terminal?.close();
   }
+}
+
+/** A restore by a path reads no configuration: one that is broken must not stand in its way. */
+async function configOfStorage(
+  storage: string | undefined,
+  context: CommandContext,
+): Promise<LoadedConfig | undefined> {
+  if (storage === undefined) return undefined;
+  const { loadConfig } = await import('../config/load-config.ts');
+  return await loadConfig('.', context.environment);
 }
 
 /** What restores the archive or the plain dump, or says what would be done. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { placeholders, unknownPlaceholders } from './archive-name.ts';
+import { hookSettingNames, hooksSchema } from './hook-settings.ts';
 import { nearestName } from './nearest-name.ts';
 import { notificationSchema, notificationSettingNames } from './notification-settings.ts';
 import { storageSchema, storageSettingNames } from './storage-settings.ts';
@@ -110,6 +111,8 @@ export const configSchema = z.strictObject({
   recipients: z.array(z.string().startsWith('age1', 'must be an age recipient (age1…)')).optional(),
   /** How much of a table may be gone since the archive before until the new one is suspect: 50 unless set. */
   allowedFallPercent: z.int().min(0).max(100).optional(),
+  /** Functions or commands around backups and restores. */
+  hooks: hooksSchema.optional(),
   /** Who is told, and how. */
   notifications: z.array(notificationSchema).optional(),
   /** Whether a backup that went well is told: `false` unless set. */
@@ -132,6 +135,7 @@ export type HoldfastConfig = z.input<typeof configSchema>;
 export const settingNames: readonly string[] = [
   ...Object.keys(configSchema.shape),
   ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...hookSettingNames,
   ...notificationSettingNames,
   ...storageSettingNames,
 ];

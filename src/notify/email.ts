@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import type SMTPTransport from 'nodemailer/lib/smtp-transport/index.js';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { Secret } from '../secret.ts';
@@ -46,9 +47,7 @@ export class EmailNotifier implements Notifier {
     const { createTransport } = await import('nodemailer');
     const { from, to } = this.#options;
     throwIfAborted(signal);
-    const transport = createTransport(await this.#transportOptions());
-    const onAbort = () => transport.close();
-    signal.addEventListener('abort', onAbort);
+    const transport = createTransport(await this.#transportOptions(signal));
     const { event, id, title } = notification;
     try {
       await transport.sendMail({
@@ -61,12 +60,11 @@ export class EmailNotifier implements Notifier {
     } catch (error) {
       throw this.#meaningOf(error);
     } finally {
-      signal.removeEventListener('abort', onAbort);
       transport.close();
     }
   }
 
-  async #transportOptions(): Promise<SMTPTransport.Options> {
+  async #transportOptions(signal: AbortSignal): Promise<SMTPTransport.Options> {
     const { host, security = 'starttls', port = ports[security], user, password, caPath } = this.#options;
     const ca = caPath === undefined ? {} : { tls: { ca: await this.#readAuthority(caPath) } };
     return {
@@ -77,7 +75,16 @@ export class EmailNotifier implements Notifier {
       ignoreTLS: security === 'none',
       ...(user === undefined ? {} : { auth: { user, pass: password?.reveal() ?? '' } }),
       ...ca,
-      connectionTimeout: timeoutMs,
+      // The library has no signal: it is the connection that ends.
+      getSocket: (_, callback) => {
+        const connection = connect({ host, port, signal });
+        const onError = (error: Error) => callback(error, undefined);
+        connection.once('error', onError);
+        connection.once('connect', () => {
+          connection.off('error', onError);
+          callback(null, { connection });
+        });
+      },
       greetingTimeout: timeoutMs,
       socketTimeout: timeoutMs,
       disableFileAccess: true,
