@@ -226,6 +226,27 @@ export const errorTable = {
     'a program did not end in its time',
     'see what it waits for, or give it more time',
   ),
+  'hook.failed': define(
+    1,
+    500,
+    false,
+    'a hook of the configuration failed',
+    'see its message; --no-hooks runs without hooks',
+  ),
+  'notify.failed': define(
+    1,
+    502,
+    false,
+    'the notification was refused',
+    'check its settings, then try it with `holdfast notify test`',
+  ),
+  'notify.unavailable': define(
+    1,
+    503,
+    true,
+    'the notification could not be delivered',
+    'see whether the other side answers: `holdfast notify test`',
+  ),
 } as const satisfies Record<string, ErrorDefinition>;
 
 /** A code of {@link errorTable}; it says why, not which call failed. */

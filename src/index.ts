@@ -3,7 +3,7 @@ export type { Codec } from './archive/header.ts';
 export type { EntryMetadata, JsonValue } from './archive/json.ts';
 export { type Clock, systemClock, type Wait } from './clock.ts';
 export type { HoldfastConfig } from './config/config-schema.ts';
-export { defineConfig } from './config/define-config.ts';
+export { defineConfig, type HoldfastConfigGiven } from './config/define-config.ts';
 export { type OpenStorageOptions, openStorage } from './config/open-storage.ts';
 export { retentionPolicy } from './config/retention-settings.ts';
 export type { StorageGiven, StorageSettings } from './config/storage-settings.ts';
@@ -19,6 +19,15 @@ export type {
   RunRecord,
   RunState,
 } from './history/run-record.ts';
+export type { Hook, HookEvent, HookFunction, HookInfo } from './hook/hooks.ts';
+export {
+  type Notification,
+  type NotificationEvent,
+  notificationEvents,
+} from './notify/notification.ts';
+export type { Notifier, SendContext } from './notify/notifier.ts';
+export { type DeliveryReport, type SendOptions, type Subscription, sendAll } from './notify/send-all.ts';
+export { verifyWebhook } from './notify/webhook.ts';
 export { createBackup } from './operation/backup.ts';
 export {
   type CheckStorageOptions,
@@ -53,6 +62,15 @@ export type {
   ValidationReport,
 } from './operation/options.ts';
 export { pinArchive, unpinArchive } from './operation/pin.ts';
+export { createPlainBackup, type PlainBackupOptions, type PlainBackupReport } from './operation/plain-backup.ts';
+export {
+  type CheckPlainOptions,
+  checkPlainBackup,
+  type PlainCheckReport,
+  type PlainRestoreOptions,
+  type PlainRestoreReport,
+  restorePlainBackup,
+} from './operation/plain-restore.ts';
 export {
   type PrunedArchive,
   type PruneOptions,
@@ -92,6 +110,8 @@ export {
 export { type SyncedArchive, type SyncOptions, type SyncReport, syncStorages } from './operation/sync.ts';
 export { type UndoReport, type UndoRestoreOptions, undoRestore } from './operation/undo.ts';
 export { validateBackup } from './operation/verify.ts';
+export type { DumpCodec } from './plain/dump-codec.ts';
+export type { OpenPgpOpenKeys, OpenPgpSealKeys } from './plain/openpgp-message.ts';
 export type { Fall } from './policy/plausibility.ts';
 export {
   judgeRetention,
@@ -108,7 +128,7 @@ export type { CommandProgram } from './source/command/command-program.ts';
 export { CommandSource, type CommandSourceOptions } from './source/command/command-source.ts';
 export type { DatabaseSourceOptions, DatabaseTargetOptions, RestoreMode } from './source/database-options.ts';
 export { FilesSource } from './source/files/files-source.ts';
-export { sourceFromUrl } from './source/parse-url.ts';
+export { plainSourceFromUrl, sourceFromUrl } from './source/parse-url.ts';
 export type {
   EntryKind,
   Source,

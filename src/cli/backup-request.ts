@@ -1,9 +1,11 @@
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { HoldfastConfig } from '../config/config-schema.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
 import type { BackupOptions, BackupOutput } from '../operation/options.ts';
-import type { SourceRequest } from './collect-sources.ts';
+import { Secret } from '../secret.ts';
+import { archiveNameOf, freeName, plainNameOf, seriesOf } from './backup-names.ts';
+import type { DatabaseRequest, SourceRequest } from './collect-sources.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import type { SealKeyOptions } from './key-options.ts';
 import type { OpenedStorage } from './open-storages.ts';
@@ -15,6 +17,7 @@ import { withoutUndefined } from './without-undefined.ts';
 export interface BackupCommandOptions extends OutputOptions, SealKeyOptions, SourceOptions {
   readonly output?: string;
   readonly storage?: readonly string[];
+  readonly format?: 'holdfast' | 'plain';
   readonly compression?: NonNullable<BackupOptions['compression']>;
   readonly encryption?: NonNullable<BackupOptions['encryption']>;
   readonly copies?: number;
@@ -28,6 +31,8 @@ export interface BackupCommandOptions extends OutputOptions, SealKeyOptions, Sou
   /** A job of the schedule. */
   readonly job?: string;
   readonly dryRun?: boolean;
+  /** False with `--no-hooks`. */
+  readonly hooks: boolean;
 }
 
 /** Outputs that hold one archive: a path, or storages that are fed at once. */
@@ -37,9 +42,19 @@ export interface OutputGroup {
   readonly parityBlocks?: number | undefined;
 }
 
+/** A database that becomes a plain dump: one file of its own. */
+export interface PlainJob {
+  readonly request: DatabaseRequest;
+  readonly output: string | readonly BackupOutput[];
+  /** What the file is named for, where its name tells. */
+  readonly database?: string;
+}
+
 /** A backup to make: the command line, and what it leaves open from the configuration. */
 export interface BackupRequest {
+  /** What goes into the archive. */
   readonly sources: readonly SourceRequest[];
+  readonly plain: readonly PlainJob[];
   /** One for each number of copies and parity blocks, since these are sealed into an archive. */
   readonly groups: readonly OutputGroup[];
   /** The places, for people. */
@@ -49,7 +64,7 @@ export interface BackupRequest {
   /** Outputs on local disk, which no source may read. */
   readonly localPaths: readonly string[];
   readonly options: BackupCommandOptions;
-  /** The configuration, where one was read. */
+  /** Absent where the command line said all. */
   readonly loaded?: LoadedConfig;
   /** What the configuration names is backed up to where it says: the job that does so by schedule. */
   readonly job?: string;
@@ -78,7 +93,7 @@ export async function completeRequest(options: BackupCommandOptions, context: Co
       hint: 'give one of them',
     });
   }
-  if (sources.length > 0 && output !== undefined) return { sources, ...toPath(output, options), options };
+  if (sources.length > 0 && output !== undefined) return toPath(sources, output, options);
   if (sources.length > 0 && storage === undefined) {
     throw new HoldfastError('usage.invalid', {
       message: 'it is not said where the archive goes',
@@ -88,13 +103,36 @@ export async function completeRequest(options: BackupCommandOptions, context: Co
   return fromConfig(sources, options, context);
 }
 
-function toPath(output: string, { copies }: BackupCommandOptions): Omit<BackupRequest, 'sources' | 'options'> {
+/** Everything on the command line, or all but the sources. Throws `usage.invalid` for a plain dump of more than one database. */
+function toPath(sources: readonly SourceRequest[], output: string, options: BackupCommandOptions): BackupRequest {
+  const { copies } = options;
+  const common = { labels: [output], warnings: [], localPaths: [output], options, close: async () => undefined };
+  const { archived, plain } = divide(sources, options.format);
+  const [only, ...others] = plain;
+  if (only === undefined) return { ...common, sources: archived, plain: [], groups: [{ output, copies }] };
+  if (others.length > 0 || archived.length > 0) {
+    throw new HoldfastError('usage.invalid', {
+      message: 'a plain dump is a file of one database',
+      hint: 'give one --url, or name the databases in the configuration, which names a file for each',
+    });
+  }
+  return { ...common, sources: [], plain: [{ request: only, output }], groups: [] };
+}
+
+/** What goes into the archive, and the databases that are plain dumps: the command line goes before what each says. */
+function divide(
+  sources: readonly SourceRequest[],
+  format: BackupCommandOptions['format'],
+): { readonly archived: SourceRequest[]; readonly plain: DatabaseRequest[] } {
+  const isPlain = (request: SourceRequest): request is DatabaseRequest =>
+    'url' in request && (format ?? request.format) === 'plain';
+  const withoutFormat = <Request extends SourceRequest>(request: Request): Request => {
+    const { format: _, ...rest } = request as Request & { format?: string };
+    return rest as Request;
+  };
   return {
-    groups: [{ output, copies }],
-    labels: [output],
-    warnings: [],
-    localPaths: [output],
-    close: async () => undefined,
+    archived: sources.filter((request) => !isPlain(request)).map(withoutFormat),
+    plain: sources.filter(isPlain).map(withoutFormat),
   };
 }
 
@@ -105,8 +143,14 @@ async function fromConfig(
 ): Promise<BackupRequest> {
   const { loadConfig } = await import('../config/load-config.ts');
   const whole = await loadConfig('.', context.environment);
-  const { file } = whole;
-  const config = await configFor(whole.config, options);
+  if (whole.config.enabled === false) {
+    throw new HoldfastError('config.invalid', {
+      message: `${whole.file}: enabled is false: nothing is backed up`,
+      hint: 'enable it, or give --url or --files and --output',
+    });
+  }
+  const loaded = { ...whole, config: await configFor(whole.config, options) };
+  const { config, file } = loaded;
   const sources = given.length > 0 ? given : configuredSources(config);
   if (sources.length === 0) {
     throw new HoldfastError('source.empty', {
@@ -114,21 +158,15 @@ async function fromConfig(
       hint: 'add databases or files to it, or enable them',
     });
   }
-  const { compression, encryption, copies, recipients, allowedFallPercent: allowedFall } = config;
-  const recipient = encryption === 'none' ? undefined : recipients;
-  const settings = { compression, encryption, copies, recipient, allowedFall };
-  const completed: BackupCommandOptions = { ...(settings as BackupCommandOptions), ...options };
-  const loaded = { config, file };
-  if (options.output !== undefined) {
-    return withoutHistory({ sources, ...toPath(options.output, completed), options: completed, loaded });
-  }
-  const name = await nameOf(sources, config, context);
-  const places = await toStorages(loaded, name, completed, context);
-  const database = await seriesOf(name, config, context);
+  const completed = completedOptions(loaded, options);
+  const asked = sources.map((request) =>
+    'url' in request ? { ...withoutUndefined({ format: config.format }), ...request } : request,
+  );
+  if (options.output !== undefined) return withoutHistory({ ...toPath(asked, options.output, completed), loaded });
+  const request = await toStorages(loaded, divide(asked, options.format), completed, context);
   const { mainJob } = await import('../config/scheduled-jobs.ts');
   const job = given.length > 0 ? undefined : (options.job ?? mainJob);
-  const request = { sources, ...places, options: completed, loaded, ...withoutUndefined({ job, database }) };
-  return withoutHistory(request);
+  return withoutHistory({ ...request, loaded, ...withoutUndefined({ job }) });
 }
 
 async function configFor(config: HoldfastConfig, { job }: BackupCommandOptions): Promise<HoldfastConfig> {
@@ -142,63 +180,81 @@ function withoutHistory(request: BackupRequest & { readonly loaded: LoadedConfig
   return { ...request, localPaths: [...request.localPaths, ...historyFiles(request.loaded)] };
 }
 
-async function seriesOf(name: string, config: HoldfastConfig, context: CommandContext): Promise<string | undefined> {
-  const { archiveSeriesReader } = await import('../policy/archive-series.ts');
-  const { defaultFilenameTemplate, environmentInName } = await import('../config/archive-name.ts');
-  const { configuredEnvironment } = await import('../config/configured-environment.ts');
-  const environment = environmentInName(configuredEnvironment(config, context.environment));
-  return archiveSeriesReader({ template: config.filenameTemplate ?? defaultFilenameTemplate, environment })?.(name)
-    ?.database;
-}
-
-async function nameOf(
-  sources: readonly SourceRequest[],
-  config: HoldfastConfig,
-  context: CommandContext,
-): Promise<string> {
-  const { archiveName, defaultFilenameTemplate } = await import('../config/archive-name.ts');
-  const { configuredEnvironment } = await import('../config/configured-environment.ts');
-  const { collectSources } = await import('./collect-sources.ts');
-  const named = await collectSources(sources, []);
-  const databases = named.slice(0, sources.filter((source) => !('path' in source)).length);
-  return archiveName(config.filenameTemplate ?? defaultFilenameTemplate, {
-    names: (databases.length > 0 ? databases : named).map((source) => source.name),
-    createdMs: context.clock.nowMs(),
-    environment: configuredEnvironment(config, context.environment),
-  });
+/** What the command line leaves open, from the configuration. */
+function completedOptions({ config, file }: LoadedConfig, options: BackupCommandOptions): BackupCommandOptions {
+  const { compression, encryption, copies, recipients, encryptionKey, openpgpKeys } = config;
+  const { allowedFallPercent: allowedFall } = config;
+  const isEncrypted = encryption !== 'none';
+  const settings = {
+    compression,
+    encryption,
+    copies,
+    allowedFall,
+    recipient: isEncrypted ? recipients : undefined,
+    configuredKey: isEncrypted && encryptionKey !== undefined ? new Secret(encryptionKey) : undefined,
+    openpgpKey: isEncrypted ? openpgpKeys?.map((path) => resolve(dirname(file), path)) : undefined,
+  };
+  return { ...(settings as Partial<BackupCommandOptions>), ...options };
 }
 
 /** Opens the storages that are meant; of several, one that cannot be opened is an output that fails. */
 async function toStorages(
   loaded: LoadedConfig,
-  name: string,
+  { archived, plain }: ReturnType<typeof divide>,
   options: BackupCommandOptions,
   context: CommandContext,
-): Promise<Omit<BackupRequest, 'sources' | 'options'>> {
+): Promise<Omit<BackupRequest, 'loaded'>> {
   const { openChosenStorages } = await import('./open-storages.ts');
   const opened = await openChosenStorages(loaded, options.storage, context);
-  const free = await freeName(name, opened);
+  const close = async () => {
+    for (const { storage } of opened) await storage.close();
+  };
+  try {
+    const name =
+      archived.length === 0 ? undefined : await freeName(await archiveNameOf(archived, loaded, context), opened);
+    const names = name === undefined ? [] : [name];
+    const jobs: PlainJob[] = [];
+    for (const request of plain) {
+      const wanted = await plainNameOf(request, loaded, options, context);
+      const free = await freeName(wanted, opened, names);
+      names.push(free);
+      const output = opened.map(({ name: label, storage }) => ({ storage, name: free, label }));
+      jobs.push({ request, output, ...withoutUndefined({ database: await seriesOf(free, loaded, context) }) });
+    }
+    const database = name === undefined ? undefined : await seriesOf(name, loaded, context);
+    const isLocal = ({ storage }: OpenedStorage) => storage.properties.backend === 'local';
+    const labelOf = ({ folder, storage }: OpenedStorage, file: string) =>
+      folder === undefined ? storage.url(file) : join(folder, file);
+    return {
+      sources: archived,
+      plain: jobs,
+      groups: name === undefined ? [] : groupsOf(name, opened, options),
+      labels: names.flatMap((file) => opened.map((one) => labelOf(one, file))),
+      warnings: opened.flatMap((one) => one.storage.properties.warnings.map((warning) => `${one.name}: ${warning}`)),
+      localPaths: names.flatMap((file) => opened.filter(isLocal).map(({ storage }) => storage.url(file))),
+      ...withoutUndefined({ database }),
+      options,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function groupsOf(name: string, opened: readonly OpenedStorage[], options: BackupCommandOptions): OutputGroup[] {
   const groups = new Map<string, { output: BackupOutput[] } & Omit<OutputGroup, 'output'>>();
   for (const { name: label, storage, parityBlocks, copies = options.copies } of opened) {
     const key = `${copies}/${parityBlocks}`;
     const group = groups.get(key) ?? { output: [], copies, parityBlocks };
-    group.output.push({ storage, name: free, label });
+    group.output.push({ storage, name, label });
     groups.set(key, group);
   }
-  const isLocal = ({ storage }: OpenedStorage) => storage.properties.backend === 'local';
-  return {
-    groups: [...groups.values()],
-    labels: opened.map(({ folder, storage }) => (folder === undefined ? storage.url(free) : join(folder, free))),
-    warnings: opened.flatMap((one) => one.storage.properties.warnings.map((warning) => `${one.name}: ${warning}`)),
-    localPaths: opened.filter(isLocal).map(({ storage }) => storage.url(free)),
-    close: async () => {
-      for (const { storage } of opened) await storage.close();
-    },
-  };
+  return [...groups.values()];
 }
 
 /** The sources that a configuration names and does not disable: databases and commands first. */
-function configuredSources(config: HoldfastConfig): SourceRequest[] {
+export function configuredSources(config: HoldfastConfig): SourceRequest[] {
   const isEnabled = ({ enabled }: { readonly enabled?: boolean | undefined }) => enabled !== false;
   const databases = (config.databases ?? [])
     .filter(isEnabled)
@@ -212,27 +268,4 @@ function configuredSources(config: HoldfastConfig): SourceRequest[] {
     typeof item === 'string' ? { path: item } : withoutUndefined(item),
   );
   return [...databases, ...commands, ...files];
-}
-
-/** Two runs within a second have one name: the later one must not replace the earlier. */
-async function freeName(name: string, storages: readonly OpenedStorage[]): Promise<string> {
-  let free = name;
-  for (let number = 2; await isTaken(free, storages); number++) {
-    free = name.replace(/\.holdfast$/, `-${number}.holdfast`);
-  }
-  return free;
-}
-
-async function isTaken(name: string, storages: readonly OpenedStorage[]): Promise<boolean> {
-  const taken = storages.map(async ({ storage }) => {
-    try {
-      await storage.stat(name);
-      return true;
-    } catch (error) {
-      // A storage that does not answer takes no part; where it is the only one the run tells.
-      if (error instanceof HoldfastError) return false;
-      throw error;
-    }
-  });
-  return (await Promise.all(taken)).includes(true);
 }

@@ -7,11 +7,14 @@ import { FilesSource } from '../source/files/files-source.ts';
 import { sourceFromUrl } from '../source/parse-url.ts';
 import type { Source } from '../source/source.ts';
 
+/** A database to back up, with how it is kept where it says so. */
+export type DatabaseRequest = { readonly url: string; readonly format?: 'holdfast' | 'plain' } & Omit<
+  DatabaseSourceOptions,
+  'url'
+>;
+
 /** Something to back up, as the command line or the configuration names it. */
-export type SourceRequest =
-  | ({ readonly url: string } & Omit<DatabaseSourceOptions, 'url'>)
-  | CommandSourceOptions
-  | { readonly path: string; readonly name?: string };
+export type SourceRequest = DatabaseRequest | CommandSourceOptions | { readonly path: string; readonly name?: string };
 
 /** Makes the sources; where two databases, or two trees, have the same name, the later ones get `-2`, `-3`. */
 export async function collectSources(
@@ -42,7 +45,7 @@ function freeName(name: string, taken: ReadonlySet<string>): string {
 
 async function makeSource(request: SourceRequest, exclude: (absolutePath: string) => boolean): Promise<Source> {
   if ('url' in request) {
-    const { url, ...settings } = request;
+    const { url, format: _, ...settings } = request;
     return await sourceFromUrl(url, settings);
   }
   if ('command' in request) {

@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import type { ArchiveSummary, OpenKeys, SealKeys } from '../operation/options.ts';
+import type { OpenPgpOpenKeys, OpenPgpSealKeys } from '../plain/openpgp-message.ts';
 import { Secret } from '../secret.ts';
 import { askNewPassphrase, askPassphrase } from './ask.ts';
 import type { CommandContext } from './command-context.ts';
@@ -10,17 +12,25 @@ import { meaningfulLines, readTextFile } from './read-text-file.ts';
 export interface PassphraseOptions {
   readonly passphraseFile?: string;
   readonly passphrase?: string;
+  /** Of the configuration. */
+  readonly configuredKey?: Secret;
 }
 
 /** What the command line says about keys for reading. */
 export interface OpenKeyOptions extends PassphraseOptions {
   readonly identityFile?: readonly string[];
+  /** Files of OpenPGP secret keys. */
+  readonly openpgpKey?: readonly string[];
+  /** A storage of the configuration, whose key may be the right one. */
+  readonly storage?: string;
 }
 
 /** What the command line says about keys to seal for. */
 export interface SealKeyOptions extends PassphraseOptions {
   readonly recipient?: readonly string[];
   readonly recipientsFile?: readonly string[];
+  /** Files of OpenPGP public keys. */
+  readonly openpgpKey?: readonly string[];
 }
 
 /** Gathers an option that may be given several times. */
@@ -72,7 +82,54 @@ async function givenPassphrase(options: PassphraseOptions, context: CommandConte
   if (options.passphrase === '') throw emptyPassphrase('--passphrase');
   if (options.passphrase !== undefined) return new Secret(options.passphrase);
   const ofEnvironment = context.environment['HOLDFAST_PASSPHRASE'];
-  return ofEnvironment ? new Secret(ofEnvironment) : undefined;
+  return ofEnvironment ? new Secret(ofEnvironment) : options.configuredKey;
+}
+
+/** `--openpgp-key`. */
+export function openpgpKeyOption(description: string): Option {
+  return new Option('--openpgp-key <path>', `${description} (repeatable)`).argParser(gather);
+}
+
+/** Files of OpenPGP keys. Throws `key.invalid`. */
+export async function readOpenpgpKeys(paths: readonly string[] = []): Promise<Uint8Array[]> {
+  return await Promise.all(
+    paths.map(async (path) => {
+      try {
+        return await readFile(path);
+      } catch (cause) {
+        throw new HoldfastError('key.invalid', {
+          message: `the OpenPGP key ${path} cannot be read: ${(cause as Error).message}`,
+          hint: 'check the path and its permissions',
+          context: { path },
+          cause,
+        });
+      }
+    }),
+  );
+}
+
+/** The keys of a plain dump: OpenPGP public keys, and a passphrase, which is asked for where there is neither. */
+export async function plainSealKeys(options: SealKeyOptions, context: CommandContext): Promise<OpenPgpSealKeys> {
+  const openpgpKeys = await readOpenpgpKeys(options.openpgpKey);
+  const passphrase = await givenPassphrase(options, context);
+  if (passphrase !== undefined) return { passphrases: [passphrase], openpgpKeys };
+  if (openpgpKeys.length > 0) return { openpgpKeys };
+  return { passphrases: [await promptNewPassphrase(context)] };
+}
+
+/** What opens a plain dump; a passphrase is asked for where nothing is given. */
+export async function plainOpenKeys(
+  options: OpenKeyOptions,
+  context: CommandContext,
+  isEncrypted: boolean,
+): Promise<OpenPgpOpenKeys> {
+  if (!isEncrypted) return {};
+  const openpgpKeys = await readOpenpgpKeys(options.openpgpKey);
+  const passphrase = await openingPassphrase(options, context);
+  if (passphrase !== undefined) return { passphrases: [passphrase], openpgpKeys };
+  if (openpgpKeys.length > 0) return { openpgpKeys };
+  const asked = await promptPassphrase(context, (terminal) => askPassphrase(terminal, 'passphrase', context.signal));
+  return { passphrases: [asked] };
 }
 
 /** The identities of some files. */
@@ -106,10 +163,19 @@ export async function readRecipients(options: SealKeyOptions): Promise<string[]>
   throw new HoldfastError('key.invalid', { message: `${shown} is not an age recipient` });
 }
 
+/** The passphrase for reading: given, or that of the configuration where the archive is on a storage of it. */
+async function openingPassphrase(options: OpenKeyOptions, context: CommandContext): Promise<Secret | undefined> {
+  const given = await givenPassphrase(options, context);
+  if (given !== undefined || options.storage === undefined) return given;
+  const { loadConfig } = await import('../config/load-config.ts');
+  const { encryptionKey } = (await loadConfig('.', context.environment)).config;
+  return encryptionKey === undefined ? undefined : new Secret(encryptionKey);
+}
+
 /** The keys for reading that were given, without asking; undefined where there are none. */
 export async function givenOpenKeys(options: OpenKeyOptions, context: CommandContext): Promise<OpenKeys | undefined> {
   const identities = await readIdentities(options.identityFile ?? []);
-  const passphrase = await givenPassphrase(options, context);
+  const passphrase = await openingPassphrase(options, context);
   if (identities.length === 0 && passphrase === undefined) return undefined;
   return { identities, passphrases: passphrase === undefined ? [] : [passphrase] };
 }

@@ -2,12 +2,15 @@ import { Command, CommanderError } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import { addBackupCommand } from './backup-command.ts';
 import type { CommandContext } from './command-context.ts';
+import { addConfigCommand } from './config-command.ts';
 import { addDeleteCommand } from './delete-command.ts';
+import { addDoctorCommand } from './doctor-command.ts';
 import { addHistoryCommands } from './history-commands.ts';
 import { addInitCommand } from './init-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addKeyCommand } from './key-command.ts';
 import { addListCommand } from './list-command.ts';
+import { addNotifyCommand } from './notify-command.ts';
 import { addPinCommands } from './pin-command.ts';
 import { printError } from './print-error.ts';
 import { addPruneCommand } from './prune-command.ts';
@@ -55,6 +58,9 @@ export function buildProgram(context: CommandContext): Command {
   addServeCommand(program, context);
   addHistoryCommands(program, context);
   addKeyCommand(program, context);
+  addConfigCommand(program, context);
+  addDoctorCommand(program, context);
+  addNotifyCommand(program, context);
   return program;
 }
 

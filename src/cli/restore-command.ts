@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
 import type { ArchiveLocation, RestoreAction, RestoreOptions, RestoreReport } from '../operation/options.ts';
 import type { CommandProgram } from '../source/command/command-program.ts';
@@ -14,7 +15,7 @@ import {
   paint,
   printable,
 } from './format-value.ts';
-import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys } from './key-options.ts';
+import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys, openpgpKeyOption } from './key-options.ts';
 import { addThreadsOption } from './number-options.ts';
 import {
   addReplicaOptions,
@@ -24,10 +25,15 @@ import {
   withReplicas,
 } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
+import type { GivenRun } from './progress-line.ts';
 import { recordedArchive, withRecord } from './record.ts';
+import { runHooked } from './run-hooks.ts';
 import { connectionsOption, lockTimeoutOption } from './source-options.ts';
 import { splitCommand, splitNamed } from './split-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
+
+/** What is told of a restore, whatever was restored. */
+type AnyRestoreReport = Omit<RestoreReport, 'archiveId'>;
 
 interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions, ReplicaOptions {
   readonly to?: readonly string[];
@@ -43,6 +49,8 @@ interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions, ReplicaOp
   readonly overwrite?: boolean;
   /** False with `--no-undo`. */
   readonly undo: boolean;
+  /** False with `--no-hooks`. */
+  readonly hooks: boolean;
   readonly partial?: boolean;
   readonly dryRun?: boolean;
   readonly archiveId?: string;
@@ -72,10 +80,12 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option('--yes', 'do not ask')
     .option('--overwrite', 'allow to replace what is there')
     .option('--no-undo', 'do not keep what is replaced')
+    .option('--no-hooks', 'with --storage: do not run the hooks of holdfast.config.ts')
     .option('--partial', 'restore what can be had of an archive beyond repair')
     .option('--dry-run', 'say what would be done, and write nothing')
     .option('--archive-id <hex>', 'which archive, where a file holds several')
     .option('--json', 'print the result as JSON');
+  command.addOption(openpgpKeyOption('file of an OpenPGP secret key that opens a plain dump'));
   addThreadsOption(addOpenKeyOptions(addReplicaOptions(command))).action(
     async (archive: string, options: RestoreCommandOptions) => {
       context.exitCode = await withArchive(archive, options.storage, context, (location) =>
@@ -97,38 +107,65 @@ async function restore(
   options: RestoreCommandOptions,
   context: CommandContext,
 ): Promise<number> {
-  const { to, filesTo, mode, connections, only, overwrite, partial, archiveId, threads, json } = options;
+  const { json } = options;
   const dryRun = options.dryRun ?? false;
   const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context, 'a restore');
   try {
-    const { summarizeArchive } = await import('../operation/inspect.ts');
-    const keys = await openKeys(options, context, () => summarizeArchive(location));
-    const { restoreBackup } = await import('../operation/restore.ts');
-    const restoreOptions: RestoreOptions = {
-      archive: location,
-      from,
-      keepUndo: options.undo,
-      ...withoutUndefined({ to, filesTo, mode, connections, only, overwrite, partial, archiveId, threads, keys }),
-      ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
-      commands: commandsTo(options),
-    };
-    const { restoreOutcome } = await import('../operation/run-outcomes.ts');
-    const recorded = recordedArchive(location, options.storage);
-    const run = (dry: boolean) =>
-      withRecord(
-        context,
-        { kind: 'restore', archives: [recorded], json, dryRun: dry },
-        (given) => restoreBackup({ ...restoreOptions, dryRun: dry, ...given }),
-        (result) => restoreOutcome(recorded, result),
-      );
+    const run = await runOf({ location, from }, options, context);
     if (terminal !== undefined) await confirmPlan(await run(true), terminal, context);
-    const report = await run(dryRun);
-    if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
-    else printReport(archive, options.storage, report, context);
-    return report.lostEntries.length > 0 ? 3 : 0;
+    const loaded = dryRun || !options.hooks ? undefined : await configOfStorage(options.storage, context);
+    return await runHooked({ kind: 'restore', loaded, subject: archive }, context, async () => {
+      const report = await run(dryRun);
+      if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
+      else printReport(archive, options.storage, report, context);
+      return report.lostEntries.length > 0 ? 3 : 0;
+    });
   } finally {
     terminal?.close();
   }
+}
+
+/** A restore by a path reads no configuration: one that is broken must not stand in its way. */
+async function configOfStorage(
+  storage: string | undefined,
+  context: CommandContext,
+): Promise<LoadedConfig | undefined> {
+  if (storage === undefined) return undefined;
+  const { loadConfig } = await import('../config/load-config.ts');
+  return await loadConfig('.', context.environment);
+}
+
+/** What restores the archive or the plain dump, or says what would be done; what is restored is recorded. */
+async function runOf(
+  { location, from }: Pick<Place, 'location' | 'from'>,
+  options: RestoreCommandOptions,
+  context: CommandContext,
+): Promise<(dryRun: boolean) => Promise<AnyRestoreReport>> {
+  const { isPlainDump } = await import('../operation/plain-restore.ts');
+  const { restoreOutcome } = await import('../operation/run-outcomes.ts');
+  const recorded = recordedArchive(location, options.storage);
+  const record = (dryRun: boolean, work: (run: GivenRun) => Promise<AnyRestoreReport>) =>
+    withRecord(context, { kind: 'restore', archives: [recorded], json: options.json, dryRun }, work, (result) =>
+      restoreOutcome(recorded, result),
+    );
+  if (await isPlainDump(location)) {
+    const { plainRestore } = await import('./plain-restore.ts');
+    const run = await plainRestore(location, options, context);
+    return (dryRun) => record(dryRun, (given) => run(dryRun, given));
+  }
+  const { to, filesTo, mode, connections, only, overwrite, partial, archiveId, threads } = options;
+  const { summarizeArchive } = await import('../operation/inspect.ts');
+  const keys = await openKeys(options, context, () => summarizeArchive(location));
+  const { restoreBackup } = await import('../operation/restore.ts');
+  const restoreOptions: RestoreOptions = {
+    archive: location,
+    from,
+    keepUndo: options.undo,
+    ...withoutUndefined({ to, filesTo, mode, connections, only, overwrite, partial, archiveId, threads, keys }),
+    ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
+    commands: commandsTo(options),
+  };
+  return (dryRun) => record(dryRun, (given) => restoreBackup({ ...restoreOptions, dryRun, ...given }));
 }
 
 /** The programs that the command line names for streams. */
@@ -141,7 +178,7 @@ function commandsTo({ commandTo = [], commandEnv }: RestoreCommandOptions): Reco
   return Object.fromEntries(programs);
 }
 
-async function confirmPlan(plan: RestoreReport, terminal: Terminal, context: CommandContext): Promise<void> {
+async function confirmPlan(plan: AnyRestoreReport, terminal: Terminal, context: CommandContext): Promise<void> {
   terminal.output.write(`This would be restored:\n${formatActions(plan, context).join('\n')}\n`);
   if (await askYes(terminal, 'Restore?', context.signal)) return;
   throw new HoldfastError('operation.interrupted', {
@@ -150,7 +187,7 @@ async function confirmPlan(plan: RestoreReport, terminal: Terminal, context: Com
   });
 }
 
-function formatActions({ actions }: RestoreReport, context: CommandContext): string[] {
+function formatActions({ actions }: AnyRestoreReport, context: CommandContext): string[] {
   const what = ({ kind, entryCount }: RestoreAction) =>
     kind === 'sqlite' ? formatNumberOf(entryCount, 'database') : formatNumberOf(entryCount, 'entry', 'entries');
   return formatTable(
@@ -169,7 +206,7 @@ function formatActions({ actions }: RestoreReport, context: CommandContext): str
 function printReport(
   archive: string,
   storage: string | undefined,
-  report: RestoreReport,
+  report: AnyRestoreReport,
   context: CommandContext,
 ): void {
   const { healedBlocks, lostEntries, durationMs, rowCount } = report;

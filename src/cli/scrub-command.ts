@@ -1,8 +1,12 @@
 import type { Command } from 'commander';
+import type { LoadedConfig } from '../config/load-config.ts';
+import type { DamagedArchive } from '../notify/run-notifications.ts';
+import type { DeliveryReport } from '../notify/send-all.ts';
 import type { ScrubbedArchive, ScrubReport } from '../operation/scrub.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, formatNumberOf, type Paint, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
+import { notify, notifyingFailure } from './notify-run.ts';
 import { addThreadsOption } from './number-options.ts';
 import { withStorages } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
@@ -30,19 +34,57 @@ export function addScrubCommand(program: Command, context: CommandContext): void
     const { dryRun, threads, json, missing: restoreMissing } = options;
     const { scrubStorages } = await import('../operation/scrub.ts');
     const { scrubOutcome } = await import('../operation/run-outcomes.ts');
-    const report = await withStorages(options.storage, context, (storages) =>
-      withRecord(
-        context,
-        { kind: 'scrub', json, dryRun },
-        (run) => scrubStorages({ storages, restoreMissing, ...withoutUndefined({ dryRun, threads }), ...run }),
-        (result) => scrubOutcome(storages, result),
+    const { loadConfig } = await import('../config/load-config.ts');
+    const configured = await loadConfig('.', context.environment);
+    const loaded = dryRun ? undefined : configured;
+    const report = await notifyingFailure(loaded, 'the scrub', context, () =>
+      withStorages(options.storage, context, (storages) =>
+        withRecord(
+          context,
+          { kind: 'scrub', json, dryRun, loaded: configured },
+          (run) => scrubStorages({ storages, restoreMissing, ...withoutUndefined({ dryRun, threads }), ...run }),
+          (result) => scrubOutcome(storages, result),
+        ),
       ),
     );
-    if (json) printJson(context, report);
+    const notifications = await tellOfScrub(report, loaded, context);
+    if (json) printJson(context, { ...report, ...(notifications.length > 0 ? { notifications } : {}) });
     else printReport(report, context);
     context.exitCode = exitCodeOf(report);
   });
 }
+
+async function tellOfScrub(
+  { archives, failedStorages }: ScrubReport,
+  loaded: LoadedConfig | undefined,
+  context: CommandContext,
+): Promise<DeliveryReport[]> {
+  return await notify(loaded, context, async (given) => {
+    const { damageNotifications, failureNotification } = await import('../notify/run-notifications.ts');
+    const damaged = archives.flatMap(({ storage, name, state, error }): DamagedArchive[] => {
+      if (state === 'intact') return [];
+      if (state === 'unreadable') return error?.code === 'archive.corrupt' ? [{ storage, name, state: 'lost' }] : [];
+      return [{ storage, name, state: toldStates[state] }];
+    });
+    const unread = [
+      ...archives.filter(({ state, error }) => state === 'unreadable' && error?.code !== 'archive.corrupt'),
+      ...failedStorages,
+    ];
+    const failures = unread.slice(0, 1).flatMap(({ storage, error }) => {
+      const more = unread.length > 1 ? ` (and ${unread.length - 1} more)` : '';
+      return error === undefined ? [] : [failureNotification(`the scrub of ${storage}${more}`, error, given)];
+    });
+    return [...damageNotifications(damaged, given), ...failures];
+  });
+}
+
+const toldStates = {
+  repaired: 'repaired',
+  restored: 'repaired',
+  repairable: 'repairable',
+  missing: 'repairable',
+  lost: 'lost',
+} as const;
 
 const exitCodes = {
   intact: 0,

@@ -1,8 +1,17 @@
 import { type Command, Option } from 'commander';
+import type { LoadedConfig } from '../config/load-config.ts';
 import type { ArchiveLocation, OpenKeys, ValidationReport } from '../operation/options.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
-import { addOpenKeyOptions, givenOpenKeys, type OpenKeyOptions, openKeys } from './key-options.ts';
+import {
+  addOpenKeyOptions,
+  givenOpenKeys,
+  type OpenKeyOptions,
+  openKeys,
+  openpgpKeyOption,
+  plainOpenKeys,
+} from './key-options.ts';
+import { notify, notifyingFailure } from './notify-run.ts';
 import { addThreadsOption } from './number-options.ts';
 import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, printJson, printLines } from './print-result.ts';
@@ -31,16 +40,32 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
     )
     .option('--archive-id <hex>', 'which archive, where a file holds several')
     .option('--json', 'print the result as JSON');
+  command.addOption(openpgpKeyOption('file of an OpenPGP secret key that opens a plain dump'));
   addThreadsOption(addOpenKeyOptions(command)).action(async (archive: string, options: VerifyOptions) => {
-    context.exitCode = await verify(archive, options, context);
+    const { storage } = options;
+    const loaded = storage === undefined ? undefined : await loadedConfig(context);
+    const what = `the check of ${archive}`;
+    context.exitCode = await notifyingFailure(loaded, what, context, () => verify(archive, options, loaded, context));
   });
 }
 
 const exitCodes = { intact: 0, repairable: 10, lost: 11 } as const satisfies Record<ValidationReport['state'], number>;
 
-async function verify(archive: string, options: VerifyOptions, context: CommandContext): Promise<number> {
+async function loadedConfig(context: CommandContext): Promise<LoadedConfig> {
+  const { loadConfig } = await import('../config/load-config.ts');
+  return await loadConfig('.', context.environment);
+}
+
+async function verify(
+  archive: string,
+  options: VerifyOptions,
+  loaded: LoadedConfig | undefined,
+  context: CommandContext,
+): Promise<number> {
   const { level, archiveId, threads, json } = options;
   return await withArchive(archive, options.storage, context, async (location) => {
+    const { isPlainDump } = await import('../operation/plain-restore.ts');
+    if (await isPlainDump(location)) return await verifyPlain(archive, location, options, context);
     const keys = await keysForLevel(location, options, context);
     const { validateBackup } = await import('../operation/verify.ts');
     const { verifyOutcome } = await import('../operation/run-outcomes.ts');
@@ -51,10 +76,49 @@ async function verify(archive: string, options: VerifyOptions, context: CommandC
       (run) => validateBackup({ archive: location, ...withoutUndefined({ level, keys, archiveId, threads }), ...run }),
       (result) => verifyOutcome(recorded, result),
     );
-    if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
+    const { state } = report;
+    const notifications = await notify(loaded, context, async (given) => {
+      const { damageNotifications } = await import('../notify/run-notifications.ts');
+      return state === 'intact' ? [] : damageNotifications([{ name: archive, storage: options.storage, state }], given);
+    });
+    const more = notifications.length > 0 ? { notifications } : {};
+    if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report, ...more });
     else printLines(context, formatReport(archive, report, options.storage, context));
     return exitCodes[report.state];
   });
+}
+
+/** A plain dump has no parity: it is whole, or an error. */
+async function verifyPlain(
+  archive: string,
+  location: ArchiveLocation,
+  options: VerifyOptions,
+  context: CommandContext,
+): Promise<number> {
+  const { checkPlainBackup, isEncryptedDump } = await import('../operation/plain-restore.ts');
+  const keys = await plainOpenKeys(options, context, await isEncryptedDump(location));
+  const { plainCheckOutcome } = await import('../operation/run-outcomes.ts');
+  const recorded = recordedArchive(location, options.storage);
+  const report = await withRecord(
+    context,
+    { kind: 'verify', archives: [recorded], json: options.json },
+    (run) => checkPlainBackup({ archive: location, keys, ...run }),
+    (result) => plainCheckOutcome(recorded, result),
+  );
+  if (options.json) {
+    printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
+    return 0;
+  }
+  printLines(context, [
+    `${paint(context, context.stdout, 'bold', printable(archive))}: ${paint(context, context.stdout, 'green', 'intact')}`,
+    ...formatFacts(context, [
+      ['checked', `a plain dump${report.engine === undefined ? '' : ` of ${report.engine}`}, read to its end`],
+      ['size', `${formatSize(report.sizeBytes)}, ${formatSize(report.plainSizeBytes)} expanded`],
+      ['sha256', report.sha256],
+      ['time', formatDuration(report.durationMs)],
+    ]),
+  ]);
+  return 0;
 }
 
 /** Only `--level contents` asks for a key: the structure is checked without one. */

@@ -6,7 +6,7 @@ import { archiveName, defaultFilenameTemplate } from './archive-name.ts';
 const parts = { names: ['shop'], createdMs: Date.UTC(2026, 10, 21, 9, 5, 7, 42), environment: 'production' };
 
 test('the default names the database, the moment in UTC and the environment', () => {
-  assert.equal(archiveName(defaultFilenameTemplate, parts), 'shop_20261121T090507Z_production.holdfast');
+  assert.equal(archiveName(defaultFilenameTemplate, parts), 'shop_20261121_090507_production.holdfast');
 });
 
 test('several names are joined, and what a file system may refuse is replaced', () => {

@@ -24,27 +24,38 @@ export function environmentInName(environment: string): string {
   return asNamePart(environment);
 }
 
+/** What may stand between braces in a template. */
+export const placeholders = ['database', 'timestamp', 'env'] as const;
+
+/** The placeholders of a template that there are not. */
+export function unknownPlaceholders(template: string): string[] {
+  const found = [...template.matchAll(/\{([^}]*)\}/g)].map(([, name = '']) => name);
+  return found.filter((name) => !(placeholders as readonly string[]).includes(name));
+}
+
+/** A moment in UTC as names have it, which sorts by time: `20250115_020000`. */
+function timestampOf(timeMs: number): string {
+  const digits = new Date(timeMs).toISOString().replace(/\D/g, '');
+  return `${digits.slice(0, 8)}_${digits.slice(8, 14)}`;
+}
+
 /**
- * Names an archive. `{database}` is the name of what is backed up, or all names with `-` between; `{timestamp}` the start in UTC,
- * which sorts by time; `{env}` the environment. Throws `config.invalid` for another placeholder.
+ * Names an archive, or a plain dump where an extension is given. `{database}` is the name of what is backed up, or all names with `-`
+ * between; `{timestamp}` the start in UTC; `{env}` the environment. Throws `config.invalid` for another placeholder.
  */
-export function archiveName(template: string, parts: ArchiveNameParts): string {
-  const timestamp = new Date(parts.createdMs)
-    .toISOString()
-    .replace(/\.\d+Z$/, 'Z')
-    .replace(/[-:]/g, '');
-  const values: Readonly<Record<string, string>> = {
-    database: asNamePart(parts.names.join('-')),
-    timestamp,
-    env: environmentInName(parts.environment),
-  };
-  const name = template.replace(/\{([^}]*)\}/g, (_, placeholder: string) => {
-    const value = values[placeholder];
-    if (value !== undefined) return value;
+export function archiveName(template: string, parts: ArchiveNameParts, extension = '.holdfast'): string {
+  const [unknown] = unknownPlaceholders(template);
+  if (unknown !== undefined) {
     throw new HoldfastError('config.invalid', {
-      message: `filenameTemplate: there is no placeholder {${placeholder}}`,
+      message: `filenameTemplate: there is no placeholder {${unknown}}`,
       hint: 'use {database}, {timestamp} and {env}',
     });
-  });
-  return name.endsWith('.holdfast') ? name : `${name}.holdfast`;
+  }
+  const values: Readonly<Record<string, string>> = {
+    database: asNamePart(parts.names.join('-')),
+    timestamp: timestampOf(parts.createdMs),
+    env: environmentInName(parts.environment),
+  };
+  const name = template.replace(/\{([^}]*)\}/g, (_, placeholder: string) => values[placeholder] ?? '');
+  return `${name.replace(/\.holdfast$/, '')}${extension}`;
 }

@@ -1,4 +1,8 @@
 import { z } from 'zod';
+import { placeholders, unknownPlaceholders } from './archive-name.ts';
+import { hookSettingNames, hooksSchema } from './hook-settings.ts';
+import { nearestName } from './nearest-name.ts';
+import { notificationSchema, notificationSettingNames } from './notification-settings.ts';
 import { retentionSchema } from './retention-settings.ts';
 import { scheduleOverrideSchema, scheduleSchema } from './schedule-settings.ts';
 import { storageSchema, storageSettingNames } from './storage-settings.ts';
@@ -9,6 +13,8 @@ const nameSchema = z
   .regex(/^[^/\0]+$/, 'must not be empty or hold a /')
   .refine((name) => name !== '.' && name !== '..');
 
+const formatSchema = z.enum(['holdfast', 'plain']);
+
 const databaseSchema = z.strictObject({
   /** The database's name in archives. */
   alias: nameSchema,
@@ -18,6 +24,8 @@ const databaseSchema = z.strictObject({
   scheduleOverride: scheduleOverrideSchema.optional(),
   /** `false` leaves it out of backups. */
   enabled: z.boolean().optional(),
+  /** `plain`: a file of its own, that the engine's tools restore without Holdfast; that of the configuration unless set. */
+  format: formatSchema.optional(),
   /** Globs on tables, with their schema where the engine has such (`public.*`): all unless set. */
   includeTables: z.array(z.string().min(1)).optional(),
   /** Globs on tables to leave out of those. */
@@ -61,9 +69,30 @@ const historySchema = z.strictObject({
   /** A file of SQLite; `.holdfast/history.db` beside the configuration unless set. */
   path: z.string().min(1).optional(),
 });
+/** Without these two, one archive would take the place of another. */
+const requiredPlaceholders = ['database', 'timestamp'] as const;
+
+const templateSchema = z
+  .string()
+  .min(1)
+  .superRefine((template, context) => {
+    for (const name of requiredPlaceholders) {
+      if (!template.includes(`{${name}}`))
+        context.addIssue({ code: 'custom', message: `it must have {${name}} in it` });
+    }
+    for (const name of unknownPlaceholders(template)) {
+      const nearest = nearestName(name, placeholders);
+      const advice = nearest === undefined ? `there are ${placeholders.join(', ')}` : `did you mean {${nearest}}?`;
+      context.addIssue({ code: 'custom', message: `there is no placeholder {${name}} (${advice})` });
+    }
+  });
 
 /** What a configuration file may say. Unknown settings are errors. */
 export const configSchema = z.strictObject({
+  /** For editors: the schema that `holdfast config schema` prints. */
+  $schema: z.string().optional(),
+  /** `false`: commands that act by the configuration refuse to. */
+  enabled: z.boolean().optional(),
   /** Databases to back up. */
   databases: z.array(databaseSchema).optional(),
   /** Programs whose output is backed up. */
@@ -78,18 +107,37 @@ export const configSchema = z.strictObject({
   history: historySchema.optional(),
   /** Which archives are kept. */
   retention: retentionSchema.optional(),
-  /** Names of archives, with `{database}`, `{timestamp}` and `{env}`; `.holdfast` is added. */
-  filenameTemplate: z.string().min(1).optional(),
+  /** Names of archives, with `{database}`, `{timestamp}` and `{env}`; what follows, such as `.holdfast`, is added. */
+  filenameTemplate: templateSchema.optional(),
   /** What `{env}` stands for: $NODE_ENV or `default` unless set. */
   environment: z.string().min(1).optional(),
-  /** `zstd` unless set. */
+  /** How databases are kept: in one archive (`holdfast`), unless set, or each in a file of its own (`plain`). */
+  format: formatSchema.optional(),
+  /** `zstd` unless set; of plain dumps `gzip`. */
   compression: z.enum(['zstd', 'gzip', 'bz2', 'xz', 'none']).optional(),
   /** `aes-256-gcm` unless set. */
   encryption: z.enum(['aes-256-gcm', 'none']).optional(),
+  /** The passphrase of the archives, such as `${BACKUP_ENCRYPTION_KEY}`; $HOLDFAST_PASSPHRASE and the command line go before it. */
+  encryptionKey: z.string().min(1).optional(),
+  /** Files of OpenPGP public keys that plain dumps are encrypted to. */
+  openpgpKeys: z.array(z.string().min(1)).optional(),
   /** age recipients who can open the archives. */
   recipients: z.array(z.string().startsWith('age1', 'must be an age recipient (age1…)')).optional(),
   /** How much of a table may be gone since the archive before until the new one is suspect: 50 unless set. */
   allowedFallPercent: z.int().min(0).max(100).optional(),
+  /** Functions or commands around backups and restores. */
+  hooks: hooksSchema.optional(),
+  /** Who is told, and how. */
+  notifications: z.array(notificationSchema).optional(),
+  /** Whether a backup that went well is told: `false` unless set. */
+  notifyOnSuccess: z.boolean().optional(),
+  /** Whether all else is told: `true` unless set. */
+  notifyOnFailure: z.boolean().optional(),
+  /** A URL that goes into each notification: where to look. */
+  notificationLink: z
+    .string()
+    .regex(/^https?:\/\//, 'must be a URL that begins with https://')
+    .optional(),
   /** How often an archive holds everything: 2 unless set. */
   copies: z.int().min(1).max(8).optional(),
 });
@@ -101,6 +149,8 @@ export type HoldfastConfig = z.input<typeof configSchema>;
 export const settingNames: readonly string[] = [
   ...Object.keys(configSchema.shape),
   ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...hookSettingNames,
+  ...notificationSettingNames,
   ...[retentionSchema, scheduleSchema, historySchema].flatMap((schema) => Object.keys(schema.shape)),
   ...storageSettingNames,
 ];

@@ -2,6 +2,7 @@ import { access, readFile } from 'node:fs/promises';
 import { registerHooks } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { parseEnv } from 'node:util';
 import { HoldfastError } from '../errors.ts';
 import type { HoldfastConfig } from './config-schema.ts';
 import { parseConfig } from './parse-config.ts';
@@ -30,26 +31,66 @@ export async function findConfigFile(folder: string): Promise<string | undefined
   return undefined;
 }
 
+/** A configuration file as it stands, before anything of it is checked. */
+export interface FoundConfig {
+  readonly file: string;
+  /** What it exports; where that is a function, what that gives. */
+  readonly value: unknown;
+  /** What `${NAME}` may stand for: the variables of the process, and where these have none, those of `.env` beside the file. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** $NODE_ENV, or `default`. */
+  readonly environment: string;
+}
+
+/** Reads the configuration file of a folder. Throws `config.not_found`, and `config.invalid` for a file that cannot be read or run. */
+export async function readConfigFile(
+  folder: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<FoundConfig> {
+  const file = await findConfigFile(folder);
+  if (file === undefined) {
+    throw new HoldfastError('config.not_found', { message: `there is no ${configFileNames[0]} here` });
+  }
+  const variables = { ...(await readVariables(folder)), ...environment };
+  const name = variables['NODE_ENV'] || 'default';
+  return { file, value: await readValue(file, name), variables, environment: name };
+}
+
+/** The variables of `.env`; none where there is no such file. */
+async function readVariables(folder: string): Promise<Record<string, string | undefined>> {
+  const file = join(folder, '.env');
+  try {
+    return parseEnv(await readFile(file, 'utf8'));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw new HoldfastError('config.invalid', {
+      message: `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      hint: 'check its permissions; it holds lines such as NAME=value',
+      context: { file },
+      cause,
+    });
+  }
+}
+
 /**
- * Loads the configuration of a folder. Throws `config.not_found`, and `config.invalid` for a file that cannot be read or run, and for
+ * Loads the configuration of a folder, with its environment filled in. Throws `config.not_found`, and `config.invalid` for a file that cannot be read or run, and for
  * settings that are not valid.
  */
 export async function loadConfig(
   folder: string,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<LoadedConfig> {
-  const file = await findConfigFile(folder);
-  if (file === undefined) {
-    throw new HoldfastError('config.not_found', { message: `there is no ${configFileNames[0]} here` });
-  }
-  return { config: parseConfig(await readConfig(file), environment, file), file };
+  const found = await readConfigFile(folder, environment);
+  const { file, value, variables } = found;
+  const config = parseConfig(value, variables, file);
+  return { config: { ...config, environment: config.environment ?? found.environment }, file };
 }
 
-async function readConfig(file: string): Promise<unknown> {
+async function readValue(file: string, environment: string): Promise<unknown> {
   try {
     if (file.endsWith('.json')) return JSON.parse(await readFile(file, 'utf8'));
-    const loaded = await importWithHoldfast(file);
-    return loaded.default;
+    const { default: value } = await importWithHoldfast(file);
+    return typeof value === 'function' ? await (value as (environment: string) => unknown)(environment) : value;
   } catch (cause) {
     throw unreadable(file, cause);
   }

@@ -60,11 +60,11 @@ const mistakes: [unknown, string | RegExp][] = [
     'databases[0].ulr: there is no such setting (did you mean url?)',
   ],
   [{ files: [{ path: 'a', nmae: 'b' }] }, 'files[0].nmae: there is no such setting (did you mean name?)'],
-  [{ files: [7] }, 'files[0]: Invalid input'],
-  [{ databases: [{ alias: 'a/b', url: 'x' }] }, 'databases[0].alias: must not be empty or hold a /'],
+  [{ files: [7] }, 'files[0]: Invalid input, not 7'],
+  [{ databases: [{ alias: 'a/b', url: 'x' }] }, 'databases[0].alias: must not be empty or hold a /, not "a/b"'],
   [
     { commands: [{ alias: 'a', command: 'redis-cli' }] },
-    'commands[0].command: Invalid input: expected array, received string',
+    'commands[0].command: Invalid input: expected array, received string, not "redis-cli"',
   ],
   [
     { commands: [{ alias: 'a', comand: [], command: ['x'] }] },
@@ -72,17 +72,17 @@ const mistakes: [unknown, string | RegExp][] = [
   ],
   [
     { databases: [{ alias: 'a', url: 'x', method: 'fast' }] },
-    'databases[0].method: Invalid option: expected one of "copy"|"dump"',
+    'databases[0].method: Invalid option: expected one of "copy"|"dump", not "fast"',
   ],
-  [{ allowedFallPercent: 101 }, 'allowedFallPercent: Too big: expected number to be <=100'],
+  [{ allowedFallPercent: 101 }, 'allowedFallPercent: Too big: expected number to be <=100, not 101'],
   [
     { databases: [{ alias: 'a', url: 'x' }], commands: [{ alias: 'a', command: ['x'] }] },
     'commands[0].alias: a is the alias of another database',
   ],
-  [{ copies: 0 }, 'copies: Too small: expected number to be >=1'],
-  [{ copies: 9 }, 'copies: Too big: expected number to be <=8'],
-  [{ copies: 1.5 }, 'copies: Invalid input: expected int, received number'],
-  [{ recipients: ['AGE-SECRET-KEY-1X'] }, 'recipients[0]: must be an age recipient (age1…)'],
+  [{ copies: 0 }, 'copies: Too small: expected number to be >=1, not 0'],
+  [{ copies: 9 }, 'copies: Too big: expected number to be <=8, not 9'],
+  [{ copies: 1.5 }, 'copies: Invalid input: expected int, received number, not 1.5'],
+  [{ recipients: ['age2x'] }, 'recipients[0]: must be an age recipient (age1…), not "age2x"'],
   [
     { storage: { backend: 's4', path: 'x' } },
     /^storage\.backend: there is no backend "s4" \((did you mean|there are) /,
@@ -177,7 +177,10 @@ test('a variable that is not set is named, with the place that uses it', () => {
     () => parse({ databases: [{ alias: 'a', url: 'sqlite:${SHOP_DB}' }] }),
     (error: HoldfastError) => {
       assert.equal(error.code, 'config.invalid');
-      assert.equal(error.message, 'the variable SHOP_DB is not set, which databases[0].url uses');
+      assert.equal(
+        error.message,
+        `${file}: databases[0].url: the variable SHOP_DB is not set: set $SHOP_DB, or change databases[0].url`,
+      );
       return true;
     },
   );

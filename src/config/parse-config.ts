@@ -2,43 +2,61 @@ import type { z } from 'zod';
 import { HoldfastError } from '../errors.ts';
 import { configSchema, type HoldfastConfig, settingNames } from './config-schema.ts';
 import { nearestName } from './nearest-name.ts';
+import { isSecretName, redactText } from './redact.ts';
 import { formatSettingPath, substituteVariables } from './substitute-variables.ts';
 
 type Issue = z.core.$ZodIssue;
 
-interface Problem {
+/** What is wrong with a setting. */
+export interface ConfigProblem {
+  /** `databases[0].url`; empty for the whole. */
   readonly path: string;
   readonly message: string;
 }
 
+/** A configuration that was read, or all that is wrong with it. */
+export type ReadConfig = { readonly config: HoldfastConfig } | { readonly problems: readonly ConfigProblem[] };
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
 /** Checks what a configuration file holds, with its variables put in. Throws `config.invalid`, whose context lists all problems. */
-export function parseConfig(
-  value: unknown,
-  environment: Readonly<Record<string, string | undefined>>,
-  file: string,
-): HoldfastConfig {
-  const result = configSchema.safeParse(substituteVariables(value, environment));
-  if (result.success) {
-    checkAliases(result.data, file);
-    return result.data;
-  }
-  throw configError(
-    file,
-    result.error.issues.flatMap((issue) => problemsOf(issue, [])),
-  );
+export function parseConfig(value: unknown, variables: Variables, file: string): HoldfastConfig {
+  const read = readConfig(value, variables);
+  if ('config' in read) return read.config;
+  throw configError(file, read.problems);
 }
 
-function configError(file: string, problems: readonly Problem[]): HoldfastError {
+/** The same without an error. */
+export function readConfig(value: unknown, variables: Variables): ReadConfig {
+  const missing: ConfigProblem[] = [];
+  const substituted = substituteVariables(value, variables, ({ name, path }) => {
+    const where = formatSettingPath(path);
+    missing.push({ path: where, message: `the variable ${name} is not set: set $${name}, or change ${where}` });
+  });
+  const result = configSchema.safeParse(substituted);
+  const found = result.success
+    ? aliasProblems(result.data)
+    : result.error.issues.flatMap((issue) => problemsOf(issue, [], value));
+  // What a variable that is not set would have made of a setting nobody knows.
+  const others = found.filter(({ path }) => !missing.some((problem) => problem.path === path));
+  const problems = [...missing, ...others];
+  if (result.success && problems.length === 0) return { config: result.data };
+  return { problems };
+}
+
+/** The error that tells of problems: the first one in its message, all in its context. */
+export function configError(file: string, problems: readonly ConfigProblem[]): HoldfastError {
   const first = problems[0] ?? { path: '', message: 'it is not valid' };
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
   const where = first.path === '' ? '' : `${first.path}: `;
   return new HoldfastError('config.invalid', {
     message: `${file}: ${where}${first.message}${more}`,
+    ...(problems.length > 1 ? { hint: 'see all with `holdfast config check`' } : {}),
     context: { file, problems },
   });
 }
 
-function problemsOf(issue: Issue, parents: readonly PropertyKey[]): Problem[] {
+function problemsOf(issue: Issue, parents: readonly PropertyKey[], raw: unknown): ConfigProblem[] {
   const path = [...parents, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((name) => {
@@ -52,18 +70,35 @@ function problemsOf(issue: Issue, parents: readonly PropertyKey[]): Problem[] {
     const meant = issue.errors.find((issues) =>
       issues.some((inner) => inner.path.length > 0 || inner.code !== 'invalid_type'),
     );
-    if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, path));
+    if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, path, raw));
   }
-  return [{ path: formatSettingPath(path), message: issue.message }];
+  return [{ path: formatSettingPath(path), message: `${issue.message}${shownValue(issue, path, raw)}` }];
 }
 
-function checkAliases(config: HoldfastConfig, file: string): void {
+const maximumShown = 60;
+
+/** The value that was given, as it was written and where it is no secret, and the nearest one that is allowed. */
+function shownValue(issue: Issue, path: readonly PropertyKey[], raw: unknown): string {
+  let value = raw;
+  for (const part of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[part];
+  const isShown = ['string', 'number', 'boolean'].includes(typeof value) && issue.code !== 'custom';
+  if (!isShown || path.some((part) => isSecretName(String(part)))) return '';
+  const text = JSON.stringify(typeof value === 'string' ? redactText(value) : value);
+  const shown = text.length > maximumShown ? `${text.slice(0, maximumShown)}…` : text;
+  const allowed = issue.code === 'invalid_value' ? issue.values.map(String) : [];
+  const nearest = typeof value === 'string' ? nearestName(value, allowed) : undefined;
+  return `, not ${shown}${nearest === undefined ? '' : ` (did you mean ${nearest}?)`}`;
+}
+
+function aliasProblems(config: HoldfastConfig): ConfigProblem[] {
   const seen = new Set<string>();
+  const problems: ConfigProblem[] = [];
   for (const list of ['databases', 'commands'] as const) {
     for (const [index, { alias }] of (config[list] ?? []).entries()) {
       const path = `${list}[${index}].alias`;
-      if (seen.has(alias)) throw configError(file, [{ path, message: `${alias} is the alias of another database` }]);
+      if (seen.has(alias)) problems.push({ path, message: `${alias} is the alias of another database` });
       seen.add(alias);
     }
   }
+  return problems;
 }

@@ -33,7 +33,7 @@ test('a schedule says when in one way only, and rightly', () => {
   assert.equal(schedule({ cron: '0 0 31 2 *' }), 'schedule.cron: it never runs');
   assert.match(schedule({ intervalHours: 0 }), /^schedule.intervalHours: /);
   assert.match(schedule({ intervalHours: 169 }), /^schedule.intervalHours: /);
-  assert.equal(schedule({ dailyTime: '24:00' }), 'schedule.dailyTime: must be a time of day: 02:00');
+  assert.equal(schedule({ dailyTime: '24:00' }), 'schedule.dailyTime: must be a time of day: 02:00, not "24:00"');
   assert.equal(schedule({ timezone: 'Berlin' }), 'schedule.timezone: must be a time zone, such as Europe/Berlin');
   assert.equal(
     schedule({ dayliTime: '02:00' }),
@@ -54,7 +54,7 @@ test('retention has its limits and its defaults', () => {
   assert.match(retention({ keepMonthly: 25 }), /^retention.keepMonthly: /);
   assert.equal(
     retention({ keepWithin: '3 days' }),
-    'retention.keepWithin: must be a number and h, d or w: 36h, 10d, 2w',
+    'retention.keepWithin: must be a number and h, d or w: 36h, 10d, 2w, not "3 days"',
   );
   const defaults = {
     keepLast: 0,

@@ -21,7 +21,8 @@ export interface ConfiguredJob {
 /** The jobs that a configuration means: one for everything, and one for each enabled database that has a schedule of its own. */
 export function configuredJobs(config: HoldfastConfig): ConfiguredJob[] {
   const { schedule = {}, databases = [], commands = [], files = [] } = config;
-  const { enabled = true, timezone, jitterMinutes = 0, cron, intervalHours, dailyTime } = schedule;
+  const { timezone, jitterMinutes = 0, cron, intervalHours, dailyTime } = schedule;
+  const enabled = config.enabled !== false && schedule.enabled !== false;
   const jitterMs = jitterMinutes * 60_000;
   const backedUp = databases.filter((database) => database.enabled !== false);
   const own = backedUp.flatMap(({ alias, scheduleOverride: override }): ConfiguredJob[] => {

@@ -77,6 +77,17 @@ export const storageSettingNames: readonly string[] = [
   ...new Set([...commonNames, ...adapters.flatMap(({ schema }) => Object.keys(schema.shape))]),
 ];
 
+/** JSON Schema of the settings of each backend. */
+export function storageJsonSchemas(): object[] {
+  return adapters.map(({ schema }) => {
+    const { $schema: _, ...one } = z.toJSONSchema(schema.safeExtend(commonSettings), {
+      io: 'input',
+      unrepresentable: 'any',
+    });
+    return one;
+  });
+}
+
 /** What is wrong with a setting. `path` starts from the storage. */
 export interface StorageProblem {
   readonly path: readonly PropertyKey[];

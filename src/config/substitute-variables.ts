@@ -1,4 +1,3 @@
-import { HoldfastError } from '../errors.ts';
 import { isStorage } from '../storage/is-storage.ts';
 
 /** A place in a configuration, as a person writes it: `databases[0].url`. */
@@ -9,39 +8,52 @@ export function formatSettingPath(path: readonly PropertyKey[]): string {
     .replace(/^\./, '');
 }
 
+/** A variable that is used and not set. */
+export interface MissingVariable {
+  readonly name: string;
+  readonly path: readonly PropertyKey[];
+}
+
 /**
- * Puts the values of environment variables in the place of `${NAME}` in every string; `$${` stands for `${`. Throws `config.invalid` for
- * a variable that is not set, since an empty text in a URL or a path is never what was meant.
+ * Puts the values of variables in the place of `${NAME}` in every string; `$${` stands for `${`. One that is not set is told and
+ * stays, since an empty text in a URL or a path is never what was meant.
  */
 export function substituteVariables(
   value: unknown,
-  environment: Readonly<Record<string, string | undefined>>,
+  variables: Readonly<Record<string, string | undefined>>,
+  onMissing: (missing: MissingVariable) => void,
   path: readonly PropertyKey[] = [],
 ): unknown {
-  if (typeof value === 'string') return substituteText(value, environment, path);
+  if (typeof value === 'string') return substituteText(value, variables, onMissing, path);
   if (Array.isArray(value)) {
-    return value.map((item, index) => substituteVariables(item, environment, [...path, index]));
+    return value.map((item, index) => substituteVariables(item, variables, onMissing, [...path, index]));
   }
-  if (typeof value !== 'object' || value === null || isStorage(value)) return value;
+  if (typeof value !== 'object' || value === null || !isPlain(value) || isStorage(value)) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name, substituteVariables(inner, environment, [...path, name])]),
+    Object.entries(value).map(([name, inner]) => [
+      name,
+      substituteVariables(inner, variables, onMissing, [...path, name]),
+    ]),
   );
+}
+
+/** What a configuration writes down, rather than an object with a life of its own. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
 }
 
 function substituteText(
   text: string,
-  environment: Readonly<Record<string, string | undefined>>,
+  variables: Readonly<Record<string, string | undefined>>,
+  onMissing: (missing: MissingVariable) => void,
   path: readonly PropertyKey[],
 ): string {
   return text.replace(/\$?\$\{([^}]*)\}/g, (found, name: string) => {
     if (found.startsWith('$$')) return found.slice(1);
-    const value = environment[name];
+    const value = variables[name];
     if (value !== undefined) return value;
-    const where = formatSettingPath(path);
-    throw new HoldfastError('config.invalid', {
-      message: `the variable ${name} is not set, which ${where} uses`,
-      hint: `set $${name}, or change ${where}`,
-      context: { variable: name, path: where },
-    });
+    onMissing({ name, path });
+    return found;
   });
 }

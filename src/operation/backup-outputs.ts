@@ -20,7 +20,10 @@ export interface OpenedOutputs {
 }
 
 /** Opens the places: one as it is, several so that each may fail by itself. */
-export async function openOutputs(options: BackupOptions, writerOptions: WriterOptions): Promise<OpenedOutputs> {
+export async function openOutputs(
+  options: Pick<BackupOptions, 'output' | 'severalOutputs'>,
+  writerOptions: WriterOptions,
+): Promise<OpenedOutputs> {
   const locations = outputLocations(options.output);
   const [only] = locations;
   if (only !== undefined && locations.length === 1) {

@@ -83,7 +83,7 @@ export async function recordRun<Result>(
   try {
     result = await work(({ phase }) => timer.see(phase));
   } catch (error) {
-    await end(failure(error, begun.archives ?? []));
+    await end(failure(error, begun));
     throw error;
   }
   await end(outcomeOf(result));
@@ -96,11 +96,16 @@ function withKnown(archive: RunArchive, begun: readonly RunArchive[]): RunArchiv
   return { ...(name === undefined ? {} : { name }), ...(database === undefined ? {} : { database }), ...archive };
 }
 
-function failure(error: unknown, archives: readonly RunArchive[]): RunOutcome {
-  const isInterrupted = error instanceof HoldfastError && error.code === 'operation.interrupted';
+function failure(error: unknown, { kind, archives = [] }: Pick<BegunRun, 'kind' | 'archives'>): RunOutcome {
+  const code = error instanceof HoldfastError ? error.code : undefined;
+  // A plain dump has no parity, so its check says that it is damaged by failing.
+  const isDamage = kind === 'verify' && code === 'archive.damaged';
   return {
-    state: isInterrupted ? 'interrupted' : 'failed',
+    state: code === 'operation.interrupted' ? 'interrupted' : 'failed',
     error: errorReport(error),
-    archives: archives.map((archive) => (archive.state === 'pending' ? { ...archive, state: 'failed' } : archive)),
+    archives: archives.map((archive) => {
+      if (archive.state === 'pending') return { ...archive, state: 'failed' };
+      return isDamage ? { ...archive, state: 'damaged' } : archive;
+    }),
   };
 }

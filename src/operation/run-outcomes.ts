@@ -5,9 +5,12 @@ import type { PruneReport } from './prune.ts';
 import type { RunOutcome } from './record-run.ts';
 import type { NamedStorage, ScrubbedArchive, ScrubReport } from './scrub.ts';
 
-/** Of {@link createBackup}; of several archives of one run, all of them, and the outputs of those that failed. */
-export function backupOutcome(reports: readonly BackupReport[], lost: readonly OutputReport[] = []): RunOutcome {
-  const sum = (of: (report: BackupReport) => number) => reports.reduce((total, report) => total + of(report), 0);
+/** What a plain dump tells as an archive does. */
+type MadeReport = Omit<BackupReport, 'archiveId'> & Partial<Pick<BackupReport, 'archiveId'>>;
+
+/** Of {@link createBackup} and `createPlainBackup`; of several archives of one run, all of them, and the outputs of those that failed. */
+export function backupOutcome(reports: readonly MadeReport[], lost: readonly OutputReport[] = []): RunOutcome {
+  const sum = (of: (report: MadeReport) => number) => reports.reduce((total, report) => total + of(report), 0);
   const isSuspect = reports.some(({ suspect }) => suspect);
   const outputs = reports.flatMap((report) => report.outputs.map((output) => ({ ...output, report })));
   const isComplete =
@@ -32,16 +35,24 @@ function ofLost(output: OutputReport): RunArchive {
   return { ...placeOf(output), state: 'failed', ...(output.error && { error: output.error }) };
 }
 
-function ofOutput({ report, ...output }: OutputReport & { readonly report: BackupReport }): RunArchive {
+function ofOutput({ report, ...output }: OutputReport & { readonly report: MadeReport }): RunArchive {
   if (output.error !== undefined) return ofLost(output);
   const { sizeBytes } = output;
-  const known = { ...placeOf(output), archiveId: report.archiveId, ...(sizeBytes === undefined ? {} : { sizeBytes }) };
+  const { archiveId } = report;
+  const known = {
+    ...placeOf(output),
+    ...(archiveId && { archiveId }),
+    ...(sizeBytes === undefined ? {} : { sizeBytes }),
+  };
   if (report.suspect) return { ...known, state: 'suspect' };
   return { ...known, state: report.verified === 'contents' ? 'proven' : 'written' };
 }
 
-/** Of {@link restoreBackup}. */
-export function restoreOutcome(archive: RunArchive, report: RestoreReport): RunOutcome {
+/** Of {@link restoreBackup} and `restorePlainBackup`. */
+export function restoreOutcome(
+  archive: RunArchive,
+  report: Omit<RestoreReport, 'archiveId'> & Partial<Pick<RestoreReport, 'archiveId'>>,
+): RunOutcome {
   const { archiveId, entryCount, rowCount, sizeBytes, healedBlocks, lostEntries } = report;
   return {
     state: lostEntries.length > 0 ? 'incomplete' : 'succeeded',
@@ -49,7 +60,7 @@ export function restoreOutcome(archive: RunArchive, report: RestoreReport): RunO
     entryCount,
     rowCount,
     healedBlocks,
-    archives: [{ ...archive, archiveId }],
+    archives: [{ ...archive, ...(archiveId && { archiveId }) }],
   };
 }
 
@@ -63,6 +74,11 @@ export function verifyOutcome(archive: RunArchive, report: ValidationReport): Ru
     entryCount,
     archives: [{ ...archive, archiveId, sizeBytes, state: state === 'lost' ? 'damaged' : proven }],
   };
+}
+
+/** Of `checkPlainBackup`, which reads everything or fails. */
+export function plainCheckOutcome(archive: RunArchive, { sizeBytes }: { readonly sizeBytes: number }): RunOutcome {
+  return { state: 'succeeded', sizeBytes, archives: [{ ...archive, sizeBytes, state: 'proven' }] };
 }
 
 /** Of {@link repairArchive}. */

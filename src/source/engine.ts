@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
 import type { Random } from '../random.ts';
 import type { Secret } from '../secret.ts';
 import type { DatabaseSourceOptions, DatabaseTargetOptions } from './database-options.ts';
@@ -38,6 +39,13 @@ export interface Engine {
   readonly urlForm: string;
   /** Throws `usage.invalid` for a URL or a setting that it does not take. */
   makeSource(options: DatabaseSourceOptions): Promise<Source>;
+  /**
+   * A source with one entry: what the engine's own tool writes and reads, statements or a database file. Throws `usage.invalid` for a
+   * setting that such a dump does not take.
+   */
+  makePlainSource(options: DatabaseSourceOptions): Promise<Source>;
+  /** What a plain dump is: it ends its name. */
+  readonly plainContent: 'sql' | 'db';
   /** Throws `usage.invalid` as well. `source` is where the entries came from, as their metadata tells. */
   makeTarget(options: EngineTargetOptions): Promise<RestoreTarget>;
   /**
@@ -53,4 +61,14 @@ export interface Engine {
 export interface EngineTargetOptions extends DatabaseTargetOptions {
   /** Where an archived database is one entry that holds all tables: those to restore. All unless set. */
   readonly tables?: readonly string[];
+}
+
+/** The settings of a plain dump, without those that it does not take. Throws `usage.invalid`. */
+export function plainDumpSettings(options: DatabaseSourceOptions): DatabaseSourceOptions {
+  const refused = options.roles === true ? 'roles' : options.method === 'copy' ? 'method' : undefined;
+  if (refused === undefined) return { ...options, method: 'dump' };
+  throw new HoldfastError('usage.invalid', {
+    message: `a plain dump is what the engine's own tool writes of one database: ${refused} is not for it`,
+    hint: 'leave the setting out, or use the format holdfast',
+  });
 }

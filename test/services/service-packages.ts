@@ -3,10 +3,10 @@ import { type ExtractedName, extractedProgram, extractedServers } from './extrac
 import { findProgram } from './find-program.ts';
 import { type UnpackedName, unpackedPackages, whyNotUnpacked } from './unpacked-packages.ts';
 
-/** A server that tests start. */
+/** A server that tests start, or a program that they compare with. */
 export type ServiceName = InstalledName | UnpackedName;
 
-type InstalledName = 'postgres' | 'mariadb' | 'redis' | 'rclone' | 'sshd' | ExtractedName;
+type InstalledName = 'postgres' | 'mariadb' | 'redis' | 'rclone' | 'sshd' | 'gnupg' | ExtractedName;
 
 interface ServicePackages {
   readonly programs: readonly string[];
@@ -31,6 +31,7 @@ const services: Readonly<Record<InstalledName, ServicePackages>> = {
   },
   // No server, but a foreign client that judges a fake of one.
   rclone: { programs: ['rclone', 'openssl'], packages: ['rclone', 'openssl'] },
+  gnupg: { programs: ['gpg', 'gpg-agent', 'xz', 'bzip2', 'zstd'], packages: ['gnupg', 'xz-utils', 'bzip2', 'zstd'] },
   redis: { programs: ['redis-server', 'redis-cli'], packages: ['redis-server'] },
   vsftpd: extracted('vsftpd'),
   proftpd: extracted('proftpd'),

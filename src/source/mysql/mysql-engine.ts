@@ -1,4 +1,4 @@
-import type { Engine } from '../engine.ts';
+import { type Engine, plainDumpSettings } from '../engine.ts';
 import { mysqlPlaceOf } from './mysql-address.ts';
 
 /** MySQL and MariaDB: a database of a server. */
@@ -11,6 +11,11 @@ export const mysqlEngine: Engine = {
     const { MysqlSource } = await import('./mysql-source.ts');
     return new MysqlSource(options);
   },
+  async makePlainSource(options) {
+    const { MysqlSource } = await import('./mysql-source.ts');
+    return new MysqlSource(plainDumpSettings(options));
+  },
+  plainContent: 'sql',
   async makeTarget(options) {
     const { MysqlTarget } = await import('./mysql-target.ts');
     return new MysqlTarget(options);

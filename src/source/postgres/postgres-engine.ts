@@ -1,4 +1,4 @@
-import type { Engine } from '../engine.ts';
+import { type Engine, plainDumpSettings } from '../engine.ts';
 import { postgresPlaceOf } from './postgres-address.ts';
 
 /** PostgreSQL: a database of a server. */
@@ -11,6 +11,12 @@ export const postgresEngine: Engine = {
     const { PostgresSource } = await import('./postgres-source.ts');
     return new PostgresSource(options);
   },
+  async makePlainSource(options) {
+    const { PostgresSource } = await import('./postgres-source.ts');
+    const { extraOptions = [], ...settings } = plainDumpSettings(options);
+    return new PostgresSource({ ...settings, extraOptions: [...extraOptions, '--format=plain'] });
+  },
+  plainContent: 'sql',
   async makeTarget(options) {
     const { PostgresTarget } = await import('./postgres-target.ts');
     return new PostgresTarget(options);

@@ -7,8 +7,8 @@ import { type PostgresAddress, toolVariables } from './postgres-address.ts';
 import { findTool, type PostgresTool } from './postgres-tool.ts';
 import { readSequences } from './read-sequences.ts';
 import type { SnapshotSession } from './snapshot-session.ts';
-import { pathPart, plainName } from './sql-name.ts';
-import type { SourceTable } from './table-list.ts';
+import { pathPart, plainName, quoteTable } from './sql-name.ts';
+import { listTables, type SourceTable } from './table-list.ts';
 import { copyStatements, TableRows } from './table-rows.ts';
 import { toolOutput } from './tool-output.ts';
 
@@ -183,12 +183,19 @@ export async function rolesEntry(options: EntryOptions, signal: AbortSignal | un
   };
 }
 
+/** Options that leave out the rows of tables that are not chosen, as the method `copy` does: their definitions stay. */
+async function exclusions({ control, tables }: SnapshotSession): Promise<string[]> {
+  const chosen = new Set(tables.map(quoteTable));
+  const all = (await listTables(control)).map(quoteTable);
+  return all.filter((name) => !chosen.has(name)).map((name) => `--exclude-table-data=${name}`);
+}
+
 /** All of the database in one stream, as `pg_dump` alone writes it. */
 export async function wholeDumpEntry(options: EntryOptions): Promise<SourceEntry> {
   const { address, extraOptions, prefix, session } = options;
   const format = dumpFormat(extraOptions);
   const properties = await readProperties(session.control, address.database);
-  const command = dumpCommand(options, ['--format=custom']);
+  const command = dumpCommand(options, ['--format=custom', ...(await exclusions(session))]);
   return {
     path: `${prefix}/database.${format === 'custom' ? 'dump' : 'sql'}`,
     kind: 'dump',

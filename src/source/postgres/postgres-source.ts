@@ -58,12 +58,6 @@ export class PostgresSource implements Source {
     }
     checkExtraOptions(options.extraOptions ?? [], options.method ?? 'copy');
     this.#isChosen = tableFilter(options);
-    if (options.method === 'dump' && this.#isFiltered) {
-      throw new HoldfastError('usage.invalid', {
-        message: 'tables are included and excluded by the method copy',
-        hint: 'give pg_dump its own options: --table=…, --exclude-table=…',
-      });
-    }
   }
 
   async describe(context: SourceContext): Promise<SourceDescription> {
@@ -147,10 +141,6 @@ export class PostgresSource implements Source {
   async #dumpTool(serverVersion: string, signal: AbortSignal | undefined): Promise<PostgresTool> {
     this.#tool ??= await findTool('pg_dump', serverVersion, signal);
     return this.#tool;
-  }
-
-  get #isFiltered(): boolean {
-    return this.#options.includeTables !== undefined || this.#options.excludeTables !== undefined;
   }
 
   /** The same entry, whose bytes fail in the terms of a source. */

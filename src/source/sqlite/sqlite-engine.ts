@@ -33,6 +33,10 @@ export const sqliteEngine: Engine = {
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });
   },
+  async makePlainSource(options) {
+    return await sqliteEngine.makeSource(options);
+  },
+  plainContent: 'db',
   async makeTarget(options) {
     const { url, mode, tables, connections: _, timeoutMs: __, ...rest } = options;
     const path = sqlitePathFromUrl(url.reveal());

@@ -1,0 +1,97 @@
+/** How archives and plain dumps of a configuration are named. */
+import type { LoadedConfig } from '../config/load-config.ts';
+import { HoldfastError } from '../errors.ts';
+import type { BackupOptions } from '../operation/options.ts';
+import type { DatabaseRequest, SourceRequest } from './collect-sources.ts';
+import type { CommandContext } from './command-context.ts';
+import type { OpenedStorage } from './open-storages.ts';
+
+/** The name of the archive of these sources. */
+export async function archiveNameOf(
+  sources: readonly SourceRequest[],
+  loaded: LoadedConfig,
+  context: CommandContext,
+): Promise<string> {
+  const { collectSources } = await import('./collect-sources.ts');
+  const named = await collectSources(sources, []);
+  const databases = named.slice(0, sources.filter((source) => !('path' in source)).length);
+  const names = (databases.length > 0 ? databases : named).map((source) => source.name);
+  return await filledTemplate(names, loaded, context);
+}
+
+/** The name of the plain dump of a database. */
+export async function plainNameOf(
+  request: DatabaseRequest,
+  loaded: LoadedConfig,
+  options: Pick<BackupOptions, 'compression' | 'encryption'>,
+  context: CommandContext,
+): Promise<string> {
+  const { engineOfUrl } = await import('../source/engines.ts');
+  const { plainSourceFromUrl } = await import('../source/parse-url.ts');
+  const { plainExtension } = await import('../plain/plain-name.ts');
+  const { url, format: _, ...settings } = request;
+  const { name } = await plainSourceFromUrl(url, settings);
+  const extension = plainExtension({
+    content: engineOfUrl(url).plainContent,
+    compression: options.compression ?? 'gzip',
+    isEncrypted: options.encryption !== 'none',
+  });
+  return await filledTemplate([name], loaded, context, extension);
+}
+
+async function filledTemplate(
+  names: readonly string[],
+  { config }: LoadedConfig,
+  context: CommandContext,
+  extension?: string,
+): Promise<string> {
+  const { archiveName, defaultFilenameTemplate } = await import('../config/archive-name.ts');
+  const { configuredEnvironment } = await import('../config/configured-environment.ts');
+  const environment = configuredEnvironment(config, context.environment);
+  const parts = { names, createdMs: context.clock.nowMs(), environment };
+  return archiveName(config.filenameTemplate ?? defaultFilenameTemplate, parts, extension);
+}
+
+/** What `{database}` stands for in a name, as the retention reads it. */
+export async function seriesOf(
+  name: string,
+  { config }: LoadedConfig,
+  context: CommandContext,
+): Promise<string | undefined> {
+  const { archiveSeriesReader } = await import('../policy/archive-series.ts');
+  const { defaultFilenameTemplate, environmentInName } = await import('../config/archive-name.ts');
+  const { configuredEnvironment } = await import('../config/configured-environment.ts');
+  const environment = environmentInName(configuredEnvironment(config, context.environment));
+  return archiveSeriesReader({ template: config.filenameTemplate ?? defaultFilenameTemplate, environment })?.(name)
+    ?.database;
+}
+
+/** Two runs within a second have one name: the later one must not replace the earlier. */
+export async function freeName(
+  name: string,
+  storages: readonly OpenedStorage[],
+  taken: readonly string[] = [],
+): Promise<string> {
+  // The extension is all that follows the last part of the template: `.sql.gz.gpg`.
+  const end = /\.(?:holdfast|(?:sql|db)(?:\.[a-z0-9]+)*)$/.exec(name)?.[0] ?? '';
+  const stem = name.slice(0, name.length - end.length);
+  let free = name;
+  for (let number = 2; taken.includes(free) || (await isTaken(free, storages)); number++) {
+    free = `${stem}-${number}${end}`;
+  }
+  return free;
+}
+
+async function isTaken(name: string, storages: readonly OpenedStorage[]): Promise<boolean> {
+  const taken = storages.map(async ({ storage }) => {
+    try {
+      await storage.stat(name);
+      return true;
+    } catch (error) {
+      // A storage that does not answer takes no part; where it is the only one the run tells.
+      if (error instanceof HoldfastError) return false;
+      throw error;
+    }
+  });
+  return (await Promise.all(taken)).includes(true);
+}

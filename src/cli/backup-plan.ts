@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SourceDescription } from '../source/source.ts';
+import type { BackupRequest } from './backup-request.ts';
+import type { CommandContext } from './command-context.ts';
+import { formatCount, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
+import { formatTable, printJson, printLines, printNote } from './print-result.ts';
+
+/** Says what would be backed up, and where to. */
+export async function printPlan(request: BackupRequest, context: CommandContext): Promise<void> {
+  const { collectSources } = await import('./collect-sources.ts');
+  const { plainSourceFromUrl } = await import('../source/parse-url.ts');
+  const sources = [...(await collectSources(request.sources, request.localPaths))];
+  for (const { request: plain } of request.plain) {
+    const { url, format: _, ...settings } = plain;
+    sources.push(await plainSourceFromUrl(url, settings));
+  }
+  const { temporaryFolder = tmpdir(), json } = request.options;
+  const folder = await mkdtemp(join(temporaryFolder, 'holdfast-'));
+  const plan: (SourceDescription & { name: string })[] = [];
+  try {
+    for (const source of sources) {
+      const description = await source.describe({
+        signal: context.signal,
+        report: (problem) => printNote(context, `${problem.path}: ${problem.message} [${problem.code}]`),
+        temporaryFolder: folder,
+      });
+      plan.push({ name: source.name, ...description });
+    }
+  } finally {
+    for (const source of sources) await source.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+  const { labels } = request;
+  if (json) return printJson(context, { dryRun: true, output: labels[0], outputs: labels, sources: plan });
+  const size = (sizeBytes: number) => (sizeBytes > 0 ? formatSize(sizeBytes) : '');
+  printLines(context, [
+    `${paint(context, context.stdout, 'bold', printable(labels.join(', ')))}: would be written from`,
+    ...formatTable(
+      context,
+      ['type', 'name', '>size', 'source'],
+      plan.map(({ type, name, label, expectedSizeBytes }) => [
+        type,
+        printable(name),
+        size(expectedSizeBytes),
+        printable(label),
+      ]),
+    ),
+    ...plan.flatMap((source) => formatTables(source, context)),
+  ]);
+}
+
+/** The tables of a source, with the estimates of its server. */
+function formatTables(source: SourceDescription & { readonly name: string }, context: CommandContext): string[] {
+  const { tables = [], name, type, version } = source;
+  if (tables.length === 0) return [];
+  const title = `${name}: ${type}${version === undefined ? '' : ` ${version}`}, ${formatNumberOf(tables.length, 'table')}`;
+  return [
+    '',
+    paint(context, context.stdout, 'bold', printable(title)),
+    ...formatTable(
+      context,
+      ['table', '>rows, about', '>size, about'],
+      tables.map(({ name: table, expectedRows, expectedSizeBytes }) => [
+        printable(table),
+        expectedRows === undefined ? '' : formatCount(expectedRows),
+        formatSize(expectedSizeBytes),
+      ]),
+    ),
+  ];
+}

@@ -1,0 +1,207 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { HoldfastConfig } from '../config/config-schema.ts';
+import type { LoadedConfig } from '../config/load-config.ts';
+import { HoldfastError } from '../errors.ts';
+import type { Diagnosis } from '../operation/doctor.ts';
+import { isStorage } from '../storage/is-storage.ts';
+import type { CommandContext, OutputOptions } from './command-context.ts';
+import { formatNumberOf, paint, printable } from './format-value.ts';
+import { formatTable, printJson, printLines, printNote } from './print-result.ts';
+
+/** Adds `holdfast doctor`. */
+export function addDoctorCommand(program: Command, context: CommandContext): void {
+  program
+    .command('doctor')
+    .description(
+      'check all that backups of this configuration need: tools, rights, keys, storages, clocks, the last backup',
+    )
+    .option('--json', 'print the result as JSON')
+    .action(async (options: OutputOptions) => {
+      const checks = await examine(context);
+      const failed = checks.filter(({ state }) => state === 'failed').length;
+      const warnings = checks.filter(({ state }) => state === 'warning').length;
+      if (options.json) printJson(context, { healthy: failed === 0, failed, warnings, checks });
+      else printReport(checks, { failed, warnings }, context);
+      context.exitCode = failed === 0 ? 0 : 1;
+    });
+}
+
+async function examine(context: CommandContext): Promise<Diagnosis[]> {
+  const { diagnose } = await import('../operation/doctor.ts');
+  const { loadConfig } = await import('../config/load-config.ts');
+  const loaded: { config?: LoadedConfig } = {};
+  const configuration = await diagnose('configuration', 'holdfast.config', async () => {
+    loaded.config = await loadConfig('.', context.environment);
+    const { config, file } = loaded.config;
+    if (config.enabled !== false) return `${file} is valid`;
+    return { state: 'warning', message: `${file}: enabled is false: nothing is backed up`, hint: 'enable it' };
+  });
+  const checks: Diagnosis[] = [
+    { part: 'machine', name: 'node', state: 'ok', message: `Node ${process.versions.node}` },
+    configuration,
+  ];
+  if (loaded.config === undefined) return checks;
+  checks.push(...(await examineTools(loaded.config.config)));
+  checks.push(...(await examineKeys(loaded.config, context)));
+  checks.push(...(await examineDatabases(loaded.config.config, context)));
+  checks.push(...(await examineStorages(loaded.config, context)));
+  return checks;
+}
+
+async function examineTools({ compression, commands = [] }: HoldfastConfig): Promise<Diagnosis[]> {
+  const { diagnose } = await import('../operation/doctor.ts');
+  const { checkProgram } = await import('../source/command/command-program.ts');
+  const compressors = { bz2: 'bzip2', xz: 'xz' } as const;
+  const compressor = compression === 'bz2' || compression === 'xz' ? [compressors[compression]] : [];
+  const programs = [
+    ...compressor.map((program) => ({ name: program, program: { command: [program] } })),
+    ...commands
+      .filter(({ enabled }) => enabled !== false)
+      .map(({ alias, command, environment = [] }) => ({ name: alias, program: { command, environment } })),
+  ];
+  return await Promise.all(
+    programs.map(({ name, program }) =>
+      diagnose('tools', name, async () => {
+        checkProgram(program);
+        return `${program.command[0]} is installed`;
+      }),
+    ),
+  );
+}
+
+async function examineKeys({ config, file }: LoadedConfig, context: CommandContext): Promise<Diagnosis[]> {
+  const { diagnose } = await import('../operation/doctor.ts');
+  const { encryption, encryptionKey, recipients = [], openpgpKeys = [], databases = [], format } = config;
+  if (encryption === 'none') {
+    return [{ part: 'keys', name: 'encryption', state: 'warning', message: 'backups are not encrypted' }];
+  }
+  const hasPassphrase = encryptionKey !== undefined || Boolean(context.environment['HOLDFAST_PASSPHRASE']);
+  const isAnyPlain = databases.some((database) => (database.format ?? format) === 'plain');
+  const checks = [
+    await diagnose('keys', 'passphrase', async () => {
+      if (hasPassphrase) return 'a passphrase is set';
+      if (recipients.length > 0 || openpgpKeys.length > 0) return 'none; backups are for public keys';
+      throw new HoldfastError('key.missing', { message: 'no passphrase is set, and nobody will be there to ask' });
+    }),
+  ];
+  if (recipients.length > 0) {
+    checks.push(
+      await diagnose('keys', 'recipients', async () => {
+        const { Encrypter } = await import('age-encryption');
+        for (const recipient of recipients) new Encrypter().addRecipient(recipient);
+        return formatNumberOf(recipients.length, 'age recipient');
+      }),
+    );
+  }
+  for (const path of openpgpKeys) {
+    checks.push(
+      await diagnose('keys', path, async () => {
+        const { readOpenpgpKeys } = await import('./key-options.ts');
+        const { checkPublicKeys } = await import('../plain/openpgp-message.ts');
+        await checkPublicKeys(await readOpenpgpKeys([resolve(dirname(file), path)]));
+        return 'an OpenPGP key that encrypts';
+      }),
+    );
+  }
+  if (isAnyPlain && !hasPassphrase && openpgpKeys.length === 0) {
+    const message = 'plain dumps need a passphrase or openpgpKeys: age recipients are of archives';
+    checks.push({
+      part: 'keys',
+      name: 'plain dumps',
+      state: 'failed',
+      message,
+      hint: 'set encryptionKey or openpgpKeys',
+    });
+  }
+  return checks;
+}
+
+async function examineDatabases(config: HoldfastConfig, context: CommandContext): Promise<Diagnosis[]> {
+  const { diagnose } = await import('../operation/doctor.ts');
+  const { configuredSources } = await import('./backup-request.ts');
+  const { collectSources } = await import('./collect-sources.ts');
+  const temporaryFolder = await mkdtemp(join(tmpdir(), 'holdfast-'));
+  const checks: Diagnosis[] = [];
+  try {
+    for (const request of configuredSources(config)) {
+      const name = 'path' in request ? request.path : (request.name ?? 'database');
+      checks.push(
+        await diagnose('databases', name, async () => {
+          const [source] = await collectSources([request], []);
+          if (source === undefined) throw new HoldfastError('source.empty');
+          try {
+            const problems: string[] = [];
+            const report = ({ path, message }: { path: string; message: string }) =>
+              void problems.push(`${path}: ${message}`);
+            const found = await source.describe({ temporaryFolder, report, signal: context.signal });
+            const what = `${found.type}${found.version === undefined ? '' : ` ${found.version}`}: ${found.label}`;
+            if (problems.length === 0) return `${what} can be read`;
+            return { state: 'warning', message: `${what}: ${problems.slice(0, 3).join('; ')}` };
+          } finally {
+            await source.close();
+          }
+        }),
+      );
+    }
+  } finally {
+    await rm(temporaryFolder, { recursive: true, force: true });
+  }
+  return checks;
+}
+
+async function examineStorages(loaded: LoadedConfig, context: CommandContext): Promise<Diagnosis[]> {
+  const { diagnose, examineStorage } = await import('../operation/doctor.ts');
+  const { configuredStorages } = await import('../config/configured-storages.ts');
+  const { openChosenStorages } = await import('./open-storages.ts');
+  const checks: Diagnosis[] = [];
+  for (const { name, given, enabled } of configuredStorages(loaded.config)) {
+    if (!enabled) continue;
+    const opening = await diagnose('storages', name, async () => {
+      const [opened] = await openChosenStorages(loaded, [name], context);
+      if (opened === undefined) throw new HoldfastError('storage.not_found');
+      const { clock, signal } = context;
+      const readOnly = !isStorage(given) && given.readOnly === true;
+      try {
+        checks.push(...(await examineStorage({ name, storage: opened.storage, readOnly, clock, signal })));
+      } finally {
+        await opened.storage.close();
+      }
+      return 'open';
+    });
+    if (opening.state === 'failed') checks.push(opening);
+  }
+  return checks;
+}
+
+const colours = { ok: 'green', warning: 'yellow', failed: 'red' } as const;
+
+function printReport(
+  checks: readonly Diagnosis[],
+  { failed, warnings }: { readonly failed: number; readonly warnings: number },
+  context: CommandContext,
+): void {
+  const verdict =
+    failed > 0
+      ? paint(context, context.stdout, 'red', `${formatNumberOf(failed, 'failure')}`)
+      : paint(context, context.stdout, 'green', 'healthy');
+  const more = warnings > 0 ? `, ${formatNumberOf(warnings, 'warning')}` : '';
+  printLines(context, [
+    `${paint(context, context.stdout, 'bold', 'doctor')}: ${verdict}${more}`,
+    ...formatTable(
+      context,
+      ['part', 'name', 'state', 'what was found'],
+      checks.map(({ part, name, state, message }) => [
+        part,
+        printable(name),
+        paint(context, context.stdout, colours[state], state),
+        printable(message),
+      ]),
+    ),
+  ]);
+  for (const { name, hint, state } of checks) {
+    if (state !== 'ok' && hint !== undefined) printNote(context, `${name}: ${hint}`);
+  }
+}
