@@ -3,7 +3,7 @@ import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { isPlainName } from '../plain/plain-name.ts';
 import { type Random, systemRandom } from '../random.ts';
 import type { Storage, StoredObject } from '../storage/storage.ts';
-import { errorReport } from './backup-outputs.ts';
+import { errorReport } from './error-report.ts';
 import { summarizeArchive } from './inspect.ts';
 
 /** One thing that was looked at. */
