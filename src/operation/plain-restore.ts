@@ -4,6 +4,7 @@ import { codecOfHead } from '../plain/dump-codec.ts';
 import { contentOf, type DumpContent } from '../plain/dump-content.ts';
 import { isOpenPgp, type OpenPgpOpenKeys } from '../plain/openpgp-message.ts';
 import { isPlainName } from '../plain/plain-name.ts';
+import { restrictedSql } from '../plain/restricted-sql.ts';
 import { Secret } from '../secret.ts';
 import { engineOfUrl } from '../source/engines.ts';
 import type { RestorableEntry } from '../source/target.ts';
@@ -165,7 +166,9 @@ async function restore(
       const onBytes = (doneBytes: number) =>
         meter.report({ phase: 'restore', doneBytes, totalBytes: source.sizeBytes });
       const { bytes } = await readPlain(source, { keys, signal, onBytes });
-      await target.stage(entry, compared(bytes, sha256));
+      const checked = compared(bytes, sha256);
+      const isForPsql = dump.content?.engine === 'postgres' && dump.content.format === 'plain';
+      await target.stage(entry, isForPsql ? restrictedSql(checked) : checked);
       return await target.commit();
     } catch (error) {
       return await failAfter(error, [() => target.abort()]);
