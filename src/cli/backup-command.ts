@@ -105,6 +105,7 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
     await printPlan(request, context);
     return 0;
   }
+  refuseForeignOptions(request);
   const jobs = [...(await archiveJobs(request, context)), ...(await plainJobs(request, context))];
   const made: { readonly report: MadeReport; readonly copies: number }[] = [];
   const failed: { readonly job: BackupJob; readonly error: unknown }[] = [];
@@ -135,6 +136,27 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
   }
   const isComplete = made.every(({ report }) => report.problems.length === 0 && !report.suspect);
   return isComplete && outputs.every(({ error }) => error === undefined) ? 0 : 3;
+}
+
+/**
+ * On a command line that says all, an option that would be passed over is a mistake: whoever gives a recipient believes that it is used.
+ */
+function refuseForeignOptions({ loaded, plain, options }: BackupRequest): void {
+  if (loaded !== undefined) return;
+  const foreign =
+    plain.length > 0
+      ? (['recipient', 'recipientsFile', 'copies', 'previous', 'identityFile'] as const)
+      : (['openpgpKey'] as const);
+  const given = foreign.find((name) => options[name] !== undefined);
+  if (given === undefined) return;
+  const flag = `--${given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new HoldfastError('usage.invalid', {
+    message: `${flag} is for ${plain.length > 0 ? 'archives, and this is a plain dump' : 'plain dumps, and this is an archive'}`,
+    hint:
+      plain.length > 0
+        ? 'a plain dump is encrypted to a passphrase or to --openpgp-key'
+        : 'see --format, or give --recipient',
+  });
 }
 
 async function archiveJobs(request: BackupRequest, context: CommandContext): Promise<BackupJob[]> {

@@ -66,8 +66,8 @@ async function check(source: RandomAccess, options: CheckPlainOptions): Promise<
   const { keys = {}, signal } = options;
   const meter = new ProgressMeter(options);
   const { sizeBytes: totalBytes } = source;
-  const onBytes = (doneBytes: number) => meter.report({ phase: 'verify', doneBytes, totalBytes });
-  const { bytes, layers } = await readPlain(source, { keys, signal, onBytes });
+  const onChunk = (_: Uint8Array, doneBytes: number) => meter.report({ phase: 'verify', doneBytes, totalBytes });
+  const { bytes, layers } = await readPlain(source, { keys, signal, onChunk });
   const dump = new DumpObserver();
   for await (const chunk of bytes) dump.add(chunk);
   if (dump.sizeBytes === 0) throw new HoldfastError('archive.damaged', { message: 'the file holds no dump' });
@@ -163,9 +163,9 @@ async function restore(
       const plan = await target.plan([entry]);
       if (dryRun) return plan;
       const meter = new ProgressMeter(options);
-      const onBytes = (doneBytes: number) =>
+      const onChunk = (_: Uint8Array, doneBytes: number) =>
         meter.report({ phase: 'restore', doneBytes, totalBytes: source.sizeBytes });
-      const { bytes } = await readPlain(source, { keys, signal, onBytes });
+      const { bytes } = await readPlain(source, { keys, signal, onChunk });
       const checked = compared(bytes, sha256);
       const isForPsql = dump.content?.engine === 'postgres' && dump.content.format === 'plain';
       await target.stage(entry, isForPsql ? restrictedSql(checked) : checked);
