@@ -230,6 +230,9 @@ async function sessionKeysOf(
   }
 }
 
+const wrongKeyHint =
+  'check the passphrase, or give the secret key with --openpgp-key; where the key is right, the file begins damaged';
+
 function keyError(error: unknown, keys: MessageKeys): HoldfastError {
   if (error instanceof HoldfastError) return error;
   const message = error instanceof Error ? error.message : String(error);
@@ -241,7 +244,7 @@ function keyError(error: unknown, keys: MessageKeys): HoldfastError {
     message: isForKey.test(message)
       ? 'the file is encrypted for other keys than those given'
       : `the key does not open this file (${message})`,
-    hint: 'check the passphrase, or give the secret key with --openpgp-key; where the key is right, the file begins damaged',
+    hint: wrongKeyHint,
     cause: error,
   });
 }
@@ -267,7 +270,10 @@ async function orStalled<Value>(work: Promise<Value>, reading: Reading): Promise
       await systemWait(stallCheckMs, done.signal);
       quietChecks = reading.isUnderWay || reading.count !== seen ? 0 : quietChecks + 1;
     }
-    throw new Error('what it holds makes no sense');
+    throw new HoldfastError('key.wrong', {
+      message: 'the key does not open this file (what it makes of it has no end)',
+      hint: wrongKeyHint,
+    });
   };
   const stalled = watch();
   stalled.catch(() => undefined);
