@@ -21,8 +21,30 @@ export async function prepareJobs(
   request: BackupRequest,
   context: CommandContext,
 ): Promise<{ readonly archives: readonly BackupJob[]; readonly plain: readonly BackupJob[] }> {
+  refuseForeignOptions(request);
   const archives = await archiveJobs(request, context);
   return { archives, plain: await plainJobs(request, context) };
+}
+
+/**
+ * On a command line that says all, an option that would be passed over is a mistake: whoever gives a recipient believes that it is used.
+ */
+function refuseForeignOptions({ loaded, plain, options }: BackupRequest): void {
+  if (loaded !== undefined) return;
+  const foreign =
+    plain.length > 0
+      ? (['recipient', 'recipientsFile', 'copies', 'previous', 'identityFile'] as const)
+      : (['openpgpKey'] as const);
+  const given = foreign.find((name) => options[name] !== undefined);
+  if (given === undefined) return;
+  const flag = `--${given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new HoldfastError('usage.invalid', {
+    message: `${flag} is for ${plain.length > 0 ? 'archives, and this is a plain dump' : 'plain dumps, and this is an archive'}`,
+    hint:
+      plain.length > 0
+        ? 'a plain dump is encrypted to a passphrase or to --openpgp-key'
+        : 'see --format, or give --recipient',
+  });
 }
 
 async function archiveJobs(request: BackupRequest, context: CommandContext): Promise<BackupJob[]> {

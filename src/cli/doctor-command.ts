@@ -48,6 +48,7 @@ async function examine(context: CommandContext): Promise<Diagnosis[]> {
   checks.push(...(await examineKeys(loaded.config, context)));
   checks.push(...(await examineDatabases(loaded.config.config, context)));
   checks.push(...(await examineStorages(loaded.config, context)));
+  checks.push(await examineNotifications(loaded.config));
   return checks;
 }
 
@@ -174,6 +175,21 @@ async function examineStorages(loaded: LoadedConfig, context: CommandContext): P
     if (opening.state === 'failed') checks.push(opening);
   }
   return checks;
+}
+
+/** Nothing is sent: `notify test` does that. */
+async function examineNotifications({ config, file }: LoadedConfig): Promise<Diagnosis> {
+  const { diagnose } = await import('../operation/doctor.ts');
+  const { openSubscriptions } = await import('../config/notification-settings.ts');
+  return await diagnose('notifications', 'failures', async () => {
+    const told = (await openSubscriptions(config, file)).filter(({ events }) => events.includes('failure'));
+    if (told.length > 0) return `are told by ${[...new Set(told.map(({ notifier }) => notifier.type))].join(', ')}`;
+    return {
+      state: 'warning',
+      message: 'nobody is told of a backup that fails',
+      hint: 'set notifications, and try them with `holdfast notify test`',
+    };
+  });
 }
 
 const colours = { ok: 'green', warning: 'yellow', failed: 'red' } as const;

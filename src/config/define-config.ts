@@ -15,6 +15,8 @@ export type HoldfastConfigGiven = HoldfastConfig | ((environment: string) => Hol
  *   storage: { backend: 'local', path: environment === 'production' ? '/mnt/nas/shop' : 'backups' },
  * }));
  */
-export function defineConfig<Given extends HoldfastConfigGiven>(config: Given): Given {
+export function defineConfig(config: HoldfastConfig): HoldfastConfig;
+export function defineConfig<Given extends Exclude<HoldfastConfigGiven, HoldfastConfig>>(config: Given): Given;
+export function defineConfig(config: HoldfastConfigGiven): HoldfastConfigGiven {
   return config;
 }

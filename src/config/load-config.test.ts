@@ -51,3 +51,41 @@ test('a file that cannot be read or exports nothing is config.invalid', async ()
     await rm(join(folder, name));
   }
 });
+
+test('variables come from .env beside the file, and those of the process go before them', async () => {
+  await write('.env', 'FOLDER="from file"\nOTHER=other # a comment\nNODE_ENV=staging\n');
+  await write('holdfast.config.json', '{ "files": ["${FOLDER}", "${OTHER}"] }');
+  const first = await loadConfig(folder, {});
+  assert.deepEqual(first.config.files, ['from file', 'other']);
+  assert.equal(first.config.environment, 'staging');
+  const second = await loadConfig(folder, { FOLDER: 'mine', NODE_ENV: 'production' });
+  assert.deepEqual(second.config.files, ['mine', 'other']);
+  assert.equal(second.config.environment, 'production');
+});
+
+test('a function makes a configuration for an environment', async () => {
+  await write(
+    'holdfast.config.ts',
+    "import { defineConfig } from 'holdfast';\nexport default defineConfig(async (environment) => ({ storage: { backend: 'local', path: `/srv/${environment}` } }));\n",
+  );
+  const { config } = await loadConfig(folder, { NODE_ENV: 'production' });
+  assert.deepEqual(config.storage, { backend: 'local', path: '/srv/production' });
+  assert.equal((await loadConfig(folder, {})).config.environment, 'default');
+});
+
+test('all mistakes are told at once, and variables that are not set are named with their places', async () => {
+  await write('holdfast.config.json', '{ "copies": 9, "compresion": "xz", "files": ["${A}/${B}"] }');
+  await assert.rejects(loadConfig(folder, {}), (error: HoldfastError) => {
+    const { problems } = error.context as { problems: { path: string; message: string }[] };
+    assert.deepEqual(
+      problems.map(({ path, message }) => `${path}: ${message.split(':')[0]}`),
+      [
+        'files[0]: the variable A is not set',
+        'files[0]: the variable B is not set',
+        'copies: Too big',
+        'compresion: there is no such setting (did you mean compression?)',
+      ],
+    );
+    return true;
+  });
+});

@@ -1,4 +1,4 @@
-import { type Clock, systemWait, timeoutSignal, type Wait } from '../clock.ts';
+import { systemWait, type Wait } from '../clock.ts';
 import { type ErrorCode, HoldfastError } from '../errors.ts';
 import type { Notification, NotificationEvent } from './notification.ts';
 import type { Notifier } from './notifier.ts';
@@ -28,7 +28,6 @@ const delayFactor = 3;
 /** Limits of the sending, for tests. */
 export interface SendOptions {
   readonly wait?: Wait;
-  readonly clock?: Clock;
   readonly tryTimeoutMs?: number;
 }
 
@@ -70,18 +69,17 @@ async function sendOne(
 
 /** One try; one that does not heed its signal is left behind. */
 async function within(limitMs: number, notifier: Notifier, notification: Notification): Promise<void> {
-  const signal = timeoutSignal(limitMs);
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const onAbort = () =>
-    reject(new HoldfastError('notify.unavailable', { message: `${notifier.type}: no answer in ${limitMs / 1000} s` }));
-  signal.addEventListener('abort', onAbort);
-  // A timer of the signal does not keep the process alive, and what hangs may not either.
-  const alive = setInterval(() => undefined, limitMs);
+  const done = new AbortController();
+  const over = new AbortController();
+  const late = systemWait(limitMs, done.signal).then(() => {
+    over.abort();
+    throw new HoldfastError('notify.unavailable', { message: `${notifier.type}: no answer in ${limitMs / 1000} s` });
+  });
+  late.catch(() => undefined);
   try {
-    await Promise.race([notifier.send(notification, { signal }), late]);
+    await Promise.race([notifier.send(notification, { signal: over.signal }), late]);
   } finally {
-    clearInterval(alive);
-    signal.removeEventListener('abort', onAbort);
+    done.abort();
   }
 }
 

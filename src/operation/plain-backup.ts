@@ -11,7 +11,7 @@ import { openOutputs, outputLocations } from './backup-outputs.ts';
 import { refuseToReplace } from './compare-archives.ts';
 import type { BackupOptions, BackupReport, RunOptions } from './options.ts';
 import { compareWithEarlier } from './plain-previous.ts';
-import { DumpObserver, readAll, readPlain } from './plain-stream.ts';
+import { DumpObserver, readPlain } from './plain-stream.ts';
 import { failAfter, ProgressMeter } from './run.ts';
 import { rowCount } from './summary.ts';
 import { withTemporaryFolder } from './temporary-folder.ts';
@@ -198,21 +198,22 @@ async function check(
   const { signal } = options;
   const { sealed, digests } = written;
   const meter = new ProgressMeter(options);
-  const onBytes = (doneBytes: number) => meter.report({ phase: 'verify', doneBytes, totalBytes: stored.sizeBytes });
   const failure = (message: string, cause?: unknown) =>
     new HoldfastError('archive.verify_failed', {
       message: `what was written does not read back as it was: ${message}`,
       cause,
     });
   const file = createHash('sha256');
-  for await (const chunk of readAll(stored, signal)) file.update(chunk);
-  if (file.digest('hex') !== digests.file) throw failure('its bytes are others');
+  const onChunk = (chunk: Uint8Array, doneBytes: number) => {
+    file.update(chunk);
+    meter.report({ phase: 'verify', doneBytes, totalBytes: stored.sizeBytes });
+  };
   const dump = createHash('sha256');
   try {
     // Whether the passphrase opens it is part of the proof; what is sealed for public keys is opened by the key of the message.
     const passphrases = options.keys?.passphrases ?? [];
     const keys = passphrases.length > 0 || sealed === undefined ? { passphrases } : { sessionKey: sealed.sessionKey };
-    const { bytes, layers } = await readPlain(stored, { keys, signal, onBytes });
+    const { bytes, layers } = await readPlain(stored, { keys, signal, onChunk });
     for await (const chunk of bytes) dump.update(chunk);
     if (layers.isEncrypted !== (encryption === 'openpgp')) throw failure('it is not encrypted as it should be');
   } catch (error) {
@@ -221,4 +222,5 @@ async function check(
     throw error;
   }
   if (dump.digest('hex') !== digests.dump) throw failure('the dump in it is another');
+  if (file.digest('hex') !== digests.file) throw failure('its bytes are others');
 }

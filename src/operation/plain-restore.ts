@@ -4,6 +4,7 @@ import { codecOfHead } from '../plain/dump-codec.ts';
 import { contentOf, type DumpContent } from '../plain/dump-content.ts';
 import { isOpenPgp, type OpenPgpOpenKeys } from '../plain/openpgp-message.ts';
 import { isPlainName } from '../plain/plain-name.ts';
+import { restrictedSql } from '../plain/restricted-sql.ts';
 import { Secret } from '../secret.ts';
 import { engineOfUrl } from '../source/engines.ts';
 import type { RestorableEntry } from '../source/target.ts';
@@ -65,8 +66,8 @@ async function check(source: RandomAccess, options: CheckPlainOptions): Promise<
   const { keys = {}, signal } = options;
   const meter = new ProgressMeter(options);
   const { sizeBytes: totalBytes } = source;
-  const onBytes = (doneBytes: number) => meter.report({ phase: 'verify', doneBytes, totalBytes });
-  const { bytes, layers } = await readPlain(source, { keys, signal, onBytes });
+  const onChunk = (_: Uint8Array, doneBytes: number) => meter.report({ phase: 'verify', doneBytes, totalBytes });
+  const { bytes, layers } = await readPlain(source, { keys, signal, onChunk });
   const dump = new DumpObserver();
   for await (const chunk of bytes) dump.add(chunk);
   if (dump.sizeBytes === 0) throw new HoldfastError('archive.damaged', { message: 'the file holds no dump' });
@@ -162,10 +163,12 @@ async function restore(
       const plan = await target.plan([entry]);
       if (dryRun) return plan;
       const meter = new ProgressMeter(options);
-      const onBytes = (doneBytes: number) =>
+      const onChunk = (_: Uint8Array, doneBytes: number) =>
         meter.report({ phase: 'restore', doneBytes, totalBytes: source.sizeBytes });
-      const { bytes } = await readPlain(source, { keys, signal, onBytes });
-      await target.stage(entry, compared(bytes, sha256));
+      const { bytes } = await readPlain(source, { keys, signal, onChunk });
+      const checked = compared(bytes, sha256);
+      const isForPsql = dump.content?.engine === 'postgres' && dump.content.format === 'plain';
+      await target.stage(entry, isForPsql ? restrictedSql(checked) : checked);
       return await target.commit();
     } catch (error) {
       return await failAfter(error, [() => target.abort()]);

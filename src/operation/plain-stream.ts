@@ -13,16 +13,16 @@ const headBytes = 64;
 export async function* readAll(
   source: RandomAccess,
   signal?: AbortSignal,
-  onBytes?: (doneBytes: number) => void,
+  onChunk?: (chunk: Uint8Array, doneBytes: number) => void,
 ): AsyncGenerator<Uint8Array> {
   for (let offset = 0; offset < source.sizeBytes; ) {
     throwIfAborted(signal);
     const chunk = new Uint8Array(Math.min(chunkBytes, source.sizeBytes - offset));
     const length = await source.read(offset, chunk);
     if (length === 0) throw new HoldfastError('archive.damaged', { message: 'the file ends before its size' });
-    yield chunk.subarray(0, length);
     offset += length;
-    onBytes?.(offset);
+    onChunk?.(chunk.subarray(0, length), offset);
+    yield chunk.subarray(0, length);
   }
 }
 
@@ -50,13 +50,14 @@ export async function readPlain(
   options: {
     readonly keys: MessageKeys;
     readonly signal?: AbortSignal | undefined;
-    readonly onBytes?: (doneBytes: number) => void;
+    /** What was read of the file. */
+    readonly onChunk?: (chunk: Uint8Array, doneBytes: number) => void;
   },
 ): Promise<PlainReading> {
-  const { keys, signal, onBytes } = options;
+  const { keys, signal, onChunk } = options;
   const head = await readHead(source);
   const isEncrypted = isOpenPgp(head);
-  const stored = readAll(source, signal, onBytes);
+  const stored = readAll(source, signal, onChunk);
   const armored = isEncrypted && head[0] === '-'.charCodeAt(0);
   const opened = isEncrypted ? openMessage(stored, { armored, keys, signal }) : stored;
   const { first, rest } = await peek(opened);

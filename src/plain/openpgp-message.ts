@@ -1,5 +1,6 @@
 import { ReadableStream } from 'node:stream/web';
 import type { MaybeStream, Message, PrivateKey, PublicKey, SessionKey } from 'openpgp';
+import { systemWait } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { Random } from '../random.ts';
 import type { Secret } from '../secret.ts';
@@ -155,26 +156,34 @@ export async function* openMessage(
 ): AsyncGenerator<Uint8Array> {
   const { keys, signal } = options;
   const failed: { error?: unknown } = {};
-  const source = toStream(kept(bytes, failed));
+  const reading: Reading = { count: 0, isUnderWay: false };
+  const source = toStream(kept(bytes, failed), reading);
   let stream: AsyncIterable<Uint8Array>;
   try {
-    stream = await decryptStream(source, options);
+    stream = await orStalled(decryptStream(source, options), reading);
   } catch (error) {
     throwIfAborted(signal);
     if (failed.error !== undefined) throw failed.error;
     throw keyError(error, keys);
   }
+  let isBegun = false;
   try {
-    for await (const chunk of stream) {
+    const iterator = stream[Symbol.asyncIterator]();
+    for (;;) {
+      const { done, value } = await orStalled(iterator.next(), reading);
+      if (done === true) return;
       throwIfAborted(signal);
-      yield chunk;
+      isBegun ||= value.length > 0;
+      yield value;
     }
   } catch (error) {
     throwIfAborted(signal);
     if (failed.error !== undefined) throw failed.error;
+    // What a wrong passphrase gives seldom looks like a message, and then not for long.
+    if (!isBegun) throw keyError(error, keys);
     throw new HoldfastError('archive.damaged', {
       message: `the OpenPGP message was cut or changed: ${error instanceof Error ? error.message : String(error)}`,
-      hint: 'use another copy of the file',
+      hint: 'use another copy of the file; where gpg made it with a passphrase, check that first',
       cause: error,
     });
   }
@@ -221,6 +230,9 @@ async function sessionKeysOf(
   }
 }
 
+const wrongKeyHint =
+  'check the passphrase, or give the secret key with --openpgp-key; where the key is right, the file begins damaged';
+
 function keyError(error: unknown, keys: MessageKeys): HoldfastError {
   if (error instanceof HoldfastError) return error;
   const message = error instanceof Error ? error.message : String(error);
@@ -232,9 +244,44 @@ function keyError(error: unknown, keys: MessageKeys): HoldfastError {
     message: isForKey.test(message)
       ? 'the file is encrypted for other keys than those given'
       : `the key does not open this file (${message})`,
-    hint: 'check the passphrase, or give the secret key with --openpgp-key; where the key is right, the file begins damaged',
+    hint: wrongKeyHint,
     cause: error,
   });
+}
+
+/** What the library has asked for of a file. */
+interface Reading {
+  count: number;
+  isUnderWay: boolean;
+}
+
+const stallCheckMs = 1_000;
+const stallChecks = 5;
+
+/**
+ * The library waits for ever for some of what a wrong passphrase makes of a message: it neither reads on nor comes back. That is an end
+ * too.
+ */
+async function orStalled<Value>(work: Promise<Value>, reading: Reading): Promise<Value> {
+  const done = new AbortController();
+  const watch = async (): Promise<never> => {
+    let quietChecks = 0;
+    for (let seen = -1; quietChecks < stallChecks; seen = reading.count) {
+      await systemWait(stallCheckMs, done.signal);
+      quietChecks = reading.isUnderWay || reading.count !== seen ? 0 : quietChecks + 1;
+    }
+    throw new HoldfastError('key.wrong', {
+      message: 'the key does not open this file (what it makes of it has no end)',
+      hint: wrongKeyHint,
+    });
+  };
+  const stalled = watch();
+  stalled.catch(() => undefined);
+  try {
+    return await Promise.race([work, stalled]);
+  } finally {
+    done.abort();
+  }
 }
 
 /** The bytes, and what they throw: the library tells of failures in words of its own. */
@@ -251,11 +298,17 @@ async function* asText(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string>
   for await (const chunk of bytes) yield Buffer.from(chunk).toString('latin1');
 }
 
-function toStream<Chunk extends Uint8Array | string>(bytes: AsyncIterable<Chunk>): ReadableStream<Chunk> {
+function toStream<Chunk extends Uint8Array | string>(
+  bytes: AsyncIterable<Chunk>,
+  reading: Reading = { count: 0, isUnderWay: false },
+): ReadableStream<Chunk> {
   const iterator = bytes[Symbol.asyncIterator]();
   return new ReadableStream<Chunk>({
     async pull(controller) {
+      reading.count += 1;
+      reading.isUnderWay = true;
       const { done, value } = await iterator.next();
+      reading.isUnderWay = false;
       if (done === true) controller.close();
       // The memory of a chunk is used again after the next one was asked for.
       else controller.enqueue((typeof value === 'string' ? value : new Uint8Array(value)) as Chunk);

@@ -152,6 +152,7 @@ describe('the signature of a webhook', () => {
   });
 });
 
+// Certificates are made by openssl, which comes with the packages of that server.
 describe('e-mail', { skip: leftOut('postgres') }, () => {
   let smtp: SmtpReceiver;
   let certificate: { certificatePath: string; keyPath: string };

@@ -1,7 +1,7 @@
 /** Plain dumps of servers: the standard tools restore them without Holdfast, and Holdfast restores what these made. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createPlainBackup, HoldfastError, plainSourceFromUrl, restorePlainBackup, Secret } from '../../src/index.ts';
@@ -104,6 +104,24 @@ describe('PostgreSQL', { skip: isWithoutGpg || leftOut('postgres') }, () => {
   it('settings that do not fit are refused', async () => {
     await assert.rejects(plainSourceFromUrl(server.urlOf('app'), { roles: true }), hasCode('usage.invalid'));
     await assert.rejects(plainSourceFromUrl(server.urlOf('app'), { method: 'copy' }), hasCode('usage.invalid'));
+  });
+
+  it('commands of psql in a file from elsewhere are not run', async () => {
+    const head = '--\n-- PostgreSQL database dump\n--\n\n';
+    const end = '--\n-- PostgreSQL database dump complete\n--\n\n';
+    const mark = join(workspace, 'was-run');
+    const run = `\\! touch ${mark}\n`;
+    for (const body of [
+      run,
+      `\\restrict a\n\\unrestrict a\n${run}`,
+      `SELECT 1 ${run}`,
+      `SELECT 1 \\g |touch ${mark}\n`,
+    ]) {
+      const archive = join(workspace, 'hostile.sql');
+      writeFileSync(archive, `${head}${body}CREATE TABLE a ();\n${end}\\unrestrict a\n`);
+      await assert.rejects(restorePlainBackup({ archive, to: server.urlOf('hostile') }), hasCode('target.invalid'));
+      assert.ok(!existsSync(mark), body);
+    }
   });
 
   it('a dump that fails on its way leaves the target as it was', async () => {

@@ -1,6 +1,16 @@
 /** What a transcript can do besides calling `holdfast`: prepare files, damage them, look at them. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -38,6 +48,13 @@ export const stepActions: Readonly<Record<string, StepAction>> = {
   show: (folder, path = '') => readFileSync(join(folder, path), 'utf8'),
   copy: (folder, from = '', to = '') => {
     writeFileSync(join(folder, to), readFileSync(join(folder, from)));
+    return undefined;
+  },
+  /** Gives the one archive of a folder that is named for its time a name that a transcript can tell. */
+  'name-archive': (folder, path = '', name = '') => {
+    const made = readdirSync(join(folder, path)).filter((file) => /_\d{8}_\d{6}_/.test(file));
+    assert.equal(made.length, 1, made.join(' '));
+    renameSync(join(folder, path, made[0] ?? ''), join(folder, path, name));
     return undefined;
   },
   damage: (folder, path = '', offset = '0', length = '1') => {

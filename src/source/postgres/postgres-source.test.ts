@@ -221,7 +221,6 @@ describe('PostgresSource: what it refuses', () => {
       { extraOptions: ['audit'] },
       { extraOptions: ['-Fp'] },
       { method: 'dump', extraOptions: ['-Fd'] },
-      { method: 'dump', excludeTables: ['a'] },
       { name: 'a/b' },
       { connections: 0 },
       { connections: 65 },

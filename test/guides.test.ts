@@ -1,0 +1,42 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: configurations have variables of their own in plain strings
+/** Configurations in the documents are valid. */
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { configJsonSchema } from '../src/config/config-json-schema.ts';
+import { openSubscriptions } from '../src/config/notification-settings.ts';
+import { parseConfig } from '../src/config/parse-config.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+/** Every variable is set, to a URL, which any setting takes. */
+const variables = new Proxy<Record<string, string>>({}, { get: () => 'https://host.example/long-enough-for-a-secret' });
+
+for (const path of globSync(['docs/guides/*.md', 'docs/reference/configuration.md'], { cwd: root }).sort()) {
+  const blocks = [...readFileSync(join(root, path), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(
+    ([, text = '']) => text,
+  );
+  for (const [index, text] of blocks.filter((block) => block.includes('export default defineConfig(')).entries()) {
+    test(`${path}: configuration ${index + 1} is valid`, async () => {
+      const body = stripTypeScriptTypes(text)
+        .replace(/^import .*$/gm, '')
+        .replace('export default', 'return');
+      const given: unknown = new Function('defineConfig', body)((config: unknown) => config);
+      const value = typeof given === 'function' ? await given('production') : given;
+      const config = parseConfig(value, variables, path);
+      assert.equal((await openSubscriptions(config, path)).length, config.notifications?.length ?? 0);
+    });
+  }
+}
+
+test('the JSON Schema names every setting, with the storages and what a database takes', () => {
+  const { properties } = configJsonSchema() as { properties: Record<string, unknown> };
+  for (const name of ['databases', 'format', 'encryptionKey', 'notifications', 'hooks', 'environment', '$schema']) {
+    assert.ok(name in properties, name);
+  }
+  assert.match(JSON.stringify(properties['storage']), /"const":"local"/);
+  assert.match(JSON.stringify(properties['databases']), /"enum":\["holdfast","plain"\]/);
+  assert.match(JSON.stringify(properties['notifications']), /"const":"telegram"/);
+});
