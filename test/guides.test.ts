@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { configJsonSchema } from '../src/config/config-json-schema.ts';
 import { openSubscriptions } from '../src/config/notification-settings.ts';
 import { parseConfig } from '../src/config/parse-config.ts';
+import { MemoryStorage } from '../src/storage/memory/memory-storage.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Every variable is set, to a URL, which any setting takes. */
@@ -22,8 +23,12 @@ for (const path of globSync(['docs/guides/*.md', 'docs/reference/configuration.m
     test(`${path}: configuration ${index + 1} is valid`, async () => {
       const body = stripTypeScriptTypes(text)
         .replace(/^import .*$/gm, '')
-        .replace('export default', 'return');
-      const given: unknown = new Function('defineConfig', body)((config: unknown) => config);
+        .replace('export default', 'return')
+        .replace(/^export /gm, '');
+      const given: unknown = new Function('defineConfig', 'MemoryStorage', body)(
+        (config: unknown) => config,
+        MemoryStorage,
+      );
       const value = typeof given === 'function' ? await given('production') : given;
       const config = parseConfig(value, variables, path);
       assert.equal((await openSubscriptions(config, path)).length, config.notifications?.length ?? 0);
