@@ -10,7 +10,7 @@ import type { SourceProblem } from '../source.ts';
 import { FilesSource } from './files-source.ts';
 import { ReadPath } from './read-path.ts';
 
-const judgedBytes = 2_000_000;
+const judgedBytes = 1_200_000;
 const slowMs = 4.001;
 const fastMs = 4;
 
@@ -28,7 +28,7 @@ function directFiles(readPath: ReadPath): number {
 }
 
 describe('ReadPath', () => {
-  it('leaves the cache at the sixth piece in a row that comes at less than 500 MB/s', () => {
+  it('leaves the cache at the sixth piece in a row that comes at less than 300 MB/s', () => {
     const readPath = new ReadPath();
     readPieces(readPath, 5, slowMs);
     assert.equal(readPath.isDirect, false);
