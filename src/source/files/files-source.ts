@@ -98,9 +98,14 @@ export class FilesSource implements Source {
       yield* this.#file(root, handle, context, extraMetadata);
       return;
     }
-    const names = [...(await this.#rootNames(root.disk))];
+    const names = await this.#rootNames(root.disk);
+    let first = 0;
+    let end = names.length;
     yield directoryEntry(root, stats, extraMetadata);
-    yield* inTurn([this.#walk(root, () => names.shift(), context), this.#walk(root, () => names.pop(), context)]);
+    yield* inTurn([
+      this.#walk(root, () => (first < end ? names[first++] : undefined), context),
+      this.#walk(root, () => (first < end ? names[--end] : undefined), context),
+    ]);
   }
 
   /** What is below the names of the root that `nextName` gives. */
