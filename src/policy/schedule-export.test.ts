@@ -32,6 +32,7 @@ test('patterns in the words of systemd', () => {
 test('systemd reads them as they are meant', (t) => {
   const start = Date.UTC(2026, 2, 27, 12);
   if (spawnSync('systemd-analyze', ['--version']).status !== 0) {
+    assert.notEqual(process.env['CI'], 'true', 'systemd-analyze is not here, and what nobody ran is not green');
     t.skip('systemd-analyze is not here');
     return;
   }
