@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { alignedMemory } from '../archive/worker/aligned-memory.ts';
+import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import { fileRandomAccess } from '../storage/local/file-random-access.ts';
 import { LocalStorage } from '../storage/local/local-storage.ts';
@@ -143,7 +144,7 @@ test('without it a file is read through the page cache alone', async (t) => {
   const handle = await open(path, 'w');
   await handle.truncate(mebibyte);
   await handle.close();
-  const file = await fileRandomAccess(path, { direct: false });
+  const file = await fileRandomAccess(path, { direct: 'never' });
   t.after(() => file.close());
   const prototype: { read: (...given: unknown[]) => unknown } = Object.getPrototypeOf(handle);
   const { mock } = t.mock.method(prototype, 'read');
@@ -152,6 +153,44 @@ test('without it a file is read through the page cache alone', async (t) => {
   assert.equal(new Set(mock.calls.map((call) => (call.this as { fd: number }).fd)).size, 1);
   assert.equal(mock.callCount(), 2);
 });
+
+for (const isCached of [true, false]) {
+  test(`who wants bytes reads a file ${isCached ? 'that is cached from there' : 'that is not cached directly'}`, async (t) => {
+    if (!(await hasDirectIo())) return skip(t, 'this file system has no direct I/O');
+    const path = join(folder, 'asked');
+    const bytes = Buffer.from(new SeededRandom(2).bytes(12 * mebibyte));
+    const handle = await open(path, 'w');
+    await handle.write(bytes);
+    await handle.close();
+    // Every reading of the clock: start and end of a first read, start and end of the same read again.
+    const steps = isCached ? [0, 9, 0, 5] : [0, 11, 0, 5];
+    let timeMs = 0;
+    let calls = 0;
+    const monotonicMs = () => {
+      timeMs += steps[calls++ % steps.length] ?? 0;
+      return timeMs;
+    };
+    const file = await fileRandomAccess(path, { direct: 'unless-cached', clock: { ...systemClock, monotonicMs } });
+    t.after(() => file.close());
+    const prototype: { read: (...given: unknown[]) => unknown } = Object.getPrototypeOf(handle);
+    const { mock } = t.mock.method(prototype, 'read');
+    const memory = alignedMemory(mebibyte);
+    const lastDescriptor = async (offset: number) => {
+      assert.equal(await file.read(offset, memory), mebibyte);
+      assert.equal(Buffer.from(memory).compare(bytes, offset, offset + mebibyte), 0);
+      return (mock.calls.at(-1)?.this as { fd: number } | undefined)?.fd;
+    };
+    const direct = await lastDescriptor(0);
+    for (let offset = mebibyte; offset < 8 * mebibyte; offset += mebibyte) {
+      assert.equal(await lastDescriptor(offset), direct);
+    }
+    assert.equal(calls, 0, 'a few pieces are read without asking');
+    assert.equal((await lastDescriptor(8 * mebibyte)) !== direct, isCached);
+    const asked = calls;
+    assert.equal((await lastDescriptor(9 * mebibyte)) !== direct, isCached);
+    assert.equal(calls, asked, 'it is asked once');
+  });
+}
 
 test('a file that is replaced while it is open is read to its end', async (t) => {
   const storage = new LocalStorage({ root: join(folder, 'replaced') });

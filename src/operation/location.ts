@@ -23,20 +23,26 @@ export function locationLabel(location: ArchiveLocation): string {
   return 'storage' in location ? location.storage.url(location.name) : 'bytes at hand';
 }
 
-async function openLocation(location: ArchiveLocation): Promise<RandomAccess> {
-  if (typeof location === 'string') return await fileRandomAccess(location);
+async function openLocation(location: ArchiveLocation, wants: 'proof' | 'bytes'): Promise<RandomAccess> {
+  if (typeof location === 'string') {
+    return await fileRandomAccess(location, { direct: wants === 'bytes' ? 'unless-cached' : 'always' });
+  }
   if ('storage' in location) return await location.storage.open(location.name);
   return location;
 }
 
-/** Opens archives for reading, and closes what was opened here. */
+/**
+ * Opens archives for reading, and closes what was opened here. Who wants the `proof` that what stands on the disk is whole reads it from
+ * there; who wants the `bytes`, which are checked as they come, takes them from the page cache where they are.
+ */
 export async function withSources<Result>(
   locations: readonly ArchiveLocation[],
   work: (sources: readonly RandomAccess[]) => Promise<Result>,
+  wants: 'proof' | 'bytes' = 'proof',
 ): Promise<Result> {
   const opened: RandomAccess[] = [];
   try {
-    for (const location of locations) opened.push(await openLocation(location));
+    for (const location of locations) opened.push(await openLocation(location, wants));
     return await work(opened);
   } finally {
     for (const [index, source] of opened.entries()) if (source !== locations[index]) await source.close();

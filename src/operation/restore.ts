@@ -159,11 +159,14 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
   const archiveId = checkedArchiveId(options.archiveId);
   const clock = options.clock ?? systemClock;
   const startMs = clock.monotonicMs();
-  return await withSources([options.archive, ...(options.from ?? [])], (sources) =>
-    withWorkers(options, async (workers) => {
-      const { keys, signal } = options;
-      const reader = await ArchiveReader.open({ sources, workers, keys, archiveId, signal });
-      return { ...(await restore(reader, options)), durationMs: Math.round(clock.monotonicMs() - startMs) };
-    }),
+  return await withSources(
+    [options.archive, ...(options.from ?? [])],
+    (sources) =>
+      withWorkers(options, async (workers) => {
+        const { keys, signal } = options;
+        const reader = await ArchiveReader.open({ sources, workers, keys, archiveId, signal });
+        return { ...(await restore(reader, options)), durationMs: Math.round(clock.monotonicMs() - startMs) };
+      }),
+    'bytes',
   );
 }
