@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import {
   chunksOf,
@@ -222,8 +223,10 @@ async function writeInto(
   pool: WorkerPool,
   header: Header,
   sink: (bytes: Uint8Array) => Promise<void>,
+  more: { readonly slots?: Promise<Header['slots']> } = {},
 ): Promise<unknown> {
-  const writer = await ArchiveWriter.create({ header, dataKey: sampleDataKey(header), workers: pool, sink });
+  const dataKey = sampleDataKey(header);
+  const writer = await ArchiveWriter.create({ header, dataKey, workers: pool, sink, ...more });
   try {
     for (let index = 0; index < 6; index++) {
       await writer.add({ path: `e/${index}`, kind: 'file', metadata: {} }, chunksOf(contents(0, 700_000), 50_000));
@@ -251,6 +254,29 @@ test('a sink that fails at any of its calls fails the run, and nothing hangs or 
     };
     assert.equal(await writeInto(workers, header, sink), failure, `call ${failing}`);
   }
+});
+
+test('what is written first waits for slots that are still being made, and a slot that fails fails the run', async () => {
+  const header = sampleHeader(14, { cipher: 'aes-256-gcm', segmentSizeBytes: 100_000, dataBlocks: 2, parityBlocks: 2 });
+  const bare = { ...header, slots: [] };
+  const written = async (more: { readonly slots?: Promise<Header['slots']> }, shape: Header) => {
+    const chunks: Uint8Array[] = [];
+    const sink = async (bytes: Uint8Array) => {
+      chunks.push(bytes.slice());
+    };
+    return { failure: await writeInto(workers, shape, sink, more), bytes: Buffer.concat(chunks) };
+  };
+  const atOnce = await written({}, header);
+  const { promise, resolve } = Promise.withResolvers<Header['slots']>();
+  const later = written({ slots: promise }, bare);
+  assert.equal(await Promise.race([later, setImmediate('waiting')]), 'waiting');
+  resolve(header.slots);
+  assert.equal((await later).failure, undefined);
+  assert.ok((await later).bytes.equals(atOnce.bytes));
+  const failure = new Error('the key could not be derived');
+  const refused = await written({ slots: Promise.reject(failure) }, bare);
+  assert.equal(refused.failure, failure);
+  assert.equal(refused.bytes.length, 0);
 });
 
 test('threads that are stopped midway fail the run', async () => {

@@ -67,6 +67,8 @@ export class ArchiveWriter {
   /** The workers must not be used for another archive meanwhile. `dataKey` is undefined where the cipher is none. */
   static async create(options: {
     readonly header: Header;
+    /** Slots that are still being made, to stand beside those of the header: what is written first waits for them. */
+    readonly slots?: Promise<Header['slots']>;
     readonly dataKey: Uint8Array | undefined;
     readonly workers: WorkerPool;
     readonly sink: (bytes: Uint8Array) => Promise<void>;
@@ -77,13 +79,18 @@ export class ArchiveWriter {
     /** Once an entry has so many runs, what follows of it is not interrupted by others; 4,096 unless set. */
     readonly maximumRuns?: number;
   }): Promise<ArchiveWriter> {
-    const { header, dataKey, workers, sink, check, parallelEntries = 1, maximumRuns = defaultMaximumRuns } = options;
+    const { header, slots, dataKey, workers, sink, check } = options;
+    const { parallelEntries = 1, maximumRuns = defaultMaximumRuns } = options;
     const keys = dataKey === undefined ? undefined : deriveKeys(dataKey, header.archiveId);
     const seal: SegmentSeal = { key: keys?.segment, fixedDigest: fixedPartDigest(header) };
     const { archiveId, codec } = header;
     workers.configure({ archiveId, shape: header, codec, seal, totalDataBlocks: unknownDataBlocks });
     const shape = { dataBlocks: header.dataBlocks, parityBlocks: header.parityBlocks };
-    const encoded = encodeHeader(header, keys?.header);
+    const encode = (more: Header['slots']) =>
+      encodeHeader({ ...header, slots: [...header.slots, ...more] }, keys?.header);
+    const encoded = Promise.resolve(slots ?? []).then(encode);
+    // Seen where the first block is written.
+    encoded.catch(() => undefined);
     const blocks = new BlockWriter({ workers, archiveId, shape, header: encoded, sink });
     return new ArchiveWriter({ header, seal, workers, blocks, check, parallelEntries, maximumRuns });
   }
@@ -391,10 +398,5 @@ export class ArchiveWriter {
 
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
-  }
-
-  /** The header that is written. */
-  get header(): Header {
-    return this.#header;
   }
 }

@@ -15,7 +15,7 @@ import { compare, findPreviousFor, refuseToReplace, suspectNote } from './compar
 import type { BackupOptions, BackupReport, Progress } from './options.ts';
 import { CountedSources } from './part-counts.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
-import { makeSlots } from './seal-archive.ts';
+import { checkKeys, makeSlots } from './seal-archive.ts';
 import { archiveIdHex, rowCount } from './summary.ts';
 import { withTemporaryFolder } from './temporary-folder.ts';
 import { checkArchive } from './verify.ts';
@@ -26,15 +26,18 @@ const archiveIdSizeBytes = 16;
 const maximumProblems = 10_000;
 
 interface NewArchive {
+  /** With the slots of recipients. */
   readonly header: Header;
+  /** Those of passphrases take long, and are made while the sources are begun: what is written first waits for them. */
+  readonly slots: Promise<Header['slots']>;
   readonly dataKey: Uint8Array | undefined;
 }
 
 async function newArchive(options: BackupOptions): Promise<NewArchive> {
   const random = options.random ?? systemRandom;
   const clock = options.clock ?? systemClock;
-  const keys = options.keys ?? {};
-  const keyCount = (keys.passphrases?.length ?? 0) + (keys.recipients?.length ?? 0);
+  const { passphrases = [], recipients = [] } = options.keys ?? {};
+  const keyCount = passphrases.length + recipients.length;
   const cipher = options.encryption ?? 'aes-256-gcm';
   if (cipher !== 'none' && keyCount === 0) throw new HoldfastError('key.missing');
   if (cipher === 'none' && keyCount > 0) {
@@ -42,7 +45,8 @@ async function newArchive(options: BackupOptions): Promise<NewArchive> {
   }
   const archiveId = random.bytes(archiveIdSizeBytes);
   const dataKey = cipher === 'none' ? undefined : random.bytes(dataKeySizeBytes);
-  const slots = dataKey === undefined ? [] : await makeSlots({ keys, dataKey, archiveId, random, clock });
+  const slotOptions = dataKey && { dataKey, archiveId, random, clock };
+  checkKeys({ passphrases, recipients });
   const header: Header = {
     archiveId,
     createdMs: clock.nowMs(),
@@ -53,10 +57,16 @@ async function newArchive(options: BackupOptions): Promise<NewArchive> {
     parityBlocks: inRange(options.parityBlocks ?? 16, 'parity blocks', [2, 64]),
     segmentSizeBytes,
     generation: 0,
-    slots,
+    slots: slotOptions === undefined ? [] : await makeSlots({ ...slotOptions, keys: { recipients } }),
   };
   inRange(header.dataBlocks + header.parityBlocks, 'data and parity blocks together', [3, 255]);
-  return { header, dataKey };
+  const slots =
+    slotOptions === undefined
+      ? Promise.resolve([])
+      : makeSlots({ ...slotOptions, keys: { passphrases }, existing: header.slots });
+  // A failure is seen where they are awaited.
+  slots.catch(() => undefined);
+  return { header, slots, dataKey };
 }
 
 function inRange(value: number, name: string, [least, most]: readonly [number, number]): number {

@@ -19,9 +19,21 @@ export interface SlotOptions {
   readonly existing?: Header['slots'];
 }
 
+/** Finds out early what is no key. Throws `key.invalid`. */
+export function checkKeys({ passphrases = [], recipients = [] }: SealKeys): void {
+  if (passphrases.some((passphrase) => passphrase.reveal() === '')) {
+    throw new HoldfastError('key.invalid', { message: 'the passphrase is empty' });
+  }
+  // An identity or a passphrase given here by mistake must not be quoted.
+  if (recipients.some((recipient) => !recipient.startsWith('age1'))) {
+    throw new HoldfastError('key.invalid', { message: 'what was given as a recipient is none' });
+  }
+}
+
 /** A new slot for each key. Throws `key.invalid`. */
 export async function makeSlots(options: SlotOptions): Promise<Slot[]> {
   const { keys, dataKey, archiveId, random, clock, label = '' } = options;
+  checkKeys(keys);
   const slots: Slot[] = [];
   const taken = () => [...(options.existing ?? []), ...slots].map((slot) => Buffer.from(slot.id).toString('hex'));
   const add = (type: number, body: Uint8Array) => {
@@ -30,14 +42,9 @@ export async function makeSlots(options: SlotOptions): Promise<Slot[]> {
     slots.push({ type, id, createdMs: clock.nowMs(), label, body });
   };
   for (const passphrase of keys.passphrases ?? []) {
-    if (passphrase.reveal() === '') throw new HoldfastError('key.invalid', { message: 'the passphrase is empty' });
     add(slotType.passphrase, await sealPassphraseSlot({ passphrase, dataKey, archiveId, random }));
   }
   for (const recipient of keys.recipients ?? []) {
-    // An identity or a passphrase given here by mistake must not be quoted.
-    if (!recipient.startsWith('age1')) {
-      throw new HoldfastError('key.invalid', { message: 'what was given as a recipient is none' });
-    }
     add(slotType.age, await sealAgeSlot(recipient, dataKey));
   }
   return slots;

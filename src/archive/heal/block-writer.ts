@@ -21,8 +21,8 @@ export interface BlockWriterOptions {
   readonly workers: WorkerPool;
   readonly archiveId: Uint8Array;
   readonly shape: StripeShape;
-  /** The header as it is repeated. */
-  readonly header: Uint8Array;
+  /** The header as it is repeated. What is written first waits for it. */
+  readonly header: Uint8Array | Promise<Uint8Array>;
   /** Takes the bytes of a copy in order; the memory is used again once the promise is settled. */
   readonly sink: (bytes: Uint8Array) => Promise<void>;
 }
@@ -154,8 +154,9 @@ export class BlockWriter {
 
   #writeHeaders(kind: typeof blockKind.header | typeof blockKind.final, bandDataBlocks: number): void {
     const { archiveId, header } = this.#options;
-    const blocks = headerBlocks({ archiveId, header, position: this.#position, kind, bandDataBlocks });
-    this.#write(Promise.resolve(blocks), () => undefined);
+    const place = { position: this.#position, kind, bandDataBlocks };
+    const blocks = Promise.resolve(header).then((bytes) => headerBlocks({ archiveId, header: bytes, ...place }));
+    this.#write(blocks, () => undefined);
     this.#position += headerReplicas;
   }
 
