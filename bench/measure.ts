@@ -78,6 +78,11 @@ export function dropFromCache(path: string): void {
   for (const file of files) spawnSync('dd', [`if=${file}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' });
 }
 
+/** Reads a file once, so that it is in the page cache. */
+export function readIntoCache(path: string): void {
+  spawnSync('cat', [path], { stdio: 'ignore' });
+}
+
 /** The middle value. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((left, right) => left - right);
