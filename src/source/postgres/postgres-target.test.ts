@@ -313,6 +313,39 @@ describe('PostgresTarget: what does not fit', () => {
     await assert.rejects(query('linked2', 'INSERT INTO b VALUES (2, 2)'), /foreign key/);
   });
 
+  it('keeps such keys of a partitioned table on its partitions, which alone may have them', async () => {
+    const url = await made(
+      'parted',
+      `CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1);
+      CREATE TABLE p (id int, "of A" int CONSTRAINT "to A" REFERENCES a, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+      CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+      CREATE TABLE "p 2" PARTITION OF p FOR VALUES FROM (10) TO (30) PARTITION BY RANGE (id);
+      CREATE TABLE p21 PARTITION OF "p 2" FOR VALUES FROM (10) TO (20);
+      INSERT INTO p VALUES (1, 1), (11, 1);
+      CREATE TABLE q (p int REFERENCES p); INSERT INTO q VALUES (11)`,
+    );
+    const keys = (database: string) =>
+      query(
+        database,
+        `SELECT conrelid::regclass::text, confrelid::regclass::text, convalidated FROM pg_constraint
+        WHERE contype = 'f' AND conparentid = 0 ORDER BY 1, 2`,
+      );
+    await restore(server.urlOf('parted2'), await backUp(url, { excludeTables: ['a'] }));
+    assert.deepEqual(await query('parted2', 'SELECT id FROM p ORDER BY id'), [[1], [11]]);
+    assert.deepEqual(await keys('parted2'), [
+      ['p1', 'a', false],
+      ['p21', 'a', false],
+      ['q', 'p', true],
+    ]);
+    await assert.rejects(query('parted2', 'INSERT INTO p VALUES (2, 2)'), /foreign key constraint "to A"/);
+    await restore(server.urlOf('parted3'), await backUp(url, { excludeTables: ['p', 'p1', 'p 2', 'p21'] }));
+    assert.deepEqual(await query('parted3', 'TABLE q'), [[11]]);
+    assert.deepEqual(await keys('parted3'), [
+      ['p', 'a', true],
+      ['q', 'p', false],
+    ]);
+  });
+
   it('restores within a transaction where the user may not make databases', async () => {
     const url = await made(
       'mine',

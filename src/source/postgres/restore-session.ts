@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../errors.ts';
 import { RunningProgram } from '../command/running-program.ts';
 import type { RestorableEntry, TargetChange } from '../target.ts';
-import { type DumpItem, dumpItems } from './dump-items.ts';
+import { dumpItems } from './dump-items.ts';
 import { LentConnections } from './lent-connections.ts';
 import { loadLargeObjects } from './load-large-objects.ts';
 import { loadRows } from './load-rows.ts';
@@ -16,6 +16,7 @@ import { type PlaceOptions, SidePlace } from './side-place.ts';
 import { plainName, quoteName, quoteTable } from './sql-name.ts';
 import { tableOf } from './target-plan.ts';
 import { TransactionPlace } from './transaction-place.ts';
+import { readPartitionLeaves, withoutCheck } from './unchecked-keys.ts';
 
 /** A restore at work: entries go to a place, and are checked there. */
 export class RestoreSession {
@@ -93,29 +94,9 @@ export class RestoreSession {
   }
 
   async #definitions(text: string): Promise<void> {
-    const partitioned = await this.#partitioned();
-    const items = dumpItems(text).map((item) => this.#withoutCheck(item, partitioned));
+    const leaves = await readPartitionLeaves(this.#place.connections[0]);
+    const items = dumpItems(text).flatMap((item) => withoutCheck(item, this.#filled, leaves));
     await runItems(items, this.#runOptions);
-  }
-
-  /** A foreign key that refers to a table whose rows were left out holds for new rows only. */
-  #withoutCheck(item: DumpItem, partitioned: ReadonlySet<string>): DumpItem {
-    if (item.type !== 'FK CONSTRAINT') return item;
-    const name = String.raw`(?:"(?:[^"]|"")+"|[\w$\u0080-\uffff]+)`;
-    const [, schema, table] = new RegExp(`REFERENCES (${name})\\.(${name})`).exec(item.text) ?? [];
-    if (schema === undefined || table === undefined) return item;
-    const plain = (part: string) => (part.startsWith('"') ? part : quoteName(part));
-    const referred = `${plain(schema)}.${plain(table)}`;
-    if (this.#filled.has(referred) || partitioned.has(referred) || / NOT VALID;$/.test(item.text)) return item;
-    return { ...item, text: item.text.replace(/;$/, ' NOT VALID;') };
-  }
-
-  /** Tables that have their rows in others. */
-  async #partitioned(): Promise<ReadonlySet<string>> {
-    const query = `SELECT n.nspname AS schema, c.relname AS name FROM pg_catalog.pg_class c
-      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p'`;
-    const rows = (await this.#place.connections[0]?.rows(query)) ?? [];
-    return new Set(rows.map((row) => quoteTable({ schema: String(row['schema']), name: String(row['name']) })));
   }
 
   async #sequences(text: string): Promise<void> {
