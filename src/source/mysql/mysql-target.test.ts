@@ -130,6 +130,22 @@ describe('some tables of a database of MariaDB are restored', () => {
     assert.deepEqual(await portrait(server, 'keys'), changed);
   });
 
+  it('and all of it afterwards, though what the first restore replaced refers to what the second one does', async () => {
+    await makeEverything(server, 'again');
+    const all = await backUp(server.url('again'));
+    const whole = await portrait(server, 'again');
+    await restore(server.url('again'), tablesOnly('book'), { overwrite: true });
+    await server.query('DELETE FROM again.book');
+    const changed = await portrait(server, 'again');
+    await restore(server.url('again'), all, { overwrite: true });
+    assert.deepEqual(await portrait(server, 'again'), whole);
+    assert.equal((await besides('again')).length, 1);
+    await undo('again');
+    assert.deepEqual(await portrait(server, 'again'), changed);
+    await undo('again');
+    assert.deepEqual(await portrait(server, 'again'), whole);
+  });
+
   it('or only what hangs on tables, which stay', async () => {
     await makeEverything(server, 'hanging');
     const whole = await portrait(server, 'hanging');

@@ -11,7 +11,7 @@ import { readObjects } from './read-objects.ts';
 import { decodeObject, dropStatement, objectKinds, type SchemaObject } from './schema-object.ts';
 import { sequenceRedirects } from './sequence-redirects.ts';
 import { readDefaults } from './server-catalog.ts';
-import { sideName, undoName } from './side-names.ts';
+import { sideKind, sideName, undoName } from './side-names.ts';
 import { qualifiedName, quoteName, quoteText } from './sql-text.ts';
 import { collect, tryObjects } from './staged-objects.ts';
 import { settleSwaps, swap, tableNames } from './swap.ts';
@@ -181,7 +181,8 @@ export class RestoreSession {
     if (outgoing.length > 0 && !overwrite) {
       throw new HoldfastError('target.exists', { message: `the table ${outgoing[0]} exists` });
     }
-    await refuseOutsideKeys(control, database, outgoing);
+    // What an earlier restore replaced is dropped when this one has replaced something.
+    await refuseOutsideKeys(control, database, outgoing, (owner) => sideKind(database, owner) === 'undo');
     const objects = before === undefined ? [] : await this.#existingObjects();
     const made = new Set(creates.map(({ kind, name }) => `${kind} ${name}`));
     const isReplaced = ({ kind, name }: SchemaObject) => made.has(`${kind} ${name}`);
