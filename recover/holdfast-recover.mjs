@@ -3,7 +3,7 @@
 // It follows docs/format.md ("section" below means there) and shares no code with Holdfast, on purpose. It repairs lost blocks from
 // the other copies and from parity; it does not repair single bytes within blocks, which `holdfast repair` does.
 //
-//   node holdfast-recover.mjs archive.holdfast out/ [--list] [--only GLOB] [--identity FILE] [--passphrase-file FILE] [--archive-id HEX]
+//   node holdfast-recover.mjs archive.holdfast out/ [--list] [--only GLOB] [--identity FILE] [--passphrase-file FILE] [--share-file FILE]... [--archive-id HEX]
 //
 // Exit codes: 0 all right, 2 usage, 11 something is lost (it is named, the rest is there), 12 wrong key, 13 not an archive, 1 else.
 
@@ -19,6 +19,7 @@ const usage = `usage: node holdfast-recover.mjs archive.holdfast out/ [options]
   --only GLOB             only entries whose path matches, or lies under it; may be repeated
   --identity FILE         age identities (AGE-SECRET-KEY-1...), one a line
   --passphrase-file FILE  the passphrase; else $HOLDFAST_PASSPHRASE, else it is asked for
+  --share-file FILE       a share of a key that was split (docs/reference/key-shares.md); as many as are needed
   --archive-id HEX        chooses one where a file holds several archives`;
 
 const BLOCK = 4096;
@@ -1048,18 +1049,99 @@ class Output {
   }
 }
 
+// ---------------------------------------------------------------------------------------------------- shares of a key
+
+const LETTERS = 'qpzry9x8gf2tvdw0s3jn54khce6mua7l';
+
+/** The bytes of a share's text: Bech32m (BIP 350) with the prefix `hfshare`, of any length. */
+function readShare(text) {
+  const lines = text.split(/\r?\n/).filter((line) => !line.trim().startsWith('#'));
+  const line = lines
+    .join('')
+    .replace(/[\s-]+/g, '')
+    .toLowerCase();
+  const values = [...line.slice(line.lastIndexOf('1') + 1)].map((letter) => LETTERS.indexOf(letter));
+  const name = [...'hfshare'].map((letter) => letter.charCodeAt(0));
+  let sum = 1;
+  for (const value of [...name.map((code) => code >> 5), 0, ...name.map((code) => code & 31), ...values]) {
+    const top = sum >>> 25;
+    sum = ((sum & 0x1ffffff) << 5) ^ value;
+    [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3].forEach((generator, bit) => {
+      if ((top >> bit) & 1) sum ^= generator;
+    });
+  }
+  if (!line.startsWith('hfshare1') || values.includes(-1) || sum !== 0x2bc830a3)
+    throw new Failure(2, 'a share is mistyped, or none: compare it with its sheet');
+  const bytes = [];
+  let bits = 0;
+  let held = 0;
+  for (const value of values.slice(0, -6)) {
+    held = ((held << 5) | value) & 0xfff;
+    bits += 5;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes.push((held >> bits) & 255);
+  }
+  if (bytes[0] !== 1) throw new Failure(2, 'a share is of a version that this program does not know');
+  return {
+    set: bytes.slice(1, 5).join(),
+    threshold: bytes[5],
+    number: bytes[6],
+    y: bytes.slice(7, -1),
+    x: bytes.at(-1),
+  };
+}
+
+/** A product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1. */
+function timesAes(left, right) {
+  let product = 0;
+  for (let bit = 0; bit < 8; bit++) {
+    if ((right >> bit) & 1) product ^= left;
+    left = (left << 1) ^ (left & 128 ? 0x11b : 0);
+  }
+  return product;
+}
+
+/** The key: the value at 0 of the polynomial through the shares. */
+function joinShares(texts) {
+  const shares = [...new Map(texts.map((text) => readShare(text)).map((share) => [share.number, share])).values()];
+  const [first] = shares;
+  if (shares.some(({ set }) => set !== first.set)) throw new Failure(2, 'the shares are of different keys');
+  if (shares.length < first.threshold)
+    throw new Failure(2, `${shares.length} of ${first.threshold} shares are there: more are needed`);
+  const inverse = (value) => {
+    let power = 1;
+    for (let count = 0; count < 254; count++) power = timesAes(power, value);
+    return power;
+  };
+  const used = shares.slice(0, first.threshold);
+  const weights = used.map(({ x }) =>
+    used
+      .filter((other) => other.x !== x)
+      .reduce((weight, { x: at }) => timesAes(weight, timesAes(at, inverse(at ^ x))), 1),
+  );
+  const plain = Buffer.from(
+    first.y.map((_, at) => used.reduce((sum, { y }, of) => sum ^ timesAes(y[at], weights[of]), 0)),
+  );
+  const key = plain.subarray(6, 6 + plain.readUInt16BE(4));
+  if (!sha256(key).subarray(0, 4).equals(plain.subarray(0, 4)))
+    throw new Failure(2, 'the shares do not belong together');
+  return key.toString('utf8');
+}
+
 // ---------------------------------------------------------------------------------------------------- the program
 
 function parseArguments(words) {
-  const options = { only: [], positional: [] };
+  const options = { only: [], shares: [], positional: [] };
   for (let index = 0; index < words.length; index++) {
     const word = words[index];
     if (word === '--help' || word === '-h') return { help: true };
     else if (word === '--list') options.list = true;
-    else if (['--only', '--identity', '--passphrase-file', '--archive-id'].includes(word)) {
+    else if (['--only', '--identity', '--passphrase-file', '--share-file', '--archive-id'].includes(word)) {
       const value = words[++index];
       if (value === undefined) throw new Failure(2, `${word} needs a value`);
       if (word === '--only') options.only.push(value);
+      else if (word === '--share-file') options.shares.push(value);
       else options[word.slice(2)] = value;
     } else if (word.startsWith('-')) throw new Failure(2, `unknown option ${word}\n${usage}`);
     else options.positional.push(word);
@@ -1113,7 +1195,11 @@ async function collectKeys(options, headers) {
       .map((line) => line.trim());
     keys.identities = lines.filter((line) => line !== '' && !line.startsWith('#')).map(parseIdentity);
   }
-  if (options['passphrase-file'] !== undefined) {
+  if (options.shares.length > 0) {
+    const key = joinShares(options.shares.map((file) => fs.readFileSync(file, 'utf8')));
+    if (/^AGE-SECRET-KEY-1/i.test(key)) keys.identities.push(parseIdentity(key));
+    else keys.passphrases.push(key);
+  } else if (options['passphrase-file'] !== undefined) {
     keys.passphrases.push(fs.readFileSync(options['passphrase-file'], 'utf8').replace(/\r?\n$/, ''));
   } else if (process.env.HOLDFAST_PASSPHRASE) {
     keys.passphrases.push(process.env.HOLDFAST_PASSPHRASE);

@@ -36,6 +36,14 @@ export {
   type StorageCheckStep,
 } from './operation/check-storage.ts';
 export { inspectArchive, summarizeArchive } from './operation/inspect.ts';
+export {
+  joinKey,
+  type KeyShare,
+  type KeyShareKind,
+  readKeyShare,
+  type SplitKeyOptions,
+  splitKey,
+} from './operation/key-shares.ts';
 export { addKeySlots, removeKeySlot } from './operation/keys.ts';
 export { openArchive } from './operation/open.ts';
 export type {

@@ -6,6 +6,7 @@ import { askYes } from './ask.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { printable } from './format-value.ts';
 import { formatSlots } from './inspect-command.ts';
+import { addKeyDrillCommand } from './key-drill-command.ts';
 import {
   addOpenKeyOptions,
   gather,
@@ -15,6 +16,7 @@ import {
   readPassphraseFile,
   readRecipients,
 } from './key-options.ts';
+import { addKeyShareCommands } from './key-share-commands.ts';
 import { printJson, printLines, printNote } from './print-result.ts';
 import { createPrivateFile } from './private-file.ts';
 import { withoutUndefined } from './without-undefined.ts';
@@ -74,6 +76,8 @@ export function addKeyCommand(program: Command, context: CommandContext): void {
       if (slots.length === 0 && !options.json) printNote(context, `${archive} is not encrypted: it has no key slots`);
       else printSlots(archive, slots, options, context);
     });
+  addKeyShareCommands(key, context);
+  addKeyDrillCommand(key, context);
 }
 
 async function summarize(archive: string) {

@@ -19,6 +19,8 @@ export interface PassphraseOptions {
 /** What the command line says about keys for reading. */
 export interface OpenKeyOptions extends PassphraseOptions {
   readonly identityFile?: readonly string[];
+  /** Files with shares of one key. */
+  readonly shareFile?: readonly string[];
   /** Files of OpenPGP secret keys. */
   readonly openpgpKey?: readonly string[];
   /** A storage of the configuration, whose key may be the right one. */
@@ -51,11 +53,9 @@ function addPassphraseOptions(command: Command): Command {
 
 /** Adds the options for reading. */
 export function addOpenKeyOptions(command: Command): Command {
-  return addPassphraseOptions(command).option(
-    '--identity-file <path>',
-    'file with age identities (repeatable)',
-    gather,
-  );
+  return addPassphraseOptions(command)
+    .option('--identity-file <path>', 'file with age identities (repeatable)', gather)
+    .option('--share-file <path>', 'file with a share of a key that was split (repeatable)', gather);
 }
 
 /** Adds the options for sealing. */
@@ -148,6 +148,25 @@ export async function readIdentities(paths: readonly string[]): Promise<Secret[]
   return identities;
 }
 
+/** The shares of some files, one in each. Throws `key.invalid`. */
+export async function readShareFiles(paths: readonly string[]): Promise<Secret[]> {
+  const shares: Secret[] = [];
+  for (const path of paths) {
+    const lines = meaningfulLines(await readTextFile(path, 'share file'));
+    if (lines.length === 0) throw new HoldfastError('key.invalid', { message: `${path} holds no share` });
+    shares.push(new Secret(lines.map(({ line }) => line).join('')));
+  }
+  return shares;
+}
+
+/** What shares give back, as keys for reading. */
+async function joinedKeys(paths: readonly string[] | undefined): Promise<OpenKeys> {
+  if (paths === undefined) return {};
+  const { joinKey } = await import('../operation/key-shares.ts');
+  const { key, kind } = await joinKey(await readShareFiles(paths));
+  return kind === 'identity' ? { identities: [key] } : { passphrases: [key] };
+}
+
 /** The recipients of the command line and of its files. */
 export async function readRecipients(options: SealKeyOptions): Promise<string[]> {
   const recipients = [...(options.recipient ?? [])];
@@ -174,10 +193,11 @@ async function openingPassphrase(options: OpenKeyOptions, context: CommandContex
 
 /** The keys for reading that were given, without asking; undefined where there are none. */
 export async function givenOpenKeys(options: OpenKeyOptions, context: CommandContext): Promise<OpenKeys | undefined> {
-  const identities = await readIdentities(options.identityFile ?? []);
+  const joined = await joinedKeys(options.shareFile);
+  const identities = [...(await readIdentities(options.identityFile ?? [])), ...(joined.identities ?? [])];
   const passphrase = await openingPassphrase(options, context);
-  if (identities.length === 0 && passphrase === undefined) return undefined;
-  return { identities, passphrases: passphrase === undefined ? [] : [passphrase] };
+  const passphrases = [...(joined.passphrases ?? []), ...(passphrase === undefined ? [] : [passphrase])];
+  return identities.length + passphrases.length === 0 ? undefined : { identities, passphrases };
 }
 
 /** The keys for reading an archive: given, or asked for where it needs one; undefined where it needs none. */
