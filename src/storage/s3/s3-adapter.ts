@@ -38,7 +38,10 @@ const s3Settings = z.strictObject({
   pathStyle: z.boolean().optional(),
   /** Canned ACL of objects; the bucket's owner alone has access unless set. */
   defaultAcl: z
-    .enum(['private', 'authenticated-read', 'aws-exec-read', 'bucket-owner-read', 'bucket-owner-full-control'])
+    .enum(['private', 'authenticated-read', 'aws-exec-read', 'bucket-owner-read', 'bucket-owner-full-control'], {
+      error: ({ input }) =>
+        String(input).startsWith('public-') ? 'would let anybody read what is kept here, and is refused' : undefined,
+    })
     .optional(),
   /** Storage class of objects. */
   storageClass: z
@@ -106,6 +109,7 @@ export async function openS3Storage(
     prefix: prefixOf(settings),
     random,
     warnings: warningsOf(endpoint),
+    isCreateOnlyKnown: preset !== unknownServer && (preset.createOnly ?? false),
     ...(context.clock === undefined ? {} : { clock: context.clock }),
     settings: {
       ...(defaultAcl === undefined ? {} : { acl: defaultAcl }),
