@@ -31,6 +31,11 @@ const urlNames = Object.keys(urlShape);
 /** Of archives: a media storage has none. */
 const archiveNames = ['copies', 'parityBlocks', 'objectLock'];
 
+/** Whether it is backed up; a command that names it uses it all the same. */
+export function isMediaEnabled(given: MediaGiven): boolean {
+  return isStorage(given) || 'fromEnvironment' in given || given.enabled !== false;
+}
+
 /** Every name that a setting of a media storage has of its own, for suggestions. */
 export const mediaSettingNames: readonly string[] = [...urlNames, 'fromEnvironment'];
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { HoldfastError } from '../errors.ts';
 import { MediaStorage, type MediaStorageOptions } from '../storage/media/media-storage.ts';
 import type { Storage } from '../storage/storage.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -242,8 +241,3 @@ const urlCases: readonly MediaStorageCase[] = [
 
 /** The promises of {@link MediaStorage}, free of any test runner. */
 export const mediaStorageCases: readonly MediaStorageCase[] = [...savingCases, ...nameCases, ...urlCases];
-
-/** Passes when opening a media storage is refused as a mistake in its settings. */
-export function isConfigMistake(error: unknown): boolean {
-  return error instanceof HoldfastError && error.code === 'config.invalid';
-}

@@ -1,8 +1,8 @@
-import mime from 'mime';
 import { HoldfastError } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
 import { checkObjectName } from '../object-name.ts';
 import type { ObjectHeaders, Storage, StorageProperties } from '../storage.ts';
+import { contentTypeByName } from './content-type.ts';
 import { suffixedName } from './free-name.ts';
 import { type MediaContent, type ReadyContent, readyContent } from './media-content.ts';
 import { MediaFile } from './media-file.ts';
@@ -209,7 +209,7 @@ export class MediaStorage implements AsyncDisposable {
   }
 
   #contentTypeOf(name: string): string {
-    const { contentTypeOf = (text: string) => mime.getType(text) ?? undefined } = this.#options;
+    const { contentTypeOf = contentTypeByName } = this.#options;
     return contentTypeOf(name) ?? 'application/octet-stream';
   }
 }

@@ -72,6 +72,12 @@ export const s3Adapter: StorageAdapter<typeof s3Settings> = {
   backend: 's3',
   schema: s3Settings,
   open: (settings, context) => openS3Storage(settings, context, usualPatience),
+  placeOf(settings) {
+    const host = endpointOf(settings, presetOf(settings))?.host ?? 'amazonaws.com';
+    // Names of buckets are the only ones of theirs in all of Amazon.
+    const service = /(^|\.)amazonaws\.com(\.cn)?$/.test(host) ? 'amazon' : host;
+    return { service: `${service}/${settings.bucket}`, folder: prefixOf(settings) };
+  },
 };
 
 /** As {@link s3Adapter} opens it, with another patience. */
