@@ -1,4 +1,5 @@
 /** Backups have no business where an application keeps the files of its users, nor where everybody can read. */
+import { posix } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { isStorage } from '../storage/is-storage.ts';
 import { localPlace } from '../storage/local/local-adapter.ts';
@@ -26,7 +27,10 @@ export interface Misplacement {
 const bucketBackends: ReadonlySet<string> = new Set(['s3', 'gcs', 'azure']);
 
 function asFolder(path: string): string {
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  const parts = posix
+    .normalize(path)
+    .split('/')
+    .filter((part) => part !== '' && part !== '.');
   return parts.map((part) => `${part}/`).join('');
 }
 

@@ -3,10 +3,14 @@ import { contentTypeByName } from '../../storage/media/content-type.ts';
 import { checkObjectName } from '../../storage/object-name.ts';
 import type { Storage, StoredObject, WriterOptions } from '../../storage/storage.ts';
 import type { RestorableEntry, RestoreTarget, TargetChange } from '../target.ts';
+import { TaskPool } from '../task-pool.ts';
 import { restoredHeaders } from './object-metadata.ts';
 
 /** So many objects are asked for one by one; for more all are listed. */
 const mostAsked = 100;
+/** Files up to here are held in memory, and written beside one another: each takes some requests, and hardly any bytes. */
+const smallBytes = 256 * 1024;
+const smallAtOnce = 8;
 
 /** Where the files of an archive go. */
 export interface MediaTargetOptions {
@@ -34,6 +38,7 @@ export class MediaTarget implements RestoreTarget {
   /** Names that are restored and stand there already. */
   #there: ReadonlyMap<string, StoredObject> = new Map();
   readonly #made: string[] = [];
+  readonly #small = new TaskPool(smallAtOnce);
   #isDone = false;
   #change: TargetChange | undefined;
 
@@ -62,17 +67,25 @@ export class MediaTarget implements RestoreTarget {
     const name = this.#nameOf(entry);
     if (name === undefined) return;
     const there = this.#there.get(name);
-    if (there !== undefined && this.#options.overwrite !== true) await this.#compare(there, bytes);
-    else await this.#write(name, entry, bytes);
+    const put = (content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) =>
+      there !== undefined && this.#options.overwrite !== true
+        ? this.#compare(there, content)
+        : this.#write(name, entry, content);
+    if (entry.sizeBytes > smallBytes) return await put(bytes);
+    const held: Uint8Array[] = [];
+    for await (const chunk of bytes) held.push(chunk.slice());
+    await this.#small.add(() => put(held));
   }
 
   async commit(): Promise<TargetChange> {
+    await this.#small.drain();
     this.#isDone = true;
     return this.#change ?? { target: this.#options.label, action: 'create' };
   }
 
   async abort(): Promise<void> {
     if (this.#isDone) return;
+    await this.#small.settle();
     for (let name = this.#made.pop(); name !== undefined; name = this.#made.pop()) {
       await this.#options.storage.delete(name);
     }
@@ -99,7 +112,11 @@ export class MediaTarget implements RestoreTarget {
     return name;
   }
 
-  async #write(name: string, entry: RestorableEntry, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  async #write(
+    name: string,
+    entry: RestorableEntry,
+    bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<void> {
     const { storage, isPublic = false, overwrite = false, label } = this.#options;
     const options: WriterOptions = {
       copies: 1,
@@ -130,7 +147,7 @@ export class MediaTarget implements RestoreTarget {
   }
 
   /** Passes where the object has these bytes. */
-  async #compare(there: StoredObject, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  async #compare(there: StoredObject, bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
     const object = await this.#options.storage.open(there.name);
     try {
       let done = 0;
