@@ -56,6 +56,7 @@ export type {
   BlockHealth,
   Comparison,
   KeySlot,
+  MediaDestination,
   OpenKeys,
   OutputReport,
   Progress,
@@ -136,6 +137,7 @@ export type { CommandProgram } from './source/command/command-program.ts';
 export { CommandSource, type CommandSourceOptions } from './source/command/command-source.ts';
 export type { DatabaseSourceOptions, DatabaseTargetOptions, RestoreMode } from './source/database-options.ts';
 export { FilesSource } from './source/files/files-source.ts';
+export { MediaSource, type MediaSourceOptions } from './source/media/media-source.ts';
 export { plainSourceFromUrl, sourceFromUrl } from './source/parse-url.ts';
 export type {
   EntryKind,
@@ -150,6 +152,10 @@ export type { RestorableEntry, RestoreTarget, TargetChange } from './source/targ
 export { LocalStorage, type LocalStorageOptions } from './storage/local/local-storage.ts';
 export { MemoryStorage } from './storage/memory/memory-storage.ts';
 export type {
+  ForeignObject,
+  ObjectDetails,
+  ObjectHeaders,
+  OpenedObject,
   RandomAccess,
   ReadBack,
   Storage,

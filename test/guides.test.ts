@@ -12,8 +12,18 @@ import { parseConfig } from '../src/config/parse-config.ts';
 import { MemoryStorage } from '../src/storage/memory/memory-storage.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** Every variable is set, to a URL, which any setting takes. */
-const variables = new Proxy<Record<string, string>>({}, { get: () => 'https://host.example/long-enough-for-a-secret' });
+/** Of a media storage: these cannot be just any text. */
+const mediaVariables: Readonly<Record<string, string>> = {
+  STORAGES_MODE: 'do',
+  STORAGE_BUCKET_NAME: 'shop-media',
+  STORAGE_MAKE_FILES_PUBLIC: 'true',
+  AWS_S3_CUSTOM_DOMAIN: 'cdn.example.org',
+  DO_REGION: 'ams3',
+};
+/** Every variable is set, mostly to a URL, which any setting takes. */
+const variables = new Proxy(mediaVariables, {
+  get: (values, name) => values[String(name)] ?? 'https://host.example/long-enough-for-a-secret',
+});
 
 for (const path of globSync(['docs/guides/*.md', 'docs/reference/configuration.md'], { cwd: root }).sort()) {
   const blocks = [...readFileSync(join(root, path), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(

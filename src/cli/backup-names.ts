@@ -12,9 +12,9 @@ export async function archiveNameOf(
   loaded: LoadedConfig,
   context: CommandContext,
 ): Promise<string> {
-  const { collectSources } = await import('./collect-sources.ts');
+  const { collectSources, isTree } = await import('./collect-sources.ts');
   const named = await collectSources(sources, []);
-  const databases = named.slice(0, sources.filter((source) => !('path' in source)).length);
+  const databases = named.slice(0, sources.filter((source) => !isTree(source)).length);
   const names = (databases.length > 0 ? databases : named).map((source) => source.name);
   return await filledTemplate(names, loaded, context);
 }

@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
 import type { HoldfastConfig } from '../config/config-schema.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
+import { refuseMisplacedOutput } from '../config/misplaced-backups.ts';
 import { HoldfastError } from '../errors.ts';
 import type { BackupOptions, BackupOutput } from '../operation/options.ts';
 import { Secret } from '../secret.ts';
@@ -8,6 +9,7 @@ import { archiveNameOf, freeName, plainNameOf, seriesOf } from './backup-names.t
 import type { DatabaseRequest, SourceRequest } from './collect-sources.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import type { SealKeyOptions } from './key-options.ts';
+import { mediaRequests } from './media-requests.ts';
 import type { OpenedStorage } from './open-storages.ts';
 import { historyFiles } from './record.ts';
 import { requestedSources, type SourceOptions } from './source-options.ts';
@@ -80,21 +82,22 @@ export interface BackupRequest {
  */
 export async function completeRequest(options: BackupCommandOptions, context: CommandContext): Promise<BackupRequest> {
   const sources = requestedSources(options);
-  const { output, storage } = options;
+  const { output, storage, media } = options;
+  const isSaid = sources.length > 0 || media !== undefined;
   if (output !== undefined && storage !== undefined) {
     throw new HoldfastError('usage.invalid', {
       message: '--output and --storage both say where the archive goes',
       hint: 'give one of them',
     });
   }
-  if (sources.length > 0 && options.job !== undefined) {
+  if (isSaid && options.job !== undefined) {
     throw new HoldfastError('usage.invalid', {
       message: '--job and the sources both say what is backed up',
       hint: 'give one of them',
     });
   }
-  if (sources.length > 0 && output !== undefined) return toPath(sources, output, options);
-  if (sources.length > 0 && storage === undefined) {
+  if (sources.length > 0 && media === undefined && output !== undefined) return toPath(sources, output, options);
+  if (isSaid && output === undefined && storage === undefined) {
     throw new HoldfastError('usage.invalid', {
       message: 'it is not said where the archive goes',
       hint: 'give --output shop.holdfast, or --storage with a name of the configuration',
@@ -151,10 +154,12 @@ async function fromConfig(
   }
   const loaded = { ...whole, config: await configFor(whole.config, options) };
   const { config, file } = loaded;
-  const sources = given.length > 0 ? given : configuredSources(config);
+  const isSaid = given.length > 0 || options.media !== undefined;
+  const media = isSaid && options.media === undefined ? [] : mediaRequests(loaded, options.media, context);
+  const sources = [...(isSaid ? given : configuredSources(config)), ...media];
   if (sources.length === 0) {
     throw new HoldfastError('source.empty', {
-      message: `${file} names no databases and no files`,
+      message: `${file} names no databases, no files and no media storages`,
       hint: 'add databases or files to it, or enable them',
     });
   }
@@ -162,10 +167,11 @@ async function fromConfig(
   const asked = sources.map((request) =>
     'url' in request ? { ...withoutUndefined({ format: config.format }), ...request } : request,
   );
+  if (options.output !== undefined) refuseMisplacedOutput(config, dirname(file), options.output);
   if (options.output !== undefined) return withoutHistory({ ...toPath(asked, options.output, completed), loaded });
   const request = await toStorages(loaded, divide(asked, options.format), completed, context);
   const { mainJob } = await import('../config/scheduled-jobs.ts');
-  const job = given.length > 0 ? undefined : (options.job ?? mainJob);
+  const job = isSaid ? undefined : (options.job ?? mainJob);
   return withoutHistory({ ...request, loaded, ...withoutUndefined({ job }) });
 }
 

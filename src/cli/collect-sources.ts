@@ -6,6 +6,7 @@ import type { DatabaseSourceOptions } from '../source/database-options.ts';
 import { FilesSource } from '../source/files/files-source.ts';
 import { sourceFromUrl } from '../source/parse-url.ts';
 import type { Source } from '../source/source.ts';
+import type { Storage } from '../storage/storage.ts';
 
 /** A database to back up, with how it is kept where it says so. */
 export type DatabaseRequest = { readonly url: string; readonly format?: 'holdfast' | 'plain' } & Omit<
@@ -13,8 +14,26 @@ export type DatabaseRequest = { readonly url: string; readonly format?: 'holdfas
   'url'
 >;
 
+/** A folder to back up; that of a media storage without what is being written there. */
+export interface FilesRequest {
+  readonly path: string;
+  readonly name?: string;
+  readonly isMedia?: boolean;
+}
+
+/** A media storage to back up. */
+export interface MediaRequest {
+  readonly name: string;
+  readonly open: () => Promise<Storage>;
+}
+
 /** Something to back up, as the command line or the configuration names it. */
-export type SourceRequest = DatabaseRequest | CommandSourceOptions | { readonly path: string; readonly name?: string };
+export type SourceRequest = DatabaseRequest | CommandSourceOptions | FilesRequest | MediaRequest;
+
+/** Whether it becomes a tree of files in the archive. */
+export function isTree(request: SourceRequest): request is FilesRequest | MediaRequest {
+  return 'path' in request || 'open' in request;
+}
 
 /** Makes the sources; where two databases, or two trees, have the same name, the later ones get `-2`, `-3`. */
 export async function collectSources(
@@ -25,7 +44,7 @@ export async function collectSources(
   const treeNames = new Set<string>();
   const sources: Source[] = [];
   for (const request of requests) {
-    const taken = 'path' in request ? treeNames : databaseNames;
+    const taken = isTree(request) ? treeNames : databaseNames;
     const exclude = 'path' in request ? await excluderOfAll(outputs, request.path) : () => false;
     let source = await makeSource(request, exclude);
     const name = freeName(source.name, taken);
@@ -52,8 +71,14 @@ async function makeSource(request: SourceRequest, exclude: (absolutePath: string
     const { CommandSource } = await import('../source/command/command-source.ts');
     return new CommandSource(request);
   }
-  const { path, name } = request;
-  return new FilesSource({ path, exclude, ...(name === undefined ? {} : { name }) });
+  if ('open' in request) {
+    const { MediaSource } = await import('../source/media/media-source.ts');
+    return new MediaSource({ name: request.name, storage: request.open });
+  }
+  const { path, name, isMedia = false } = request;
+  const excludes = (absolutePath: string) =>
+    exclude(absolutePath) || (isMedia && isPartialName(basename(absolutePath)));
+  return new FilesSource({ path, exclude: excludes, ...(name === undefined ? {} : { name }) });
 }
 
 async function excluderOfAll(outputs: readonly string[], root: string): Promise<(absolutePath: string) => boolean> {

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { paint, printable } from './format-value.ts';
@@ -31,7 +32,7 @@ async function check(options: OutputOptions, context: CommandContext): Promise<n
   const { readConfigFile } = await import('../config/load-config.ts');
   const { readConfig } = await import('../config/parse-config.ts');
   const { file, value, variables, environment } = await readConfigFile('.', context.environment);
-  const read = readConfig(value, variables);
+  const read = readConfig(value, variables, dirname(file));
   const problems = 'problems' in read ? read.problems : [];
   if (options.json) {
     printJson(context, { file, valid: problems.length === 0, problems });
@@ -53,6 +54,12 @@ async function check(options: OutputOptions, context: CommandContext): Promise<n
       ['databases', count(config.databases)],
       ['commands', count(config.commands)],
       ['files', count(config.files)],
+      [
+        'media',
+        Object.keys(config.media ?? {})
+          .map(printable)
+          .join(', '),
+      ],
       [
         'storages',
         configuredStorages(config)

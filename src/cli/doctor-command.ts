@@ -46,7 +46,7 @@ async function examine(context: CommandContext): Promise<Diagnosis[]> {
   if (loaded.config === undefined) return checks;
   checks.push(...(await examineTools(loaded.config.config)));
   checks.push(...(await examineKeys(loaded.config, context)));
-  checks.push(...(await examineDatabases(loaded.config.config, context)));
+  checks.push(...(await examineDatabases(loaded.config, context)));
   checks.push(...(await examineStorages(loaded.config, context)));
   checks.push(await examineNotifications(loaded.config));
   return checks;
@@ -120,14 +120,15 @@ async function examineKeys({ config, file }: LoadedConfig, context: CommandConte
   return checks;
 }
 
-async function examineDatabases(config: HoldfastConfig, context: CommandContext): Promise<Diagnosis[]> {
+async function examineDatabases(loaded: LoadedConfig, context: CommandContext): Promise<Diagnosis[]> {
   const { diagnose } = await import('../operation/doctor.ts');
   const { configuredSources } = await import('./backup-request.ts');
   const { collectSources } = await import('./collect-sources.ts');
+  const { mediaRequests } = await import('./media-requests.ts');
   const temporaryFolder = await mkdtemp(join(tmpdir(), 'holdfast-'));
   const checks: Diagnosis[] = [];
   try {
-    for (const request of configuredSources(config)) {
+    for (const request of [...configuredSources(loaded.config), ...mediaRequests(loaded, undefined, context)]) {
       const name = 'path' in request ? request.path : (request.name ?? 'database');
       checks.push(
         await diagnose('databases', name, async () => {

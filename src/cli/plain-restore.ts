@@ -21,6 +21,7 @@ export interface PlainRestoreCommand extends OpenKeyOptions {
 const ofArchives = [
   'only',
   'filesTo',
+  'mediaTo',
   'from',
   'fromStorage',
   'partial',

@@ -1,7 +1,13 @@
 import { type Command, Option } from 'commander';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
-import type { ArchiveLocation, RestoreAction, RestoreOptions, RestoreReport } from '../operation/options.ts';
+import type {
+  ArchiveLocation,
+  MediaDestination,
+  RestoreAction,
+  RestoreOptions,
+  RestoreReport,
+} from '../operation/options.ts';
 import type { CommandProgram } from '../source/command/command-program.ts';
 import type { RestoreMode } from '../source/database-options.ts';
 import { askYes, terminalForQuestion } from './ask.ts';
@@ -16,6 +22,7 @@ import {
   printable,
 } from './format-value.ts';
 import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys, openpgpKeyOption } from './key-options.ts';
+import { withMediaDestinations } from './media-requests.ts';
 import { addThreadsOption } from './number-options.ts';
 import {
   addReplicaOptions,
@@ -38,6 +45,7 @@ type AnyRestoreReport = Omit<RestoreReport, 'archiveId'>;
 interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions, ReplicaOptions {
   readonly to?: readonly string[];
   readonly filesTo?: string;
+  readonly mediaTo?: readonly string[];
   readonly commandTo?: readonly string[];
   readonly commandEnv?: readonly string[];
   readonly mode?: RestoreMode;
@@ -76,6 +84,11 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option('--command-to <command>', "a program that is fed a stream, as 'name=redis-cli --pipe' (repeatable)", gather)
     .option('--command-env <variable>', 'an environment variable that these programs get (repeatable)', gather)
     .option('--files-to <folder>', 'where the trees of files go (where they came from unless given)')
+    .option(
+      '--media-to <name>',
+      'a media storage of holdfast.config.ts that a tree goes to, or tree=name (repeatable)',
+      gather,
+    )
     .option('--only <glob>', "restore only the entries that match, such as 'files/**' (repeatable)", gather)
     .option('--yes', 'do not ask')
     .option('--overwrite', 'allow to replace what is there')
@@ -111,14 +124,16 @@ async function restore(
   const dryRun = options.dryRun ?? false;
   const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context, 'a restore');
   try {
-    const run = await runOf({ location, from }, options, context);
-    if (terminal !== undefined) await confirmPlan(await run(true), terminal, context);
-    const loaded = dryRun || !options.hooks ? undefined : await configOfStorage(options.storage, context);
-    return await runHooked({ kind: 'restore', loaded, subject: archive }, context, async () => {
-      const report = await run(dryRun);
-      if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
-      else printReport(archive, options.storage, report, context);
-      return report.lostEntries.length > 0 ? 3 : 0;
+    return await withMediaDestinations(options.mediaTo, context, async (mediaTo) => {
+      const run = await runOf({ location, from, mediaTo }, options, context);
+      if (terminal !== undefined) await confirmPlan(await run(true), terminal, context);
+      const loaded = dryRun || !options.hooks ? undefined : await configOfStorage(options.storage, context);
+      return await runHooked({ kind: 'restore', loaded, subject: archive }, context, async () => {
+        const report = await run(dryRun);
+        if (json) printJson(context, { archive, ...withoutUndefined({ storage: options.storage }), ...report });
+        else printReport(archive, options.storage, report, context);
+        return report.lostEntries.length > 0 ? 3 : 0;
+      });
     });
   } finally {
     terminal?.close();
@@ -137,7 +152,13 @@ async function configOfStorage(
 
 /** What restores the archive or the plain dump, or says what would be done; what is restored is recorded. */
 async function runOf(
-  { location, from }: Pick<Place, 'location' | 'from'>,
+  {
+    location,
+    from,
+    mediaTo,
+  }: Pick<Place, 'location' | 'from'> & {
+    readonly mediaTo: readonly MediaDestination[] | undefined;
+  },
   options: RestoreCommandOptions,
   context: CommandContext,
 ): Promise<(dryRun: boolean) => Promise<AnyRestoreReport>> {
@@ -161,7 +182,19 @@ async function runOf(
     archive: location,
     from,
     keepUndo: options.undo,
-    ...withoutUndefined({ to, filesTo, mode, connections, only, overwrite, partial, archiveId, threads, keys }),
+    ...withoutUndefined({
+      to,
+      filesTo,
+      mediaTo,
+      mode,
+      connections,
+      only,
+      overwrite,
+      partial,
+      archiveId,
+      threads,
+      keys,
+    }),
     ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
     commands: commandsTo(options),
   };

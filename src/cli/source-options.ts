@@ -11,6 +11,7 @@ import { withoutUndefined } from './without-undefined.ts';
 export interface SourceOptions {
   readonly url?: readonly string[];
   readonly files?: readonly string[];
+  readonly media?: readonly string[];
   readonly command?: readonly string[];
   readonly commandEnv?: readonly string[];
   readonly includeTable?: readonly string[];
@@ -31,6 +32,7 @@ export function addSourceOptions(command: Command): Command {
       gather,
     )
     .option('--files <folder>', 'a folder with all that is in it (repeatable)', gather)
+    .option('--media <name>', 'a media storage of holdfast.config.ts (repeatable)', gather)
     .option('--command <command>', "a program whose output is kept, as 'name=redis-cli --rdb -' (repeatable)", gather)
     .option('--command-env <variable>', 'an environment variable that these programs get (repeatable)', gather)
     .option('--include-table <glob>', 'only the tables of the databases that match (repeatable)', gather)

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { configSchema } from './config-schema.ts';
+import { mediaJsonSchema } from './media-settings.ts';
 import { storageJsonSchemas } from './storage-settings.ts';
 
 /** JSON Schema (draft 2020-12) of a configuration, for editors of `holdfast.config.json`. What only a program can write is left open. */
@@ -7,6 +8,12 @@ export function configJsonSchema(): object {
   const schema = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
   const one = { anyOf: storageJsonSchemas() };
   const several = { type: 'object', minProperties: 1, additionalProperties: one };
-  const properties = { ...schema.properties, storage: { anyOf: [one, several] }, $schema: { type: 'string' } };
+  const media = { type: 'object', additionalProperties: mediaJsonSchema() };
+  const properties = {
+    ...schema.properties,
+    media,
+    storage: { anyOf: [one, several] },
+    $schema: { type: 'string' },
+  };
   return { ...schema, title: 'holdfast.config', properties };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { placeholders, unknownPlaceholders } from './archive-name.ts';
 import { hookSettingNames, hooksSchema } from './hook-settings.ts';
+import { mediaSchema, mediaSettingNames } from './media-settings.ts';
 import { nearestName } from './nearest-name.ts';
 import { notificationSchema, notificationSettingNames } from './notification-settings.ts';
 import { retentionSchema } from './retention-settings.ts';
@@ -99,6 +100,8 @@ export const configSchema = z.strictObject({
   commands: z.array(commandSchema).optional(),
   /** Folders to back up: paths, or paths with names. */
   files: z.array(z.union([z.string().min(1), filesSchema])).optional(),
+  /** Where the application keeps the files of its users, by names: each is backed up as a tree of files. */
+  media: mediaSchema.optional(),
   /** Where archives go: one storage, or several by name; the folder `backups` unless set. */
   storage: storageSchema.optional(),
   /** When `holdfast serve` makes backups. */
@@ -153,4 +156,5 @@ export const settingNames: readonly string[] = [
   ...notificationSettingNames,
   ...[retentionSchema, scheduleSchema, historySchema].flatMap((schema) => Object.keys(schema.shape)),
   ...storageSettingNames,
+  ...mediaSettingNames,
 ];

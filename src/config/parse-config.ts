@@ -1,6 +1,11 @@
+import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { HoldfastError } from '../errors.ts';
+import { isStorage } from '../storage/is-storage.ts';
+import { readMediaEnvironment } from '../storage/media/media-environment.ts';
 import { configSchema, type HoldfastConfig, settingNames } from './config-schema.ts';
+import type { MediaGiven, MediaSettings } from './media-settings.ts';
+import { misplacedBackups } from './misplaced-backups.ts';
 import { nearestName } from './nearest-name.ts';
 import { isSecretName, redactText } from './redact.ts';
 import { formatSettingPath, substituteVariables } from './substitute-variables.ts';
@@ -21,13 +26,13 @@ type Variables = Readonly<Record<string, string | undefined>>;
 
 /** Checks what a configuration file holds, with its variables put in. Throws `config.invalid`, whose context lists all problems. */
 export function parseConfig(value: unknown, variables: Variables, file: string): HoldfastConfig {
-  const read = readConfig(value, variables);
+  const read = readConfig(value, variables, dirname(file));
   if ('config' in read) return read.config;
   throw configError(file, read.problems);
 }
 
-/** The same without an error. */
-export function readConfig(value: unknown, variables: Variables): ReadConfig {
+/** The same without an error. Relative paths start from `folder`. */
+export function readConfig(value: unknown, variables: Variables, folder = '.'): ReadConfig {
   const missing: ConfigProblem[] = [];
   const substituted = substituteVariables(value, variables, ({ name, path }) => {
     const where = formatSettingPath(path);
@@ -40,8 +45,30 @@ export function readConfig(value: unknown, variables: Variables): ReadConfig {
   // What a variable that is not set would have made of a setting nobody knows.
   const others = found.filter(({ path }) => !missing.some((problem) => problem.path === path));
   const problems = [...missing, ...others];
-  if (result.success && problems.length === 0) return { config: result.data };
-  return { problems };
+  if (!result.success || problems.length > 0) return { problems };
+  const filled = fillMedia(result.data, variables);
+  if ('problems' in filled) return filled;
+  const misplaced = misplacedBackups(filled.config, folder);
+  if (misplaced.length === 0) return filled;
+  return { problems: misplaced.map(({ path, message }) => ({ path: formatSettingPath(path), message })) };
+}
+
+/** Puts what the environment says of media storages in the place of `fromEnvironment`. */
+function fillMedia(config: HoldfastConfig, variables: Variables): ReadConfig {
+  const problems: ConfigProblem[] = [];
+  const media: Record<string, MediaGiven> = {};
+  for (const [name, given] of Object.entries(config.media ?? {})) {
+    media[name] = given;
+    if (isStorage(given) || !('fromEnvironment' in given)) continue;
+    const read = readMediaEnvironment(variables);
+    if ('settings' in read) media[name] = read.settings satisfies MediaSettings;
+    else {
+      const path = formatSettingPath(['media', name]);
+      problems.push(...read.problems.map(({ variable, message }) => ({ path, message: `${variable} ${message}` })));
+    }
+  }
+  if (problems.length > 0) return { problems };
+  return { config: config.media === undefined ? config : { ...config, media } };
 }
 
 /** The error that tells of problems: the first one in its message, all in its context. */

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import type { ScheduleTimes } from '../policy/schedule.ts';
 import type { HoldfastConfig } from './config-schema.ts';
+import { isMediaEnabled } from './media-settings.ts';
 import { nearestName } from './nearest-name.ts';
 
 /** The job that backs up all that has no schedule of its own, into one archive. */
@@ -20,7 +21,7 @@ export interface ConfiguredJob {
 
 /** The jobs that a configuration means: one for everything, and one for each enabled database that has a schedule of its own. */
 export function configuredJobs(config: HoldfastConfig): ConfiguredJob[] {
-  const { schedule = {}, databases = [], commands = [], files = [] } = config;
+  const { schedule = {}, databases = [], commands = [], files = [], media = {} } = config;
   const { timezone, jitterMinutes = 0, cron, intervalHours, dailyTime } = schedule;
   const enabled = config.enabled !== false && schedule.enabled !== false;
   const jitterMs = jitterMinutes * 60_000;
@@ -31,7 +32,10 @@ export function configuredJobs(config: HoldfastConfig): ConfiguredJob[] {
     return [{ name: `${mainJob}:${alias}`, alias, enabled: enabled && isOn, times: { ...times, timezone }, jitterMs }];
   });
   const hasMain =
-    own.length < backedUp.length || files.length > 0 || commands.some((command) => command.enabled !== false);
+    own.length < backedUp.length ||
+    files.length > 0 ||
+    Object.values(media).some(isMediaEnabled) ||
+    commands.some((command) => command.enabled !== false);
   const main = { name: mainJob, enabled, times: { cron, intervalHours, dailyTime, timezone }, jitterMs };
   return hasMain ? [main, ...own] : own;
 }
@@ -54,5 +58,5 @@ export function configOfJob(config: HoldfastConfig, name: string): HoldfastConfi
   if (alias === undefined) {
     return { ...config, databases: databases.filter(({ scheduleOverride }) => scheduleOverride === undefined) };
   }
-  return { ...config, databases: databases.filter((one) => one.alias === alias), commands: [], files: [] };
+  return { ...config, databases: databases.filter((one) => one.alias === alias), commands: [], files: [], media: {} };
 }

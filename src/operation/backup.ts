@@ -252,14 +252,15 @@ export async function createBackup(options: BackupOptions): Promise<BackupReport
 /** Finds out what is wrong with the sources before any is read; gives the bytes that are expected. */
 async function describeAll(sources: readonly Source[], context: SourceContext): Promise<number> {
   const databases = new Set<string>();
+  const trees = new Set<string>();
   let expectedBytes = 0;
   for (const source of sources) {
     const { type, expectedSizeBytes } = await source.describe(context);
     expectedBytes += expectedSizeBytes;
-    if (type === 'files') continue;
-    // Whatever their kind, databases and commands share one folder of the archive.
-    if (databases.has(source.name)) throw sameName(source);
-    databases.add(source.name);
+    // Whatever their kind, databases and commands share one folder of the archive, folders and media storages the other.
+    const taken = type === 'files' || type === 'media' ? trees : databases;
+    if (taken.has(source.name)) throw sameName(source);
+    taken.add(source.name);
   }
   return expectedBytes;
 }

@@ -224,6 +224,17 @@ export interface RepairReport {
   readonly durationMs: number;
 }
 
+/** A media storage that a tree of files is restored into; a `MediaStorage` has what is needed but the name. */
+export interface MediaDestination {
+  /** What it is called. */
+  readonly label: string;
+  readonly storage: Storage;
+  /** Gives the files an ACL that lets anybody read them; false unless set. */
+  readonly isPublic?: boolean;
+  /** The tree's name in the archive; the one that is called like this storage, or the only one there is, unless set. */
+  readonly tree?: string;
+}
+
 /** What {@link restoreBackup} takes. */
 export interface RestoreOptions extends RunOptions {
   readonly archive: ArchiveLocation;
@@ -245,6 +256,11 @@ export interface RestoreOptions extends RunOptions {
   readonly timeoutMs?: number;
   /** Where trees of files go: under it, a folder with each root's name. The places they came from unless set. */
   readonly filesTo?: string;
+  /**
+   * Media storages that trees go to instead. Their files appear one by one, each whole; what is replaced is not kept, and so `keepUndo: false` has to
+   * be said with `overwrite`.
+   */
+  readonly mediaTo?: readonly MediaDestination[];
   /** Globs on entry paths; an entry that matches one is restored. */
   readonly only?: readonly string[];
   /** Lets existing files and databases be replaced. */
@@ -261,7 +277,7 @@ export interface RestoreOptions extends RunOptions {
 /** One thing that a restore did, or in a dry run would do. */
 export interface RestoreAction {
   readonly target: string;
-  /** `files`, `command`, or the kind of database: `sqlite`. */
+  /** `files`, `media`, `command`, or the kind of database: `sqlite`. */
   readonly kind: string;
   readonly action: TargetChange['action'];
   readonly entryCount: number;

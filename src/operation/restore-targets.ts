@@ -7,8 +7,10 @@ import { CommandTarget } from '../source/command/command-target.ts';
 import type { Engine } from '../source/engine.ts';
 import { engineOfEntry, engineOfUrl } from '../source/engines.ts';
 import { FileTreeTarget } from '../source/files/file-tree-target.ts';
+import { MediaTarget } from '../source/media/media-target.ts';
 import type { RestoreTarget } from '../source/target.ts';
-import type { RestoreAction, RestoreOptions } from './options.ts';
+import { mediaDestinations, treeNames } from './media-destinations.ts';
+import type { MediaDestination, RestoreAction, RestoreOptions } from './options.ts';
 
 /** Entries that go to one target. */
 export interface TargetGroup {
@@ -63,7 +65,7 @@ function originalPath(entry: IndexEntry | undefined, path: string): string {
   if (typeof source === 'string') return source;
   throw new HoldfastError('usage.invalid', {
     message: `the archive does not tell where ${path} came from`,
-    hint: 'name a target with --to or --files-to',
+    hint: 'name a target with --to, --files-to or --media-to',
   });
 }
 
@@ -91,10 +93,13 @@ export async function makeTargets(chosen: Chosen, options: RestoreOptions): Prom
   const isDatabase = ({ kind }: IndexEntry) => kind !== 'stream';
   const names = databaseNames(entries.filter(isDatabase));
   const urls = databaseUrls(options.to ?? [], names, databaseNames(all.filter(isDatabase)));
+  const media = mediaDestinations(options.mediaTo ?? [], treeNames(entries), treeNames(all));
   const groups: TargetGroup[] = [];
   for (const [prefix, part] of parts) {
     const name = prefix.slice(prefix.indexOf('/') + 1);
-    if (prefix.startsWith('files/')) groups.push(filesGroup(prefix, part, all, options));
+    const destination = prefix.startsWith('files/') ? media.get(name) : undefined;
+    if (destination !== undefined) groups.push(mediaGroup(prefix, part, destination, options));
+    else if (prefix.startsWith('files/')) groups.push(filesGroup(prefix, part, all, options));
     else if (part.some(({ kind }) => kind === 'stream')) groups.push(commandGroup(prefix, part, name, options));
     else
       groups.push(
@@ -200,6 +205,17 @@ function filesGroup(
   return { kind: 'files', target, entries, place: resolve(rootPath), prefix };
 }
 
+function mediaGroup(
+  prefix: string,
+  entries: IndexEntry[],
+  { storage, label, isPublic }: MediaDestination,
+  options: RestoreOptions,
+): TargetGroup {
+  const { overwrite, keepUndo } = commonOptions(options);
+  const target = new MediaTarget({ storage, label, prefix, isPublic: isPublic ?? false, overwrite, keepUndo });
+  return { kind: 'media', target, entries, place: `media:${label}`, prefix };
+}
+
 /** The part of an entry's path that becomes the target. */
 function prefixOf(entry: IndexEntry): string {
   const { kind, path } = entry;
@@ -230,7 +246,7 @@ function refuseCollisions(groups: readonly TargetGroup[]): void {
   for (const { kind, entries, place, prefix } of groups) {
     // Bytes as Latin-1: two names that are not UTF-8 may read alike.
     const placeKey = Buffer.from(place).toString('latin1');
-    if (kind !== 'files') {
+    if (kind !== 'files' && kind !== 'media') {
       claim(placeKey, place);
       continue;
     }

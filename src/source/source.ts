@@ -69,7 +69,7 @@ export interface TableDescription {
 
 /** What a source is, before it is read. */
 export interface SourceDescription {
-  /** `sqlite`, `postgres`, `mysql`, `mariadb`, `command` or `files`. */
+  /** `sqlite`, `postgres`, `mysql`, `mariadb`, `command`, `files` or `media`. */
   readonly type: string;
   /** The server's version, as `15.8`; absent for what has no server. */
   readonly version?: string;

@@ -17,6 +17,14 @@ export interface StorageContext {
   readonly signal?: AbortSignal;
 }
 
+/** Where a storage keeps its objects. Only compared with others of the same kind, never shown: an account may be told by its key. */
+export interface StoragePlace {
+  /** The server, the account, the bucket. */
+  readonly service: string;
+  /** The folder in it that all names begin with: empty, or parts joined by `/`. */
+  readonly folder: string;
+}
+
 /** A kind of storage: the settings that it takes, and what opens it. */
 export interface StorageAdapter<Schema extends z.ZodObject = z.ZodObject> {
   /** What `backend` is in the settings: `s3`. */
@@ -28,4 +36,6 @@ export interface StorageAdapter<Schema extends z.ZodObject = z.ZodObject> {
    * for settings that contradict each other, and what `Storage` throws.
    */
   open(settings: z.output<Schema>, context: StorageContext): Promise<Storage>;
+  /** Where it is, without a look at it. Throws `config.invalid` for settings that contradict each other. */
+  placeOf(settings: z.output<Schema>, context: Pick<StorageContext, 'folder'>): StoragePlace;
 }

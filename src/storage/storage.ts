@@ -11,6 +11,42 @@ export interface StoredObject {
   readonly lockedUntilMs?: number;
 }
 
+/** What an HTTP server tells of an object. */
+export interface ObjectHeaders {
+  readonly contentType?: string;
+  readonly cacheControl?: string;
+  readonly contentDisposition?: string;
+  readonly contentEncoding?: string;
+  readonly contentLanguage?: string;
+  /** Of whoever made it, by names in lower case. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** What is known of an object since it was opened, beside its size. */
+export interface ObjectDetails {
+  readonly modifiedMs: number;
+  /** Another text for each version. Where it is there, all reads are of this version, or fail. */
+  readonly etag?: string;
+  readonly headers: ObjectHeaders;
+}
+
+/** An object that is open for reading. */
+export interface OpenedObject extends RandomAccess {
+  /** Absent where the storage does not tell them. */
+  readonly details?: ObjectDetails;
+}
+
+/** Something in a storage that none of its writers made, and that cannot be opened by a name. */
+export interface ForeignObject {
+  /** As the storage has it, below its root; that of a folder ends in `/`. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** `folder`: an object that stands for a folder, as consoles of object stores make them. */
+  readonly kind: 'folder' | 'other';
+  /** What it is, for people. */
+  readonly reason: string;
+}
+
 /**
  * Writes one object that holds the written bytes `copies` times, one run after the other.
  * Until `commit` nothing is visible under the name, and what stood there stays.
@@ -43,6 +79,15 @@ export interface WriterOptions {
   /** Called while `commit` makes the further copies, with the bytes done of all that it writes. */
   readonly onReplicate?: (doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
+  /** Kept with the object by S3 and in memory; elsewhere passed over. */
+  readonly headers?: ObjectHeaders;
+  /** Anybody may read the object, by its ACL, where the storage has such. */
+  readonly isPublic?: boolean;
+  /**
+   * Replaces nothing: `writer` or `commit` throws `storage.conflict` where an object stands under the name, also one that another writer has
+   * just put there. Only for objects below `StorageProperties.createOnlyBytes`; others may be put in place of one.
+   */
+  readonly createOnly?: boolean;
 }
 
 /** What a storage is like, for people and for those who decide what to do with it. */
@@ -55,6 +100,8 @@ export interface StorageProperties {
   readonly warnings: readonly string[];
   /** Whether writing takes room on this machine's disk for copies that cannot be written side by side. */
   readonly usesSpool: boolean;
+  /** Below this size `createOnly` is sure; it is for no size unless set. */
+  readonly createOnlyBytes?: number;
 }
 
 /**
@@ -78,18 +125,23 @@ export interface Storage {
    * An object for reading, as it is now: it is read to its end while it is replaced. Throws `storage.not_found`. It and its reads may be
    * repeated.
    */
-  open(name: string): Promise<RandomAccess>;
+  open(name: string): Promise<OpenedObject>;
   /** What `commit` gave. Throws `storage.not_found`. May be repeated. */
   stat(name: string): Promise<StoredObject>;
   /**
    * Objects whose name begins with the prefix, each once, in no particular order, page by page as they are asked for; nothing that is still
-   * being written. May be repeated from the start.
+   * being written. May be repeated from the start. `onForeign` is told of what else is there.
    */
-  list(prefix?: string): AsyncIterable<StoredObject>;
+  list(prefix?: string, onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject>;
   /** Removing what is not there is not an error, so it may be repeated. */
   delete(name: string): Promise<void>;
   /** For people: where the object is, without secrets. */
   url(name: string): string;
+  /**
+   * A URL by which anybody who has it can read the object until it expires (7 days at most); whether there is such an object is not looked at. Absent
+   * where the storage has no such URLs.
+   */
+  readonly signedUrl?: ((name: string, expiresSeconds: number) => Promise<string>) | undefined;
   /** Ends connections. May be repeated; objects and writers that are open end with it. */
   close(): Promise<void>;
 }

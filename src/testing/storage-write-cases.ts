@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { HoldfastError } from '../errors.ts';
-import type { StorageWriter } from '../storage/storage.ts';
+import type { Storage, StorageWriter } from '../storage/storage.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
   assertAbsent,
@@ -94,6 +94,50 @@ const commitCases: readonly StorageCase[] = [
     assert.equal(Buffer.compare(stored.subarray(bytes.length), bytes), 0);
     assert.equal(replicated, bytes.length);
   }),
+];
+
+/** A storage that is not sure of it has no promise to keep. */
+function isSureOfCreateOnly({ properties }: Storage): boolean {
+  return (properties.createOnlyBytes ?? 0) > 3;
+}
+
+const createOnlyCases: readonly StorageCase[] = [
+  storageCase('createOnly leaves what stands there', async (storage) => {
+    if (!isSureOfCreateOnly(storage)) return;
+    await put(storage, objectName, 'old');
+    const write = async () => {
+      const writer = await storage.writer(objectName, { copies: 1, createOnly: true });
+      await writer.write(bytesOf('new'));
+      await writer.commit();
+    };
+    await assertCode(write(), 'storage.conflict');
+    assert.equal(await get(storage, objectName), 'old');
+    await storage.delete(objectName);
+    await write();
+    assert.equal(await get(storage, objectName), 'new');
+  }),
+  storageCase(
+    'of several createOnly writers on one name one commits, and the others leave nothing',
+    async (storage) => {
+      if (!isSureOfCreateOnly(storage)) return;
+      const writers = await Promise.all(
+        ['one', 'two', 'six'].map(async (text) => {
+          const writer = await storage.writer(objectName, { copies: 1, createOnly: true });
+          await writer.write(bytesOf(text));
+          return { text, writer };
+        }),
+      );
+      const results = await Promise.allSettled(writers.map(({ writer }) => writer.commit()));
+      const winners = writers.filter((_, index) => results[index]?.status === 'fulfilled');
+      assert.equal(winners.length, 1);
+      for (const result of results) {
+        if (result.status === 'rejected') await assertCode(Promise.reject(result.reason), 'storage.conflict');
+      }
+      for (const { writer } of writers) if (writer !== winners[0]?.writer) await writer.abort();
+      assert.equal(await get(storage, objectName), winners[0]?.text);
+      assert.deepEqual(await listNames(storage), [objectName]);
+    },
+  ),
 ];
 
 const checkCases: readonly StorageCase[] = [
@@ -291,6 +335,7 @@ const concurrencyCases: readonly StorageCase[] = [
 /** Cases about writers. */
 export const storageWriteCases: readonly StorageCase[] = [
   ...commitCases,
+  ...createOnlyCases,
   ...checkCases,
   ...abortCases,
   ...concurrencyCases,

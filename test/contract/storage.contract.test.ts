@@ -37,7 +37,7 @@ function spooledStorage(): Storage {
   const writer = storage.writer.bind(storage);
   storage.writer = (name, options) =>
     openSpooledWriter(async (): Promise<AppendWriter> => {
-      const inner = await writer(name, { copies: 1 });
+      const inner = await writer(name, { copies: 1, createOnly: options.createOnly ?? false });
       return {
         append: (bytes) => inner.write(bytes),
         commit: (check) => inner.commit(check),

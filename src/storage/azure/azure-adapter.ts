@@ -74,4 +74,11 @@ export const azureAdapter: StorageAdapter<typeof azureSettings> = {
     const { prefix, accessTier, timeoutMs } = settings;
     return new AzureStorage({ access, prefix, accessTier, timeoutMs, clock, random, wait });
   },
+  placeOf({ account, connectionString, sasUrl, container = '', prefix = '' }) {
+    const ofConnection = /AccountName=([^;]+)/i.exec(connectionString ?? '')?.[1];
+    const ofSas = sasUrl === undefined ? undefined : new URL(sasUrl);
+    const name = account ?? ofConnection ?? ofSas?.hostname.split('.')[0] ?? '';
+    const place = ofSas === undefined ? container : ofSas.pathname.replaceAll(/^\/|\/$/g, '');
+    return { service: `${name}/${place}`, folder: prefix };
+  },
 };

@@ -7,6 +7,7 @@ import { Attempts, type Send } from '../remote/attempts.ts';
 import { ObjectKeys } from '../remote/object-key.ts';
 import { fillFrom, rangedAccess } from '../remote/ranged-access.ts';
 import type {
+  ForeignObject,
   RandomAccess,
   Storage,
   StorageProperties,
@@ -96,7 +97,7 @@ export class AzureStorage implements Storage {
     return { name, sizeBytes, modifiedMs };
   }
 
-  async *list(prefix = ''): AsyncIterable<StoredObject> {
+  async *list(prefix = '', onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject> {
     const listing = { prefix: this.#keys.listingPrefix(prefix) };
     let continuationToken: string | undefined;
     do {
@@ -110,9 +111,11 @@ export class AzureStorage implements Storage {
       });
       for (const item of page?.segment.blobItems ?? []) {
         const name = this.#keys.nameOf(item.name);
-        if (name === undefined || !name.startsWith(prefix)) continue;
         const { contentLength = 0, lastModified } = item.properties;
-        yield { name, sizeBytes: contentLength, modifiedMs: lastModified.getTime() };
+        if (name === undefined) onForeign?.(this.#keys.foreign(item.name, contentLength));
+        else if (name.startsWith(prefix)) {
+          yield { name, sizeBytes: contentLength, modifiedMs: lastModified.getTime() };
+        }
       }
       continuationToken = page?.continuationToken || undefined;
     } while (continuationToken !== undefined);

@@ -56,4 +56,8 @@ export const dropboxAdapter: StorageAdapter<typeof dropboxSettings> = {
     const spool = spoolFolder === undefined ? undefined : { folder: resolve(folder, spoolFolder) };
     return new DropboxStorage({ access, rootPath, spool, timeoutMs, clock, random, wait });
   },
+  placeOf: ({ refreshToken, accessToken, rootPath = '' }) => ({
+    service: refreshToken ?? accessToken ?? '',
+    folder: rootPath,
+  }),
 };

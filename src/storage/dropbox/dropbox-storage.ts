@@ -5,6 +5,7 @@ import { appendWriter } from '../remote/append-steps.ts';
 import { ObjectKeys } from '../remote/object-key.ts';
 import { rangedAccess } from '../remote/ranged-access.ts';
 import type {
+  ForeignObject,
   RandomAccess,
   Storage,
   StorageProperties,
@@ -79,14 +80,16 @@ export class DropboxStorage implements Storage {
     return { name, sizeBytes, modifiedMs };
   }
 
-  async *list(prefix = ''): AsyncIterable<StoredObject> {
+  async *list(prefix = '', onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject> {
     const folder = prefix.slice(0, Math.max(0, prefix.lastIndexOf('/')));
     if (!isFolderName(prefix, folder)) return;
     const path = folder === '' ? this.#root : this.#path(folder);
     for await (const file of this.#files(path)) {
       // By the number of parts: the spelling of the folder may be another than that in the settings.
       const depth = this.#root.split('/').length;
-      const name = this.#keys.nameOf(file.path.split('/').slice(depth).join('/'));
+      const key = file.path.split('/').slice(depth).join('/');
+      const name = this.#keys.nameOf(key);
+      if (name === undefined) onForeign?.(this.#keys.foreign(key, file.sizeBytes));
       if (name === undefined || !name.startsWith(prefix)) continue;
       yield { name, sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs };
     }

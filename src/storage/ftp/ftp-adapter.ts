@@ -50,6 +50,13 @@ export const ftpAdapter: StorageAdapter<typeof ftpSettings> = {
       spoolFolder: spoolFolder === undefined ? undefined : resolve(folder, spoolFolder),
     });
   },
+  placeOf(settings) {
+    const url = parseUrl(settings.url);
+    const { host = url.host ?? '', port = url.port ?? defaultPort, username = url.username ?? '' } = settings;
+    const { rootPath = url.rootPath ?? '' } = settings;
+    const home = rootPath.startsWith('/') ? '' : `${username}@`;
+    return { service: `${home}${host.toLowerCase()}:${port}`, folder: rootPath };
+  },
 };
 
 async function serverOf(settings: FtpSettings, url: UrlParts, folder: string): Promise<FtpServer> {

@@ -43,4 +43,5 @@ export const gcsAdapter: StorageAdapter<typeof gcsSettings> = {
     const { GcsStorage } = await import('./gcs-storage.ts');
     return new GcsStorage({ access, bucket, prefix, endpoint, timeoutMs, clock, random, wait });
   },
+  placeOf: ({ bucket, endpoint = '', prefix = '' }) => ({ service: `${endpoint}/${bucket}`, folder: prefix }),
 };

@@ -6,6 +6,7 @@ import { clearTextWarnings } from '../remote/network-error.ts';
 import { ObjectKeys } from '../remote/object-key.ts';
 import { rangedAccess } from '../remote/ranged-access.ts';
 import type {
+  ForeignObject,
   RandomAccess,
   Storage,
   StorageProperties,
@@ -89,9 +90,10 @@ export class GcsStorage implements Storage {
     return { name, sizeBytes, modifiedMs };
   }
 
-  async *list(prefix = ''): AsyncIterable<StoredObject> {
+  async *list(prefix = '', onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject> {
     for await (const object of this.#objects(this.#keys.listingPrefix(prefix))) {
       const name = this.#keys.nameOf(object.name);
+      if (name === undefined) onForeign?.(this.#keys.foreign(object.name, object.sizeBytes));
       if (name === undefined || !name.startsWith(prefix) || name.startsWith(partialName)) continue;
       yield { name, sizeBytes: object.sizeBytes, modifiedMs: object.modifiedMs };
     }

@@ -1,6 +1,8 @@
-import { resolve } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
-import type { StorageAdapter } from '../storage-adapter.ts';
+import { isSystemError } from '../../disk/system-error.ts';
+import type { StorageAdapter, StoragePlace } from '../storage-adapter.ts';
 import { LocalStorage } from './local-storage.ts';
 
 /** Permission bits, as a number or in octal as `chmod` takes them. */
@@ -22,6 +24,19 @@ const localSettings = z.strictObject({
   directoryPermissionsMode: modeSchema.optional(),
 });
 
+/** A folder by its real path, as far as it is there. */
+export function localPlace(path: string): StoragePlace {
+  let rest = '';
+  for (let real = path; ; real = dirname(real)) {
+    try {
+      return { service: '', folder: join(realpathSync(real), rest) };
+    } catch (error) {
+      if (!isSystemError(error) || dirname(real) === real) return { service: '', folder: path };
+      rest = join(basename(real), rest);
+    }
+  }
+}
+
 /** A folder on this machine. */
 export const localAdapter: StorageAdapter<typeof localSettings> = {
   backend: 'local',
@@ -33,4 +48,5 @@ export const localAdapter: StorageAdapter<typeof localSettings> = {
       ...(directoryPermissionsMode === undefined ? {} : { directoryPermissionsMode }),
     });
   },
+  placeOf: ({ path }, { folder }) => localPlace(resolve(folder, path)),
 };

@@ -7,7 +7,8 @@ import { HoldfastError } from '../../errors.ts';
 import { folderError, makeFolder, onPath, removeStalePartials, storageErrorFrom, syncFolder } from '../durable-file.ts';
 import { checkObjectName } from '../object-name.ts';
 import type {
-  RandomAccess,
+  ForeignObject,
+  OpenedObject,
   Storage,
   StorageProperties,
   StorageWriter,
@@ -41,7 +42,13 @@ export class LocalStorage implements Storage {
 
   constructor(options: LocalStorageOptions) {
     this.#root = resolve(options.root);
-    this.properties = { backend: 'local', place: this.#root, warnings: [], usesSpool: false };
+    this.properties = {
+      backend: 'local',
+      place: this.#root,
+      warnings: [],
+      usesSpool: false,
+      createOnlyBytes: Number.POSITIVE_INFINITY,
+    };
     this.#options = options;
   }
 
@@ -66,8 +73,11 @@ export class LocalStorage implements Storage {
     return openLocalWriter({ name, target, mode, exactMode: filePermissionsMode !== undefined }, options);
   }
 
-  async open(name: string): Promise<RandomAccess> {
-    return fileRandomAccess(await this.#existing(name));
+  async open(name: string): Promise<OpenedObject> {
+    const path = await this.#existing(name);
+    const { modifiedMs } = await this.stat(name);
+    const file = await fileRandomAccess(path);
+    return Object.assign(file, { details: { modifiedMs, headers: {} } });
   }
 
   async stat(name: string): Promise<StoredObject> {
@@ -80,8 +90,8 @@ export class LocalStorage implements Storage {
     return { ...storedObject(name, stats), sizeBytes: device.sizeBytes };
   }
 
-  async *list(prefix = ''): AsyncIterable<StoredObject> {
-    yield* listFolder(this.#root, '', prefix);
+  async *list(prefix = '', onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject> {
+    yield* listFolder(this.#root, '', { prefix, onForeign });
   }
 
   async delete(name: string): Promise<void> {
@@ -177,18 +187,26 @@ async function checkReplaceable(target: string): Promise<void> {
   throw new HoldfastError('storage.conflict', { message, context: { path: target } });
 }
 
+interface ListOptions {
+  readonly prefix: string;
+  readonly onForeign: ((foreign: ForeignObject) => void) | undefined;
+}
+
 /** `base` is the folder's name with its `/`, or empty for the root. */
-async function* listFolder(folder: string, base: string, prefix: string): AsyncGenerator<StoredObject> {
+async function* listFolder(folder: string, base: string, options: ListOptions): AsyncGenerator<StoredObject> {
+  const { prefix, onForeign } = options;
   try {
     for await (const entry of await opendir(folder)) {
       const name = `${base}${entry.name}`;
       const path = join(folder, entry.name);
       if (entry.isDirectory()) {
         const inner = `${name}/`;
-        if (inner.startsWith(prefix) || prefix.startsWith(inner)) yield* listFolder(path, inner, prefix);
+        if (inner.startsWith(prefix) || prefix.startsWith(inner)) yield* listFolder(path, inner, options);
       } else if (entry.isFile() && name.startsWith(prefix) && !isPartialName(entry.name)) {
         const stats = await statIfThere(path);
         if (stats) yield storedObject(name, stats);
+      } else if (!entry.isFile() && name.startsWith(prefix)) {
+        onForeign?.({ name, sizeBytes: 0, kind: 'other', reason: 'it is a link, or no file' });
       }
     }
   } catch (error) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rename } from 'node:fs/promises';
+import { link, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { partialPath } from '../../disk/partial-path.ts';
 import { isSystemError } from '../../disk/system-error.ts';
@@ -103,7 +103,8 @@ class LocalWriter implements StorageWriter {
     const stats = await this.#file.finish(sizeBytes);
     this.#throwIfStopped();
     try {
-      await rename(this.#file.path, this.#target.target);
+      if (this.#options.createOnly === true) await renameToFreeName(this.#file.path, this.#target.target);
+      else await rename(this.#file.path, this.#target.target);
     } catch (error) {
       this.#file.require(!isSystemError(error) || error.code !== 'ENOENT', 'another process removed it', error);
       throw error;
@@ -169,4 +170,35 @@ class LocalWriter implements StorageWriter {
       });
     }
   }
+}
+
+/**
+ * Renames a file, and replaces nothing: the new name is a second link, which the system refuses where there is one. A process that dies in
+ * between leaves the old name too, for the next writer to remove. Without links (exFAT) an empty file takes the name first.
+ */
+async function renameToFreeName(path: string, target: string): Promise<void> {
+  try {
+    await link(path, target);
+  } catch (error) {
+    const code = isSystemError(error) ? error.code : undefined;
+    if (code === 'EEXIST') throw takenError(target, error);
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code ?? '')) throw error;
+    await reserve(target);
+    await rename(path, target);
+    return;
+  }
+  await unlink(path);
+}
+
+async function reserve(target: string): Promise<void> {
+  try {
+    await (await open(target, 'wx')).close();
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'EEXIST') throw takenError(target, error);
+    throw error;
+  }
+}
+
+function takenError(target: string, cause: unknown): HoldfastError {
+  return new HoldfastError('storage.conflict', { message: `${target}: it exists`, context: { path: target }, cause });
 }

@@ -3,6 +3,8 @@ import { type Clock, systemClock } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { checkObjectName } from '../object-name.ts';
 import type {
+  ObjectHeaders,
+  OpenedObject,
   RandomAccess,
   Storage,
   StorageProperties,
@@ -14,6 +16,8 @@ import type {
 interface MemoryObject {
   readonly bytes: Uint8Array;
   readonly modifiedMs: number;
+  readonly headers: ObjectHeaders;
+  readonly etag: string;
 }
 
 /**
@@ -28,9 +32,11 @@ export class MemoryStorage implements Storage {
     place: 'memory',
     warnings: ['what it holds is gone when the process ends'],
     usesSpool: false,
+    createOnlyBytes: Number.POSITIVE_INFINITY,
   };
   readonly #objects = new Map<string, MemoryObject>();
   readonly #clock: Clock;
+  #version = 0;
 
   constructor(options: { readonly clock?: Clock } = {}) {
     this.#clock = options.clock ?? systemClock;
@@ -41,14 +47,20 @@ export class MemoryStorage implements Storage {
     assert(Number.isInteger(options.copies) && options.copies >= 1 && options.copies <= 8, 'copies are 1 to 8');
     throwIfAborted(options.signal);
     return new MemoryWriter(options, (bytes) => {
-      const object = { bytes, modifiedMs: this.#clock.nowMs() };
+      if (options.createOnly === true && this.#objects.has(name)) {
+        throw new HoldfastError('storage.conflict', { message: `memory:${name}: it exists`, context: { name } });
+      }
+      this.#version += 1;
+      const { headers = {} } = options;
+      const object = { bytes, modifiedMs: this.#clock.nowMs(), headers, etag: `${this.#version}` };
       this.#objects.set(name, object);
       return { name, sizeBytes: bytes.length, modifiedMs: object.modifiedMs };
     });
   }
 
-  async open(name: string): Promise<RandomAccess> {
-    return memoryRandomAccess(this.#find(name).bytes);
+  async open(name: string): Promise<OpenedObject> {
+    const { bytes, ...details } = this.#find(name);
+    return { ...memoryRandomAccess(bytes), details };
   }
 
   async stat(name: string): Promise<StoredObject> {
@@ -133,7 +145,12 @@ class MemoryWriter implements StorageWriter {
     }
     this.#chunks = [];
     this.#state = 'committed';
-    return this.#publish(bytes);
+    try {
+      return this.#publish(bytes);
+    } catch (error) {
+      this.#state = 'discarded';
+      throw error;
+    }
   }
 
   async abort(): Promise<void> {

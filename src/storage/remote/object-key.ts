@@ -1,6 +1,7 @@
 /** Characters that a service does not take in names, as percent codes of UTF-8: one object, one name, both ways. */
 import { HoldfastError } from '../../errors.ts';
 import { checkObjectName } from '../object-name.ts';
+import type { ForeignObject } from '../storage.ts';
 
 /** What a service does not take. */
 export interface KeyRules {
@@ -67,6 +68,13 @@ export class ObjectKeys {
     const name = decodeName(key.slice(this.prefix.length), this.#rules);
     // Such as a marker of a folder, which ends with a slash, or a key that another program wrote.
     return isObjectName(name) && encodeName(name, this.#rules) === key.slice(this.prefix.length) ? name : undefined;
+  }
+
+  /** A key that no name has, as what it is. */
+  foreign(key: string, sizeBytes: number): ForeignObject {
+    const name = key.slice(this.prefix.length);
+    if (name.endsWith('/')) return { name, sizeBytes, kind: 'folder', reason: 'it stands for a folder' };
+    return { name, sizeBytes, kind: 'other', reason: 'another program gave it a name that cannot be asked for here' };
   }
 
   /** What all keys of names with this prefix begin with. Others may too. */

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import type { CompletedPart, S3 } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../../errors.ts';
-import { type ObjectCreation, publish } from './object-creation.ts';
-import { objectInput } from './object-settings.ts';
+import { type ObjectCreation, publish, withObjectInput } from './object-creation.ts';
 import type { S3Connection } from './s3-connection.ts';
 import type { S3Operation } from './s3-errors.ts';
 
@@ -37,17 +36,19 @@ export class MultipartUpload {
 
   /** Announces the object to the server. */
   static async begin(creation: ObjectCreation): Promise<MultipartUpload> {
-    const { connection, key, settings, writerId, signal } = creation;
-    const uploadId = await connection.call({
-      operation: 'CreateMultipartUpload',
-      key,
-      signal,
-      run: async (s3, options) => {
-        const checksums = settings.checksums ? ({ ChecksumAlgorithm: 'CRC32' } as const) : {};
-        const input = { ...objectInput(settings, writerId), ...checksums, Bucket: connection.bucket, Key: key };
-        return (await s3.createMultipartUpload(input, options)).UploadId;
-      },
-    });
+    const { connection, key, settings, signal } = creation;
+    const uploadId = await withObjectInput(creation, (input) =>
+      connection.call({
+        operation: 'CreateMultipartUpload',
+        key,
+        signal,
+        run: async (s3, options) => {
+          const checksums = settings.checksums ? ({ ChecksumAlgorithm: 'CRC32' } as const) : {};
+          const place = { Bucket: connection.bucket, Key: key };
+          return (await s3.createMultipartUpload({ ...input, ...checksums, ...place }, options)).UploadId;
+        },
+      }),
+    );
     if (uploadId === undefined) {
       throw new HoldfastError('storage.failed', { message: `${connection.host} gave no id of an upload` });
     }

@@ -57,25 +57,43 @@ export async function ownHead(creation: ObjectCreation): Promise<ObjectHead | un
   return head?.metadata[writerIdName] === writerId ? head : undefined;
 }
 
+/**
+ * Runs a request that makes an object. A bucket that takes no ACLs, as Amazon's are since 2023, leaves it to its policy who may read a public
+ * object: that is learned once for each bucket.
+ */
+export async function withObjectInput<Result>(
+  { connection, settings, writerId }: ObjectCreation,
+  request: (input: ReturnType<typeof objectInput>) => Promise<Result>,
+): Promise<Result> {
+  const asksForAcl = settings.isPublic === true && !connection.refusesAcls;
+  try {
+    return await request(objectInput({ ...settings, isPublic: asksForAcl }, writerId));
+  } catch (error) {
+    const answer = error instanceof HoldfastError ? error.context['answer'] : undefined;
+    if (!asksForAcl || answer !== 'AccessControlListNotSupported') throw error;
+    connection.refusesAcls = true;
+    return await request(objectInput({ ...settings, isPublic: false }, writerId));
+  }
+}
+
 /** Makes a whole object by one request. */
 export async function putWhole(creation: ObjectCreation, body: Uint8Array): Promise<void> {
-  const { connection, key, settings, writerId, signal } = creation;
+  const { connection, key, settings, signal } = creation;
   connection.willSend(body);
   await publish(creation, (condition) =>
-    connection.call({
-      operation: 'PutObject',
-      key,
-      sizeBytes: body.length,
-      signal,
-      run: async (s3, options) => {
-        const place = { Bucket: connection.bucket, Key: key };
-        const checksum = settings.checksums ? ({ ChecksumAlgorithm: 'CRC32' } as const) : {};
-        await s3.putObject(
-          { ...objectInput(settings, writerId), ...place, ...condition, ...checksum, Body: body },
-          options,
-        );
-      },
-    }),
+    withObjectInput(creation, (input) =>
+      connection.call({
+        operation: 'PutObject',
+        key,
+        sizeBytes: body.length,
+        signal,
+        run: async (s3, options) => {
+          const place = { Bucket: connection.bucket, Key: key };
+          const checksum = settings.checksums ? ({ ChecksumAlgorithm: 'CRC32' } as const) : {};
+          await s3.putObject({ ...input, ...place, ...condition, ...checksum, Body: body }, options);
+        },
+      }),
+    ),
   );
 }
 

@@ -1,5 +1,7 @@
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../../errors.ts';
+import type { ObjectHeaders } from '../storage.ts';
+import { writerIdName } from './object-settings.ts';
 import { bodyOf, type S3Connection } from './s3-connection.ts';
 
 /** What a server tells of an object without its bytes. */
@@ -10,6 +12,27 @@ export interface ObjectHead {
   readonly etag: string;
   readonly versionId: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly headers: ObjectHeaders;
+}
+
+/** What answers to GET and to HEAD tell alike. */
+type AnswerHeaders = Pick<
+  HeadObjectCommandOutput,
+  'ContentType' | 'CacheControl' | 'ContentDisposition' | 'ContentEncoding' | 'ContentLanguage' | 'Metadata'
+>;
+
+/** The headers of an object, without what a writer noted for itself. */
+export function headersFrom(answer: AnswerHeaders): ObjectHeaders {
+  const { ContentType, CacheControl, ContentDisposition, ContentEncoding, ContentLanguage, Metadata = {} } = answer;
+  const metadata = Object.fromEntries(Object.entries(Metadata).filter(([name]) => name !== writerIdName));
+  return {
+    ...(ContentType ? { contentType: ContentType } : {}),
+    ...(CacheControl ? { cacheControl: CacheControl } : {}),
+    ...(ContentDisposition ? { contentDisposition: ContentDisposition } : {}),
+    ...(ContentEncoding ? { contentEncoding: ContentEncoding } : {}),
+    ...(ContentLanguage ? { contentLanguage: ContentLanguage } : {}),
+    ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
+  };
 }
 
 function headFrom(answer: HeadObjectCommandOutput): ObjectHead {
@@ -21,6 +44,7 @@ function headFrom(answer: HeadObjectCommandOutput): ObjectHead {
     // A bucket that is not versioned may say `null`.
     versionId: VersionId === 'null' ? undefined : VersionId,
     metadata: Metadata ?? {},
+    headers: headersFrom(answer),
   };
 }
 

@@ -38,7 +38,10 @@ const s3Settings = z.strictObject({
   pathStyle: z.boolean().optional(),
   /** Canned ACL of objects; the bucket's owner alone has access unless set. */
   defaultAcl: z
-    .enum(['private', 'authenticated-read', 'aws-exec-read', 'bucket-owner-read', 'bucket-owner-full-control'])
+    .enum(['private', 'authenticated-read', 'aws-exec-read', 'bucket-owner-read', 'bucket-owner-full-control'], {
+      error: ({ input }) =>
+        String(input).startsWith('public-') ? 'would let anybody read what is kept here, and is refused' : undefined,
+    })
     .optional(),
   /** Storage class of objects. */
   storageClass: z
@@ -69,6 +72,12 @@ export const s3Adapter: StorageAdapter<typeof s3Settings> = {
   backend: 's3',
   schema: s3Settings,
   open: (settings, context) => openS3Storage(settings, context, usualPatience),
+  placeOf(settings) {
+    const host = endpointOf(settings, presetOf(settings))?.host ?? 'amazonaws.com';
+    // Names of buckets are the only ones of theirs in all of Amazon.
+    const service = /(^|\.)amazonaws\.com(\.cn)?$/.test(host) ? 'amazon' : host;
+    return { service: `${service}/${settings.bucket}`, folder: prefixOf(settings) };
+  },
 };
 
 /** As {@link s3Adapter} opens it, with another patience. */
@@ -106,6 +115,7 @@ export async function openS3Storage(
     prefix: prefixOf(settings),
     random,
     warnings: warningsOf(endpoint),
+    isCreateOnlyKnown: preset !== unknownServer && (preset.createOnly ?? false),
     ...(context.clock === undefined ? {} : { clock: context.clock }),
     settings: {
       ...(defaultAcl === undefined ? {} : { acl: defaultAcl }),

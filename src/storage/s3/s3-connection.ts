@@ -62,6 +62,8 @@ export interface S3Range {
 export class S3Connection {
   readonly bucket: string;
   readonly host: string;
+  /** Learned from an answer: the bucket takes no ACLs. */
+  refusesAcls = false;
   readonly #s3: S3;
   readonly #random: Random;
   readonly #patience: S3Patience;
@@ -132,6 +134,20 @@ export class S3Connection {
         }
       },
     });
+  }
+
+  /** A URL that reads an object, until it expires. It holds a signature: whoever has it can read. */
+  async signedUrl(key: string, expiresSeconds: number): Promise<string> {
+    const [{ GetObjectCommand }, { getSignedUrl }] = await Promise.all([
+      import('@aws-sdk/client-s3'),
+      import('@aws-sdk/s3-request-presigner'),
+    ]);
+    try {
+      const command = new GetObjectCommand({ Bucket: this.bucket, Key: key });
+      return await getSignedUrl(this.#s3, command, { expiresIn: expiresSeconds });
+    } catch (error) {
+      throw this.#failureOf(error, { operation: 'GetObject', key, run: async () => undefined });
+    }
   }
 
   /** Ends all connections; a request under way fails. */

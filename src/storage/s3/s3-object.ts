@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { HoldfastError } from '../../errors.ts';
-import type { RandomAccess } from '../storage.ts';
+import type { ObjectDetails, OpenedObject } from '../storage.ts';
+import { headersFrom, readHead, wholeSeconds } from './object-head.ts';
 import { bodyOf, discardBody, type S3Connection } from './s3-connection.ts';
 
 /** The beginning of an object comes with its size, in one answer: that is where readers look first. */
@@ -14,13 +15,14 @@ interface Opening {
   readonly sizeBytes: number;
   readonly etag: string;
   readonly head: Uint8Array;
+  readonly details: ObjectDetails;
 }
 
 /** Opens an object for reading. What is read is of the object that stands there now; once it is replaced, reads fail. */
 export async function openS3Object(
   connection: S3Connection,
   options: { readonly key: string; readonly etag?: string },
-): Promise<RandomAccess> {
+): Promise<OpenedObject> {
   return new S3Object(connection, options.key, await readOpening(connection, options));
 }
 
@@ -54,20 +56,27 @@ async function readOpening(
         if (done < length) {
           throw new HoldfastError('storage.unavailable', { message: `${connection.host} cut its answer` });
         }
-        return { sizeBytes, etag: answer.ETag, head: Buffer.concat(chunks).subarray(0, length) };
+        const { ETag: tag, LastModified } = answer;
+        const details = { etag: tag, modifiedMs: wholeSeconds(LastModified), headers: headersFrom(answer) };
+        return { sizeBytes, etag: tag, head: Buffer.concat(chunks).subarray(0, length), details };
       },
     });
   } catch (error) {
     // No range lies in an object without bytes.
     if (error instanceof HoldfastError && error.context['status'] === 416) {
-      return { sizeBytes: 0, etag: '', head: new Uint8Array(0) };
+      const found = await readHead(connection, key);
+      const details = { etag: found.etag, modifiedMs: found.modifiedMs, headers: found.headers };
+      // Replaced in between by one that has bytes.
+      if (found.sizeBytes > 0) return await readOpening(connection, etag === undefined ? { key } : { key, etag });
+      return { sizeBytes: 0, etag: '', head: new Uint8Array(0), details };
     }
     throw error;
   }
 }
 
-class S3Object implements RandomAccess {
+class S3Object implements OpenedObject {
   readonly sizeBytes: number;
+  readonly details: ObjectDetails;
   readonly #connection: S3Connection;
   readonly #key: string;
   readonly #etag: string;
@@ -80,6 +89,7 @@ class S3Object implements RandomAccess {
     this.#connection = connection;
     this.#key = key;
     this.sizeBytes = opening.sizeBytes;
+    this.details = opening.details;
     this.#etag = opening.etag;
     this.#head = opening.head;
   }
@@ -124,6 +134,7 @@ class S3Object implements RandomAccess {
     if (this.#closing.signal.aborted) return new HoldfastError('storage.failed', { message: 'it was closed' });
     if (!(error instanceof HoldfastError) || error.code !== 'storage.conflict') return error;
     const message = `${this.#key}: it was replaced while it was read`;
-    return new HoldfastError('storage.unavailable', { message, hint: 'run it again', cause: error });
+    const context = { ...error.context, replaced: true };
+    return new HoldfastError('storage.unavailable', { message, hint: 'run it again', context, cause: error });
   }
 }

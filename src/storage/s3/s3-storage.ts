@@ -5,7 +5,8 @@ import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { Random } from '../../random.ts';
 import { checkObjectName } from '../object-name.ts';
 import type {
-  RandomAccess,
+  ForeignObject,
+  OpenedObject,
   Storage,
   StorageProperties,
   StorageWriter,
@@ -14,6 +15,7 @@ import type {
 } from '../storage.ts';
 import { headIfThere, readHead, wholeSeconds } from './object-head.ts';
 import type { S3ObjectSettings } from './object-settings.ts';
+import { leastPartBytes } from './part-sizes.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { openS3Object } from './s3-object.ts';
 import { S3Writer } from './s3-writer.ts';
@@ -30,6 +32,8 @@ export interface S3StorageOptions {
   readonly prefix: string;
   readonly settings: S3ObjectSettings;
   readonly warnings: readonly string[];
+  /** Surely knows `If-None-Match: *`, as its provider says. */
+  readonly isCreateOnlyKnown: boolean;
   readonly random: Random;
   readonly clock?: Clock;
 }
@@ -45,11 +49,13 @@ export class S3Storage implements Storage {
   #cleaned: Promise<void> | undefined;
 
   constructor(options: S3StorageOptions) {
-    const { connection, prefix, warnings } = options;
+    const { connection, prefix, warnings, isCreateOnlyKnown } = options;
     this.#options = options;
     this.#connection = connection;
     const place = `${connection.bucket}${prefix === '' ? '' : `/${prefix}`} at ${connection.host}`;
-    this.properties = { backend: 's3', place, warnings, usesSpool: false };
+    // What is smaller goes by one request, whose condition is known better than that of an upload in parts.
+    const sure = isCreateOnlyKnown ? { createOnlyBytes: leastPartBytes } : {};
+    this.properties = { backend: 's3', place, warnings, usesSpool: false, ...sure };
   }
 
   async writer(name: string, options: WriterOptions): Promise<StorageWriter> {
@@ -58,7 +64,10 @@ export class S3Storage implements Storage {
     throwIfAborted(options.signal);
     const { prefix, settings, random, clock = systemClock } = this.#options;
     const connection = this.#connection;
-    const there = await headIfThere(readHead(connection, key));
+    const { headers, isPublic, createOnly = false } = options;
+    const isSure = createOnly && this.#options.isCreateOnlyKnown;
+    const there = isSure ? undefined : await headIfThere(readHead(connection, key));
+    if (createOnly && there !== undefined) throw taken(name);
     this.#cleaned ??= removeUnfinished({ connection, prefix, clock });
     await this.#cleaned;
     throwIfAborted(options.signal);
@@ -67,7 +76,13 @@ export class S3Storage implements Storage {
     return new S3Writer(
       {
         name,
-        target: { connection, key, settings, writerId, createOnly: !replaces },
+        target: {
+          connection,
+          key,
+          settings: { ...settings, ...(headers && { headers }), ...(isPublic === true && { isPublic }) },
+          writerId,
+          createOnly: !replaces,
+        },
         makeStagingKey: () => `${prefix}${unfinishedName(random)}`,
         replaces,
       },
@@ -75,7 +90,7 @@ export class S3Storage implements Storage {
     );
   }
 
-  async open(name: string): Promise<RandomAccess> {
+  async open(name: string): Promise<OpenedObject> {
     return await openS3Object(this.#connection, { key: this.#key(name) });
   }
 
@@ -84,14 +99,16 @@ export class S3Storage implements Storage {
     return { name, sizeBytes, modifiedMs };
   }
 
-  async *list(prefix = ''): AsyncIterable<StoredObject> {
+  async *list(prefix = '', onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject> {
     const base = this.#options.prefix;
     for await (const { Key, Size, LastModified } of this.#pages(`${base}${prefix}`)) {
       if (Key === undefined || !Key.startsWith(base)) continue;
       const name = Key.slice(base.length);
+      if (isUnfinishedName(name) || name === '') continue;
+      const sizeBytes = Size ?? 0;
       // Consoles make empty objects as folders.
-      if (isUnfinishedName(name) || name === '' || name.endsWith('/')) continue;
-      yield { name, sizeBytes: Size ?? 0, modifiedMs: wholeSeconds(LastModified) };
+      if (name.endsWith('/')) onForeign?.({ name, sizeBytes, kind: 'folder', reason: 'it stands for a folder' });
+      else yield { name, sizeBytes, modifiedMs: wholeSeconds(LastModified) };
     }
   }
 
@@ -108,6 +125,10 @@ export class S3Storage implements Storage {
 
   url(name: string): string {
     return `s3://${this.#connection.bucket}/${this.#options.prefix}${name}`;
+  }
+
+  async signedUrl(name: string, expiresSeconds: number): Promise<string> {
+    return await this.#connection.signedUrl(this.#key(name), expiresSeconds);
   }
 
   async close(): Promise<void> {
@@ -141,6 +162,10 @@ export class S3Storage implements Storage {
     if (Buffer.byteLength(key) <= mostKeyBytes) return key;
     throw refuse(`with its prefix it has more than ${mostKeyBytes} bytes`, 'choose a shorter name');
   }
+}
+
+function taken(name: string): HoldfastError {
+  return new HoldfastError('storage.conflict', { message: `${name}: it exists`, context: { name } });
 }
 
 /** Names may hold what XML cannot: they are asked for, and come, percent-encoded. */

@@ -1,7 +1,6 @@
 /** Objects that the server makes of others: no byte of them passes through here, but for the seams of repeated ones. */
 import { copySource, MultipartUpload } from './multipart-upload.ts';
-import { type ObjectCreation, publish } from './object-creation.ts';
-import { objectInput } from './object-settings.ts';
+import { type ObjectCreation, publish, withObjectInput } from './object-creation.ts';
 import { mostParts } from './part-sizes.ts';
 
 /** Up to here one request copies all: more could take longer than a connection lives. */
@@ -34,19 +33,21 @@ export async function copyOnServer(source: CopiedObject, creation: ObjectCreatio
 }
 
 async function copyWhole({ key, etag, sizeBytes }: CopiedObject, creation: ObjectCreation): Promise<void> {
-  const { connection, settings, writerId, signal } = creation;
+  const { connection, signal } = creation;
   const source = { CopySource: copySource(connection.bucket, key), CopySourceIfMatch: etag };
   await publish(creation, () =>
-    connection.call({
-      operation: 'CopyObject',
-      key: creation.key,
-      sizeBytes,
-      signal,
-      run: async (s3, options) => {
-        const input = { ...objectInput(settings, writerId), ...source, MetadataDirective: 'REPLACE' } as const;
-        await s3.copyObject({ ...input, Bucket: connection.bucket, Key: creation.key }, options);
-      },
-    }),
+    withObjectInput(creation, (made) =>
+      connection.call({
+        operation: 'CopyObject',
+        key: creation.key,
+        sizeBytes,
+        signal,
+        run: async (s3, options) => {
+          const input = { ...made, ...source, MetadataDirective: 'REPLACE' } as const;
+          await s3.copyObject({ ...input, Bucket: connection.bucket, Key: creation.key }, options);
+        },
+      }),
+    ),
   );
 }
 

@@ -89,6 +89,11 @@ export const sftpAdapter: StorageAdapter<typeof sftpSettings> = {
     const session = new SftpSession({ connect: () => connectSftp(server), random, retryDelayMs: 500 });
     return new SftpStorage({ session, rootPath, place: server.place, fileMode, dirMode, uid, gid });
   },
+  placeOf({ host, port, user, rootPath }) {
+    // What is relative starts from the home of this user.
+    const home = rootPath.startsWith('/') ? '' : `${user}@`;
+    return { service: `${home}${host.toLowerCase()}:${port}`, folder: rootPath };
+  },
 };
 
 function loginOf(settings: SftpSettings, context: StorageContext): () => Promise<SftpLogin> {

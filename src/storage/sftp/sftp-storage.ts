@@ -5,6 +5,7 @@ import { isPartialName, partialPath } from '../../disk/partial-path.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { checkObjectName } from '../object-name.ts';
 import type {
+  ForeignObject,
   RandomAccess,
   Storage,
   StorageProperties,
@@ -114,8 +115,8 @@ export class SftpStorage implements Storage {
     return storedObject(name, stats);
   }
 
-  async *list(prefix = ''): AsyncIterable<StoredObject> {
-    yield* this.#listFolder(this.#root, '', prefix);
+  async *list(prefix = '', onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject> {
+    yield* this.#listFolder(this.#root, '', { prefix, onForeign });
   }
 
   async delete(name: string): Promise<void> {
@@ -240,7 +241,8 @@ export class SftpStorage implements Storage {
   }
 
   /** `base` is the folder's name with its `/`, or empty for the root. */
-  async *#listFolder(folder: string, base: string, prefix: string): AsyncGenerator<StoredObject> {
+  async *#listFolder(folder: string, base: string, options: ListOptions): AsyncGenerator<StoredObject> {
+    const { prefix, onForeign } = options;
     let entries: Awaited<ReturnType<SftpConnection['list']>>;
     try {
       entries = await this.#session.run((connection) => connection.list(folder));
@@ -256,12 +258,19 @@ export class SftpStorage implements Storage {
       if (stats.isDirectory()) {
         const inner = `${name}/`;
         const isWanted = inner.startsWith(prefix) || prefix.startsWith(inner);
-        if (isWanted) yield* this.#listFolder(posix.join(folder, entryName), inner, prefix);
+        if (isWanted) yield* this.#listFolder(posix.join(folder, entryName), inner, options);
       } else if (stats.isFile() && name.startsWith(prefix) && !isPartialName(entryName)) {
         yield storedObject(name, stats);
+      } else if (!stats.isFile() && name.startsWith(prefix)) {
+        onForeign?.({ name, sizeBytes: 0, kind: 'other', reason: 'it is a link, or no file' });
       }
     }
   }
+}
+
+interface ListOptions {
+  readonly prefix: string;
+  readonly onForeign: ((foreign: ForeignObject) => void) | undefined;
 }
 
 function storedObject(name: string, stats: Stats): StoredObject {

@@ -49,6 +49,10 @@ export const webdavAdapter: StorageAdapter<typeof webdavSettings> = {
       spoolFolder: spoolFolder === undefined ? undefined : resolve(folder, spoolFolder),
     });
   },
+  placeOf({ url, rootPath = '' }) {
+    const { host, pathname } = parseUrl(url);
+    return { service: host, folder: `${decode(pathname)}/${rootPath}` };
+  },
 };
 
 /** The error does not show the URL: the password may stand in it. */

@@ -1,4 +1,6 @@
 import type {
+  ForeignObject,
+  OpenedObject,
   RandomAccess,
   ReadBack,
   Storage,
@@ -24,7 +26,7 @@ export class ForwardingStorage implements Storage {
     return this.inner.writer(name, options);
   }
 
-  open(name: string): Promise<RandomAccess> {
+  open(name: string): Promise<OpenedObject> {
     return this.inner.open(name);
   }
 
@@ -32,8 +34,8 @@ export class ForwardingStorage implements Storage {
     return this.inner.stat(name);
   }
 
-  list(prefix?: string): AsyncIterable<StoredObject> {
-    return this.inner.list(prefix);
+  list(prefix?: string, onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject> {
+    return this.inner.list(prefix, onForeign);
   }
 
   delete(name: string): Promise<void> {
@@ -42,6 +44,10 @@ export class ForwardingStorage implements Storage {
 
   url(name: string): string {
     return this.inner.url(name);
+  }
+
+  get signedUrl(): Storage['signedUrl'] {
+    return this.inner.signedUrl?.bind(this.inner);
   }
 
   close(): Promise<void> {
@@ -76,11 +82,12 @@ export class ForwardingWriter implements StorageWriter {
 
 /** Random access whose reads go through `read`, which is given the plain one. */
 export function forwardReads(
-  inner: RandomAccess,
+  inner: OpenedObject,
   read: (plain: () => Promise<number>, into: Uint8Array, offset: number) => Promise<number>,
-): RandomAccess {
+): OpenedObject {
   return {
     sizeBytes: inner.sizeBytes,
+    ...(inner.details === undefined ? {} : { details: inner.details }),
     read: (offset, into) => read(() => inner.read(offset, into), into, offset),
     close: () => inner.close(),
   };

@@ -1,6 +1,15 @@
 import { type Clock, systemClock } from '../../clock.ts';
 import { type ErrorCode, HoldfastError } from '../../errors.ts';
-import type { RandomAccess, ReadBack, Storage, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import type {
+  ForeignObject,
+  OpenedObject,
+  RandomAccess,
+  ReadBack,
+  Storage,
+  StorageWriter,
+  StoredObject,
+  WriterOptions,
+} from '../storage.ts';
 import { ForwardingStorage, ForwardingWriter, forwardReadBack, forwardReads } from './forwarding-storage.ts';
 
 /** One call of a storage. It holds no secret: names, sizes and codes only. */
@@ -83,7 +92,7 @@ class LogStorage extends ForwardingStorage {
     return new LogWriter(writer, name, this.#log);
   }
 
-  override async open(name: string): Promise<RandomAccess> {
+  override async open(name: string): Promise<OpenedObject> {
     const access = await this.#log.run('open', name, () => this.inner.open(name));
     return logReads(access, name, this.#log);
   }
@@ -92,11 +101,11 @@ class LogStorage extends ForwardingStorage {
     return this.#log.run('stat', name, () => this.inner.stat(name));
   }
 
-  override async *list(prefix = ''): AsyncIterable<StoredObject> {
+  override async *list(prefix = '', onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject> {
     const end = this.#log.begin('list', prefix);
     let failure: unknown;
     try {
-      yield* this.inner.list(prefix);
+      yield* this.inner.list(prefix, onForeign);
     } catch (error) {
       failure = error;
       throw error;
@@ -110,7 +119,7 @@ class LogStorage extends ForwardingStorage {
   }
 }
 
-function logReads(access: RandomAccess, name: string, log: CallLog): RandomAccess {
+function logReads(access: OpenedObject, name: string, log: CallLog): OpenedObject {
   return forwardReads(access, (plain) => log.run('read', name, plain, (count) => count));
 }
 

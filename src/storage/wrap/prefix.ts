@@ -1,5 +1,7 @@
 import { checkObjectName } from '../object-name.ts';
 import type {
+  ForeignObject,
+  OpenedObject,
   RandomAccess,
   Storage,
   StorageProperties,
@@ -38,7 +40,7 @@ class PrefixStorage extends ForwardingStorage {
     return new PrefixWriter(writer, name);
   }
 
-  override async open(name: string): Promise<RandomAccess> {
+  override async open(name: string): Promise<OpenedObject> {
     return this.inner.open(this.#full(name));
   }
 
@@ -46,8 +48,11 @@ class PrefixStorage extends ForwardingStorage {
     return { ...(await this.inner.stat(this.#full(name))), name };
   }
 
-  override async *list(prefix = ''): AsyncIterable<StoredObject> {
-    for await (const object of this.inner.list(this.#prefix + prefix)) {
+  override async *list(prefix = '', onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject> {
+    const told =
+      onForeign &&
+      ((foreign: ForeignObject) => onForeign({ ...foreign, name: foreign.name.slice(this.#prefix.length) }));
+    for await (const object of this.inner.list(this.#prefix + prefix, told)) {
       yield { ...object, name: object.name.slice(this.#prefix.length) };
     }
   }
@@ -58,6 +63,11 @@ class PrefixStorage extends ForwardingStorage {
 
   override url(name: string): string {
     return this.inner.url(this.#prefix + name);
+  }
+
+  override get signedUrl(): Storage['signedUrl'] {
+    const sign = this.inner.signedUrl?.bind(this.inner);
+    return sign && (async (name, expiresSeconds) => await sign(this.#full(name), expiresSeconds));
   }
 
   /** Checked before the prefix hides what is wrong with it. */

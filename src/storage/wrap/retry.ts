@@ -1,7 +1,16 @@
 import { type Clock, systemClock, systemWait, type Wait } from '../../clock.ts';
 import { type ErrorCode, HoldfastError, throwIfAborted } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
-import type { RandomAccess, ReadBack, Storage, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import type {
+  ForeignObject,
+  OpenedObject,
+  RandomAccess,
+  ReadBack,
+  Storage,
+  StorageWriter,
+  StoredObject,
+  WriterOptions,
+} from '../storage.ts';
 import { ForwardingStorage, ForwardingWriter, forwardReadBack, forwardReads } from './forwarding-storage.ts';
 
 /** How often, and how long, a call is repeated. */
@@ -70,6 +79,8 @@ class Repeater {
       } catch (error) {
         throwIfAborted(this.#signal);
         if (!(error instanceof HoldfastError) || !passing.has(error.code)) throw error;
+        // The object that was opened does not come back.
+        if (error.context['replaced'] === true) throw error;
         const pauseMs = this.#pauseMs(attempt, error);
         const isOver = this.#clock.monotonicMs() + pauseMs - startMs > this.#totalTimeMs;
         if (attempt >= this.#tries || isOver) throw error;
@@ -100,7 +111,7 @@ class RetryStorage extends ForwardingStorage {
     return new RetryWriter(writer, this.#repeater);
   }
 
-  override async open(name: string): Promise<RandomAccess> {
+  override async open(name: string): Promise<OpenedObject> {
     return retryReads(await this.#repeater.run(() => this.inner.open(name)), this.#repeater);
   }
 
@@ -108,12 +119,20 @@ class RetryStorage extends ForwardingStorage {
     return this.#repeater.run(() => this.inner.stat(name));
   }
 
-  override async *list(prefix?: string): AsyncIterable<StoredObject> {
+  override async *list(prefix?: string, onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject> {
     const given = new Set<string>();
+    const told = new Set<string>();
+    const tell =
+      onForeign &&
+      ((foreign: ForeignObject) => {
+        if (told.has(foreign.name)) return;
+        told.add(foreign.name);
+        onForeign(foreign);
+      });
     let listing: AsyncIterator<StoredObject> | undefined;
     // One call goes on to the next new object, so that a listing which never gets further runs out of tries.
     const next = async (): Promise<StoredObject | undefined> => {
-      listing ??= this.inner.list(prefix)[Symbol.asyncIterator]();
+      listing ??= this.inner.list(prefix, tell)[Symbol.asyncIterator]();
       try {
         for (;;) {
           const { done, value } = await listing.next();
@@ -142,7 +161,7 @@ class RetryStorage extends ForwardingStorage {
   }
 }
 
-function retryReads(access: RandomAccess, repeater: Repeater): RandomAccess {
+function retryReads(access: OpenedObject, repeater: Repeater): OpenedObject {
   return forwardReads(access, (plain) => repeater.run(plain));
 }
 

@@ -1,5 +1,13 @@
 import { type Clock, systemClock, systemWait, type Wait } from '../../clock.ts';
-import type { RandomAccess, ReadBack, Storage, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import type {
+  OpenedObject,
+  RandomAccess,
+  ReadBack,
+  Storage,
+  StorageWriter,
+  StoredObject,
+  WriterOptions,
+} from '../storage.ts';
 import { ForwardingStorage, ForwardingWriter, forwardReadBack, forwardReads } from './forwarding-storage.ts';
 
 /** Bytes a second; no limit where a way has none. */
@@ -76,12 +84,12 @@ class ThrottleStorage extends ForwardingStorage {
     return new ThrottleWriter(await this.inner.writer(name, options), this.#rates, options);
   }
 
-  override async open(name: string): Promise<RandomAccess> {
+  override async open(name: string): Promise<OpenedObject> {
     return throttleReads(await this.inner.open(name), this.#rates, undefined);
   }
 }
 
-function throttleReads(access: RandomAccess, rates: Rates, signal: AbortSignal | undefined): RandomAccess {
+function throttleReads(access: OpenedObject, rates: Rates, signal: AbortSignal | undefined): OpenedObject {
   return forwardReads(access, async (plain) => {
     const count = await plain();
     await rates.read?.pass(count, signal);
