@@ -20,7 +20,7 @@ export interface BullmqQueueOptions {
   readonly caPath?: string;
   /** A worker that gives no sign of life for so long has lost its jobs to others: 30,000 unless set. */
   readonly stalledAfterMs?: number;
-  /** A job that runs elsewhere is tried again after so long: 15,000 unless set. */
+  /** A job that runs elsewhere is tried again after so long: half of that unless set. */
   readonly retryMs?: number;
   /** How long an answer is waited for: 10,000 unless set. */
   readonly timeoutMs?: number;
@@ -138,7 +138,7 @@ export class BullmqQueue implements Queue {
   }
 
   async work(options: WorkOptions): Promise<void> {
-    const { clock, retryMs = 15_000, stalledAfterMs = 30_000, prefix } = this.#options;
+    const { clock, stalledAfterMs = 30_000, retryMs = stalledAfterMs / 2, prefix } = this.#options;
     const { Worker } = await loadLibrary(() => import('bullmq'));
     const worker = new BullmqWorker(
       {
