@@ -1,12 +1,13 @@
 /** Workers as processes, over a real queue, with a source that waits until it may go on. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, watch, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { type History, openHistory } from '../../src/history/history.ts';
 import { BullmqQueue } from '../../src/queue/bullmq/bullmq-queue.ts';
 import type { WorkerEvent } from '../../src/queue/queue.ts';
@@ -14,8 +15,8 @@ import { Secret } from '../../src/secret.ts';
 
 const program = fileURLToPath(new URL('../transcript/holdfast.ts', import.meta.url));
 
-/** A program that writes when it is allowed to. */
-const waiting = ['sh', '-c', 'while ! test -e go; do sleep 0.05; done; echo data'];
+/** A program that says that it has begun, and writes when it is allowed to. */
+const waiting = ['sh', '-c', 'echo > begun; while ! test -e go; do sleep 0.2; done; echo data'];
 
 /** What is told by a process, one event after the other. */
 export interface Told {
@@ -49,12 +50,14 @@ export interface WorldPlaces {
   /** PostgreSQL. */
   readonly historyUrl: string;
   readonly prefix: string;
+  /** Whether the retention follows each backup; false unless set. */
+  readonly prunes?: boolean;
 }
 
 /** Makes it; the test's end removes all of it. */
 export async function makeWorkerWorld(
   t: TestContext,
-  { redisUrl, historyUrl, prefix }: WorldPlaces,
+  { redisUrl, historyUrl, prefix, prunes = false }: WorldPlaces,
 ): Promise<WorkerWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-worker-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
@@ -63,6 +66,7 @@ export async function makeWorkerWorld(
     encryption: 'none',
     schedule: { cron: '0 0 1 1 *', timezone: 'UTC' },
     storage: { backend: 'local', path: 'backups' },
+    retention: { enabled: prunes },
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the configuration
     queue: { backend: 'bullmq', url: '${QUEUE_URL}', prefix, stalledAfterMs: 1000 },
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the configuration
@@ -96,20 +100,38 @@ export async function makeWorkerWorld(
     },
     go: () => writeFile(join(folder, 'go'), ''),
     runningProcess: async () => {
-      for (;;) {
-        const { rows } = await running(historyUrl);
-        if (rows[0] !== undefined) return rows[0].process_id;
-      }
+      await untilThere(folder, 'begun');
+      await rm(join(folder, 'begun'));
+      return await runningProcess(historyUrl);
     },
   };
 }
 
-async function running(url: string): Promise<{ rows: { process_id: number }[] }> {
-  const { default: pg } = await import('pg');
+/** Waits for a file. */
+async function untilThere(folder: string, name: string): Promise<void> {
+  const found = new AbortController();
+  const changes = watch(folder, { signal: found.signal });
+  // Looked for after the watch has begun: it may be there already.
+  const first = changes.next();
+  first.catch(() => undefined);
+  const isThere = async () => (await readdir(folder)).includes(name);
+  try {
+    if (await isThere()) return;
+    await first;
+    if (await isThere()) return;
+    for await (const _ of changes) if (await isThere()) return;
+  } finally {
+    found.abort();
+  }
+}
+
+/** The number of the process of the run that has no end. */
+async function runningProcess(url: string): Promise<number> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    return await client.query("SELECT process_id FROM holdfast.run WHERE state = 'running'");
+    const { rows } = await client.query("SELECT process_id FROM holdfast.run WHERE state = 'running'");
+    return rows[0].process_id;
   } finally {
     await client.end();
   }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
+import { validateBackup } from '../../src/operation/verify.ts';
 import { leaveOutWithout } from '../services/service-packages.ts';
 import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
 import { type RedisService, startRedis } from '../services/start-redis.ts';
@@ -23,10 +25,10 @@ after(async () => {
 });
 
 let made = 0;
-async function newWorld(t: TestContext): Promise<WorkerWorld> {
+async function newWorld(t: TestContext, prunes = false): Promise<WorkerWorld> {
   made += 1;
   const historyUrl = await postgres.createDatabase(`world${made}`);
-  return await makeWorkerWorld(t, { redisUrl: redis.url, historyUrl, prefix: `world${made}` });
+  return await makeWorkerWorld(t, { redisUrl: redis.url, historyUrl, prefix: `world${made}`, prunes });
 }
 
 const limit = { timeout: 120_000 };
@@ -71,7 +73,8 @@ test('of three workers one is killed in mid-backup: another finishes it, and one
   assert.deepEqual(await Promise.all(others.map((one) => one.end())), [0, 0]);
   const [name = '', ...more] = await world.archives();
   assert.deepEqual(more, []);
-  assert.equal((await world.run('verify', `backups/${name}`)).exitCode, 0);
+  const { state } = await validateBackup({ archive: join(world.folder, 'backups', name), threads: 1 });
+  assert.equal(state, 'intact');
   assert.deepEqual(await states(world), ['succeeded', 'died']);
   assert.deepEqual(await jobStates(world), ['succeeded 2']);
   assert.deepEqual(
@@ -114,6 +117,7 @@ test('a job that runs is cancelled from another machine, and leaves nothing behi
   await world.runningProcess();
   const listed = await world.run('jobs', '--json');
   assert.equal(JSON.parse(listed.stdout)[0].id, id);
+  assert.ok(!listed.stdout.includes('canary'));
   const cancelled = await world.run('jobs', 'cancel', id, '--json');
   assert.deepEqual(JSON.parse(cancelled.stdout), { id, queue: 'backups', result: 'asked' });
   await told.until('cancelled');
@@ -121,8 +125,6 @@ test('a job that runs is cancelled from another machine, and leaves nothing behi
   assert.equal(await told.end(), 0);
   assert.deepEqual(await world.archives(), []);
   assert.deepEqual(await states(world), ['interrupted']);
-  const again = await world.run('jobs', 'cancel', id, '--json');
-  assert.deepEqual([again.exitCode, JSON.parse(again.stdout).error.code], [1, 'queue.job_not_found']);
 });
 
 test(
@@ -155,7 +157,7 @@ test(
 );
 
 test('two servers register the schedule once, and the commands of a history go by PostgreSQL', limit, async (t) => {
-  const world = await newWorld(t);
+  const world = await newWorld(t, true);
   await world.go();
   const servers = [world.start('serve', '--json'), world.start('serve', '--json')];
   await Promise.all(servers.map((one) => one.until('registered')));
@@ -165,12 +167,7 @@ test('two servers register the schedule once, and the commands of a history go b
   assert.equal((await world.run('backup', '--json')).exitCode, 0);
   const runs = JSON.parse((await world.run('runs', '--json')).stdout);
   assert.deepEqual([runs.length, runs[0].state], [1, 'succeeded']);
-  const stats = JSON.parse((await world.run('stats', '--json')).stdout);
-  assert.equal(stats.kinds[0].doneCount, 1);
   assert.equal((await world.run('prune', '--yes', '--json')).exitCode, 0);
   const rebuilt = JSON.parse((await world.run('rebuild', '--json')).stdout);
   assert.deepEqual([rebuilt.addedCount, rebuilt.knownCount], [0, 1]);
-  const shown = await world.run('schedule', 'list', '--json');
-  assert.ok(!shown.stdout.includes('canary'));
-  assert.equal('historyPath' in JSON.parse(shown.stdout), false);
 });
