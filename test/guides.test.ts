@@ -12,8 +12,16 @@ import { parseConfig } from '../src/config/parse-config.ts';
 import { MemoryStorage } from '../src/storage/memory/memory-storage.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** Every variable is set, to a URL, which any setting takes. */
-const variables = new Proxy<Record<string, string>>({}, { get: () => 'https://host.example/long-enough-for-a-secret' });
+/** Of settings that take URLs of one kind only. */
+const urls: Readonly<Record<string, string>> = {
+  QUEUE_URL: 'redis://host.example',
+  HISTORY_URL: 'postgres://host.example/history',
+};
+/** Every variable is set, to a URL, which any other setting takes. */
+const variables = new Proxy<Record<string, string>>(
+  {},
+  { get: (_, name) => urls[String(name)] ?? 'https://host.example/long-enough-for-a-secret' },
+);
 
 for (const path of globSync(['docs/guides/*.md', 'docs/reference/configuration.md'], { cwd: root }).sort()) {
   const blocks = [...readFileSync(join(root, path), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(
