@@ -210,6 +210,20 @@ export const errorTable = {
     'another run of this job is under way',
     'wait until it has ended; `holdfast runs` shows it',
   ),
+  'queue.unavailable': define(
+    1,
+    503,
+    true,
+    'the queue does not answer',
+    'check that its server runs and can be reached, and its password',
+  ),
+  'queue.job_not_found': define(
+    1,
+    404,
+    false,
+    'there is no such job that waits or runs',
+    '`holdfast jobs list` shows the jobs and their ids',
+  ),
   'tool.not_found': define(1, 500, false, 'a program that is needed is not installed', 'install it'),
   'tool.too_old': define(
     1,

@@ -131,6 +131,23 @@ export {
   type RetentionVerdict,
 } from './policy/retention.ts';
 export { nextRuns, readSchedule, type Schedule, type ScheduleTimes } from './policy/schedule.ts';
+export {
+  BullmqQueue,
+  type BullmqQueueOptions,
+  type RepeatedJob,
+  type RepeatReport,
+} from './queue/bullmq/bullmq-queue.ts';
+export { MemoryQueue, type MemoryQueueOptions } from './queue/memory/memory-queue.ts';
+export type {
+  JobRun,
+  JobToQueue,
+  Queue,
+  QueuedJob,
+  QueuedProgress,
+  QueuedState,
+  WorkerEvent,
+  WorkOptions,
+} from './queue/queue.ts';
 export { type Random, systemRandom } from './random.ts';
 export { Secret } from './secret.ts';
 export type { CommandProgram } from './source/command/command-program.ts';

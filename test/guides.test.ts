@@ -12,16 +12,18 @@ import { parseConfig } from '../src/config/parse-config.ts';
 import { MemoryStorage } from '../src/storage/memory/memory-storage.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** Of a media storage: these cannot be just any text. */
-const mediaVariables: Readonly<Record<string, string>> = {
+/** Of settings that cannot be just any text. */
+const special: Readonly<Record<string, string>> = {
   STORAGES_MODE: 'do',
   STORAGE_BUCKET_NAME: 'shop-media',
   STORAGE_MAKE_FILES_PUBLIC: 'true',
   AWS_S3_CUSTOM_DOMAIN: 'cdn.example.org',
   DO_REGION: 'ams3',
+  QUEUE_URL: 'redis://host.example',
+  HISTORY_URL: 'postgres://host.example/history',
 };
-/** Every variable is set, mostly to a URL, which any setting takes. */
-const variables = new Proxy(mediaVariables, {
+/** Every variable is set, mostly to a URL, which any other setting takes. */
+const variables = new Proxy(special, {
   get: (values, name) => values[String(name)] ?? 'https://host.example/long-enough-for-a-secret',
 });
 

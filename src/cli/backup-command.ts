@@ -4,7 +4,7 @@ import { type BackupCommandOptions, type BackupRequest, completeRequest } from '
 import type { CommandContext } from './command-context.ts';
 import { addSealKeyOptions, gather, openpgpKeyOption } from './key-options.ts';
 import { notifyingFailure } from './notify-run.ts';
-import { addThreadsOption, wholeNumber } from './number-options.ts';
+import { addThreadsOption, moment, wholeNumber } from './number-options.ts';
 import { printJson, printNote } from './print-result.ts';
 import { findHistory } from './record.ts';
 import { runHooked } from './run-hooks.ts';
@@ -20,6 +20,12 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
     .option('--output <path>', 'the archive to write (without sources: named by holdfast.config.ts)')
     .option('--storage <name>', 'a storage of holdfast.config.ts (all enabled ones unless given; repeatable)', gather)
     .option('--job <name>', 'only what one job of the schedule backs up (`holdfast schedule list` names them)')
+    .option(
+      '--scheduled-at <time>',
+      'the moment of the schedule that the run is for, as 2026-01-15T02:00:00Z or in milliseconds: of one moment one archive is made, however often it is run',
+      moment,
+    )
+    .option('--enqueue', 'put it into the queue of holdfast.config.ts, for a worker to run')
     .addOption(
       new Option(
         '--format <format>',
@@ -57,6 +63,11 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
     .option('--json', 'print the result as JSON');
   command.addOption(openpgpKeyOption('file of an OpenPGP public key that plain dumps are encrypted to'));
   addThreadsOption(addSealKeyOptions(command)).action(async (options: BackupCommandOptions) => {
+    if (options.enqueue) {
+      const { enqueueBackup } = await import('./enqueue.ts');
+      await enqueueBackup(options, context);
+      return;
+    }
     const request = await completeRequest(options, context);
     try {
       const loaded = options.dryRun ? undefined : request.loaded;
@@ -83,9 +94,13 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
   const hooked = { kind: 'backup', loaded, subject: namesOf(request) } as const;
   try {
     // A run that is refused, since its job runs already, runs no hooks.
-    return await holdingJob(history, request, context, () =>
-      runHooked(hooked, context, () => makeAndTell(history, request, context)),
-    );
+    return await holdingJob(history, request, context, async () => {
+      const { printMade, withoutMade } = await import('./earlier-run.ts');
+      const { rest, outputs } = await withoutMade(history, request, context);
+      // Nor does one whose archive is there already.
+      if (rest.groups.length === 0 && rest.plain.length === 0) return printMade(outputs, options.json, context);
+      return await runHooked(hooked, context, () => makeAndTell(history, rest, context));
+    });
   } finally {
     await history?.close();
   }

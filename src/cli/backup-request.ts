@@ -32,6 +32,10 @@ export interface BackupCommandOptions extends OutputOptions, SealKeyOptions, Sou
   readonly allowedFall?: number;
   /** A job of the schedule. */
   readonly job?: string;
+  /** The moment that the run is for. */
+  readonly scheduledAt?: number;
+  /** Puts it into a queue instead. */
+  readonly enqueue?: boolean;
   readonly dryRun?: boolean;
   /** False with `--no-hooks`. */
   readonly hooks: boolean;
@@ -70,6 +74,8 @@ export interface BackupRequest {
   readonly loaded?: LoadedConfig;
   /** What the configuration names is backed up to where it says: the job that does so by schedule. */
   readonly job?: string;
+  /** The moment of the schedule that it is for. */
+  readonly scheduledMs?: number;
   /** What the archives are named for, where names tell. */
   readonly database?: string;
   /** Closes the storages. */
@@ -90,9 +96,10 @@ export async function completeRequest(options: BackupCommandOptions, context: Co
       hint: 'give one of them',
     });
   }
-  if (isSaid && options.job !== undefined) {
+  const ofJob = options.job !== undefined ? '--job' : options.scheduledAt !== undefined ? '--scheduled-at' : undefined;
+  if (isSaid && ofJob !== undefined) {
     throw new HoldfastError('usage.invalid', {
-      message: '--job and the sources both say what is backed up',
+      message: `${ofJob} and the sources both say what is backed up`,
       hint: 'give one of them',
     });
   }
@@ -172,7 +179,7 @@ async function fromConfig(
   const request = await toStorages(loaded, divide(asked, options.format), completed, context);
   const { mainJob } = await import('../config/scheduled-jobs.ts');
   const job = isSaid ? undefined : (options.job ?? mainJob);
-  return withoutHistory({ ...request, loaded, ...withoutUndefined({ job }) });
+  return withoutHistory({ ...request, loaded, ...withoutUndefined({ job, scheduledMs: options.scheduledAt }) });
 }
 
 async function configFor(config: HoldfastConfig, { job }: BackupCommandOptions): Promise<HoldfastConfig> {

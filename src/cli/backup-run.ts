@@ -23,6 +23,8 @@ export async function holdingJob<Result>(
   const { holdLease } = await import('../operation/lease.ts');
   const lease = await orNoted(context, () => holdLease({ store: history, job, clock: context.clock }));
   if (lease === 'held') throw new HoldfastError('job.running', { context: { job } });
+  // What is without an end now was cut off: nobody else has the job.
+  if (lease !== undefined) await orNoted(context, () => history.buryRuns(job));
   try {
     return await work();
   } finally {
@@ -116,7 +118,7 @@ async function recordPart(
 ): Promise<MadeArchives> {
   const { part, request, work } = recorded;
   const { database } = part;
-  const { job, options } = request;
+  const { job, scheduledMs, options } = request;
   const { backupOutcome } = await import('../operation/run-outcomes.ts');
   const archives = part.groups.flatMap(({ output }): RunArchive[] => {
     if (typeof output === 'string') return [{ url: resolve(output), state: 'pending' }];
@@ -127,7 +129,7 @@ async function recordPart(
   return await recordIn(
     history,
     context,
-    { kind: 'backup', archives, json: options.json, ...withoutUndefined({ job, database }) },
+    { kind: 'backup', archives, json: options.json, ...withoutUndefined({ job, scheduledMs, database }) },
     work,
     ({ made, lost }) =>
       backupOutcome(

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../clock.ts';
+import type { Progress } from '../operation/options.ts';
 
 /** A stream of text on its way out: a terminal when `isTTY`. */
 export interface TextOutput {
@@ -33,12 +34,15 @@ export interface CommandContext {
   openTerminal(): Terminal | undefined;
   /**
    * Runs another command of this program in a process of its own, whose memory is given back when it ends. Aborting asks it to end. Gives
-   * its exit code, and the beginning of what it wrote to its stdout.
+   * its exit code, and the beginning of what it wrote to its stdout. How far it is comes at most once a second.
    */
   runCommand(
     words: readonly string[],
     signal: AbortSignal,
+    onProgress?: (progress: Progress) => void,
   ): Promise<{ readonly exitCode: number; readonly output: string }>;
+  /** Tells the command that started this one how far it is; absent where none did. */
+  readonly reportProgress?: (progress: Progress) => void;
   /** Set by a command that ends well but not with 0. */
   exitCode: number;
 }

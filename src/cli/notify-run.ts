@@ -43,7 +43,7 @@ export async function notify(
   return deliveries;
 }
 
-/** Tells of a run that failed, unless someone ended it, and throws its error on. */
+/** Tells of a run that failed, unless someone ended it or another run of the job is under way, and throws its error on. */
 export async function notifyingFailure<Result>(
   loaded: LoadedConfig | undefined,
   what: string,
@@ -54,7 +54,8 @@ export async function notifyingFailure<Result>(
     return await work();
   } catch (thrown) {
     const error = toHoldfastError(thrown);
-    if (error.code !== 'operation.interrupted') {
+    // Of a job that runs already its own run tells.
+    if (error.code !== 'operation.interrupted' && error.code !== 'job.running') {
       const { failureNotification } = await import('../notify/run-notifications.ts');
       await notify(loaded, context, (given) => [failureNotification(what, error, given)]);
     }

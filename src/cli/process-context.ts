@@ -4,6 +4,7 @@ import { openSync } from 'node:fs';
 import { ReadStream, WriteStream } from 'node:tty';
 import { systemClock, systemWait } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
+import type { Progress } from '../operation/options.ts';
 import type { CommandContext, Terminal } from './command-context.ts';
 
 /** The world of this process: its streams, environment and signals. */
@@ -25,7 +26,27 @@ export function openProcessContext(): CommandContext {
     signal: interruption.signal,
     openTerminal,
     runCommand,
+    ...progressReporter(),
     exitCode: 0,
+  };
+}
+
+/** Says that a command was started by another one, which listens. */
+const listenedVariable = 'HOLDFAST_PROGRESS';
+/** How far a command is, is told once in so long. */
+const reportEveryMs = 1_000;
+
+function progressReporter(): Pick<CommandContext, 'reportProgress'> {
+  if (process.send === undefined || process.env[listenedVariable] !== 'ipc') return {};
+  let toldMs = Number.NEGATIVE_INFINITY;
+  return {
+    reportProgress: (progress) => {
+      const nowMs = systemClock.monotonicMs();
+      if (nowMs - toldMs < reportEveryMs || !process.connected) return;
+      toldMs = nowMs;
+      // Whoever listened may have died meanwhile: the work goes on.
+      process.send?.({ progress }, () => undefined);
+    },
   };
 }
 
@@ -37,14 +58,21 @@ const endWithinMs = 60_000;
 async function runCommand(
   words: readonly string[],
   signal: AbortSignal,
+  onProgress?: (progress: Progress) => void,
 ): Promise<{ exitCode: number; output: string }> {
   throwIfAborted(signal);
   const [program = ''] = process.argv.slice(1);
   // A session of its own: a Ctrl-C at the terminal comes by way of this process, once.
   const child = spawn(process.execPath, [...process.execArgv, program, ...words], {
     detached: true,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    env: { ...process.env, [listenedVariable]: 'ipc' },
   });
+  child.on('message', (message: { readonly progress?: Progress }) => {
+    if (message.progress !== undefined) onProgress?.(message.progress);
+  });
+  const { stdout } = child;
+  if (stdout === null) throw new HoldfastError('operation.failed', { message: 'a command has no output' });
   const finished = new AbortController();
   const end = () => {
     child.kill('SIGTERM');
@@ -55,7 +83,7 @@ async function runCommand(
   };
   signal.addEventListener('abort', end, { once: true });
   let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text.slice(0, keptOutputLength - output.length);
   });
   try {

@@ -8,6 +8,7 @@ import { addDoctorCommand } from './doctor-command.ts';
 import { addHistoryCommands } from './history-commands.ts';
 import { addInitCommand } from './init-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
+import { addJobsCommand } from './jobs-command.ts';
 import { addKeyCommand } from './key-command.ts';
 import { addListCommand } from './list-command.ts';
 import { addNotifyCommand } from './notify-command.ts';
@@ -24,6 +25,7 @@ import { addStorageCommand } from './storage-command.ts';
 import { addSyncCommand } from './sync-command.ts';
 import { addUndoCommand } from './undo-command.ts';
 import { addVerifyCommand } from './verify-command.ts';
+import { addWorkerCommand } from './worker-command.ts';
 
 const exitCodesText = `
 Exit codes: 0 done, 1 failed, 2 usage, 3 done but something was left out or is suspect,
@@ -56,6 +58,8 @@ export function buildProgram(context: CommandContext): Command {
   addStorageCommand(program, context);
   addScheduleCommand(program, context);
   addServeCommand(program, context);
+  addWorkerCommand(program, context);
+  addJobsCommand(program, context);
   addHistoryCommands(program, context);
   addKeyCommand(program, context);
   addConfigCommand(program, context);

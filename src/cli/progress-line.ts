@@ -104,9 +104,14 @@ export async function withProgress<T>(
   work: (run: GivenRun) => Promise<T>,
   onPhase?: (progress: Progress) => void,
 ): Promise<T> {
-  const { signal } = context;
+  const { signal, reportProgress } = context;
   if (json || !context.stderr.isTTY || context.environment['TERM'] === 'dumb') {
-    return await work({ signal, ...(onPhase && { onProgress: onPhase }) });
+    if (reportProgress === undefined) return await work({ signal, ...(onPhase && { onProgress: onPhase }) });
+    const onProgress = (progress: Progress) => {
+      onPhase?.(progress);
+      reportProgress(progress);
+    };
+    return await work({ signal, onProgress });
   }
   const line = new ProgressLine(context);
   try {

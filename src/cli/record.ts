@@ -4,6 +4,7 @@ import type { History } from '../history/history.ts';
 import type { BegunRun, RunArchive } from '../history/run-record.ts';
 import type { ArchiveLocation } from '../operation/options.ts';
 import type { RunOutcome } from '../operation/record-run.ts';
+import { Secret } from '../secret.ts';
 import type { CommandContext } from './command-context.ts';
 import { toHoldfastError } from './print-error.ts';
 import { printNote } from './print-result.ts';
@@ -13,20 +14,24 @@ import { withoutUndefined } from './without-undefined.ts';
 /** Where the history is unless the configuration says: beside it. */
 const defaultHistoryPath = '.holdfast/history.db';
 
-/** The file of the history. */
-export function historyPath({ config, file }: LoadedConfig): string {
+/** The file of the history; undefined where it is in PostgreSQL. */
+export function historyPath({ config, file }: LoadedConfig): string | undefined {
+  if (config.history?.url !== undefined) return undefined;
   return resolve(dirname(file), config.history?.path ?? defaultHistoryPath);
 }
 
 /** All files of the history: they change while a backup runs, and are no part of it. */
 export function historyFiles(loaded: LoadedConfig): string[] {
-  return ['', '-wal', '-shm', '-journal'].map((end) => `${historyPath(loaded)}${end}`);
+  const path = historyPath(loaded);
+  return path === undefined ? [] : ['', '-wal', '-shm', '-journal'].map((end) => `${path}${end}`);
 }
 
 /** The history of a configuration. Throws `history.unavailable`. */
 export async function openConfiguredHistory(loaded: LoadedConfig): Promise<History> {
   const { openHistory } = await import('../history/history.ts');
-  return await openHistory({ path: historyPath(loaded) });
+  const { path, url, schema } = loaded.config.history ?? {};
+  if (url !== undefined) return await openHistory({ url: new Secret(url), ...withoutUndefined({ schema }) });
+  return await openHistory({ path: resolve(dirname(loaded.file), path ?? defaultHistoryPath) });
 }
 
 /** The history of the configuration in this folder; undefined where there is none, or, with a note, where it cannot be used. */
@@ -49,7 +54,7 @@ export function noteProblem(thrown: unknown, context: CommandContext): void {
 }
 
 /** What is recorded, and where. */
-export interface RecordOptions extends Pick<BegunRun, 'kind' | 'job' | 'database'> {
+export interface RecordOptions extends Pick<BegunRun, 'kind' | 'job' | 'scheduledMs' | 'database'> {
   readonly archives?: readonly RunArchive[];
   readonly json?: boolean | undefined;
   /** A run that changes nothing is not recorded. */

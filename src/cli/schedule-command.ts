@@ -26,9 +26,22 @@ export function addScheduleCommand(program: Command, context: CommandContext): v
       const listed = await describeJobs(jobs, loaded, context);
       if (options.json) {
         const prunes = loaded.config.retention?.enabled !== false;
-        const result: ListedSchedule = { jobs: listed, prunes, historyPath: historyPath(loaded) };
+        const path = historyPath(loaded);
+        const queue = (await isShared(loaded)) ? 'bullmq' : 'memory';
+        const result: ListedSchedule = { jobs: listed, prunes, queue, ...withoutUndefined({ historyPath: path }) };
         printJson(context, result);
       } else printJobs(listed, context);
+    });
+  command
+    .command('register')
+    .description('let the queue know the jobs, for workers to run; `holdfast serve` does it by itself')
+    .option('--json', 'print the result as JSON')
+    .action(async (options: OutputOptions) => {
+      const { loaded, jobs } = await loadJobs(context);
+      const { printRegistered, registerSchedules } = await import('./register-schedules.ts');
+      const report = await registerSchedules(jobs, loaded, context);
+      if (options.json) printJson(context, report);
+      else printRegistered(report, true, context);
     });
   command
     .command('export')
@@ -59,6 +72,11 @@ export function addScheduleCommand(program: Command, context: CommandContext): v
     });
 }
 
+async function isShared({ config }: LoadedConfig): Promise<boolean> {
+  const { isSharedQueue } = await import('../config/queue-settings.ts');
+  return isSharedQueue(config);
+}
+
 /** The jobs of the configuration in this folder. */
 async function loadJobs(
   context: CommandContext,
@@ -74,8 +92,10 @@ export interface ListedSchedule {
   readonly jobs: readonly ListedJob[];
   /** Whether `holdfast serve` lets the retention follow each backup. */
   readonly prunes: boolean;
-  /** The file of the history. */
-  readonly historyPath: string;
+  /** Where jobs wait. */
+  readonly queue: 'memory' | 'bullmq';
+  /** The file of the history; absent where it is in PostgreSQL: its URL holds a password. */
+  readonly historyPath?: string;
 }
 
 interface ListedJob {
@@ -85,6 +105,7 @@ interface ListedJob {
   readonly schedule: string;
   readonly times: ScheduleTimes;
   readonly jitterMs: number;
+  readonly queue: string;
   readonly timezone: string;
   /** Without jitter. */
   readonly nextMs: readonly number[];
@@ -101,7 +122,7 @@ async function describeJobs(
   const history = await findHistory(loaded, context);
   const runs = (await history?.runs({ kind: 'backup' })) ?? [];
   await history?.close();
-  return jobs.map(({ name, enabled, times, jitterMs }) => {
+  return jobs.map(({ name, enabled, times, jitterMs, queue }) => {
     const schedule = readSchedule(times);
     const last = runs.find(({ job }) => job === name);
     return {
@@ -110,6 +131,7 @@ async function describeJobs(
       schedule: schedule.text,
       times,
       jitterMs,
+      queue,
       timezone: schedule.timezone,
       nextMs: enabled ? nextRuns(schedule, context.clock.nowMs(), shownRuns) : [],
       ...withoutUndefined({ lastMs: last?.startedMs, lastState: last?.state }),

@@ -1,42 +1,81 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
-import { type ErrorCode, errorTable, HoldfastError } from '../errors.ts';
+import { delay } from '../clock.ts';
+import { HoldfastError } from '../errors.ts';
+import type { History } from '../history/history.ts';
 import type { SchedulerEvent } from '../operation/scheduler.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatMoment, formatNumberOf, printable } from './format-value.ts';
+import { wholeNumber } from './number-options.ts';
+import { toHoldfastError } from './print-error.ts';
 import { printJson, printLines, printNote } from './print-result.ts';
+import { openConfiguredHistory } from './record.ts';
+import { printRegistered, type RegisterReport } from './register-schedules.ts';
+import { runForResult, runJob } from './run-job.ts';
 import type { ListedSchedule } from './schedule-command.ts';
+
+/** The configuration is looked at again after so long, and a queue that lost its schedules gets them back. */
+const registerEveryMs = 5 * 60_000;
+
+interface ServeOptions extends OutputOptions {
+  readonly concurrency?: number;
+}
 
 /** Adds `holdfast serve`. */
 export function addServeCommand(program: Command, context: CommandContext): void {
   program
     .command('serve')
-    .description('run the jobs of holdfast.config.ts by their schedules, until it is stopped')
+    .description('run the jobs of holdfast.config.ts by their schedules, or let workers run them, until it is stopped')
+    .option(
+      '--concurrency <n>',
+      'jobs of each queue that run at once (2 unless given); workers have one of their own',
+      wholeNumber(1, 64),
+    )
     .option('--json', 'print each event as JSON, one on a line')
-    .action(async (options: OutputOptions) => {
-      await serve(options, context);
+    .action(async (options: ServeOptions) => {
+      const schedules = await readSchedules(context);
+      if (schedules.queue === 'bullmq') await keepRegistered(options, context);
+      else await serve(schedules, options, context);
     });
 }
 
-async function serve({ json = false }: OutputOptions, context: CommandContext): Promise<void> {
-  const { jobs, historyPath, prunes } = await readSchedules(context);
+/** Runs the jobs here. */
+async function serve(
+  { jobs, historyPath, prunes }: ListedSchedule,
+  { json = false, concurrency = 2 }: ServeOptions,
+  context: CommandContext,
+): Promise<void> {
   if (jobs.length === 0) {
     throw new HoldfastError('config.invalid', { message: 'no job is scheduled', hint: 'see `holdfast schedule list`' });
   }
   const { readSchedule } = await import('../policy/schedule.ts');
   const { runScheduler } = await import('../operation/scheduler.ts');
+  const { MemoryQueue } = await import('../queue/memory/memory-queue.ts');
   // Without it nobody would know what was missed, and two would run at once.
-  const { openHistory } = await import('../history/history.ts');
-  const store = await openHistory({ path: historyPath });
+  const store = await openStore(historyPath, context);
   const { clock, signal } = context;
+  const queue = new MemoryQueue({ clock });
   try {
+    const works = [...new Set(jobs.map((job) => job.queue))].map((name) =>
+      queue.work({
+        queue: name,
+        concurrency,
+        signal,
+        // A run that is under way cleans up behind itself, and is due again.
+        graceMs: 0,
+        run: ({ job, scheduledMs }, run) => runJob({ job, scheduledMs, prunes }, context, run.signal),
+      }),
+    );
     if (!json) printLines(context, [`${formatMoment(clock.nowMs())}  ${formatNumberOf(jobs.length, 'job')} scheduled`]);
     await runScheduler({
       jobs: jobs.map((job) => ({
         name: job.job,
         schedule: readSchedule(job.times),
         jitterMs: job.jitterMs,
-        run: (ending) => runJob(job.job, prunes, { ...context, signal: ending }),
+        run: async (ending, scheduledMs) => {
+          const id = await queue.add({ queue: job.queue, job: job.job, scheduledMs });
+          await queue.result(job.queue, id, ending);
+        },
       })),
       store,
       signal,
@@ -44,8 +83,40 @@ async function serve({ json = false }: OutputOptions, context: CommandContext): 
       seed: hostname(),
       onEvent: (event) => (json ? printJson(context, event) : printEvent(event, context)),
     });
+    await Promise.all(works);
   } finally {
+    await queue.close();
     await store.close();
+  }
+}
+
+async function openStore(path: string | undefined, context: CommandContext): Promise<History> {
+  const { openHistory } = await import('../history/history.ts');
+  if (path !== undefined) return await openHistory({ path });
+  // Its URL is a secret, which no process tells another.
+  const { loadConfig } = await import('../config/load-config.ts');
+  return await openConfiguredHistory(await loadConfig('.', context.environment));
+}
+
+/** Workers run the jobs: here it is only seen to that the queue knows them. */
+async function keepRegistered({ json = false }: ServeOptions, context: CommandContext): Promise<void> {
+  const { signal, clock } = context;
+  for (let isFirst = true; !signal.aborted; isFirst = false) {
+    try {
+      const report = await runForResult<RegisterReport>(['schedule', 'register'], context, signal);
+      const { added, changed, removed, missed } = report;
+      if (json && (isFirst || [added, changed, removed, missed].some((jobs) => jobs.length > 0))) {
+        printJson(context, { event: 'registered', timeMs: clock.nowMs(), ...report });
+      } else if (!json) printRegistered(report, isFirst, context);
+    } catch (error) {
+      if (signal.aborted) return;
+      // A queue that is away may be back; a configuration that is wrong says so at the start.
+      if (isFirst && !(error instanceof HoldfastError && error.retryable)) throw error;
+      const { code, message, hint } = toHoldfastError(error);
+      if (json) printJson(context, { event: 'problem', timeMs: clock.nowMs(), error: { code, message, hint } });
+      else printNote(context, `${message} [${code}]`);
+    }
+    await delay(registerEveryMs, signal);
   }
 }
 
@@ -54,43 +125,8 @@ async function serve({ json = false }: OutputOptions, context: CommandContext): 
  * schema, whatever the file imports) is some 40 MiB, which this one would keep for months.
  */
 async function readSchedules(context: CommandContext): Promise<ListedSchedule> {
-  const { exitCode, output } = await context.runCommand(['schedule', 'list', '--json'], context.signal);
-  if (exitCode !== 0) throw errorIn(output) ?? endedWith('schedule', exitCode);
-  const listed: ListedSchedule = JSON.parse(output);
+  const listed = await runForResult<ListedSchedule>(['schedule', 'list'], context, context.signal);
   return { ...listed, jobs: listed.jobs.filter(({ enabled }) => enabled) };
-}
-
-function endedWith(command: string, exitCode: number): HoldfastError {
-  return new HoldfastError('operation.failed', { message: `holdfast ${command} ended with ${exitCode}` });
-}
-
-/** A backup as the command line makes it; then what the retention does not keep is removed. */
-async function runJob(name: string, prunes: boolean, context: CommandContext): Promise<void> {
-  const exitCode = await runCommand(['backup', '--job', name, '--json'], context);
-  if (exitCode !== 0)
-    printNote(context, `${name}: the backup is suspect, or something was left out: see \`holdfast runs\``);
-  // What must not be removed after such a run, the history tells.
-  if (prunes) await runCommand(['prune', '--yes', '--json'], context);
-}
-
-/** Gives the exit code of a command that did its work, in whole or in part; throws the error of one that failed. */
-async function runCommand(words: readonly string[], context: CommandContext): Promise<number> {
-  const { exitCode, output } = await context.runCommand(words, context.signal);
-  if (exitCode === 0 || exitCode === 3) return exitCode;
-  throw errorIn(output) ?? endedWith(words[0] ?? '', exitCode);
-}
-
-/** The error that a command printed as JSON. */
-function errorIn(output: string): HoldfastError | undefined {
-  let parsed: { readonly error?: { readonly code: ErrorCode; readonly message: string; readonly hint: string } };
-  try {
-    parsed = JSON.parse(output);
-  } catch {
-    // It ended without a word: its exit code is all there is to tell.
-    return undefined;
-  }
-  const error = parsed?.error;
-  return error !== undefined && error.code in errorTable ? new HoldfastError(error.code, error) : undefined;
 }
 
 const texts = {

@@ -4,6 +4,7 @@ import { hookSettingNames, hooksSchema } from './hook-settings.ts';
 import { mediaSchema, mediaSettingNames } from './media-settings.ts';
 import { nearestName } from './nearest-name.ts';
 import { notificationSchema, notificationSettingNames } from './notification-settings.ts';
+import { queueSchema, queueSettingNames } from './queue-settings.ts';
 import { retentionSchema } from './retention-settings.ts';
 import { scheduleOverrideSchema, scheduleSchema } from './schedule-settings.ts';
 import { storageSchema, storageSettingNames } from './storage-settings.ts';
@@ -66,10 +67,25 @@ const filesSchema = z.strictObject({
   name: nameSchema.optional(),
 });
 
-const historySchema = z.strictObject({
-  /** A file of SQLite; `.holdfast/history.db` beside the configuration unless set. */
-  path: z.string().min(1).optional(),
-});
+const historySchema = z
+  .strictObject({
+    /** A file of SQLite; `.holdfast/history.db` beside the configuration unless set. */
+    path: z.string().min(1).optional(),
+    /** A database of PostgreSQL that all machines share: `postgres://user:${PASSWORD}@host/database`. */
+    url: z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, 'must be a URL that begins with postgres://')
+      .optional(),
+    /** The schema of its tables there, one for each configuration; `holdfast` unless set. It is made where it is missing. */
+    schema: z.string().min(1).max(63).optional(),
+  })
+  .superRefine(({ path, url, schema }, context) => {
+    if (path !== undefined && url !== undefined)
+      context.addIssue({ code: 'custom', message: 'path and url are both set: the history is in one place' });
+    if (schema !== undefined && url === undefined)
+      context.addIssue({ code: 'custom', path: ['schema'], message: 'a schema is of a history with a url' });
+  });
+
 /** Without these two, one archive would take the place of another. */
 const requiredPlaceholders = ['database', 'timestamp'] as const;
 
@@ -106,6 +122,8 @@ export const configSchema = z.strictObject({
   storage: storageSchema.optional(),
   /** When `holdfast serve` makes backups. */
   schedule: scheduleSchema.optional(),
+  /** Where jobs wait for their turn: `memory` unless set. */
+  queue: queueSchema.optional(),
   /** Where runs are recorded. */
   history: historySchema.optional(),
   /** Which archives are kept. */
@@ -155,6 +173,7 @@ export const settingNames: readonly string[] = [
   ...hookSettingNames,
   ...notificationSettingNames,
   ...[retentionSchema, scheduleSchema, historySchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...queueSettingNames,
   ...storageSettingNames,
   ...mediaSettingNames,
 ];

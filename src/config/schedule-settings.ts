@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isTimezone } from '../policy/local-time.ts';
 import { cronProblem } from '../policy/schedule.ts';
+import { queueNameSchema } from './queue-settings.ts';
 
 const times = {
   /** `false` runs nothing by itself. */
@@ -14,6 +15,8 @@ const times = {
     .string()
     .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day: 02:00')
     .optional(),
+  /** The queue that the job waits in: `backups` unless set. */
+  queue: queueNameSchema.optional(),
 } as const;
 
 const timezone = z.string().refine(isTimezone, 'must be a time zone, such as Europe/Berlin').optional();

@@ -3,6 +3,7 @@ import type { ScheduleTimes } from '../policy/schedule.ts';
 import type { HoldfastConfig } from './config-schema.ts';
 import { isMediaEnabled } from './media-settings.ts';
 import { nearestName } from './nearest-name.ts';
+import { defaultQueue } from './queue-settings.ts';
 
 /** The job that backs up all that has no schedule of its own, into one archive. */
 export const mainJob = 'backup';
@@ -17,27 +18,35 @@ export interface ConfiguredJob {
   readonly enabled: boolean;
   readonly times: ScheduleTimes;
   readonly jitterMs: number;
+  /** The queue that it waits in. */
+  readonly queue: string;
 }
 
 /** The jobs that a configuration means: one for everything, and one for each enabled database that has a schedule of its own. */
 export function configuredJobs(config: HoldfastConfig): ConfiguredJob[] {
   const { schedule = {}, databases = [], commands = [], files = [], media = {} } = config;
-  const { timezone, jitterMinutes = 0, cron, intervalHours, dailyTime } = schedule;
+  const { timezone, jitterMinutes = 0, cron, intervalHours, dailyTime, queue = defaultQueue } = schedule;
   const enabled = config.enabled !== false && schedule.enabled !== false;
   const jitterMs = jitterMinutes * 60_000;
   const backedUp = databases.filter((database) => database.enabled !== false);
   const own = backedUp.flatMap(({ alias, scheduleOverride: override }): ConfiguredJob[] => {
     if (override === undefined) return [];
-    const { enabled: isOn = true, ...times } = override;
-    return [{ name: `${mainJob}:${alias}`, alias, enabled: enabled && isOn, times: { ...times, timezone }, jitterMs }];
+    const { enabled: isOn = true, queue: own = queue, ...times } = override;
+    const name = `${mainJob}:${alias}`;
+    return [{ name, alias, enabled: enabled && isOn, times: { ...times, timezone }, jitterMs, queue: own }];
   });
   const hasMain =
     own.length < backedUp.length ||
     files.length > 0 ||
     Object.values(media).some(isMediaEnabled) ||
     commands.some((command) => command.enabled !== false);
-  const main = { name: mainJob, enabled, times: { cron, intervalHours, dailyTime, timezone }, jitterMs };
+  const main = { name: mainJob, enabled, times: { cron, intervalHours, dailyTime, timezone }, jitterMs, queue };
   return hasMain ? [main, ...own] : own;
+}
+
+/** The names of all queues that jobs wait in. */
+export function queueNames(config: HoldfastConfig): string[] {
+  return [...new Set(configuredJobs(config).map(({ queue }) => queue))].sort();
 }
 
 /** The configuration with only what a job backs up. Throws `usage.invalid` where there is no such job. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isSystemError } from './system-error.ts';
 
@@ -14,14 +14,23 @@ export function isRunning(processId: number): boolean {
   }
 }
 
-/** Where process numbers are given: 8 hex digits for this host and container. Elsewhere a number means another process. */
-export function processSpaceTag(): string {
-  let space = '';
+/** A text of the system that is not everywhere: empty where it is missing. */
+function textOf(read: () => string): string {
   try {
-    space = readlinkSync('/proc/self/ns/pid');
+    return read();
   } catch (error) {
-    // Only Linux has it; elsewhere the host's name is enough.
     if (!isSystemError(error)) throw error;
+    return '';
   }
-  return createHash('sha256').update(`${hostname()}\0${space}`).digest('hex').slice(0, 8);
+}
+
+/**
+ * Where process numbers are given: 8 hex digits for this machine and container. Elsewhere a number means another process. Machines of one
+ * name are told apart by their machine id.
+ */
+export function processSpaceTag(): string {
+  // Only Linux has these; elsewhere the host's name is enough.
+  const space = textOf(() => readlinkSync('/proc/self/ns/pid'));
+  const machine = textOf(() => readFileSync('/etc/machine-id', 'utf8'));
+  return createHash('sha256').update(`${hostname()}\0${space}\0${machine}`).digest('hex').slice(0, 8);
 }

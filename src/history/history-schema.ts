@@ -5,6 +5,8 @@ export interface RunTable {
   readonly id: string;
   readonly kind: string;
   readonly job: string | null;
+  /** The moment of the schedule that it is for, or when it was put into a queue. */
+  readonly scheduled_ms: number | null;
   readonly database: string | null;
   readonly state: string;
   readonly started_ms: number;
@@ -56,7 +58,15 @@ export interface HistoryTables {
   readonly schema_version: { readonly version: number };
 }
 
-/** Steps from one version to the next; each may be begun again. Types are those that SQLite and PostgreSQL share. */
+/** How a dialect lets one process change the tables. */
+export interface MigrationGuard {
+  /** Whether there are any. */
+  hasTables(): Promise<boolean>;
+  /** Runs work in a transaction, while every other process that wants the same waits. */
+  alone(work: (transaction: Kysely<HistoryTables>) => Promise<void>): Promise<void>;
+}
+
+/** Steps from one version to the next, all in one transaction. Types are those that SQLite and PostgreSQL share. */
 const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[] = [
   async (database) => {
     const { schema } = database;
@@ -107,28 +117,37 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
       .addColumn('process_space', 'text')
       .execute();
   },
+  async ({ schema }) => {
+    await schema.alterTable('run').addColumn('scheduled_ms', 'bigint').execute();
+    await schema.createIndex('run_job').on('run').columns(['job', 'scheduled_ms']).execute();
+  },
 ];
 
-/** Brings the tables to the present version; of a newer one nothing is changed. */
-export async function migrate(database: Kysely<HistoryTables>): Promise<void> {
-  const { schema } = database;
-  await schema
-    .createTable('schema_version')
-    .ifNotExists()
-    .addColumn('version', 'integer', (column) => column.primaryKey())
-    .execute();
+async function versionOf(database: Kysely<HistoryTables>): Promise<number> {
   const found = await database
     .selectFrom('schema_version')
     .select(({ fn }) => fn.max('version').as('version'))
     .executeTakeFirst();
-  const done = found?.version ?? 0;
-  for (const [index, step] of migrations.entries()) {
-    if (index < done) continue;
-    await step(database);
-    await database
-      .insertInto('schema_version')
-      .values({ version: index + 1 })
-      .onConflict((conflict) => conflict.doNothing())
+  return found?.version ?? 0;
+}
+
+/** Brings the tables to the present version; of a newer one nothing is changed. Where they are of it already nothing is locked. */
+export async function migrate(database: Kysely<HistoryTables>, guard: MigrationGuard): Promise<void> {
+  if ((await guard.hasTables()) && (await versionOf(database)) >= migrations.length) return;
+  await guard.alone(async (transaction) => {
+    await transaction.schema
+      .createTable('schema_version')
+      .ifNotExists()
+      .addColumn('version', 'integer', (column) => column.primaryKey())
       .execute();
-  }
+    const done = await versionOf(transaction);
+    for (const [index, step] of migrations.entries()) {
+      if (index < done) continue;
+      await step(transaction);
+      await transaction
+        .insertInto('schema_version')
+        .values({ version: index + 1 })
+        .execute();
+    }
+  });
 }

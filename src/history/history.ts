@@ -1,13 +1,18 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { isRunning, processSpaceTag } from '../disk/process-life.ts';
 import { type Random, systemRandom } from '../random.ts';
+import type { Secret } from '../secret.ts';
 import type { HistoryTables, JobTable, RunArchiveTable, RunTable } from './history-schema.ts';
-import { openSqlite } from './open-sqlite.ts';
+import type { HistoryStore } from './history-store.ts';
 import type { BegunRun, EndedRun, RunArchive, RunArchiveState, RunKind, RunRecord, RunState } from './run-record.ts';
 
 /** Which runs are wanted. */
 export interface RunFilter {
   readonly kind?: RunKind;
+  /** Of this job of the schedule. */
+  readonly job?: string;
+  /** For this moment of the schedule. */
+  readonly scheduledMs?: number;
   /** The newest so many; all unless set. */
   readonly limit?: number;
 }
@@ -26,7 +31,7 @@ export interface Lease {
 
 /**
  * The record of runs. It tells what happened; nothing is lost with it but that: archives and pins are on their storages.
- * Several processes may use one file at once.
+ * Several processes may use one at once; of PostgreSQL those of many machines.
  *
  * @example
  * const history = await openHistory({ path: '.holdfast/history.db' });
@@ -34,11 +39,13 @@ export interface Lease {
  * await history.close();
  */
 export class History {
+  readonly #store: HistoryStore;
   readonly #database: Kysely<HistoryTables>;
   readonly #random: Random;
 
-  constructor(database: Kysely<HistoryTables>, random: Random) {
-    this.#database = database;
+  constructor(store: HistoryStore, random: Random) {
+    this.#store = store;
+    this.#database = store.database;
     this.#random = random;
   }
 
@@ -49,9 +56,10 @@ export class History {
       id,
       kind: run.kind,
       job: run.job ?? null,
+      scheduled_ms: asWhole(run.scheduledMs),
       database: run.database ?? null,
       state: 'running',
-      started_ms: run.startedMs,
+      started_ms: Math.round(run.startedMs),
       ended_ms: null,
       process_id: process.pid,
       process_space: processSpaceTag(),
@@ -63,9 +71,14 @@ export class History {
       phases: '[]',
       error: null,
     };
-    await this.#database.transaction().execute(async (transaction) => {
-      await transaction.insertInto('run').values(row).execute();
-      await insertArchives(transaction, id, archives);
+    await this.#transaction(async (transaction) => {
+      // Where a connection is lost with the answer, the row of the first try may be there.
+      const made = await transaction
+        .insertInto('run')
+        .values(row)
+        .onConflict((conflict) => conflict.column('id').doNothing())
+        .executeTakeFirst();
+      if ((made.numInsertedOrUpdatedRows ?? 0n) > 0n) await insertArchives(transaction, id, archives);
     });
     return id;
   }
@@ -74,7 +87,7 @@ export class History {
   async end(id: string, run: EndedRun): Promise<void> {
     const changes: Partial<RunTable> = {
       state: run.state,
-      ended_ms: run.endedMs,
+      ended_ms: Math.round(run.endedMs),
       size_bytes: run.sizeBytes ?? null,
       plain_size_bytes: run.plainSizeBytes ?? null,
       entry_count: run.entryCount ?? null,
@@ -83,7 +96,7 @@ export class History {
       phases: JSON.stringify(run.phases),
       error: run.error === undefined ? null : JSON.stringify(run.error),
     };
-    await this.#database.transaction().execute(async (transaction) => {
+    await this.#transaction(async (transaction) => {
       await transaction.updateTable('run').set(changes).where('id', '=', id).execute();
       await transaction.deleteFrom('run_archive').where('run_id', '=', id).execute();
       await insertArchives(transaction, id, run.archives);
@@ -91,14 +104,26 @@ export class History {
   }
 
   /** Runs, the newest first. Those whose process is gone have died. */
-  async runs({ kind, limit }: RunFilter = {}): Promise<RunRecord[]> {
+  async runs(filter: RunFilter = {}): Promise<RunRecord[]> {
+    return await this.#store.attempt(() => this.#readRuns(filter));
+  }
+
+  async #readRuns({ kind, job, scheduledMs, limit }: RunFilter): Promise<RunRecord[]> {
     let query = this.#database.selectFrom('run').selectAll().orderBy('started_ms', 'desc').orderBy('id', 'desc');
     if (kind !== undefined) query = query.where('kind', '=', kind);
+    if (job !== undefined) query = query.where('job', '=', job);
+    if (scheduledMs !== undefined) query = query.where('scheduled_ms', '=', scheduledMs);
     if (limit !== undefined) query = query.limit(limit);
     const rows = await query.execute();
     let archives = this.#database.selectFrom('run_archive').selectAll().orderBy('run_id').orderBy('position');
-    if (limit !== undefined && rows.length > 0) {
-      archives = archives.where('run_id', 'in', rows.map(({ id }) => id).slice(0, 1000));
+    if (rows.length === 0) return [];
+    // A statement takes some thousand values; beyond that all archives are read.
+    if (rows.length <= 1000) {
+      archives = archives.where(
+        'run_id',
+        'in',
+        rows.map(({ id }) => id),
+      );
     }
     const byRun = Map.groupBy(await archives.execute(), ({ run_id: id }) => id);
     return rows.map((row) => toRecord(row, byRun.get(row.id) ?? []));
@@ -106,32 +131,46 @@ export class History {
 
   /** How far a job is done; undefined where it was never seen. */
   async handledMs(job: string): Promise<number | undefined> {
-    const row = await this.#database.selectFrom('job').select('handled_ms').where('name', '=', job).executeTakeFirst();
+    const row = await this.#store.attempt(() =>
+      this.#database.selectFrom('job').select('handled_ms').where('name', '=', job).executeTakeFirst(),
+    );
     return row?.handled_ms === undefined || row.handled_ms === null ? undefined : Number(row.handled_ms);
   }
 
   /** Writes how far a job is done. */
   async setHandledMs(job: string, handledMs: number): Promise<void> {
-    await this.#database
-      .insertInto('job')
-      .values({ ...freeJob, name: job, handled_ms: handledMs })
-      .onConflict((conflict) => conflict.column('name').doUpdateSet({ handled_ms: handledMs }))
-      .execute();
+    const wholeMs = Math.round(handledMs);
+    await this.#store.attempt(() =>
+      this.#database
+        .insertInto('job')
+        .values({ ...freeJob, name: job, handled_ms: wholeMs })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet({ handled_ms: wholeMs }))
+        .execute(),
+    );
   }
 
   /**
    * Takes a job, unless another holds it: until its lease is over, or, on this machine, its process is gone. Undefined where it is held.
+   * `nowMs` is that of this machine; a history in PostgreSQL goes by the clock of its server.
    */
-  async takeLease(
-    job: string,
-    { nowMs, durationMs }: { nowMs: number; durationMs: number },
-  ): Promise<Lease | undefined> {
-    const holder = await this.#database.selectFrom('job').selectAll().where('name', '=', job).executeTakeFirst();
-    const deadToken = holder !== undefined && isDead(holder) ? holder.lease_token : null;
+  async takeLease(job: string, times: { nowMs: number; durationMs: number }): Promise<Lease | undefined> {
     const token = this.#newId();
+    return (await this.#store.attempt(() => this.#take(job, token, times))) ? { job, token } : undefined;
+  }
+
+  async #take(
+    job: string,
+    token: string,
+    { nowMs, durationMs }: { nowMs: number; durationMs: number },
+  ): Promise<boolean> {
+    const holder = await this.#database.selectFrom('job').selectAll().where('name', '=', job).executeTakeFirst();
+    // The answer to an earlier try was lost.
+    if (holder?.lease_token === token) return true;
+    const deadToken = holder !== undefined && isDead(holder) ? holder.lease_token : null;
+    const now = this.#store.leaseNowMs(nowMs);
     const held = {
       lease_token: token,
-      lease_until_ms: nowMs + durationMs,
+      lease_until_ms: sql<number>`${now} + ${durationMs}`,
       process_id: process.pid,
       process_space: processSpaceTag(),
     };
@@ -146,15 +185,15 @@ export class History {
           .where((where) =>
             where.or([
               where('job.lease_token', 'is', null),
-              where('job.lease_until_ms', '<=', nowMs),
+              where('job.lease_until_ms', '<=', now),
               // A lease from beyond its length was made by a clock that was wrong.
-              where('job.lease_until_ms', '>', nowMs + 2 * durationMs),
+              where('job.lease_until_ms', '>', sql<number>`${now} + ${2 * durationMs}`),
               where('job.lease_token', '=', deadToken),
             ]),
           ),
       )
       .executeTakeFirst();
-    return (result.numInsertedOrUpdatedRows ?? 0n) > 0n ? { job, token } : undefined;
+    return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
   }
 
   /** Holds a job for longer; false where another has taken it since. */
@@ -162,27 +201,48 @@ export class History {
     { job, token }: Lease,
     { nowMs, durationMs }: { nowMs: number; durationMs: number },
   ): Promise<boolean> {
-    const result = await this.#database
-      .updateTable('job')
-      .set({ lease_until_ms: nowMs + durationMs })
-      .where('name', '=', job)
-      .where('lease_token', '=', token)
-      .executeTakeFirst();
+    const untilMs = sql<number>`${this.#store.leaseNowMs(nowMs)} + ${durationMs}`;
+    const result = await this.#store.attempt(() =>
+      this.#database
+        .updateTable('job')
+        .set({ lease_until_ms: untilMs })
+        .where('name', '=', job)
+        .where('lease_token', '=', token)
+        .executeTakeFirst(),
+    );
     return result.numUpdatedRows > 0n;
   }
 
   /** Lets a job go; one that another has taken stays his. */
   async releaseLease({ job, token }: Lease): Promise<void> {
-    await this.#database
-      .updateTable('job')
-      .set({ lease_token: null, lease_until_ms: null })
-      .where('name', '=', job)
-      .where('lease_token', '=', token)
-      .execute();
+    await this.#store.attempt(() =>
+      this.#database
+        .updateTable('job')
+        .set({ lease_token: null, lease_until_ms: null })
+        .where('name', '=', job)
+        .where('lease_token', '=', token)
+        .execute(),
+    );
+  }
+
+  /** Writes that runs of a job which have no end have died: whoever holds the job knows that nobody else is at it. */
+  async buryRuns(job: string): Promise<void> {
+    await this.#store.attempt(() =>
+      this.#database
+        .updateTable('run')
+        .set({ state: 'died' })
+        .where('job', '=', job)
+        .where('state', '=', 'running')
+        .execute(),
+    );
   }
 
   async close(): Promise<void> {
     await this.#database.destroy();
+  }
+
+  async #transaction(work: (transaction: Kysely<HistoryTables>) => Promise<void>): Promise<void> {
+    await this.#store.attempt(() => this.#database.transaction().execute(work));
   }
 
   #newId(): string {
@@ -228,6 +288,8 @@ function present<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], 
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null)) as never;
 }
 
+/** The columns take no fractions, which the times of some file systems have. */
+const asWhole = (value: number | undefined) => (value === undefined ? null : Math.round(value));
 const asNumber = (value: number | null) => (value === null ? null : Number(value));
 const asError = (value: string | null) => (value === null ? null : JSON.parse(value));
 
@@ -241,6 +303,7 @@ function toRecord(row: RunTable, archives: readonly RunArchiveTable[]): RunRecor
     phases: JSON.parse(row.phases),
     ...present({
       job: row.job,
+      scheduledMs: asNumber(row.scheduled_ms),
       database: row.database,
       endedMs: asNumber(row.ended_ms),
       sizeBytes: asNumber(row.size_bytes),
@@ -269,14 +332,26 @@ function toArchive(row: RunArchiveTable): RunArchive {
   };
 }
 
-/** How {@link openHistory} opens a history. */
-export interface OpenHistoryOptions {
-  /** A file of SQLite; it is made, with its folder, where it is missing. */
-  readonly path: string;
-  readonly random?: Random;
-}
+/** How {@link openHistory} opens a history: a file of SQLite, or a schema of PostgreSQL. */
+export type OpenHistoryOptions = { readonly random?: Random } & (
+  | {
+      /** The file; it is made, with its folder, where it is missing. */
+      readonly path: string;
+    }
+  | {
+      /** `postgres://…`, of a database that is there. */
+      readonly url: Secret;
+      /** `holdfast` unless set; it is made where it is missing. */
+      readonly schema?: string;
+    }
+);
 
 /** Opens a history; close it. Throws `history.unavailable`. */
-export async function openHistory({ path, random = systemRandom }: OpenHistoryOptions): Promise<History> {
-  return new History(await openSqlite(path), random);
+export async function openHistory({ random = systemRandom, ...place }: OpenHistoryOptions): Promise<History> {
+  if ('path' in place) {
+    const { openSqlite } = await import('./open-sqlite.ts');
+    return new History(await openSqlite(place.path), random);
+  }
+  const { openPostgres } = await import('./open-postgres.ts');
+  return new History(await openPostgres(place), random);
 }

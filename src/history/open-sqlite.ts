@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely';
+import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely';
 import { isSystemError } from '../disk/system-error.ts';
 import { HoldfastError } from '../errors.ts';
-import { type HistoryTables, migrate } from './history-schema.ts';
+import { type HistoryTables, type MigrationGuard, migrate } from './history-schema.ts';
+import type { HistoryStore } from './history-store.ts';
 
 /** How long another process is waited for that writes. */
 const busyTimeoutMs = 10_000;
@@ -13,8 +14,8 @@ const busyTimeoutMs = 10_000;
 function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
   return {
     close: () => database.close(),
-    prepare: (sql) => {
-      const statement = database.prepare(sql);
+    prepare: (text) => {
+      const statement = database.prepare(text);
       const values = (parameters: ReadonlyArray<unknown>) => parameters as SQLInputValue[];
       return {
         reader: statement.columns().length > 0,
@@ -26,9 +27,36 @@ function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
   };
 }
 
+/** One process changes the tables, the others wait: the lock of a writer is taken before anything is read. */
+function migrationGuard(file: DatabaseSync, database: Kysely<HistoryTables>): MigrationGuard {
+  return {
+    hasTables: async () =>
+      file.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_version'").get() !== undefined,
+    alone: async (work) =>
+      await database.connection().execute(async (connection) => {
+        await sql`BEGIN IMMEDIATE`.execute(connection);
+        try {
+          await work(connection);
+          await sql`COMMIT`.execute(connection);
+        } catch (error) {
+          // A full disk may have rolled it back already.
+          if (file.isTransaction) await sql`ROLLBACK`.execute(connection);
+          throw error;
+        }
+      }),
+  };
+}
+
 /** Opens the file, which is made where it is missing, private to its owner. Throws `history.unavailable`. */
-export async function openSqlite(path: string): Promise<Kysely<HistoryTables>> {
+export async function openSqlite(path: string): Promise<HistoryStore> {
   let opened: Kysely<HistoryTables> | undefined;
+  const attempt = async <Value>(work: () => Promise<Value>): Promise<Value> => {
+    try {
+      return await work();
+    } catch (cause) {
+      throw cause instanceof HoldfastError ? cause : unavailable(path, cause);
+    }
+  };
   try {
     await makeStateFolder(dirname(path));
     const file = new DatabaseSync(path, { timeout: busyTimeoutMs });
@@ -36,8 +64,8 @@ export async function openSqlite(path: string): Promise<Kysely<HistoryTables>> {
     opened = database;
     // With a write-ahead log those who read and the one who writes do not wait for one another.
     file.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
-    await migrate(database);
-    return database;
+    await migrate(database, migrationGuard(file, database));
+    return { database, leaseNowMs: (nowMs) => sql<number>`${nowMs}`, attempt };
   } catch (cause) {
     await opened?.destroy();
     throw unavailable(path, cause);

@@ -68,6 +68,8 @@ export interface RunRecord extends RunCounts {
   readonly kind: RunKind;
   /** The job of the schedule that it is a run of. */
   readonly job?: string;
+  /** The moment of the schedule that it is for, or when it was put into a queue: of one job and moment one archive is made. */
+  readonly scheduledMs?: number;
   /** What is backed up, as archives are named for it. */
   readonly database?: string;
   readonly state: RunState;
@@ -79,7 +81,7 @@ export interface RunRecord extends RunCounts {
 }
 
 /** What is known when a run begins. */
-export type BegunRun = Pick<RunRecord, 'kind' | 'job' | 'database' | 'startedMs'> & {
+export type BegunRun = Pick<RunRecord, 'kind' | 'job' | 'scheduledMs' | 'database' | 'startedMs'> & {
   readonly archives?: readonly RunArchive[];
 };
 

@@ -72,9 +72,13 @@ export async function recordRun<Result>(
       return undefined;
     }
   };
-  const id = await attempt(() => history.begin({ ...begun, startedMs: clock.nowMs() }));
+  const startedMs = clock.nowMs();
+  const begin = () => attempt(() => history.begin({ ...begun, startedMs }));
+  const began = await begin();
   const timer = new PhaseTimer(clock);
   const end = async (outcome: RunOutcome) => {
+    // A history that was away at the beginning may be back.
+    const id = began ?? (await begin());
     if (id === undefined) return;
     const archives = outcome.archives.map((archive) => withKnown(archive, begun.archives ?? []));
     await attempt(() => history.end(id, { ...outcome, archives, endedMs: clock.nowMs(), phases: timer.end() }));

@@ -12,8 +12,8 @@ export interface ScheduledJob {
   readonly schedule: Schedule;
   /** Most that a run begins later than the schedule says; 0 unless set. */
   readonly jitterMs?: number;
-  /** One run. What it throws is told, and changes nothing for the next; after `job.running` it is tried again. */
-  run(signal: AbortSignal): Promise<void>;
+  /** One run, for a moment of the schedule. What it throws is told, and changes nothing for the next; after `job.running` it is tried again. */
+  run(signal: AbortSignal, scheduledMs: number): Promise<void>;
 }
 
 /** What processes that run the same jobs share: how far each is done, and who is at it. */
@@ -187,7 +187,7 @@ class Scheduler {
     const missed = nowMs - scheduledMs > missedAfterMs + (job.jitterMs ?? 0);
     this.#tell({ event: 'started', job: job.name, scheduledMs, missed });
     try {
-      await job.run(signal);
+      await job.run(signal, scheduledMs);
       this.#tell({ event: 'ended', job: job.name, scheduledMs });
     } catch (error) {
       // What was cut off by the end of the program is due again when it starts.

@@ -1,0 +1,71 @@
+import type { LoadedConfig } from '../config/load-config.ts';
+import type { ConfiguredJob } from '../config/scheduled-jobs.ts';
+import type { RepeatReport } from '../queue/bullmq/bullmq-queue.ts';
+import type { CommandContext } from './command-context.ts';
+import { formatMoment, formatNumberOf, printable } from './format-value.ts';
+import { printLines } from './print-result.ts';
+import { findHistory } from './record.ts';
+
+/** What `holdfast schedule register --json` prints. */
+export interface RegisterReport extends RepeatReport {
+  /** Jobs that were missed while the queue did not know them, and wait now. */
+  readonly missed: readonly string[];
+}
+
+/** Lets the queue know the jobs that run by themselves, and no others. */
+export async function registerSchedules(
+  jobs: readonly ConfiguredJob[],
+  loaded: LoadedConfig,
+  context: CommandContext,
+): Promise<RegisterReport> {
+  const { openSharedQueue } = await import('../config/queue-settings.ts');
+  const queue = await openSharedQueue(loaded.config, loaded.file);
+  try {
+    const enabled = jobs.filter((job) => job.enabled);
+    const report = await queue.repeat(enabled.map(({ name: job, ...rest }) => ({ job, ...rest })));
+    const missed = await findMissed(
+      enabled.filter(({ name }) => report.added.includes(name)),
+      loaded,
+      context,
+    );
+    for (const job of missed) await queue.add(job);
+    return { ...report, missed: missed.map(({ job }) => job) };
+  } finally {
+    await queue.close();
+  }
+}
+
+/** A queue that lost what it had, or has just taken over, does not know what was due meanwhile; the history knows the last run. */
+async function findMissed(added: readonly ConfiguredJob[], loaded: LoadedConfig, context: CommandContext) {
+  if (added.length === 0) return [];
+  const { latestDueMs, readSchedule } = await import('../policy/schedule.ts');
+  const history = await findHistory(loaded, context);
+  if (history === undefined) return [];
+  try {
+    const missed: { readonly queue: string; readonly job: string; readonly scheduledMs: number }[] = [];
+    for (const { name: job, queue, times } of added) {
+      const [last] = await history.runs({ kind: 'backup', job, limit: 1 });
+      // One that was never run has missed nothing.
+      if (last === undefined) continue;
+      const sinceMs = last.scheduledMs ?? last.startedMs;
+      const scheduledMs = latestDueMs(readSchedule(times), sinceMs, context.clock.nowMs());
+      if (scheduledMs !== undefined) missed.push({ queue, job, scheduledMs });
+    }
+    return missed;
+  } finally {
+    await history.close();
+  }
+}
+
+/** Says what changed; the first time also that nothing did. */
+export function printRegistered(report: RegisterReport, isFirst: boolean, context: CommandContext): void {
+  const { added, changed, kept, missed } = report;
+  const parts = [
+    ...(isFirst ? [`${formatNumberOf(added.length + changed.length + kept.length, 'job')} in the queue`] : []),
+    ...(['added', 'changed', 'removed'] as const).flatMap((what) =>
+      report[what].length > 0 ? [`${report[what].map(printable).join(', ')} ${what}`] : [],
+    ),
+    ...(missed.length > 0 ? [`${missed.map(printable).join(', ')} missed, and waiting now`] : []),
+  ];
+  if (parts.length > 0) printLines(context, [`${formatMoment(context.clock.nowMs())}  ${parts.join('; ')}`]);
+}

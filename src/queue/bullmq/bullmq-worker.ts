@@ -1,0 +1,161 @@
+import type { Job, Worker } from 'bullmq';
+import { type Clock, delay } from '../../clock.ts';
+import { HoldfastError } from '../../errors.ts';
+import type { QueuedJob, QueuedProgress, WorkerEvent, WorkOptions } from '../queue.ts';
+import { endOf } from '../run-queued.ts';
+import { closeSoon, loadLibrary } from './redis-session.ts';
+
+/** What a job has with it. One of a schedule has its moment among its options. */
+export interface JobData {
+  readonly job: string;
+  readonly scheduledMs?: number;
+}
+
+/** How a worker is run. */
+export interface WorkerSettings {
+  readonly clock: Clock;
+  /** A job that runs elsewhere is tried again after so long. */
+  readonly retryMs: number;
+  /** How often a running job is asked whether it was cancelled. */
+  readonly watchMs: number;
+  isCancelled(queue: string, id: string): Promise<boolean>;
+  toQueuedJob(queue: string, job: Job<JobData>, state: QueuedJob['state']): QueuedJob;
+  /** Makes the worker of the library, which hands jobs to a function. */
+  open(take: (job: Job<JobData>, token?: string) => Promise<void>): Promise<Worker<JobData>>;
+}
+
+/** Progress is written once in so long. */
+const reportEveryMs = 1_000;
+
+/** Takes jobs of one queue until it is told to end. */
+export class BullmqWorker {
+  readonly #settings: WorkerSettings;
+  readonly #options: WorkOptions;
+  readonly #running = new Map<string, AbortController>();
+  #problem: string | undefined;
+
+  constructor(settings: WorkerSettings, options: WorkOptions) {
+    this.#settings = settings;
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { signal, graceMs } = this.#options;
+    if (signal.aborted) return;
+    const worker = await this.#settings.open((job, token) => this.#take(job, token));
+    worker.on('error', (error) => this.#tellProblem(error));
+    worker.on('stalled', (id) => this.#tell({ event: 'stalled', id }));
+    const ended = Promise.withResolvers<void>();
+    signal.addEventListener('abort', () => ended.resolve(), { once: true });
+    if (!signal.aborted) await ended.promise;
+    // From now on it takes no job; it is closed once those that run have ended.
+    const done = new AbortController();
+    const idle = worker.pause().finally(() => done.abort());
+    idle.catch(() => undefined);
+    if (this.#running.size > 0) await delay(graceMs, done.signal);
+    for (const controller of this.#running.values()) controller.abort('ending');
+    await this.#untilIdle();
+    await closeSoon(
+      () => worker.close(),
+      () => worker.close(true),
+    );
+  }
+
+  #idle = Promise.withResolvers<void>();
+
+  async #untilIdle(): Promise<void> {
+    while (this.#running.size > 0) await this.#idle.promise;
+  }
+
+  /** One run. What it throws tells the library what becomes of the job. */
+  async #take(taken: Job<JobData>, token?: string): Promise<void> {
+    const { queue } = this.#options;
+    const job = this.#settings.toQueuedJob(queue, taken, 'running');
+    const ending = new AbortController();
+    this.#running.set(job.id, ending);
+    const watched = new AbortController();
+    try {
+      await this.#runJob(job, { taken, token, ending, watched: watched.signal });
+    } finally {
+      watched.abort();
+      this.#running.delete(job.id);
+      this.#idle.resolve();
+      this.#idle = Promise.withResolvers<void>();
+    }
+  }
+
+  async #runJob(
+    job: QueuedJob,
+    given: {
+      readonly taken: Job<JobData>;
+      readonly token: string | undefined;
+      readonly ending: AbortController;
+      readonly watched: AbortSignal;
+    },
+  ): Promise<void> {
+    const { taken, token, ending, watched } = given;
+    const told = { id: job.id, job: job.job, scheduledMs: job.scheduledMs };
+    this.#problem = undefined;
+    const { DelayedError, WaitingError, UnrecoverableError } = await loadLibrary(() => import('bullmq'));
+    try {
+      await this.#watchOnce(job, ending);
+      if (ending.signal.aborted) throw new HoldfastError('operation.interrupted');
+      void this.#watch(job, ending, watched);
+      this.#tell({ event: 'started', ...told });
+      await this.#options.run(job, { signal: ending.signal, report: this.#reporter(taken) });
+      this.#tell({ event: 'ended', ...told });
+    } catch (thrown) {
+      const { aborted, reason } = ending.signal;
+      const ended = endOf(thrown, aborted ? reason : undefined);
+      if (ended.end === 'succeeded') return;
+      this.#tell({ event: ended.end, ...told, error: ended.error });
+      if (ended.end === 'postponed') {
+        await taken.moveToDelayed(this.#settings.clock.nowMs() + this.#settings.retryMs, token);
+        throw new DelayedError();
+      }
+      if (ended.end === 'returned') {
+        await taken.moveToWait(token);
+        throw new WaitingError();
+      }
+      throw new UnrecoverableError(ended.error);
+    }
+  }
+
+  /** Looks whether somebody wants it to end, until it has. */
+  async #watch(job: QueuedJob, ending: AbortController, watched: AbortSignal): Promise<void> {
+    while (!watched.aborted && !ending.signal.aborted) {
+      await delay(this.#settings.watchMs, watched);
+      if (!watched.aborted) await this.#watchOnce(job, ending);
+    }
+  }
+
+  async #watchOnce({ queue, id }: QueuedJob, ending: AbortController): Promise<void> {
+    try {
+      if (await this.#settings.isCancelled(queue, id)) ending.abort('cancelled');
+    } catch (error) {
+      this.#tellProblem(error);
+    }
+  }
+
+  #reporter(taken: Job<JobData>): (progress: QueuedProgress) => void {
+    let writtenMs = Number.NEGATIVE_INFINITY;
+    return (progress) => {
+      const nowMs = this.#settings.clock.monotonicMs();
+      if (nowMs - writtenMs < reportEveryMs) return;
+      writtenMs = nowMs;
+      taken.updateProgress(progress).catch((error) => this.#tellProblem(error));
+    };
+  }
+
+  /** A queue that is away says so many times a second: each problem is told once, until work goes on. */
+  #tellProblem(thrown: unknown): void {
+    const text = thrown instanceof Error ? thrown.message : String(thrown);
+    if (text === this.#problem) return;
+    this.#problem = text;
+    this.#tell({ event: 'problem', error: `${text} [queue.unavailable]` });
+  }
+
+  #tell(event: WorkerEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}

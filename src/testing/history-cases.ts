@@ -1,0 +1,215 @@
+/** The contract of histories, as cases that any database of one has to pass. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { History, Lease } from '../history/history.ts';
+
+/** A history under test, empty at first. */
+export interface HistoryUnderTest {
+  /** Opens it once more, as another process does; the case closes it. */
+  open(): Promise<History>;
+  /** Runs one statement beside it, on the tables `run` and `job`. */
+  execute(statement: string): Promise<void>;
+  /**
+   * Whether it is a server: leases run by its clock, rather than by the moment that the caller gives, and a connection that waits for
+   * another one does not keep its process from going on.
+   */
+  readonly isServer: boolean;
+}
+
+/** One case of the contract. */
+export interface HistoryCase {
+  readonly name: string;
+  /** Rejects when the history breaks the contract. */
+  run(subject: HistoryUnderTest): Promise<void>;
+}
+
+const error = { code: 'storage.full', message: 'no room', hint: 'make some' } as const;
+
+/** The number of a process that is gone. */
+async function deadProcess(): Promise<number> {
+  const child = spawn(process.execPath, ['-e', '']);
+  await once(child, 'exit');
+  return child.pid ?? 0;
+}
+
+async function opened<Result>(
+  { open }: HistoryUnderTest,
+  count: number,
+  work: (...histories: History[]) => Promise<Result>,
+): Promise<Result> {
+  const histories = await Promise.all(Array.from({ length: count }, () => open()));
+  try {
+    return await work(...histories);
+  } finally {
+    for (const history of histories) await history.close();
+  }
+}
+
+/** Fails where it was not taken. */
+function taken(lease: Lease | undefined): Lease {
+  assert.ok(lease, 'the job is not free');
+  return lease;
+}
+
+/** The cases. */
+export const historyCases: readonly HistoryCase[] = [
+  {
+    name: 'a run is kept with all that is known of it',
+    run: async (subject) => {
+      const pending = { url: '/b/x', storage: 'local', name: 'x', state: 'pending' } as const;
+      const begun = { kind: 'backup', job: 'backup', scheduledMs: 900, database: 'shop', startedMs: 1000 } as const;
+      const archives = [
+        { ...pending, database: 'crm', state: 'proven', archiveId: 'ab', sizeBytes: 7 } as const,
+        { ...pending, state: 'failed', error } as const,
+      ];
+      const ended = {
+        state: 'succeeded',
+        endedMs: 3000,
+        sizeBytes: 2 ** 50,
+        plainSizeBytes: 0,
+        entryCount: 2,
+        rowCount: 3,
+        healedBlocks: 4,
+        phases: [{ name: 'read', durationMs: 5 }],
+      } as const;
+      const id = await opened(subject, 1, async (history) => {
+        assert.ok(history);
+        const made = await history.begin({ ...begun, archives: [pending] });
+        assert.deepEqual(await history.runs(), [
+          { ...begun, id: made, state: 'running', phases: [], archives: [pending] },
+        ]);
+        await history.end(made, { ...ended, archives });
+        return made;
+      });
+      await opened(subject, 1, async (history) => {
+        assert.ok(history);
+        assert.deepEqual(await history.runs(), [{ ...begun, ...ended, id, archives }]);
+        // Times of some file systems have fractions.
+        const failed = await history.begin({ kind: 'verify', startedMs: 2000.4 });
+        await history.end(failed, { state: 'failed', endedMs: 2001.5, phases: [], archives: [], error });
+        assert.deepEqual(
+          (await history.runs({ limit: 1 })).map((run) => [run.kind, run.startedMs, run.endedMs, run.error]),
+          [['verify', 2000, 2002, error]],
+        );
+        const count = async (filter: Parameters<History['runs']>[0]) => (await history.runs(filter)).length;
+        assert.deepEqual(
+          (await history.runs({ kind: 'backup', limit: 5 })).map((run) => run.archives.length),
+          [2],
+        );
+        assert.equal(await count({ job: 'backup', scheduledMs: 900 }), 1);
+        assert.equal(await count({ job: 'backup', scheduledMs: 901 }), 0);
+        assert.equal(await count({ job: 'other' }), 0);
+      });
+    },
+  },
+  {
+    name: 'what people write comes back as it was',
+    run: (subject) =>
+      opened(subject, 1, async (history) => {
+        assert.ok(history);
+        const name = `it's "x"; $1 ? \\ \u{1f600} ${'long '.repeat(2000)}`;
+        const odd = { code: 'operation.failed', message: `a\0b${name}`, hint: '' } as const;
+        const id = await history.begin({ kind: 'backup', job: name, database: name, startedMs: 1 });
+        await history.end(id, {
+          state: 'failed',
+          endedMs: 2,
+          phases: [],
+          archives: [{ url: name, name, state: 'failed', error: odd }],
+          error: odd,
+        });
+        const [run] = await history.runs();
+        assert.deepEqual([run?.job, run?.database, run?.error, run?.archives[0]?.url], [name, name, odd, name]);
+        assert.deepEqual(run?.archives[0]?.error, odd);
+      }),
+  },
+  {
+    name: 'a run whose process is gone has died; that of another machine is not known to have, until its job is taken',
+    run: (subject) =>
+      opened(subject, 1, async (history) => {
+        assert.ok(history);
+        const gone = await deadProcess();
+        for (const kind of ['backup', 'scrub', 'verify'] as const)
+          await history.begin({ kind, job: kind, startedMs: 1 });
+        await subject.execute(`UPDATE run SET process_id = ${gone} WHERE kind <> 'verify'`);
+        await subject.execute(`UPDATE run SET process_space = 'elsewhere' WHERE kind = 'scrub'`);
+        const states = async () => (await history.runs()).map(({ kind, state }) => `${kind} ${state}`).sort();
+        assert.deepEqual(await states(), ['backup died', 'scrub running', 'verify running']);
+        await history.buryRuns('scrub');
+        assert.deepEqual(await states(), ['backup died', 'scrub died', 'verify running']);
+      }),
+  },
+  {
+    name: 'a job has one holder, until he lets go or dies; who lost it cannot give it back',
+    run: (subject) =>
+      opened(subject, 2, async (one, other) => {
+        assert.ok(one && other);
+        const times = { nowMs: 1000, durationMs: 60_000 };
+        const lease = taken(await one.takeLease('backup', times));
+        assert.equal(await other.takeLease('backup', times), undefined);
+        taken(await other.takeLease('backup:crm', times));
+        assert.equal(await one.renewLease(lease, times), true);
+        await subject.execute(`UPDATE job SET lease_until_ms = 1 WHERE name = 'backup'`);
+        const later = taken(await other.takeLease('backup', times));
+        assert.equal(await one.renewLease(lease, times), false);
+        await one.releaseLease(lease);
+        assert.equal(await one.takeLease('backup', times), undefined);
+        await other.releaseLease(later);
+        taken(await one.takeLease('backup', times));
+        await subject.execute(`UPDATE job SET process_id = ${await deadProcess()} WHERE name = 'backup'`);
+        taken(await other.takeLease('backup', times));
+        await subject.execute(`UPDATE job SET process_id = 1, process_space = 'elsewhere' WHERE name = 'backup'`);
+        assert.equal(await one.takeLease('backup', times), undefined, 'nobody here can ask for it');
+        await subject.execute(`UPDATE job SET lease_until_ms = ${2 ** 50} WHERE name = 'backup'`);
+        taken(await one.takeLease('backup', times));
+      }),
+  },
+  {
+    name: 'a lease ends when its time is over, by the clock that all go by',
+    run: (subject) =>
+      opened(subject, 2, async (one, other) => {
+        assert.ok(one && other);
+        const at = (nowMs: number) => ({ nowMs, durationMs: 100_000 });
+        const lease = taken(await one.takeLease('backup', at(1000)));
+        assert.equal(await other.takeLease('backup', at(100_999)), undefined);
+        // A machine whose clock is far ahead takes nothing that is held.
+        const atItsEnd = await other.takeLease('backup', at(101_000));
+        assert.equal(atItsEnd === undefined, subject.isServer);
+        assert.equal(await one.renewLease(lease, at(101_000)), subject.isServer);
+      }),
+  },
+  {
+    name: 'of many who ask for a job at once one gets it',
+    run: (subject) =>
+      opened(subject, 8, async (...all) => {
+        const times = { nowMs: 5, durationMs: 60_000 };
+        const leases = await Promise.all(all.map((history) => history.takeLease('backup', times)));
+        assert.equal(leases.filter((lease) => lease !== undefined).length, 1);
+        assert.equal(await all[0]?.handledMs('backup'), undefined);
+        await all[1]?.setHandledMs('backup', 7);
+        await all[1]?.setHandledMs('backup', 1_800_000_000_000.6);
+        assert.equal(await all[2]?.handledMs('backup'), 1_800_000_000_001);
+        assert.equal(await all[2]?.takeLease('backup', times), undefined, 'still held');
+      }),
+  },
+  {
+    name: 'many write at once',
+    run: (subject) =>
+      opened(subject, subject.isServer ? 4 : 1, async (...all) => {
+        const writes = Array.from({ length: 40 }, async (_, index) => {
+          const history = all[index % all.length];
+          assert.ok(history);
+          const archive = { url: `/b/${index}`, state: 'pending' } as const;
+          const id = await history.begin({ kind: 'backup', startedMs: index, archives: [archive, archive] });
+          const archives = [{ ...archive, state: 'proven' } as const];
+          await history.end(id, { state: 'succeeded', endedMs: index, phases: [], archives });
+        });
+        await Promise.all(writes);
+        const runs = (await all[0]?.runs()) ?? [];
+        assert.deepEqual(
+          runs.map(({ startedMs, archives }) => `${startedMs} ${archives[0]?.url} ${archives.length}`),
+          Array.from({ length: 40 }, (_, index) => `${39 - index} /b/${39 - index} 1`),
+        );
+      }),
+  },
+];

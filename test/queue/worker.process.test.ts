@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { after, before, type TestContext, test } from 'node:test';
+import { validateBackup } from '../../src/operation/verify.ts';
+import { leaveOutWithout } from '../services/service-packages.ts';
+import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
+import { type RedisService, startRedis } from '../services/start-redis.ts';
+import { makeWorkerWorld, type Told, type WorkerWorld } from './worker-world.ts';
+
+leaveOutWithout('redis');
+leaveOutWithout('postgres');
+
+let redis: RedisService;
+let postgres: PostgresService;
+before(async () => {
+  [redis, postgres] = await Promise.all([
+    startRedis({ password: 'canary-queue', durable: true }),
+    startPostgres({ password: 'canary-history' }),
+  ]);
+});
+after(async () => {
+  await redis.stop();
+  await postgres.stop();
+});
+
+let made = 0;
+async function newWorld(t: TestContext, prunes = false): Promise<WorkerWorld> {
+  made += 1;
+  const historyUrl = await postgres.createDatabase(`world${made}`);
+  return await makeWorkerWorld(t, { redisUrl: redis.url, historyUrl, prefix: `world${made}`, prunes });
+}
+
+const limit = { timeout: 120_000 };
+const job = { queue: 'backups', job: 'backup', scheduledMs: Date.UTC(2026, 0, 1) };
+const worker = ['worker', '--queue', 'backups', '--concurrency', '2', '--json'];
+
+/** The one that has the job, and the others. */
+async function whoHasIt(workers: readonly Told[]): Promise<{ holder: Told; others: Told[] }> {
+  const holder = await Promise.race(
+    workers.map(async (one) => {
+      await one.until('started');
+      return one;
+    }),
+  );
+  return { holder, others: workers.filter((one) => one !== holder) };
+}
+
+async function states({ history }: WorkerWorld): Promise<string[]> {
+  return (await history.runs({ kind: 'backup' })).map(({ state }) => state);
+}
+
+async function jobStates({ queue }: WorkerWorld): Promise<string[]> {
+  return (await queue.jobs('backups')).map(({ state, startedCount }) => `${state} ${startedCount}`);
+}
+
+test('of three workers one is killed in mid-backup: another finishes it, and one archive appears', limit, async (t) => {
+  const world = await newWorld(t);
+  const workers = [1, 2, 3].map(() => world.start(...worker));
+  const id = await world.queue.add(job);
+  const { holder, others } = await whoHasIt(workers);
+  const child = await world.runningProcess();
+  // The machine is gone, with all that ran on it; so is the queue, for a moment.
+  holder.child.kill('SIGKILL');
+  process.kill(child, 'SIGKILL');
+  await once(holder.child, 'exit');
+  await redis.kill();
+  await redis.restart();
+  const { holder: next } = await whoHasIt(others);
+  assert.equal(next.events.find(({ event }) => event === 'started')?.id, id);
+  await world.go();
+  await next.until('ended');
+  assert.deepEqual(await Promise.all(others.map((one) => one.end())), [0, 0]);
+  const [name = '', ...more] = await world.archives();
+  assert.deepEqual(more, []);
+  const { state } = await validateBackup({ archive: join(world.folder, 'backups', name), threads: 1 });
+  assert.equal(state, 'intact');
+  assert.deepEqual(await states(world), ['succeeded', 'died']);
+  assert.deepEqual(await jobStates(world), ['succeeded 2']);
+  assert.deepEqual(
+    (await world.history.runs({ kind: 'backup' })).map(({ scheduledMs }) => scheduledMs),
+    [job.scheduledMs, job.scheduledMs],
+  );
+});
+
+test(
+  'a worker is killed and its backup goes on: the job is done when that is, and no second one is made',
+  limit,
+  async (t) => {
+    const world = await newWorld(t);
+    const [first, second] = [world.start(...worker), world.start(...worker)];
+    await world.queue.add(job);
+    const { holder, others } = await whoHasIt([first, second]);
+    await world.runningProcess();
+    holder.child.kill('SIGKILL');
+    const [other] = others;
+    assert.ok(other);
+    await other.until('postponed');
+    await world.go();
+    await other.until('ended');
+    assert.equal(await other.end(), 0);
+    assert.equal((await world.archives()).length, 1);
+    assert.deepEqual(
+      (await states(world)).filter((state) => state !== 'succeeded'),
+      [],
+    );
+  },
+);
+
+test('a job that runs is cancelled from another machine, and leaves nothing behind', limit, async (t) => {
+  const world = await newWorld(t);
+  const told = world.start(...worker);
+  const enqueued = await world.run('backup', '--enqueue', '--json');
+  assert.equal(enqueued.exitCode, 0);
+  const { id } = JSON.parse(enqueued.stdout);
+  await told.until('started');
+  await world.runningProcess();
+  const listed = await world.run('jobs', '--json');
+  assert.equal(JSON.parse(listed.stdout)[0].id, id);
+  assert.ok(!listed.stdout.includes('canary'));
+  const cancelled = await world.run('jobs', 'cancel', id, '--json');
+  assert.deepEqual(JSON.parse(cancelled.stdout), { id, queue: 'backups', result: 'asked' });
+  await told.until('cancelled');
+  await world.go();
+  assert.equal(await told.end(), 0);
+  assert.deepEqual(await world.archives(), []);
+  assert.deepEqual(await states(world), ['interrupted']);
+});
+
+test(
+  'a worker that is stopped waits for its backup, and one that may not wait leaves it to another',
+  limit,
+  async (t) => {
+    const world = await newWorld(t);
+    const impatient = world.start(...worker, '--grace', '0');
+    await world.queue.add(job);
+    await impatient.until('started');
+    await world.runningProcess();
+    assert.equal(await impatient.end(), 0);
+    assert.deepEqual(
+      impatient.events.map(({ event }) => event),
+      ['started', 'returned'],
+    );
+    assert.deepEqual(await states(world), ['interrupted']);
+    const patient = world.start(...worker);
+    await patient.until('started');
+    await world.runningProcess();
+    const ended = patient.end();
+    await world.go();
+    assert.equal(await ended, 0);
+    assert.deepEqual(
+      patient.events.map(({ event }) => event),
+      ['started', 'ended'],
+    );
+    assert.equal((await world.archives()).length, 1);
+  },
+);
+
+test('two servers register the schedule once, and the commands of a history go by PostgreSQL', limit, async (t) => {
+  const world = await newWorld(t, true);
+  await world.go();
+  const servers = [world.start('serve', '--json'), world.start('serve', '--json')];
+  await Promise.all(servers.map((one) => one.until('registered')));
+  assert.deepEqual(await jobStates(world), ['scheduled 0']);
+  assert.deepEqual(await Promise.all(servers.map((one) => one.end())), [0, 0]);
+  assert.deepEqual(await jobStates(world), ['scheduled 0'], 'workers need no server');
+  assert.equal((await world.run('backup', '--json')).exitCode, 0);
+  const runs = JSON.parse((await world.run('runs', '--json')).stdout);
+  assert.deepEqual([runs.length, runs[0].state], [1, 'succeeded']);
+  assert.equal((await world.run('prune', '--yes', '--json')).exitCode, 0);
+  const rebuilt = JSON.parse((await world.run('rebuild', '--json')).stdout);
+  assert.deepEqual([rebuilt.addedCount, rebuilt.knownCount], [0, 1]);
+});
