@@ -12,8 +12,6 @@ export interface DiscoveredField extends FieldDescription {
 /** A model before the registry has its say: a table of the database, with the names that an ORM gave it. */
 export interface DiscoveredModel extends ModelDescription {
   readonly fields: readonly DiscoveredField[];
-  /** What the application's code calls this model: its class, its schema, its table object. */
-  readonly sources?: readonly unknown[];
 }
 
 /** `billing.invoice`, or `invoice` where there is no schema. */

@@ -20,7 +20,6 @@ const customer: DiscoveredModel = {
   table: { name: 'customers' },
   fields: [id, field('email', 'email', { nullable: false }), field('deletedAt', 'deleted_at')],
   relations: [],
-  sources: [Customer],
 };
 const invoice: DiscoveredModel = {
   name: 'Invoice',
@@ -56,7 +55,7 @@ function registered(model: unknown, given: BackupGiven<Record<string, unknown>> 
 }
 
 const merge = (registrations: FoundRegistration[], options: MergeOptions = {}, models = shop) =>
-  mergeRegistry(models, registrations, options);
+  mergeRegistry(models, registrations, { described: [{ ...customer, sources: [Customer] }], ...options });
 
 const fails = (pattern: RegExp, hint = /./) => {
   return (error: HoldfastError) =>

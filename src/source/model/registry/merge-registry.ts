@@ -1,6 +1,7 @@
 import picomatch from 'picomatch';
 import { HoldfastError } from '../../../errors.ts';
 import type { RelationDescription, TableName } from '../model-description.ts';
+import type { OrmModel } from '../orm/orm-model.ts';
 import { type DefaultExclusion, defaultExclusion } from './default-exclusions.ts';
 import type { FileRoot, ModelRegistration } from './define-backup.ts';
 import { type DiscoveredModel, tableLabel } from './discovered-model.ts';
@@ -49,16 +50,19 @@ export interface MergeOptions {
   readonly excludeModels?: readonly string[];
   /** Names of the configuration's storages, that `file` may name; not checked unless set. */
   readonly storages?: readonly string[];
+  /** What the application's ORM says of its models: registrations by class, schema or table object are found in these. */
+  readonly described?: readonly OrmModel[];
 }
 
 /** The registration of each model, by its table. */
 function registrationsByTable(
   discovered: readonly DiscoveredModel[],
   registrations: readonly FoundRegistration[],
+  described: readonly OrmModel[],
 ): Map<string, FoundRegistration> {
   const found = new Map<string, FoundRegistration>();
   for (const one of registrations) {
-    const model = resolveModel(discovered, one.registration, one.file);
+    const model = resolveModel(discovered, described, one.registration, one.file);
     const label = tableLabel(model.table);
     const other = found.get(label);
     if (other !== undefined) {
@@ -123,7 +127,7 @@ export function mergeRegistry(
   registrations: readonly FoundRegistration[],
   options: MergeOptions = {},
 ): MergedRegistry {
-  const registered = registrationsByTable(discovered, registrations);
+  const registered = registrationsByTable(discovered, registrations, options.described ?? []);
   const named = excludedByName(discovered, options.excludeModels ?? []);
   const reasonFor = (model: DiscoveredModel): ExcludedModel['reason'] | undefined => {
     if (named.has(model)) return 'excludeModels';

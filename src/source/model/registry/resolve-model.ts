@@ -1,3 +1,4 @@
+import type { OrmModel } from '../orm/orm-model.ts';
 import type { ModelRegistration } from './define-backup.ts';
 import { type DiscoveredModel, tableLabel } from './discovered-model.ts';
 import { registryError, suggest } from './registry-error.ts';
@@ -22,20 +23,24 @@ function nameOf(model: unknown): string {
  *
  * @throws `config.invalid` where there is none, or more than one.
  */
-export function resolveModel<Model extends DiscoveredModel>(
-  discovered: readonly Model[],
+export function resolveModel(
+  discovered: readonly DiscoveredModel[],
+  described: readonly OrmModel[],
   { model }: ModelRegistration,
   file: string,
-): Model {
+): DiscoveredModel {
   const name = typeof model === 'object' && model !== null ? delegateName(model) : model;
-  const rules: readonly ((candidate: Model) => boolean)[] =
+  const tables = new Set(
+    described.filter(({ sources }) => sources.includes(model)).map(({ table }) => tableLabel(table)),
+  );
+  const rules: readonly ((candidate: DiscoveredModel) => boolean)[] =
     typeof name === 'string'
       ? [
           (candidate) => candidate.name === name,
           (candidate) => tableLabel(candidate.table) === name,
           (candidate) => candidate.table.name === name,
         ]
-      : [(candidate) => candidate.sources?.includes(model) === true];
+      : [(candidate) => tables.has(tableLabel(candidate.table))];
   for (const rule of rules) {
     const [first, second] = discovered.filter(rule);
     if (first === undefined) continue;

@@ -13,8 +13,13 @@ export interface Comparisons<Value> {
   readonly gte?: Value;
 }
 
-/** What a field can be compared with: its own type, or anything where that is not known. */
-type Comparable<Value> = unknown extends Value ? ConditionValue : Extract<Value, ConditionValue>;
+/**
+ * What a field can be compared with: its own type, or anything where that is not known. SQLite has no dates: there a Date is compared with as the
+ * column holds it, a text or a number.
+ */
+type Comparable<Value> = unknown extends Value
+  ? ConditionValue
+  : Extract<Value, ConditionValue> | (Extract<Value, Date> extends never ? never : string | number);
 
 /**
  * Which rows of a model are backed up: those for which every field is as said.
