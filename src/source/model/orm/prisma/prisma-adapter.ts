@@ -39,11 +39,19 @@ async function readSchema(path: string): Promise<SchemaFile[]> {
   }
 }
 
+/** What the parser says: its messages are JSON with a coloured text. */
+function parserMessage(error: Error): string {
+  try {
+    return stripVTControlCharacters((JSON.parse(error.message) as { message: string }).message);
+  } catch {
+    return error.message;
+  }
+}
+
 function invalidSchema(path: string, error: Error): HoldfastError {
-  const text = stripVTControlCharacters(error.message.replaceAll('\\u001b', '\u001b')).replaceAll('\\n', '\n');
-  const reason = /error: ([^\n"]+)/.exec(text)?.[1] ?? text.split('\n')[0];
+  const text = parserMessage(error);
   return new HoldfastError('config.invalid', {
-    message: `the schema ${path} is not valid: ${reason}`,
+    message: `the schema ${path} is not valid: ${/error: (.+)/.exec(text)?.[1] ?? text.split('\n')[0]}`,
     hint: '`npx prisma validate` tells where',
     context: { path },
     cause: error,
