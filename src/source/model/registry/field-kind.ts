@@ -10,7 +10,7 @@ export interface FieldOptions {
 export type FieldKind =
   /** Its value, and nothing else: what a column is unless something is said. */
   | { readonly kind: 'value'; readonly mask?: Mask }
-  /** It names an object in a storage of the configuration, whose bytes go along. */
+  /** It names an object in a media storage of the configuration, whose bytes go along. */
   | { readonly kind: 'file'; readonly storage: string; readonly prefix: string; readonly mask?: Mask }
   /** It holds the path of a file below a folder; the file goes along. */
   | { readonly kind: 'filePath'; readonly root: string; readonly mask?: Mask }
@@ -26,9 +26,9 @@ export function value(options: FieldOptions = {}): FieldKind {
 }
 
 /**
- * A column that names an object in a storage: the object's bytes are backed up with the row.
+ * A column that names an object in a media storage: the object's bytes are backed up with the row.
  *
- * @param storage The name of a storage of the configuration.
+ * @param storage The name of a media storage of the configuration.
  * @param options `prefix`: what comes before the column's value in the object's name (`invoices/`); nothing unless set.
  */
 export function file(storage: string, options: FieldOptions & { readonly prefix?: string } = {}): FieldKind {

@@ -163,7 +163,10 @@ test('a column that is NOT NULL is left out only with what a restore puts there'
 
 test('a storage that is named has to be there', () => {
   const found = [registered('Invoice', { fields: { pdfPath: file('uplaods') } })];
-  assert.throws(() => merge(found, { storages: ['uploads'] }), fails(/no storage uplaods/, /did you mean uploads\?/));
+  assert.throws(
+    () => merge(found, { storages: ['uploads'] }),
+    fails(/no media storage uplaods/, /did you mean uploads\?/),
+  );
   assert.equal(merge(found).models.length, 4);
 });
 

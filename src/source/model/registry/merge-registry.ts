@@ -48,7 +48,7 @@ export interface MergedRegistry {
 export interface MergeOptions {
   /** Globs on names of models, on tables, or on `schema.table`: left out, besides sessions and caches. */
   readonly excludeModels?: readonly string[];
-  /** Names of the configuration's storages, that `file` may name; not checked unless set. */
+  /** Names of the configuration's media storages, that `file` may name; not checked unless set. */
   readonly storages?: readonly string[];
   /** What the application's ORM says of its models: registrations by class, schema or table object are found in these. */
   readonly described?: readonly OrmModel[];

@@ -27,7 +27,7 @@ export function resolveField(model: DiscoveredModel, name: string, file: string)
 function checkKind(field: DiscoveredField, kind: FieldKind, place: string, context: PlanContext): void {
   const { file, storages } = context;
   if (kind.kind === 'file' && storages !== undefined && !storages.includes(kind.storage)) {
-    throw registryError(file, `${place}: there is no storage ${kind.storage}`, suggest(kind.storage, storages));
+    throw registryError(file, `${place}: there is no media storage ${kind.storage}`, suggest(kind.storage, storages));
   }
   if (kind.kind !== 'exclude') return;
   if (field.primaryKey === true) {
@@ -46,7 +46,7 @@ function checkKind(field: DiscoveredField, kind: FieldKind, place: string, conte
 /** Where a registration stands, and what there is. */
 export interface PlanContext {
   readonly file: string;
-  /** Names of the configuration's storages; not checked where undefined. */
+  /** Names of the configuration's media storages; not checked where undefined. */
   readonly storages: readonly string[] | undefined;
 }
 
