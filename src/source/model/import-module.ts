@@ -22,8 +22,15 @@ function hintFor(file: string, cause: unknown): string {
   return 'it is loaded as the application loads it: check that it runs with `node` from the folder of the configuration';
 }
 
+/** A default export may be a promise of one, as for the command lines of some libraries. */
+async function importSettled(file: string): Promise<Readonly<Record<string, unknown>>> {
+  const module = await importWithHoldfast(file);
+  const { default: main } = module;
+  return main instanceof Promise ? { ...module, default: await (main as Promise<unknown>) } : module;
+}
+
 /**
- * Imports a module of the application.
+ * Imports a module of the application; where its default export is a promise, with what that gives.
  *
  * @throws `config.invalid` when it cannot be loaded, with the reason, or has not loaded in time: one that waits for a database at its top level never
  *   does. What it started by then goes on.
@@ -41,7 +48,7 @@ export async function importModule(
     });
   });
   try {
-    return await Promise.race([importWithHoldfast(file), late]);
+    return await Promise.race([importSettled(file), late]);
   } catch (cause) {
     if (cause instanceof HoldfastError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);

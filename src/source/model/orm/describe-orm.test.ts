@@ -49,6 +49,20 @@ test('modules of an application are loaded from the folder, several as one: rela
   );
 });
 
+test('a default export may be a promise of one', async () => {
+  symlinkSync(join(packages, 'kysely'), join(folder, 'node_modules/kysely'));
+  const late =
+    'const database = new Kysely({ dialect: { createDriver() {}, createQueryCompiler() {}, createAdapter() {} } });';
+  write('late.ts', `import { Kysely } from 'kysely';\n${late}\nexport default Promise.resolve(database);`);
+  write('never.ts', 'export default new Promise(() => undefined);');
+  const tables = [{ table: { name: 'customer' }, columns: ['id'] }];
+  const [model] = await describeOrm({ orm: 'kysely', schema: 'late.ts', folder, tables });
+  assert.deepEqual(model?.fields, [{ name: 'id', column: 'id' }]);
+  const message = /never\.ts did not load within 0\.1 s/;
+  const never = describeOrm({ orm: 'kysely', schema: 'never.ts', folder, timeoutMs: 100 });
+  await assert.rejects(never, { code: 'config.invalid', message });
+});
+
 test('a module that does not load is told, and so is one that waits', async () => {
   write('throws.ts', 'throw new Error("DATABASE_URL is not set");');
   write('waits.ts', 'await new Promise(() => undefined);');

@@ -1,5 +1,5 @@
 import { glob } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { HoldfastError } from '../../../errors.ts';
 import { importModule } from '../import-module.ts';
 import { isRegistration } from './define-backup.ts';
@@ -25,9 +25,9 @@ export async function findRegistrationFiles(folder: string, globs?: readonly str
   const found = new Set<string>();
   for (const pattern of globs ?? defaultRegistryGlobs) {
     let count = 0;
-    const exclude = (entry: string | { name: string }) =>
-      globs === undefined && skippedFolders.has(typeof entry === 'string' ? entry : entry.name);
-    for await (const path of glob(pattern, { cwd: folder, exclude: exclude as (name: string) => boolean })) {
+    // Depending on the version of Node it is asked with names or with paths.
+    const exclude = (entry: string) => globs === undefined && skippedFolders.has(basename(entry));
+    for await (const path of glob(pattern, { cwd: folder, exclude })) {
       count++;
       found.add(path.replaceAll('\\', '/'));
     }
