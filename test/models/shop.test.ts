@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { readApplicationModels } from '../../src/source/model/application-models.ts';
 import { createMasker, maskKey } from '../../src/source/model/mask/create-masker.ts';
+import { maskedFields } from '../../src/source/model/mask/masked-fields.ts';
 import { fromDatabase } from '../../src/source/model/registry/from-database.ts';
 import { type MergedRegistry, mergeRegistry } from '../../src/source/model/registry/merge-registry.ts';
 import { assertDescribes, tablesOfSqlite } from './introspect.ts';
@@ -104,11 +105,8 @@ test('its models are those of its schema, with what three registrations say; ses
 
 test('its customers, masked, are nobody, and those who left as well', async () => {
   const customers = (await plan()).models.find(({ name }) => name === 'customers');
-  const fields = (customers?.fields ?? []).flatMap(({ name, column, kind }) =>
-    'mask' in kind && kind.mask !== undefined
-      ? [{ field: name, column, mask: kind.mask, required: ['email', 'full_name'].includes(column) }]
-      : [],
-  );
+  const limitsOf = (column: string) => ({ required: ['email', 'full_name'].includes(column) });
+  const fields = maskedFields({ fields: customers?.fields ?? [] }, limitsOf);
   assert.deepEqual(
     fields.map(({ column }) => column),
     ['email', 'full_name', 'phone', 'note'],
