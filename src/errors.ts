@@ -247,6 +247,13 @@ export const errorTable = {
     'a hook of the configuration failed',
     'see its message; --no-hooks runs without hooks',
   ),
+  'mask.failed': define(
+    1,
+    422,
+    false,
+    'a value cannot be masked',
+    'mend the mask in the *.backup.ts of the model; nothing was restored',
+  ),
   'notify.failed': define(
     1,
     502,

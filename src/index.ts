@@ -155,6 +155,32 @@ export { CommandSource, type CommandSourceOptions } from './source/command/comma
 export type { DatabaseSourceOptions, DatabaseTargetOptions, RestoreMode } from './source/database-options.ts';
 export { FilesSource } from './source/files/files-source.ts';
 export { MediaSource, type MediaSourceOptions } from './source/media/media-source.ts';
+export type { Mask, MaskContext } from './source/model/mask/mask.ts';
+export {
+  maskConstant,
+  maskEmail,
+  maskHash,
+  maskName,
+  maskPhone,
+  maskText,
+} from './source/model/mask/mask-presets.ts';
+export {
+  type BackupGiven,
+  defineBackup,
+  type FileRoot,
+  type ModelRegistration,
+} from './source/model/registry/define-backup.ts';
+export {
+  type ExcludedValue,
+  exclude,
+  type FieldKind,
+  type FieldOptions,
+  file,
+  filePath,
+  value,
+} from './source/model/registry/field-kind.ts';
+export type { ModelNameOf, RowOf, RowOfNamed } from './source/model/registry/model-types.ts';
+export type { Comparisons, ConditionValue, Where } from './source/model/registry/row-condition.ts';
 export { plainSourceFromUrl, sourceFromUrl } from './source/parse-url.ts';
 export type {
   EntryKind,

@@ -1,10 +1,9 @@
 import { access, readFile } from 'node:fs/promises';
-import { registerHooks } from 'node:module';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { HoldfastError } from '../errors.ts';
 import type { HoldfastConfig } from './config-schema.ts';
+import { importWithHoldfast } from './import-with-holdfast.ts';
 import { parseConfig } from './parse-config.ts';
 
 /** Names that a configuration file may have, in the order in which they are looked for. */
@@ -89,33 +88,10 @@ export async function loadConfig(
 async function readValue(file: string, environment: string): Promise<unknown> {
   try {
     if (file.endsWith('.json')) return JSON.parse(await readFile(file, 'utf8'));
-    const { default: value } = await importWithHoldfast(file);
+    const { default: value } = (await importWithHoldfast(file)) as { default?: unknown };
     return typeof value === 'function' ? await (value as (environment: string) => unknown)(environment) : value;
   } catch (cause) {
     throw unreadable(file, cause);
-  }
-}
-
-/**
- * Imports a file, whose `import … from 'holdfast'` finds this program where no other is installed beside it: a Holdfast that is
- * installed globally reads configurations of any folder.
- */
-async function importWithHoldfast(file: string): Promise<{ default?: unknown }> {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const hooks = registerHooks({
-    resolve(specifier, context, nextResolve) {
-      if (specifier !== 'holdfast') return nextResolve(specifier, context);
-      try {
-        return nextResolve(specifier, context);
-      } catch {
-        return nextResolve(new URL(`../index.${extension}`, import.meta.url).href, context);
-      }
-    },
-  });
-  try {
-    return (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
-  } finally {
-    hooks.deregister();
   }
 }
 
