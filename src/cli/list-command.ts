@@ -2,15 +2,17 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
+import type { DrillFact } from '../operation/drill-facts.ts';
 import type { ArchiveLocation, ArchiveSummary } from '../operation/options.ts';
 import { onPath } from '../storage/durable-file.ts';
 import type { StoredObject } from '../storage/storage.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
-import { formatMoment, formatSize, paint, printable } from './format-value.ts';
+import { formatAgo, formatMoment, formatSize, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
 import { withStorages } from './open-storages.ts';
 import { toHoldfastError } from './print-error.ts';
 import { formatTable, printJson, printLines, printNote } from './print-result.ts';
+import { findHistory } from './record.ts';
 import { openSynchronousFile } from './synchronous-file.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -24,6 +26,8 @@ interface ListedArchive {
   readonly storage?: string;
   readonly name?: string;
   readonly sizeBytes: number;
+  /** How the last drill of it came out. */
+  readonly drill?: DrillFact;
   readonly summary?: ArchiveSummary;
   readonly error?: HoldfastError;
 }
@@ -48,7 +52,7 @@ export function addListCommand(program: Command, context: CommandContext): void 
         });
       }
       const archives = await readHeaders(await findArchives(paths), context.signal);
-      if (listsStorages) archives.push(...(await listStorages(options.storage, context)));
+      if (listsStorages) archives.push(...(await withDrills(await listStorages(options.storage, context), context)));
       archives.sort(byCreation);
       if (options.json) printJson(context, { archives: archives.map(toJson) });
       else printArchives(archives, context);
@@ -91,6 +95,19 @@ async function listStorages(names: readonly string[] | undefined, context: Comma
     }
     return listed;
   });
+}
+
+/** With what the history knows of drills. */
+async function withDrills(listed: readonly ListedArchive[], context: CommandContext): Promise<ListedArchive[]> {
+  const history = await findHistory(undefined, context);
+  if (history === undefined) return [...listed];
+  try {
+    const { drillFacts } = await import('../operation/drill-facts.ts');
+    const { byArchive } = drillFacts(await history.runs({ kind: 'drill' }));
+    return listed.map((archive) => ({ ...archive, ...withoutUndefined({ drill: byArchive.get(archive.path) }) }));
+  } finally {
+    await history.close();
+  }
 }
 
 /** Files as they are named; of folders, what ends in `.holdfast`. */
@@ -149,8 +166,9 @@ function byCreation(left: ListedArchive, right: ListedArchive): number {
   return left.path < right.path ? -1 : 1;
 }
 
-function toJson({ path, storage, name, sizeBytes, summary, error }: ListedArchive): object {
-  const place = { path, ...withoutUndefined({ storage, name }), sizeBytes };
+function toJson({ path, storage, name, sizeBytes, summary, error, drill }: ListedArchive): object {
+  const drilled = drill && { isProven: drill.isProven, drilledMs: drill.atMs };
+  const place = { path, ...withoutUndefined({ storage, name }), sizeBytes, ...drilled };
   if (error !== undefined) {
     const { code, message } = error;
     return { ...place, state: 'unreadable', error: { code, message } };
@@ -163,7 +181,7 @@ function printArchives(archives: readonly ListedArchive[], context: CommandConte
     printNote(context, 'no archives here');
     return;
   }
-  const rows = archives.map(({ path, storage, name, sizeBytes, summary, error }) => {
+  const rows = archives.map(({ path, storage, name, sizeBytes, summary, error, drill }) => {
     const label = printable(storage === undefined ? path : `${storage}: ${name}`);
     if (summary === undefined) {
       return [label, formatSize(sizeBytes), '', '', paint(context, context.stdout, 'red', error?.code ?? '')];
@@ -174,7 +192,15 @@ function printArchives(archives: readonly ListedArchive[], context: CommandConte
       formatMoment(summary.createdMs),
       summary.encryption,
       summary.slots.map((slot) => printable(slot.label === '' ? slot.type : `${slot.type} (${slot.label})`)).join(', '),
+      drill === undefined ? '' : formatDrill(drill, context),
     ];
   });
-  printLines(context, formatTable(context, ['archive', '>size', 'created', 'encryption', 'keys'], rows));
+  // Where no drill ever was, the list has no column for it.
+  const drilled = archives.some(({ drill }) => drill !== undefined) ? ['drill'] : [];
+  printLines(context, formatTable(context, ['archive', '>size', 'created', 'encryption', 'keys', ...drilled], rows));
+}
+
+function formatDrill({ isProven, atMs }: DrillFact, context: CommandContext): string {
+  const colour = isProven ? 'green' : 'red';
+  return `${paint(context, context.stdout, colour, isProven ? 'proven' : 'not proven')} ${formatAgo(context.clock.nowMs() - atMs)}`;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { placeholders, unknownPlaceholders } from './archive-name.ts';
+import { drillSchema, drillSettingNames } from './drill-settings.ts';
 import { hookSettingNames, hooksSchema } from './hook-settings.ts';
 import { nearestName } from './nearest-name.ts';
 import { notificationSchema, notificationSettingNames } from './notification-settings.ts';
@@ -103,6 +104,8 @@ export const configSchema = z.strictObject({
   storage: storageSchema.optional(),
   /** When `holdfast serve` makes backups. */
   schedule: scheduleSchema.optional(),
+  /** How backups are proven by restoring them. */
+  drill: drillSchema.optional(),
   /** Where runs are recorded. */
   history: historySchema.optional(),
   /** Which archives are kept. */
@@ -149,6 +152,7 @@ export type HoldfastConfig = z.input<typeof configSchema>;
 export const settingNames: readonly string[] = [
   ...Object.keys(configSchema.shape),
   ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...drillSettingNames,
   ...hookSettingNames,
   ...notificationSettingNames,
   ...[retentionSchema, scheduleSchema, historySchema].flatMap((schema) => Object.keys(schema.shape)),

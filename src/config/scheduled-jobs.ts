@@ -6,9 +6,12 @@ import { nearestName } from './nearest-name.ts';
 /** The job that backs up all that has no schedule of its own, into one archive. */
 export const mainJob = 'backup';
 
+/** The job that proves the newest backups by restoring them. */
+export const drillJob = 'drill';
+
 /** A job of the schedule. */
 export interface ConfiguredJob {
-  /** `backup`, or `backup:<alias>` for a database that has a `scheduleOverride`. */
+  /** `backup`, `backup:<alias>` for a database that has a `scheduleOverride`, or `drill`. */
   readonly name: string;
   /** The database that it is for alone. */
   readonly alias?: string;
@@ -34,6 +37,17 @@ export function configuredJobs(config: HoldfastConfig): ConfiguredJob[] {
     own.length < backedUp.length || files.length > 0 || commands.some((command) => command.enabled !== false);
   const main = { name: mainJob, enabled, times: { cron, intervalHours, dailyTime, timezone }, jitterMs };
   return hasMain ? [main, ...own] : own;
+}
+
+/** All jobs that run by themselves: those that back up, and the drill where it has a schedule. */
+export function scheduledJobs(config: HoldfastConfig): ConfiguredJob[] {
+  const jobs = configuredJobs(config);
+  const { schedule = {}, drill } = config;
+  if (drill?.schedule === undefined || jobs.length === 0) return jobs;
+  const { timezone, jitterMinutes = 0 } = schedule;
+  const { enabled: isOn = true, ...times } = drill.schedule;
+  const enabled = config.enabled !== false && drill.enabled !== false && isOn;
+  return [...jobs, { name: drillJob, enabled, times: { ...times, timezone }, jitterMs: jitterMinutes * 60_000 }];
 }
 
 /** The configuration with only what a job backs up. Throws `usage.invalid` where there is no such job. */

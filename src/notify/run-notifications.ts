@@ -160,6 +160,31 @@ export function missedNotification(
   );
 }
 
+/** An archive that did not pass its drill, or could not be drilled. */
+export function drillNotification(
+  drill: {
+    /** What is backed up, or the archive. */
+    readonly what: string;
+    readonly archive?: string | undefined;
+    /** What differs, and which checks failed; or why it could not be restored. */
+    readonly reasons: readonly string[];
+    readonly hint: string;
+  },
+  context: NotificationContext,
+): Notification {
+  const { what, archive, reasons, hint } = drill;
+  return make(
+    {
+      event: 'drill-failed',
+      title: `The drill of ${what} failed`,
+      text: shown(reasons),
+      facts: [['Backup', archive]],
+      whatToDo: hint,
+    },
+    context,
+  );
+}
+
 /** A storage that will soon take no more. */
 export function nearlyFullNotification(
   storage: { readonly name: string; readonly free: string; readonly total: string },

@@ -98,8 +98,8 @@ function withKnown(archive: RunArchive, begun: readonly RunArchive[]): RunArchiv
 
 function failure(error: unknown, { kind, archives = [] }: Pick<BegunRun, 'kind' | 'archives'>): RunOutcome {
   const code = error instanceof HoldfastError ? error.code : undefined;
-  // A plain dump has no parity, so its check says that it is damaged by failing.
-  const isDamage = kind === 'verify' && code === 'archive.damaged';
+  // A plain dump has no parity, so its check says that it is damaged by failing; and a drill restores all or nothing.
+  const isDamage = ['verify', 'drill'].includes(kind) && code === 'archive.damaged';
   return {
     state: code === 'operation.interrupted' ? 'interrupted' : 'failed',
     error: errorReport(error),
