@@ -100,6 +100,7 @@ export {
 } from './operation/run-outcomes.ts';
 export { type RunStats, runStats } from './operation/run-stats.ts';
 export {
+  type DueRun,
   type JobStore,
   runScheduler,
   type ScheduledJob,

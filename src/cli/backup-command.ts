@@ -76,16 +76,26 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
     await printPlan(request, context);
     return 0;
   }
-  const { holdingJob } = await import('./backup-run.ts');
+  const { holdingJob, recordFailure } = await import('./backup-run.ts');
   // Where no configuration was read there is nothing to record in.
   const history = request.loaded && (await findHistory(request.loaded, context));
   const loaded = options.hooks ? request.loaded : undefined;
   const hooked = { kind: 'backup', loaded, subject: namesOf(request) } as const;
   try {
     // A run that is refused, since its job runs already, runs no hooks.
-    return await holdingJob(history, request, context, () =>
-      runHooked(hooked, context, () => makeAndTell(history, request, context)),
-    );
+    return await holdingJob(history, request, context, async () => {
+      let isBegun = false;
+      try {
+        return await runHooked(hooked, context, () => {
+          isBegun = true;
+          return makeAndTell(history, request, context);
+        });
+      } catch (error) {
+        // The hook before it: the retention and the statistics have to know that nothing was backed up.
+        if (!isBegun) await recordFailure(history, request, error, context);
+        throw error;
+      }
+    });
   } finally {
     await history?.close();
   }

@@ -39,6 +39,10 @@ export interface CommandContext {
     words: readonly string[],
     signal: AbortSignal,
   ): Promise<{ readonly exitCode: number; readonly output: string }>;
+  /** Calls back at each SIGHUP, which ends the process otherwise; gives what stops that. */
+  onHangup?(listener: () => void): () => void;
+  /** The run of the history that was recorded last: what is told of it is recorded with it. */
+  recordedRun?: string;
   /** Set by a command that ends well but not with 0. */
   exitCode: number;
 }

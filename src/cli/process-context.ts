@@ -25,6 +25,10 @@ export function openProcessContext(): CommandContext {
     signal: interruption.signal,
     openTerminal,
     runCommand,
+    onHangup: (listener) => {
+      process.on('SIGHUP', listener);
+      return () => void process.off('SIGHUP', listener);
+    },
     exitCode: 0,
   };
 }

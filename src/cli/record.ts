@@ -86,8 +86,11 @@ export async function recordIn<Result>(
   const { recordRun } = await import('../operation/record-run.ts');
   const { clock } = context;
   const onProblem = (error: unknown) => noteProblem(error, context);
+  const onBegun = (id: string) => {
+    context.recordedRun = id;
+  };
   return await recordRun(
-    { ...begun, history, clock, onProblem },
+    { ...begun, history, clock, onProblem, onBegun },
     (onPhase) => withProgress(context, json, work, onPhase),
     outcomeOf,
   );

@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { type ErrorCode, errorTable, HoldfastError } from '../errors.ts';
-import type { SchedulerEvent } from '../operation/scheduler.ts';
+import type { ScheduledJob, SchedulerEvent } from '../operation/scheduler.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatMoment, formatNumberOf, printable } from './format-value.ts';
+import { toHoldfastError } from './print-error.ts';
 import { printJson, printLines, printNote } from './print-result.ts';
 import type { ListedSchedule } from './schedule-command.ts';
 
@@ -19,33 +20,140 @@ export function addServeCommand(program: Command, context: CommandContext): void
 }
 
 async function serve({ json = false }: OutputOptions, context: CommandContext): Promise<void> {
-  const { jobs, historyPath, prunes } = await readSchedules(context);
-  if (jobs.length === 0) {
-    throw new HoldfastError('config.invalid', { message: 'no job is scheduled', hint: 'see `holdfast schedule list`' });
-  }
-  const { readSchedule } = await import('../policy/schedule.ts');
+  const { clock, signal } = context;
+  const first = await readSchedules(context);
+  if (first.jobs.length === 0) throw nothingScheduled();
   const { runScheduler } = await import('../operation/scheduler.ts');
   // Without it nobody would know what was missed, and two would run at once.
   const { openHistory } = await import('../history/history.ts');
-  const store = await openHistory({ path: historyPath });
-  const { clock, signal } = context;
+  const store = await openHistory({ path: first.historyPath });
+  const telling = new Telling(context);
+  const onEvent = (event: ServeEvent) => (json ? printJson(context, event) : printEvent(event, context));
+  let stopListening: (() => void) | undefined;
   try {
-    if (!json) printLines(context, [`${formatMoment(clock.nowMs())}  ${formatNumberOf(jobs.length, 'job')} scheduled`]);
+    if (!json) printScheduled(first, context);
     await runScheduler({
-      jobs: jobs.map((job) => ({
-        name: job.job,
-        schedule: readSchedule(job.times),
-        jitterMs: job.jitterMs,
-        run: (ending) => runJob(job.job, prunes, { ...context, signal: ending }),
-      })),
+      jobs: await scheduledJobs(first, telling, context),
       store,
       signal,
       clock,
       seed: hostname(),
-      onEvent: (event) => (json ? printJson(context, event) : printEvent(event, context)),
+      onEvent: (event) => {
+        onEvent(event);
+        if (event.event === 'overdue') telling.tellOverdue(event);
+      },
+      onReady: (replaceJobs) => {
+        const reload = async () => {
+          onEvent(
+            await reloaded(first, context, async (listed) =>
+              replaceJobs(await scheduledJobs(listed, telling, context)),
+            ),
+          );
+        };
+        stopListening = context.onHangup?.(() => telling.keep(reload()));
+      },
     });
+    await telling.settle();
   } finally {
+    stopListening?.();
     await store.close();
+  }
+}
+
+/** What `serve` prints. */
+type ServeEvent =
+  | SchedulerEvent
+  | {
+      /** After a SIGHUP: the configuration was read again, or could not be, and all is as it was. */
+      readonly event: 'reloaded' | 'reload-failed';
+      readonly timeMs: number;
+      readonly jobs?: readonly string[];
+      readonly error?: SchedulerEvent['error'];
+    };
+
+function nothingScheduled(): HoldfastError {
+  return new HoldfastError('config.invalid', { message: 'no job is scheduled', hint: 'see `holdfast schedule list`' });
+}
+
+function printScheduled({ jobs }: ListedSchedule, context: CommandContext): void {
+  printLines(context, [`${formatMoment(context.clock.nowMs())}  ${formatNumberOf(jobs.length, 'job')} scheduled`]);
+}
+
+/** Reads the configuration again. One that is not valid, or schedules nothing, changes nothing. */
+async function reloaded(
+  { historyPath }: ListedSchedule,
+  context: CommandContext,
+  replace: (listed: ListedSchedule) => Promise<void>,
+): Promise<ServeEvent> {
+  const { clock } = context;
+  try {
+    const listed = await readSchedules(context);
+    if (listed.jobs.length === 0) throw nothingScheduled();
+    if (listed.historyPath !== historyPath) {
+      throw new HoldfastError('config.invalid', {
+        message: 'the history is elsewhere now, and who holds which job is written in it',
+        hint: 'restart `holdfast serve`',
+      });
+    }
+    await replace(listed);
+    return { event: 'reloaded', timeMs: clock.nowMs(), jobs: listed.jobs.map(({ job }) => job) };
+  } catch (thrown) {
+    const { code, message, hint } = toHoldfastError(thrown);
+    return { event: 'reload-failed', timeMs: clock.nowMs(), error: { code, message, hint } };
+  }
+}
+
+async function scheduledJobs(
+  { jobs, prunes }: ListedSchedule,
+  telling: Telling,
+  context: CommandContext,
+): Promise<ScheduledJob[]> {
+  const { readSchedule } = await import('../policy/schedule.ts');
+  return jobs.map(({ job, times, jitterMs }) => ({
+    name: job,
+    schedule: readSchedule(times),
+    jitterMs,
+    run: async (ending, { scheduledMs, missed }) => {
+      if (missed) telling.tellMissed({ job, scheduledMs });
+      await runJob(job, prunes, { ...context, signal: ending });
+    },
+  }));
+}
+
+/** Tells people of runs that did not take place when they should have, beside the jobs; that fails no job. */
+class Telling {
+  readonly #context: CommandContext;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(context: CommandContext) {
+    this.#context = context;
+  }
+
+  tellMissed({ job, scheduledMs = 0 }: Pick<SchedulerEvent, 'job' | 'scheduledMs'>): void {
+    this.keep(this.#tell(['notify', 'missed', '--job', job, '--due', String(scheduledMs), '--json']));
+  }
+
+  tellOverdue({ job, scheduledMs = 0 }: Pick<SchedulerEvent, 'job' | 'scheduledMs'>): void {
+    this.keep(this.#tell(['notify', 'missed', '--overdue', '--job', job, '--due', String(scheduledMs), '--json']));
+  }
+
+  /** Work that is waited for in the end. */
+  keep(work: Promise<void>): void {
+    const kept = work.finally(() => this.#running.delete(kept));
+    this.#running.add(kept);
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  async #tell(words: readonly string[]): Promise<void> {
+    try {
+      await runCommand(words, this.#context);
+    } catch (thrown) {
+      const { code, message } = toHoldfastError(thrown);
+      if (code !== 'operation.interrupted') printNote(this.#context, `nobody was told: ${message} [${code}]`);
+    }
   }
 }
 
@@ -102,11 +210,17 @@ const texts = {
   ended: 'done',
   failed: 'failed',
   held: 'another process is at it',
+  overdue: 'overdue: another run of it is still at work',
   problem: 'the history cannot be used',
-} as const satisfies Record<SchedulerEvent['event'], string>;
+  reloaded: 'the configuration was read again',
+  'reload-failed': 'the configuration is kept as it was',
+} as const satisfies Record<ServeEvent['event'], string>;
 
-function printEvent({ event, job, timeMs, missed, scheduledMs, error }: SchedulerEvent, context: CommandContext): void {
-  const late = missed && scheduledMs !== undefined ? `, missed at ${formatMoment(scheduledMs)}` : '';
-  printLines(context, [`${formatMoment(timeMs)}  ${printable(job)}: ${texts[event]}${late}`]);
+function printEvent(event: ServeEvent, context: CommandContext): void {
+  const { timeMs, error } = event;
+  const job = 'job' in event ? event.job : 'serve';
+  const isLate = 'missed' in event && event.missed === true && event.scheduledMs !== undefined;
+  const late = isLate ? `, missed at ${formatMoment(event.scheduledMs ?? 0)}` : '';
+  printLines(context, [`${formatMoment(timeMs)}  ${printable(job)}: ${texts[event.event]}${late}`]);
   if (error !== undefined) printNote(context, `${job}: ${error.message} [${error.code}]`);
 }

@@ -144,17 +144,17 @@ export function damageNotifications(archives: readonly DamagedArchive[], context
 
 /** A run that did not take place when it should have: the scheduler tells. */
 export function missedNotification(
-  missed: { readonly what: string; readonly dueMs: number; readonly reason?: string },
+  missed: { readonly job: string; readonly dueMs: number; readonly reason?: string },
   context: NotificationContext,
 ): Notification {
   const due = new Date(missed.dueMs).toISOString();
   return make(
     {
       event: 'missed',
-      title: `The backup of ${missed.what} was missed`,
+      title: `The run of the job ${missed.job} was missed`,
       text: missed.reason ?? 'It did not run when it was due.',
       facts: [['Due', due]],
-      whatToDo: 'see whether the machine was off and the scheduler runs, then run `holdfast backup`',
+      whatToDo: 'see whether the machine was off, or what keeps the job so long; `holdfast runs` shows what ran since',
     },
     context,
   );

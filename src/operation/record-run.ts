@@ -13,6 +13,8 @@ export interface RecordRunOptions extends Omit<BegunRun, 'startedMs'> {
   /** Nothing is recorded where it is undefined. */
   readonly history: Pick<History, 'begin' | 'end'> | undefined;
   readonly clock?: Clock;
+  /** Told the id under which the run is recorded. */
+  readonly onBegun?: (id: string) => void;
   /** Told when the history cannot be written: that never ends a run. */
   readonly onProblem?: (error: unknown) => void;
 }
@@ -62,7 +64,7 @@ export async function recordRun<Result>(
   work: (onProgress: (progress: Progress) => void) => Promise<Result>,
   outcomeOf: (result: Result) => RunOutcome,
 ): Promise<Result> {
-  const { history, clock = systemClock, onProblem, ...begun } = options;
+  const { history, clock = systemClock, onProblem, onBegun, ...begun } = options;
   if (history === undefined) return await work(() => undefined);
   const attempt = async <Value>(write: () => Promise<Value>): Promise<Value | undefined> => {
     try {
@@ -73,6 +75,7 @@ export async function recordRun<Result>(
     }
   };
   const id = await attempt(() => history.begin({ ...begun, startedMs: clock.nowMs() }));
+  if (id !== undefined) onBegun?.(id);
   const timer = new PhaseTimer(clock);
   const end = async (outcome: RunOutcome) => {
     if (id === undefined) return;
