@@ -78,7 +78,7 @@ class JobState {
   job: ScheduledJob;
   isRunning = false;
   /** What the run under way is for, once that is known. */
-  runningMs: number | undefined;
+  running: { readonly scheduledMs: number; readonly beganMs: number } | undefined;
   /** The run that was last told to be overdue. */
   toldMs: number | undefined;
   handledMs: number;
@@ -104,11 +104,15 @@ class JobState {
     this.#startMs = undefined;
   }
 
-  /** When the run was due that has not begun: the first one after the run under way, or the last where another process has the job. */
+  /**
+   * When the run was due that has not begun: the first one after a run that takes long, or the last where another process has the job. Schedules
+   * take their time to be asked, so they are asked only where the answer may be an overdue run.
+   */
   waitingMs(nowMs: number): number | undefined {
     const { schedule } = this.job;
-    if (!this.isRunning) return latestDueMs(schedule, this.handledMs, nowMs);
-    const nextMs = this.runningMs === undefined ? undefined : schedule.nextMs(this.runningMs);
+    if (!this.isRunning) return this.retryMs > nowMs ? latestDueMs(schedule, this.handledMs, nowMs) : undefined;
+    if (this.running === undefined || nowMs - this.running.beganMs < overdueAfterMs) return undefined;
+    const nextMs = schedule.nextMs(this.running.scheduledMs);
     return nextMs === undefined || nextMs > nowMs ? undefined : nextMs;
   }
 
@@ -130,7 +134,8 @@ class Scheduler {
   readonly #wait: Wait;
   readonly #running = new Set<Promise<void>>();
   #states: readonly JobState[] = [];
-  #changed = new AbortController();
+  /** Ends the pause under way. */
+  #pausing = new AbortController();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -140,6 +145,7 @@ class Scheduler {
 
   async run(): Promise<void> {
     const { signal, jobs } = this.#options;
+    signal.addEventListener('abort', () => this.#pausing.abort(), { once: true });
     await this.#replaceJobs(jobs);
     this.#options.onReady?.((others) => this.#replaceJobs(others));
     let lastMs = this.#clock.nowMs();
@@ -163,8 +169,7 @@ class Scheduler {
       states.push(known ?? (await this.#stateOf(job)));
     }
     this.#states = states;
-    this.#changed.abort();
-    this.#changed = new AbortController();
+    this.#pausing.abort();
   }
 
   #tellOverdue(state: JobState, nowMs: number): void {
@@ -196,11 +201,12 @@ class Scheduler {
   async #pause(states: readonly JobState[], nowMs: number): Promise<void> {
     const starts = states.filter(({ isRunning }) => !isRunning).map((state) => state.startMs());
     const untilMs = Math.min(nowMs + stepMs, ...starts);
-    const changed = this.#changed.signal;
+    this.#pausing = new AbortController();
+    if (this.#options.signal.aborted) this.#pausing.abort();
     try {
-      await this.#wait(Math.max(1, untilMs - nowMs), AbortSignal.any([this.#options.signal, changed]));
+      await this.#wait(Math.max(1, untilMs - nowMs), this.#pausing.signal);
     } catch (error) {
-      if (!this.#options.signal.aborted && !changed.aborted) throw error;
+      if (!this.#pausing.signal.aborted) throw error;
     }
   }
 
@@ -208,7 +214,7 @@ class Scheduler {
     state.isRunning = true;
     const running = this.#runOnce(state).finally(() => {
       state.isRunning = false;
-      state.runningMs = undefined;
+      state.running = undefined;
       this.#running.delete(running);
     });
     this.#running.add(running);
@@ -247,7 +253,7 @@ class Scheduler {
     const scheduledMs = latestDueMs(job.schedule, state.handledMs, nowMs);
     if (scheduledMs === undefined) return;
     const missed = nowMs - scheduledMs > missedAfterMs + (job.jitterMs ?? 0);
-    state.runningMs = scheduledMs;
+    state.running = { scheduledMs, beganMs: nowMs };
     this.#tell({ event: 'started', job: job.name, scheduledMs, missed });
     try {
       await job.run(signal, { scheduledMs, missed });
