@@ -203,15 +203,17 @@ function compareTexts(archived: Seen, restored: Seen, isSameVersion: boolean): s
   if (archived.text === restored.text) return [];
   const { path, metadata } = archived;
   if (metadata['engine'] === 'postgres') {
-    if (metadata['object'] === 'sequences') return compareLists(path, linesOf(archived.text), linesOf(restored.text));
+    if (metadata['object'] === 'sequences') return compareLists(path, valuesOf(archived.text), valuesOf(restored.text));
     return compareLists(path, itemsOf(archived.text, isSameVersion), itemsOf(restored.text, isSameVersion));
   }
   if (!isSameVersion || unqualified(archived) === unqualified(restored)) return [];
   return [`${path}: its definition is another`];
 }
 
-function linesOf(text: string): Map<string, string> {
-  return new Map(text.split('\n').map((line) => [line, '']));
+/** Values of sequences, by name. */
+function valuesOf(text: string): Map<string, string> {
+  const values = text.matchAll(/setval\(E?'((?:[^'\\]|''|\\.)*)', (-?\d+, (?:true|false))\)/g);
+  return new Map([...values].map(([, name = '', value = '']) => [`SEQUENCE VALUE ${name}`, value]));
 }
 
 /** The objects of a dump of PostgreSQL by type and name, with their definitions where these are to be compared. */
