@@ -10,7 +10,7 @@ import { isStorage } from '../storage/is-storage.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatAgo, formatNumberOf, paint, printable } from './format-value.ts';
 import { formatTable, printJson, printLines, printNote } from './print-result.ts';
-import { findHistory } from './record.ts';
+import { existingHistory } from './record.ts';
 
 /** Adds `holdfast doctor`. */
 export function addDoctorCommand(program: Command, context: CommandContext): void {
@@ -185,7 +185,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 /** Backups that were never proven by a drill, or not for long. Of those of which there is none yet nothing is said. */
 async function examineDrills(loaded: LoadedConfig, context: CommandContext): Promise<Diagnosis[]> {
   const { drill = {}, enabled } = loaded.config;
-  const history = drill.enabled === false || enabled === false ? undefined : await findHistory(loaded, context);
+  const history = drill.enabled === false || enabled === false ? undefined : await existingHistory(loaded, context);
   if (history === undefined) return [];
   try {
     const { diagnose } = await import('../operation/doctor.ts');

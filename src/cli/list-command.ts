@@ -12,7 +12,7 @@ import { gather } from './key-options.ts';
 import { withStorages } from './open-storages.ts';
 import { toHoldfastError } from './print-error.ts';
 import { formatTable, printJson, printLines, printNote } from './print-result.ts';
-import { findHistory } from './record.ts';
+import { existingHistory } from './record.ts';
 import { openSynchronousFile } from './synchronous-file.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -104,7 +104,8 @@ async function listStorages(names: readonly string[] | undefined, context: Comma
 
 /** With what the history knows of drills. */
 async function withDrills(listed: readonly ListedArchive[], context: CommandContext): Promise<ListedArchive[]> {
-  const history = await findHistory(undefined, context);
+  const { loadConfig } = await import('../config/load-config.ts');
+  const history = await existingHistory(await loadConfig('.', context.environment), context);
   if (history === undefined) return [...listed];
   try {
     const { drillFacts } = await import('../operation/drill-facts.ts');
@@ -203,7 +204,7 @@ function toJson({ path, storage, name, sizeBytes, summary, error, drill, plain }
     const layers = isEncrypted ? { encryption: 'openpgp' } : { encryption: 'none', compression };
     return { ...place, state: 'readable', format: 'plain', createdMs: Math.round(createdMs), ...layers };
   }
-  return { ...place, state: 'readable', format: 'holdfast', ...summary };
+  return { ...place, state: 'readable', ...summary };
 }
 
 function printArchives(archives: readonly ListedArchive[], context: CommandContext): void {

@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { History } from '../history/history.ts';
@@ -38,6 +39,23 @@ export async function findHistory(loaded: LoadedConfig | undefined, context: Com
     return await openConfiguredHistory(await loadConfig('.', context.environment));
   } catch (thrown) {
     noteProblem(thrown, context);
+    return undefined;
+  }
+}
+
+/** A history to look into: none is made, and one that cannot be used is noted. */
+export async function existingHistory(loaded: LoadedConfig, context: CommandContext): Promise<History | undefined> {
+  try {
+    await access(historyPath(loaded));
+  } catch {
+    // Nothing was recorded yet.
+    return undefined;
+  }
+  try {
+    return await openConfiguredHistory(loaded);
+  } catch (thrown) {
+    const { message, code } = toHoldfastError(thrown);
+    printNote(context, `what drills found is not known: ${message} [${code}]`);
     return undefined;
   }
 }

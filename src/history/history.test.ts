@@ -57,6 +57,37 @@ test('a run is kept with all that is known of it', async (t) => {
   assert.equal(await readFile(join(path, '..', '.gitignore'), 'utf8'), '*\n');
 });
 
+test('a proof and deliveries are kept with their run; a history from before them learns of them', async (t) => {
+  const path = await newPath(t);
+  const history = await openHistory({ path });
+  const proof = {
+    isProven: true,
+    restoreMs: 5,
+    tableCount: 1,
+    fileCount: 0,
+    differences: [],
+    checks: [],
+    notRestored: [],
+  };
+  const id = await history.begin({ kind: 'drill', startedMs: 1 });
+  await history.end(id, { state: 'succeeded', endedMs: 2, phases: [], archives: [], proof });
+  const told = { event: 'success', type: 'ping', place: 'x', sent: true, tries: 1, atMs: 3 } as const;
+  const failed = { ...told, sent: false, tries: 3, atMs: 4, error: { code: 'notify.failed', message: 'no' } } as const;
+  await history.addDeliveries([{ ...told, runId: id }, failed]);
+  const [run] = await history.runs({ limit: 1 });
+  assert.deepEqual([run?.proof, run?.notifications], [proof, [{ ...told, runId: id }]]);
+  assert.deepEqual(await history.deliveries(), [failed, { ...told, runId: id }]);
+  assert.deepEqual(await history.deliveries({ limit: 1 }), [failed]);
+  await history.close();
+  using file = new DatabaseSync(path);
+  // Cut off between making one table and the other.
+  file.exec('DROP TABLE delivery; DELETE FROM schema_version WHERE version = 2');
+  const again = await openHistory({ path });
+  t.after(() => again.close());
+  assert.deepEqual((await again.runs())[0]?.proof, proof);
+  assert.deepEqual(await again.deliveries(), []);
+});
+
 test('a run whose process is gone has died; that of another machine is not known to have', async (t) => {
   const path = await newPath(t);
   const history = await openHistory({ path });

@@ -126,11 +126,29 @@ describe('PostgreSQL', { skip: leftOut('postgres') }, () => {
     }
     await killInMidDrill(archive, server.urlOf('app'), folder);
     assert.equal((await databases()).length, 4 + notOurs.length);
+    // As if it had died in the midst of the restore.
+    const scratch = (await databases()).find(
+      (name) => /_[0-9a-f]{16}_db$/.test(String(name)) && !notOurs.includes(String(name)),
+    );
+    await query(`CREATE DATABASE "${scratch}__holdfast_new_0123456789ab"`);
     const report = await drillBackup({ archive, threads: 1, servers: [server.urlOf('app')], temporaryFolder: folder });
     assert.ok(report.isProven);
     assert.deepEqual(await databases(), ['app', ...notOurs.toSorted(), 'postgres'].toSorted());
     assert.deepEqual(await readdir(folder), []);
     for (const name of notOurs) await query(`DROP DATABASE ${name}`);
+  });
+
+  it('leaves another one at work alone, and cleans up when it is ended', async () => {
+    const ending = new AbortController();
+    const another = async () => {
+      const inner = await drillBackup({ archive, threads: 1, servers: [server.urlOf('app')] });
+      assert.ok(inner.isProven);
+      assert.equal((await databases()).length, 4);
+      ending.abort();
+    };
+    const outer = { archive, threads: 1, servers: [server.urlOf('app')], checks: [another], signal: ending.signal };
+    await assert.rejects(drillBackup(outer), { code: 'operation.interrupted' });
+    assert.deepEqual(await databases(), ['app', 'postgres']);
   });
 
   it('finds a row, a column, an index and a table that are not as they were', async (t) => {
@@ -223,11 +241,31 @@ describe('MariaDB', { skip: leftOut('mariadb') }, () => {
     const folder = await emptyFolder(workspace, 'mariadb-killed');
     await killInMidDrill(archive, server.url('shop'), folder);
     assert.equal((await databases()).length, before.length + notOurs.length + 2);
+    // As if it had died in the midst of the restore.
+    const scratch = (await databases()).find((name) => /_[0-9a-f]{16}_db$/.test(name) && !notOurs.includes(name));
+    await server.query(
+      `CREATE DATABASE ${scratch}__holdfast_01234567`,
+      `CREATE DATABASE ${scratch}__holdfast_undo_01234567`,
+    );
     const report = await drillBackup({ archive, threads: 1, servers: [server.url('shop')], temporaryFolder: folder });
     assert.deepEqual(report.differences, []);
     assert.deepEqual(await databases(), [...before, ...notOurs].sort());
     assert.deepEqual(await readdir(folder), []);
     for (const name of notOurs) await server.query(`DROP DATABASE ${name}`);
+  });
+
+  it('leaves another one at work alone, and cleans up when it is ended', async () => {
+    const before = await databases();
+    const ending = new AbortController();
+    const another = async () => {
+      const inner = await drillBackup({ archive, threads: 1, servers: [server.url('shop')] });
+      assert.ok(inner.isProven);
+      assert.equal((await databases()).length, before.length + 2);
+      ending.abort();
+    };
+    const outer = { archive, threads: 1, servers: [server.url('shop')], checks: [another], signal: ending.signal };
+    await assert.rejects(drillBackup(outer), { code: 'operation.interrupted' });
+    assert.deepEqual(await databases(), before);
   });
 
   it('finds a row, a column, an index and a view that are not as they were', async () => {

@@ -126,7 +126,7 @@ describe('an archive and plain dumps in one run', () => {
       archives: Record<string, unknown>[];
     };
     const [plain, archive] = archives.toSorted((a, b) => String(b['name']).localeCompare(String(a['name'])));
-    assert.deepEqual([archive?.['format'], plain?.['format'], plain?.['state']], ['holdfast', 'plain', 'readable']);
+    assert.deepEqual([archive?.['format'], plain?.['format'], plain?.['state']], [undefined, 'plain', 'readable']);
     assert.ok(Number(plain?.['sizeBytes']) > 0 && Number(plain?.['createdMs']) > 0);
     assert.equal(plain?.['encryption'], 'none');
     assert.match(
