@@ -140,6 +140,11 @@ export class History {
     let archives = this.#database.selectFrom('run_archive').selectAll().orderBy('run_id').orderBy('position');
     let proofs = this.#database.selectFrom('drill').selectAll();
     let deliveries = this.#database.selectFrom('delivery').selectAll().where('run_id', 'is not', null).orderBy('at_ms');
+    if (kind !== undefined) {
+      const ofKind = this.#database.selectFrom('run').select('id').where('kind', '=', kind);
+      archives = archives.where('run_id', 'in', ofKind);
+      deliveries = deliveries.where('run_id', 'in', ofKind);
+    }
     if (limit !== undefined && rows.length > 0) {
       const ids = rows.map(({ id }) => id).slice(0, 1000);
       archives = archives.where('run_id', 'in', ids);

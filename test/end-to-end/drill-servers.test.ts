@@ -179,6 +179,14 @@ describe('PostgreSQL', { skip: leftOut('postgres') }, () => {
     await createPlainBackup({ source: await plainSourceFromUrl(server.urlOf('app')), output: dump, keys });
     const report = await drillBackup({ archive: dump, plainKeys: keys, threads: 1, servers: [server.urlOf('app')] });
     assert.ok(report.isProven && report.rowCount > 100);
+    const whole = join(workspace, 'app-dump.holdfast');
+    await createBackup({
+      ...options,
+      sources: [await sourceFromUrl(server.urlOf('app'), { method: 'dump' })],
+      output: whole,
+    });
+    const dumped = await drillBackup({ archive: whole, threads: 1, servers: [server.urlOf('app')] });
+    assert.deepEqual([dumped.isProven, dumped.rowCount], [true, report.rowCount]);
     await query('CREATE ROLE reader LOGIN');
     const weak = server.urlOf('app').replace(/\/\/[^@]*@/, '//reader@');
     await assert.rejects(drillBackup({ archive, threads: 1, servers: [weak] }), {
@@ -306,6 +314,14 @@ describe('MariaDB', { skip: leftOut('mariadb') }, () => {
     await createPlainBackup({ source: await plainSourceFromUrl(server.url('shop')), output: dump, keys });
     const report = await drillBackup({ archive: dump, plainKeys: keys, threads: 1, servers: [server.url('shop')] });
     assert.ok(report.isProven && report.rowCount > 0);
+    const whole = join(workspace, 'shop-dump.holdfast');
+    await createBackup({
+      ...options,
+      sources: [await sourceFromUrl(server.url('shop'), { method: 'dump' })],
+      output: whole,
+    });
+    const dumped = await drillBackup({ archive: whole, threads: 1, servers: [server.url('shop')] });
+    assert.deepEqual([dumped.differences, dumped.rowCount], [[], report.rowCount]);
     await server.query("CREATE USER reader@'%'", "GRANT SELECT ON shop.* TO reader@'%'");
     await assert.rejects(drillBackup({ archive, threads: 1, servers: [server.url('shop', 'reader')] }), {
       code: 'storage.unauthorized',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -185,4 +185,26 @@ test('a SIGHUP reads the configuration again; a bad one changes nothing', { time
   const good = await served.next();
   assert.deepEqual([good.event, good.jobs], ['reloaded', ['backup', 'drill']]);
   assert.equal(await served.end(), 0);
+});
+
+test('the drill is a job like the others: it proves the newest backup', { timeout: 90_000 }, async (t) => {
+  const commands = [{ alias: 'cache', command: ['echo', 'data'] }];
+  const { folder, history } = await newFolder(t, commands, {
+    files: ['tree'],
+    drill: { schedule: { cron: yearly.cron } },
+  });
+  await mkdir(join(folder, 'tree'));
+  await writeFile(join(folder, 'tree', 'a.txt'), 'a');
+  await history.setHandledMs('backup', Date.now());
+  const backup = spawn(process.execPath, [program, 'backup', '--json'], { cwd: folder, stdio: 'ignore' });
+  assert.deepEqual(await once(backup, 'exit'), [0, null]);
+  await history.setHandledMs('drill', Date.UTC(2020, 0, 1));
+  const served = serve(t, folder);
+  assert.deepEqual([(await served.next()).event, (await served.next()).event], ['started', 'ended']);
+  assert.equal(await served.end(), 0);
+  const [run] = await history.runs({ kind: 'drill' });
+  assert.deepEqual(
+    [run?.state, run?.job, run?.proof?.isProven, run?.proof?.fileCount],
+    ['succeeded', 'drill', true, 1],
+  );
 });
