@@ -74,6 +74,17 @@ it('a storage that is nearly full is told, with what is free of how much', { ski
   assert.match(notification?.text ?? '', /^\d+(\.\d)? KiB of 1 MiB are free\.$/);
 });
 
+it('a job that another run keeps from beginning is told as missed, and that is recorded', async () => {
+  configure({ databases: [{ alias: 'shop', url: 'sqlite:shop.db' }] });
+  const due = String(Date.UTC(2026, 0, 2, 3));
+  assert.equal((await runHere(['notify', 'missed', '--overdue', '--job', 'backup:crm', '--due', due])).exitCode, 0);
+  const [notification] = told();
+  assert.deepEqual([notification?.event, notification?.title], ['missed', 'The run of the job backup:crm was missed']);
+  assert.match(notification?.text ?? '', /another run of it is still at work/);
+  const [delivery] = JSON.parse((await runHere(['notify', 'list', '--json'])).stdout);
+  assert.deepEqual([delivery.event, delivery.sent, delivery.runId], ['missed', true, undefined]);
+});
+
 describe('an archive and plain dumps in one run', () => {
   const storages = { near: { backend: 'local', path: 'near' }, far: { backend: 'local', path: 'far' } };
   const databases = [
