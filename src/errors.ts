@@ -240,6 +240,13 @@ export const errorTable = {
     'a program did not end in its time',
     'see what it waits for, or give it more time',
   ),
+  'drill.failed': define(
+    1,
+    422,
+    false,
+    'the archive did not pass its drill',
+    'see what differs in `holdfast runs --kind drill --json`; make a new backup, and drill that',
+  ),
   'hook.failed': define(
     1,
     500,

@@ -10,6 +10,9 @@ export type { StorageGiven, StorageSettings } from './config/storage-settings.ts
 export { type ErrorCode, type ErrorContext, errorTable, HoldfastError } from './errors.ts';
 export { History, type OpenHistoryOptions, openHistory, type RunFilter } from './history/history.ts';
 export type {
+  DrillCheck,
+  DrillProof,
+  RecordedDelivery,
   RecordedError,
   RunArchive,
   RunArchiveState,
@@ -35,6 +38,8 @@ export {
   type StorageCheckReport,
   type StorageCheckStep,
 } from './operation/check-storage.ts';
+export { drillBackup } from './operation/drill.ts';
+export type { DrilledDatabase, DrillOptions, DrillReport } from './operation/drill-options.ts';
 export { inspectArchive, summarizeArchive } from './operation/inspect.ts';
 export {
   joinKey,
@@ -95,6 +100,7 @@ export { restoreBackup } from './operation/restore.ts';
 export { retentionFacts } from './operation/retention-facts.ts';
 export {
   backupOutcome,
+  drillOutcome,
   pruneOutcome,
   repairOutcome,
   restoreOutcome,
@@ -103,6 +109,7 @@ export {
 } from './operation/run-outcomes.ts';
 export { type RunStats, runStats } from './operation/run-stats.ts';
 export {
+  type DueRun,
   type JobStore,
   runScheduler,
   type ScheduledJob,
@@ -121,6 +128,14 @@ export { type UndoReport, type UndoRestoreOptions, undoRestore } from './operati
 export { validateBackup } from './operation/verify.ts';
 export type { DumpCodec } from './plain/dump-codec.ts';
 export type { OpenPgpOpenKeys, OpenPgpSealKeys } from './plain/openpgp-message.ts';
+export type {
+  DrillContext,
+  DrillFunction,
+  Expectation,
+  ExpectedValue,
+  GivenCheck,
+  SqlCheck,
+} from './policy/drill-check.ts';
 export type { Fall } from './policy/plausibility.ts';
 export {
   judgeRetention,

@@ -87,7 +87,7 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
     await printPlan(request, context);
     return 0;
   }
-  const { holdingJob } = await import('./backup-run.ts');
+  const { holdingJob, recordFailure } = await import('./backup-run.ts');
   // Where no configuration was read there is nothing to record in.
   const history = request.loaded && (await findHistory(request.loaded, context));
   const loaded = options.hooks ? request.loaded : undefined;
@@ -99,7 +99,17 @@ async function backup(request: BackupRequest, context: CommandContext): Promise<
       const { rest, outputs } = await withoutMade(history, request, context);
       // Nor does one whose archive is there already.
       if (rest.groups.length === 0 && rest.plain.length === 0) return printMade(outputs, options.json, context);
-      return await runHooked(hooked, context, () => makeAndTell(history, rest, context));
+      let isBegun = false;
+      try {
+        return await runHooked(hooked, context, () => {
+          isBegun = true;
+          return makeAndTell(history, rest, context);
+        });
+      } catch (error) {
+        // The hook before it: the retention and the statistics have to know that nothing was backed up.
+        if (!isBegun) await recordFailure(history, rest, error, context);
+        throw error;
+      }
     });
   } finally {
     await history?.close();

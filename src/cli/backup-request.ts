@@ -177,7 +177,7 @@ async function fromConfig(
   if (options.output !== undefined) refuseMisplacedOutput(config, dirname(file), options.output);
   if (options.output !== undefined) return withoutHistory({ ...toPath(asked, options.output, completed), loaded });
   const request = await toStorages(loaded, divide(asked, options.format), completed, context);
-  const { mainJob } = await import('../config/scheduled-jobs.ts');
+  const { mainJob } = await import('../config/job-names.ts');
   const job = isSaid ? undefined : (options.job ?? mainJob);
   return withoutHistory({ ...request, loaded, ...withoutUndefined({ job, scheduledMs: options.scheduledAt }) });
 }

@@ -107,6 +107,21 @@ export async function makeRecorded(
   return { made, lost };
 }
 
+/** Records a run that failed before anything of it was begun: one for each part. */
+export async function recordFailure(
+  history: History | undefined,
+  request: BackupRequest,
+  error: unknown,
+  context: CommandContext,
+): Promise<void> {
+  const work = async () => {
+    throw error;
+  };
+  for (const part of partsOf(request)) {
+    await recordPart(history, { part, request, work }, context).catch(() => undefined);
+  }
+}
+
 async function recordPart(
   history: History | undefined,
   recorded: {

@@ -43,6 +43,10 @@ export interface CommandContext {
   ): Promise<{ readonly exitCode: number; readonly output: string }>;
   /** Tells the command that started this one how far it is; absent where none did. */
   readonly reportProgress?: (progress: Progress) => void;
+  /** Calls back at each SIGHUP, which ends the process otherwise; gives what stops that. */
+  onHangup?(listener: () => void): () => void;
+  /** The run of the history that was recorded last: what is told of it is recorded with it. */
+  recordedRun?: string;
   /** Set by a command that ends well but not with 0. */
   exitCode: number;
 }

@@ -8,8 +8,9 @@ import { HoldfastError } from '../errors.ts';
 import type { Diagnosis } from '../operation/doctor.ts';
 import { isStorage } from '../storage/is-storage.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
-import { formatNumberOf, paint, printable } from './format-value.ts';
+import { formatAgo, formatNumberOf, paint, printable } from './format-value.ts';
 import { formatTable, printJson, printLines, printNote } from './print-result.ts';
+import { existingHistory } from './record.ts';
 
 /** Adds `holdfast doctor`. */
 export function addDoctorCommand(program: Command, context: CommandContext): void {
@@ -48,6 +49,7 @@ async function examine(context: CommandContext): Promise<Diagnosis[]> {
   checks.push(...(await examineKeys(loaded.config, context)));
   checks.push(...(await examineDatabases(loaded.config, context)));
   checks.push(...(await examineStorages(loaded.config, context)));
+  checks.push(...(await examineDrills(loaded.config, context)));
   checks.push(await examineNotifications(loaded.config));
   return checks;
 }
@@ -176,6 +178,47 @@ async function examineStorages(loaded: LoadedConfig, context: CommandContext): P
     if (opening.state === 'failed') checks.push(opening);
   }
   return checks;
+}
+
+const defaultMaximumAgeDays = 30;
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** Backups that were never proven by a drill, or not for long. Of those of which there is none yet nothing is said. */
+async function examineDrills(loaded: LoadedConfig, context: CommandContext): Promise<Diagnosis[]> {
+  const { drill = {}, enabled } = loaded.config;
+  const history = drill.enabled === false || enabled === false ? undefined : await existingHistory(loaded, context);
+  if (history === undefined) return [];
+  try {
+    const { diagnose } = await import('../operation/doctor.ts');
+    const { drillFacts } = await import('../operation/drill-facts.ts');
+    const { plannedSeries } = await import('./drill-plan.ts');
+    const { maxAgeDays = defaultMaximumAgeDays } = drill;
+    const runs = await history.runs();
+    const { bySeries } = drillFacts(runs);
+    const made = new Set(runs.filter(({ kind }) => kind === 'backup').map(({ database }) => database));
+    const planned = (await plannedSeries(loaded, context)).filter(({ series }) => made.has(series));
+    return await Promise.all(
+      planned.map(({ series }) =>
+        diagnose('drills', series, async () => {
+          const { provenMs, last } = bySeries.get(series) ?? {};
+          const hint = `run \`holdfast drill ${series}\`, or set drill.schedule`;
+          if (provenMs === undefined) {
+            const never = last === undefined ? 'was never restored for a proof' : 'never passed a drill';
+            return { state: 'warning', message: `a backup of it ${never}`, hint };
+          }
+          const age = formatAgo(context.clock.nowMs() - provenMs);
+          if (last?.isProven === false)
+            return { state: 'failed', message: `the last drill failed; proven ${age}`, hint };
+          const isOld = context.clock.nowMs() - provenMs > maxAgeDays * dayMs;
+          return isOld
+            ? { state: 'warning', message: `proven ${age}, more than ${maxAgeDays} days`, hint }
+            : `proven ${age}`;
+        }),
+      ),
+    );
+  } finally {
+    await history.close();
+  }
 }
 
 /** Nothing is sent: `notify test` does that. */

@@ -18,7 +18,8 @@ export async function enqueueBackup(options: BackupCommandOptions, context: Comm
   }
   const { loadConfig } = await import('../config/load-config.ts');
   const { openSharedQueue } = await import('../config/queue-settings.ts');
-  const { configOfJob, configuredJobs, mainJob } = await import('../config/scheduled-jobs.ts');
+  const { configOfJob, configuredJobs } = await import('../config/scheduled-jobs.ts');
+  const { mainJob } = await import('../config/job-names.ts');
   const { config, file } = await loadConfig('.', context.environment);
   const { job = mainJob } = options;
   configOfJob(config, job);

@@ -36,6 +36,15 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
 }
 
+/** How long ago something was, for people: `just now`, `5 min ago`, `3 h ago`, `12 days ago`. */
+export function formatAgo(ageMs: number): string {
+  const minutes = Math.floor(ageMs / 60_000);
+  if (minutes < 1) return 'just now';
+  if (minutes < 60) return `${minutes} min ago`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ago` : `${formatCount(Math.floor(hours / 24))} days ago`;
+}
+
 /** Bytes a second for people; empty where no time has passed. */
 export function formatRate(sizeBytes: number, durationMs: number): string {
   return durationMs > 0 ? `${formatSize((sizeBytes / durationMs) * 1000)}/s` : '';

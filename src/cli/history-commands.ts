@@ -4,6 +4,7 @@ import type { RunKind, RunRecord } from '../history/run-record.ts';
 import type { RunStats } from '../operation/run-stats.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import {
+  formatAgo,
   formatCount,
   formatDuration,
   formatMoment,
@@ -19,7 +20,7 @@ import { formatFacts, formatTable, printJson, printLines, printNote } from './pr
 import { openConfiguredHistory } from './record.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
-const kinds: readonly RunKind[] = ['backup', 'restore', 'verify', 'repair', 'scrub', 'prune'];
+const kinds: readonly RunKind[] = ['backup', 'restore', 'verify', 'repair', 'scrub', 'prune', 'drill'];
 
 /** Adds `holdfast runs`, `holdfast stats` and `holdfast rebuild`. */
 export function addHistoryCommands(program: Command, context: CommandContext): void {
@@ -121,6 +122,10 @@ function formatState(state: RunRecord['state'], context: CommandContext): string
   return paint(context, context.stdout, colour, state);
 }
 
+function formatAge(context: CommandContext, { endedMs, startedMs }: RunRecord): string {
+  return formatAgo(context.clock.nowMs() - (endedMs ?? startedMs));
+}
+
 function printRuns(runs: readonly RunRecord[], context: CommandContext): void {
   if (runs.length === 0) {
     printNote(context, 'no runs yet');
@@ -132,7 +137,7 @@ function printRuns(runs: readonly RunRecord[], context: CommandContext): void {
     printable(run.database ?? run.archives[0]?.name ?? ''),
     run.endedMs === undefined ? '' : formatDuration(Math.max(0, run.endedMs - run.startedMs)),
     run.sizeBytes === undefined ? '' : formatSize(run.sizeBytes),
-    formatState(run.state, context),
+    formatState(run.state, context) + (run.proof?.isProven === true ? `, proven ${formatAge(context, run)}` : ''),
     printable(run.error === undefined ? '' : `${run.error.message} [${run.error.code}]`),
   ]);
   printLines(context, formatTable(context, ['started', 'kind', 'of', '>time', '>size', 'state', 'error'], rows));

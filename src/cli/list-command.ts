@@ -2,15 +2,17 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
+import type { DrillFact } from '../operation/drill-facts.ts';
 import type { ArchiveLocation, ArchiveSummary } from '../operation/options.ts';
 import { onPath } from '../storage/durable-file.ts';
 import type { StoredObject } from '../storage/storage.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
-import { formatMoment, formatSize, paint, printable } from './format-value.ts';
+import { formatAgo, formatMoment, formatSize, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
 import { withStorages } from './open-storages.ts';
 import { toHoldfastError } from './print-error.ts';
 import { formatTable, printJson, printLines, printNote } from './print-result.ts';
+import { existingHistory } from './record.ts';
 import { openSynchronousFile } from './synchronous-file.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -24,7 +26,11 @@ interface ListedArchive {
   readonly storage?: string;
   readonly name?: string;
   readonly sizeBytes: number;
+  /** How the last drill of it came out. */
+  readonly drill?: DrillFact;
   readonly summary?: ArchiveSummary;
+  /** Of a plain dump. */
+  readonly plain?: { readonly isEncrypted: boolean; readonly compression: string; readonly createdMs: number };
   readonly error?: HoldfastError;
 }
 
@@ -48,7 +54,7 @@ export function addListCommand(program: Command, context: CommandContext): void 
         });
       }
       const archives = await readHeaders(await findArchives(paths), context.signal);
-      if (listsStorages) archives.push(...(await listStorages(options.storage, context)));
+      if (listsStorages) archives.push(...(await withDrills(await listStorages(options.storage, context), context)));
       archives.sort(byCreation);
       if (options.json) printJson(context, { archives: archives.map(toJson) });
       else printArchives(archives, context);
@@ -70,13 +76,16 @@ const headersAtOnce = 8;
 async function listStorages(names: readonly string[] | undefined, context: CommandContext): Promise<ListedArchive[]> {
   const { summarizeArchive } = await import('../operation/inspect.ts');
   const { listArchives } = await import('../operation/sync.ts');
+  const { listPlainDumps } = await import('../operation/plain-copies.ts');
+  const { isPlainName } = await import('../plain/plain-name.ts');
   return await withStorages(names, context, async (storages) => {
     const listed: ListedArchive[] = [];
     for (const { name: label, storage } of storages) {
-      const objects = await listArchives(storage);
-      const readOne = async ({ name, sizeBytes: storedBytes }: StoredObject): Promise<ListedArchive> => {
+      const objects = [...(await listArchives(storage)), ...(await listPlainDumps(storage))];
+      const readOne = async ({ name, sizeBytes: storedBytes, modifiedMs }: StoredObject): Promise<ListedArchive> => {
         const place = { path: storage.url(name), storage: label, name };
         try {
+          if (isPlainName(name)) return { ...place, ...(await readPlain({ storage, name }, modifiedMs)) };
           const { sizeBytes, ...summary } = await summarizeArchive({ storage, name });
           return { ...place, sizeBytes, summary };
         } catch (thrown) {
@@ -93,13 +102,41 @@ async function listStorages(names: readonly string[] | undefined, context: Comma
   });
 }
 
-/** Files as they are named; of folders, what ends in `.holdfast`. */
+/** With what the history knows of drills. */
+async function withDrills(listed: readonly ListedArchive[], context: CommandContext): Promise<ListedArchive[]> {
+  const { loadConfig } = await import('../config/load-config.ts');
+  const history = await existingHistory(await loadConfig('.', context.environment), context);
+  if (history === undefined) return [...listed];
+  try {
+    const { drillFacts } = await import('../operation/drill-facts.ts');
+    const { byArchive } = drillFacts(await history.runs({ kind: 'drill' }));
+    return listed.map((archive) => ({ ...archive, ...withoutUndefined({ drill: byArchive.get(archive.path) }) }));
+  } finally {
+    await history.close();
+  }
+}
+
+/** A plain dump, by its first bytes. */
+async function readPlain(
+  location: ArchiveLocation,
+  createdMs: number,
+): Promise<Pick<ListedArchive, 'sizeBytes' | 'plain'>> {
+  const { plainLayersOf } = await import('../operation/plain-copies.ts');
+  const { sizeBytes, ...layers } = await plainLayersOf(location);
+  if (sizeBytes === 0) throw new HoldfastError('archive.damaged', { message: 'the file is empty' });
+  return { sizeBytes, plain: { ...layers, createdMs } };
+}
+
+/** Of plain dumps in folders only these: a database at work, or a script, may have a name without such an end. */
+const dumpName = /\.(?:sql|sqlite|sqlite3|db|dump)(?:\.(?:gz|bz2|xz|zst|gpg|pgp|asc)){1,2}$/i;
+
+/** Files as they are named; of folders, what is named as archives and compressed or encrypted dumps are. */
 async function findArchives(paths: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const path of paths) {
     await onPath(path, async () => {
       if (!(await stat(path)).isDirectory()) return found.push(path);
-      const names = (await readdir(path)).filter((name) => name.endsWith('.holdfast'));
+      const names = (await readdir(path)).filter((name) => name.endsWith('.holdfast') || dumpName.test(name));
       return found.push(...names.map((name) => join(path, name)));
     });
   }
@@ -113,6 +150,10 @@ async function readHeaders(paths: readonly string[], signal: AbortSignal): Promi
     if (index % headersInOneGo === 0) await new Promise((resolve) => setImmediate(resolve));
     throwIfAborted(signal);
     try {
+      if (dumpName.test(path)) {
+        listed.push({ path, ...(await readPlain(path, (await stat(path)).mtimeMs)) });
+        continue;
+      }
       const { sizeBytes, ...summary } = await readHeader(path, summarizeArchive);
       listed.push({ path, sizeBytes, summary });
     } catch (thrown) {
@@ -144,16 +185,24 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 function byCreation(left: ListedArchive, right: ListedArchive): number {
-  const created = (left.summary?.createdMs ?? 0) - (right.summary?.createdMs ?? 0);
+  const createdOf = ({ summary, plain }: ListedArchive) => summary?.createdMs ?? plain?.createdMs ?? 0;
+  const created = createdOf(left) - createdOf(right);
   if (created !== 0) return created;
   return left.path < right.path ? -1 : 1;
 }
 
-function toJson({ path, storage, name, sizeBytes, summary, error }: ListedArchive): object {
-  const place = { path, ...withoutUndefined({ storage, name }), sizeBytes };
+function toJson({ path, storage, name, sizeBytes, summary, error, drill, plain }: ListedArchive): object {
+  const drilled = drill && { isProven: drill.isProven, drilledMs: drill.atMs };
+  const place = { path, ...withoutUndefined({ storage, name }), sizeBytes, ...drilled };
   if (error !== undefined) {
     const { code, message } = error;
     return { ...place, state: 'unreadable', error: { code, message } };
+  }
+  if (plain !== undefined) {
+    const { isEncrypted, compression, createdMs } = plain;
+    // How what is encrypted is compressed cannot be seen.
+    const layers = isEncrypted ? { encryption: 'openpgp' } : { encryption: 'none', compression };
+    return { ...place, state: 'readable', format: 'plain', createdMs: Math.round(createdMs), ...layers };
   }
   return { ...place, state: 'readable', ...summary };
 }
@@ -163,8 +212,13 @@ function printArchives(archives: readonly ListedArchive[], context: CommandConte
     printNote(context, 'no archives here');
     return;
   }
-  const rows = archives.map(({ path, storage, name, sizeBytes, summary, error }) => {
+  const rows = archives.map(({ path, storage, name, sizeBytes, summary, error, drill, plain }) => {
     const label = printable(storage === undefined ? path : `${storage}: ${name}`);
+    const drilled = drill === undefined ? '' : formatDrill(drill, context);
+    if (plain !== undefined) {
+      const encryption = plain.isEncrypted ? 'openpgp' : 'none';
+      return [label, formatSize(sizeBytes), formatMoment(plain.createdMs), encryption, 'plain dump', drilled];
+    }
     if (summary === undefined) {
       return [label, formatSize(sizeBytes), '', '', paint(context, context.stdout, 'red', error?.code ?? '')];
     }
@@ -174,7 +228,15 @@ function printArchives(archives: readonly ListedArchive[], context: CommandConte
       formatMoment(summary.createdMs),
       summary.encryption,
       summary.slots.map((slot) => printable(slot.label === '' ? slot.type : `${slot.type} (${slot.label})`)).join(', '),
+      drilled,
     ];
   });
-  printLines(context, formatTable(context, ['archive', '>size', 'created', 'encryption', 'keys'], rows));
+  // Where no drill ever was, the list has no column for it.
+  const drilled = archives.some(({ drill }) => drill !== undefined) ? ['drill'] : [];
+  printLines(context, formatTable(context, ['archive', '>size', 'created', 'encryption', 'keys', ...drilled], rows));
+}
+
+function formatDrill({ isProven, atMs }: DrillFact, context: CommandContext): string {
+  const colour = isProven ? 'green' : 'red';
+  return `${paint(context, context.stdout, colour, isProven ? 'proven' : 'not proven')} ${formatAgo(context.clock.nowMs() - atMs)}`;
 }

@@ -2,10 +2,12 @@ import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import { type NotificationEvent, notificationEvents } from '../notify/notification.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
-import { paint, printable } from './format-value.ts';
+import { formatMoment, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
-import { notificationContext } from './notify-run.ts';
-import { formatTable, printJson, printLines } from './print-result.ts';
+import { notificationContext, notify } from './notify-run.ts';
+import { wholeNumber } from './number-options.ts';
+import { formatTable, printJson, printLines, printNote } from './print-result.ts';
+import { openConfiguredHistory } from './record.ts';
 
 interface NotifyTestOptions extends OutputOptions {
   readonly type?: readonly string[];
@@ -14,7 +16,9 @@ interface NotifyTestOptions extends OutputOptions {
 
 /** Adds `holdfast notify`. */
 export function addNotifyCommand(program: Command, context: CommandContext): void {
-  const command = program.command('notify').description('try the notifications of the configuration');
+  const command = program
+    .command('notify')
+    .description('try the notifications of the configuration, and see who was told');
   command
     .command('test')
     .description('send a test by each way of telling that the configuration names, whatever it is told of')
@@ -28,6 +32,70 @@ export function addNotifyCommand(program: Command, context: CommandContext): voi
     .action(async (options: NotifyTestOptions) => {
       context.exitCode = await test(options, context);
     });
+  command
+    .command('list')
+    .description('list who was told of what, and who could not be, the newest first')
+    .option('--limit <n>', 'the newest so many (50 unless given)', wholeNumber(1, 1_000_000))
+    .option('--json', 'print the result as JSON')
+    .action(async (options: OutputOptions & { readonly limit?: number }) => {
+      await list(options, context);
+    });
+  // For `serve`, which keeps no configuration in memory.
+  command
+    .command('missed', { hidden: true })
+    .description('tell of a run of a job that did not take place when it was due')
+    .requiredOption('--job <name>', 'the job')
+    .requiredOption(
+      '--due <ms>',
+      'when it was due, in milliseconds since 1970',
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--overdue', 'it has not begun yet')
+    .option('--json', 'print the result as JSON')
+    .action(async (options: MissedOptions) => {
+      await tellMissed(options, context);
+    });
+}
+
+interface MissedOptions extends OutputOptions {
+  readonly job: string;
+  readonly due: number;
+  readonly overdue?: boolean;
+}
+
+async function tellMissed({ job, due, overdue, json }: MissedOptions, context: CommandContext): Promise<void> {
+  const { loadConfig } = await import('../config/load-config.ts');
+  const { missedNotification } = await import('../notify/run-notifications.ts');
+  const loaded = await loadConfig('.', context.environment);
+  const reason = overdue
+    ? 'It has not begun yet: another run of it is still at work.'
+    : 'It did not run when it was due, and is made up for now.';
+  const deliveries = await notify(loaded, context, (given) => [missedNotification({ job, dueMs: due, reason }, given)]);
+  if (json) printJson(context, { deliveries });
+}
+
+async function list(
+  { limit = 50, json }: OutputOptions & { readonly limit?: number },
+  context: CommandContext,
+): Promise<void> {
+  const { loadConfig } = await import('../config/load-config.ts');
+  const history = await openConfiguredHistory(await loadConfig('.', context.environment));
+  try {
+    const deliveries = await history.deliveries({ limit });
+    if (json) return printJson(context, deliveries);
+    if (deliveries.length === 0) return printNote(context, 'nobody was told of anything yet');
+    const rows = deliveries.map(({ atMs, event, type, place, sent, error }) => [
+      formatMoment(atMs),
+      event,
+      type,
+      printable(place),
+      sent ? paint(context, context.stdout, 'green', 'sent') : paint(context, context.stdout, 'red', 'failed'),
+      error === undefined ? '' : printable(`${error.message} [${error.code}]`),
+    ]);
+    printLines(context, formatTable(context, ['when', 'event', 'type', 'to', 'result', 'why'], rows));
+  } finally {
+    await history.close();
+  }
 }
 
 async function test({ type, event, json }: NotifyTestOptions, context: CommandContext): Promise<number> {

@@ -5,6 +5,8 @@ import type { DeliveryReport } from '../notify/send-all.ts';
 import type { CommandContext } from './command-context.ts';
 import { toHoldfastError } from './print-error.ts';
 import { printNote } from './print-result.ts';
+import { findHistory, noteProblem } from './record.ts';
+import { withoutUndefined } from './without-undefined.ts';
 
 /** What each notification of a run of this configuration says. */
 export function notificationContext({ config }: LoadedConfig, context: CommandContext): NotificationContext {
@@ -37,10 +39,31 @@ export async function notify(
     const { code, message } = toHoldfastError(error);
     printNote(context, `nobody was told: ${message} [${code}]`);
   }
+  await recordDeliveries(loaded, deliveries, context);
   for (const { type, place, error } of deliveries) {
     if (error !== undefined) printNote(context, `not told by ${type} (${place}): ${error.message} [${error.code}]`);
   }
   return deliveries;
+}
+
+/** Writes into the history who was told, with the run that it is about. A history that cannot be used is noted. */
+async function recordDeliveries(
+  loaded: LoadedConfig,
+  deliveries: readonly DeliveryReport[],
+  context: CommandContext,
+): Promise<void> {
+  if (deliveries.length === 0) return;
+  const history = await findHistory(loaded, context);
+  if (history === undefined) return;
+  const { clock, recordedRun: runId } = context;
+  try {
+    const told = deliveries.map((delivery) => ({ ...delivery, atMs: clock.nowMs(), ...withoutUndefined({ runId }) }));
+    await history.addDeliveries(told);
+  } catch (error) {
+    noteProblem(error, context);
+  } finally {
+    await history.close();
+  }
 }
 
 /** Tells of a run that failed, unless someone ended it or another run of the job is under way, and throws its error on. */

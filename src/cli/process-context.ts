@@ -27,6 +27,10 @@ export function openProcessContext(): CommandContext {
     openTerminal,
     runCommand,
     ...progressReporter(),
+    onHangup: (listener) => {
+      process.on('SIGHUP', listener);
+      return () => void process.off('SIGHUP', listener);
+    },
     exitCode: 0,
   };
 }

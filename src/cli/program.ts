@@ -5,6 +5,7 @@ import type { CommandContext } from './command-context.ts';
 import { addConfigCommand } from './config-command.ts';
 import { addDeleteCommand } from './delete-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
+import { addDrillCommand } from './drill-command.ts';
 import { addHistoryCommands } from './history-commands.ts';
 import { addInitCommand } from './init-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
@@ -52,6 +53,7 @@ export function buildProgram(context: CommandContext): Command {
   addPullCommand(program, context);
   addSyncCommand(program, context);
   addScrubCommand(program, context);
+  addDrillCommand(program, context);
   addDeleteCommand(program, context);
   addPruneCommand(program, context);
   addPinCommands(program, context);

@@ -84,7 +84,7 @@ function print(
   printLines(context, [
     `${paint(context, context.stdout, 'bold', printable(report.output))}: ${verdict}`,
     ...formatFacts(context, [
-      ['archive', report.archiveId],
+      ['archive', report.archiveId ?? 'a plain dump, as it was'],
       ['size', formatSize(sizeBytes)],
       ['state', dryRun && healed ? 'damaged where it is; it would be healed' : ''],
       ['time', `${formatDuration(durationMs)}${dryRun || rate === '' ? '' : ` (${rate})`}`],

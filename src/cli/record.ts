@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { History } from '../history/history.ts';
@@ -47,6 +48,24 @@ export async function findHistory(loaded: LoadedConfig | undefined, context: Com
   }
 }
 
+/** A history to look into: none is made, and one that cannot be used is noted. */
+export async function existingHistory(loaded: LoadedConfig, context: CommandContext): Promise<History | undefined> {
+  const path = historyPath(loaded);
+  try {
+    if (path !== undefined) await access(path);
+  } catch {
+    // Nothing was recorded yet.
+    return undefined;
+  }
+  try {
+    return await openConfiguredHistory(loaded);
+  } catch (thrown) {
+    const { message, code } = toHoldfastError(thrown);
+    printNote(context, `what drills found is not known: ${message} [${code}]`);
+    return undefined;
+  }
+}
+
 /** Says that a run goes on without its record. */
 export function noteProblem(thrown: unknown, context: CommandContext): void {
   const { message, code } = toHoldfastError(thrown);
@@ -91,8 +110,11 @@ export async function recordIn<Result>(
   const { recordRun } = await import('../operation/record-run.ts');
   const { clock } = context;
   const onProblem = (error: unknown) => noteProblem(error, context);
+  const onBegun = (id: string) => {
+    context.recordedRun = id;
+  };
   return await recordRun(
-    { ...begun, history, clock, onProblem },
+    { ...begun, history, clock, onProblem, onBegun },
     (onPhase) => withProgress(context, json, work, onPhase),
     outcomeOf,
   );

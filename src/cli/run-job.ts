@@ -1,3 +1,4 @@
+import { drillJob } from '../config/job-names.ts';
 import { type ErrorCode, errorTable, HoldfastError } from '../errors.ts';
 import type { Progress } from '../operation/options.ts';
 import type { CommandContext } from './command-context.ts';
@@ -19,6 +20,10 @@ export async function runJob(
   signal: AbortSignal,
   onProgress?: (progress: Progress) => void,
 ): Promise<void> {
+  if (job === drillJob) {
+    await runDone(['drill', '--json'], context, signal, onProgress);
+    return;
+  }
   const words = ['backup', '--job', job, '--scheduled-at', String(scheduledMs), '--json'];
   const exitCode = await runDone(words, context, signal, onProgress);
   if (exitCode !== 0) {
@@ -29,7 +34,7 @@ export async function runJob(
 }
 
 /** Gives the exit code of a command that did its work, in whole or in part; throws the error of one that failed. */
-async function runDone(
+export async function runDone(
   words: readonly string[],
   context: CommandContext,
   signal: AbortSignal,

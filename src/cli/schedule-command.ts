@@ -82,9 +82,9 @@ async function loadJobs(
   context: CommandContext,
 ): Promise<{ readonly loaded: LoadedConfig; readonly jobs: readonly ConfiguredJob[] }> {
   const { loadConfig } = await import('../config/load-config.ts');
-  const { configuredJobs } = await import('../config/scheduled-jobs.ts');
+  const { scheduledJobs } = await import('../config/scheduled-jobs.ts');
   const loaded = await loadConfig('.', context.environment);
-  return { loaded, jobs: configuredJobs(loaded.config) };
+  return { loaded, jobs: scheduledJobs(loaded.config) };
 }
 
 /** What `holdfast schedule list --json` prints. */
@@ -120,7 +120,7 @@ async function describeJobs(
 ): Promise<ListedJob[]> {
   const { nextRuns, readSchedule } = await import('../policy/schedule.ts');
   const history = await findHistory(loaded, context);
-  const runs = (await history?.runs({ kind: 'backup' })) ?? [];
+  const runs = (await history?.runs()) ?? [];
   await history?.close();
   return jobs.map(({ name, enabled, times, jitterMs, queue }) => {
     const schedule = readSchedule(times);

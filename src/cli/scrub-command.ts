@@ -113,12 +113,12 @@ const colours = {
 } as const satisfies Record<ScrubbedArchive['state'], Paint>;
 
 function printReport({ archives, failedStorages, durationMs }: ScrubReport, context: CommandContext): void {
-  const rows = archives.map(({ storage, name, state, blocks, from }) => [
+  const rows = archives.map(({ storage, name, state, blocks, from, format }) => [
     printable(storage),
     printable(name),
     blocks === undefined ? '' : formatCount(blocks.damaged),
     paint(context, context.stdout, colours[state], state),
-    (from ?? []).map(printable).join(', '),
+    format === 'plain' ? 'plain dump' : (from ?? []).map(printable).join(', '),
   ]);
   const count = (state: ScrubbedArchive['state']) => archives.filter((archive) => archive.state === state).length;
   const states = Object.keys(exitCodes) as ScrubbedArchive['state'][];
@@ -128,6 +128,11 @@ function printReport({ archives, failedStorages, durationMs }: ScrubReport, cont
     ...(rows.length > 0 ? formatTable(context, ['storage', 'archive', '>damaged', 'state', 'from'], rows) : []),
     ...formatFacts(context, [['time', formatDuration(durationMs)]]),
   ]);
+  const plainCount = archives.filter(({ format }) => format === 'plain').length;
+  if (plainCount > 0) {
+    const dumps = formatNumberOf(plainCount, 'plain dump');
+    printNote(context, `${dumps} checked as far as that goes without a key; they have no parity, and cannot be mended`);
+  }
   for (const { storage, name, error } of archives) {
     if (error !== undefined) printNote(context, `${storage}: ${name}: ${error.message} [${error.code}]`);
   }

@@ -1,21 +1,18 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
-import { delay } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { History } from '../history/history.ts';
-import type { SchedulerEvent } from '../operation/scheduler.ts';
+import type { ScheduledJob, SchedulerEvent } from '../operation/scheduler.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatMoment, formatNumberOf, printable } from './format-value.ts';
 import { wholeNumber } from './number-options.ts';
 import { toHoldfastError } from './print-error.ts';
 import { printJson, printLines, printNote } from './print-result.ts';
 import { openConfiguredHistory } from './record.ts';
-import { printRegistered, type RegisterReport } from './register-schedules.ts';
-import { runForResult, runJob } from './run-job.ts';
+import { runForResult } from './run-job.ts';
 import type { ListedSchedule } from './schedule-command.ts';
-
-/** The configuration is looked at again after so long, and a queue that lost its schedules gets them back. */
-const registerEveryMs = 5 * 60_000;
+import { ServedQueues } from './served-queues.ts';
+import { Telling } from './telling.ts';
 
 interface ServeOptions extends OutputOptions {
   readonly concurrency?: number;
@@ -33,59 +30,48 @@ export function addServeCommand(program: Command, context: CommandContext): void
     )
     .option('--json', 'print each event as JSON, one on a line')
     .action(async (options: ServeOptions) => {
-      const schedules = await readSchedules(context);
-      if (schedules.queue === 'bullmq') await keepRegistered(options, context);
-      else await serve(schedules, options, context);
+      const listed = await readSchedules(context);
+      if (listed.queue !== 'bullmq') return await serve(listed, options, context);
+      const { keepRegistered } = await import('./keep-registered.ts');
+      await keepRegistered(options.json ?? false, context);
     });
 }
 
 /** Runs the jobs here. */
-async function serve(
-  { jobs, historyPath, prunes }: ListedSchedule,
-  { json = false, concurrency = 2 }: ServeOptions,
-  context: CommandContext,
-): Promise<void> {
-  if (jobs.length === 0) {
-    throw new HoldfastError('config.invalid', { message: 'no job is scheduled', hint: 'see `holdfast schedule list`' });
-  }
-  const { readSchedule } = await import('../policy/schedule.ts');
-  const { runScheduler } = await import('../operation/scheduler.ts');
-  const { MemoryQueue } = await import('../queue/memory/memory-queue.ts');
-  // Without it nobody would know what was missed, and two would run at once.
-  const store = await openStore(historyPath, context);
+async function serve(first: ListedSchedule, options: ServeOptions, context: CommandContext): Promise<void> {
+  const { json = false, concurrency = 2 } = options;
   const { clock, signal } = context;
-  const queue = new MemoryQueue({ clock });
+  if (first.jobs.length === 0) throw nothingScheduled();
+  const { runScheduler } = await import('../operation/scheduler.ts');
+  // Without it nobody would know what was missed, and two would run at once.
+  const store = await openStore(first.historyPath, context);
+  const telling = new Telling(context);
+  const queues = await ServedQueues.open({ concurrency }, context);
+  const onEvent = (event: ServeEvent) => (json ? printJson(context, event) : printEvent(event, context));
+  let stopListening: (() => void) | undefined;
   try {
-    const works = [...new Set(jobs.map((job) => job.queue))].map((name) =>
-      queue.work({
-        queue: name,
-        concurrency,
-        signal,
-        // A run that is under way cleans up behind itself, and is due again.
-        graceMs: 0,
-        run: ({ job, scheduledMs }, run) => runJob({ job, scheduledMs, prunes }, context, run.signal),
-      }),
-    );
-    if (!json) printLines(context, [`${formatMoment(clock.nowMs())}  ${formatNumberOf(jobs.length, 'job')} scheduled`]);
+    if (!json) printScheduled(first, context);
     await runScheduler({
-      jobs: jobs.map((job) => ({
-        name: job.job,
-        schedule: readSchedule(job.times),
-        jitterMs: job.jitterMs,
-        run: async (ending, scheduledMs) => {
-          const id = await queue.add({ queue: job.queue, job: job.job, scheduledMs });
-          await queue.result(job.queue, id, ending);
-        },
-      })),
+      jobs: await scheduledJobs(first, queues, telling),
       store,
       signal,
       clock,
       seed: hostname(),
-      onEvent: (event) => (json ? printJson(context, event) : printEvent(event, context)),
+      onEvent: (event) => {
+        onEvent(event);
+        if (event.event === 'overdue') telling.tellOverdue(event);
+      },
+      onReady: (replaceJobs) => {
+        const replace = async (listed: ListedSchedule) => replaceJobs(await scheduledJobs(listed, queues, telling));
+        const reload = async () => onEvent(await reloaded(first, context, replace));
+        stopListening = context.onHangup?.(() => telling.keep(reload()));
+      },
     });
-    await Promise.all(works);
+    await queues.settle();
+    await telling.settle();
   } finally {
-    await queue.close();
+    stopListening?.();
+    await queues.close();
     await store.close();
   }
 }
@@ -98,26 +84,64 @@ async function openStore(path: string | undefined, context: CommandContext): Pro
   return await openConfiguredHistory(await loadConfig('.', context.environment));
 }
 
-/** Workers run the jobs: here it is only seen to that the queue knows them. */
-async function keepRegistered({ json = false }: ServeOptions, context: CommandContext): Promise<void> {
-  const { signal, clock } = context;
-  for (let isFirst = true; !signal.aborted; isFirst = false) {
-    try {
-      const report = await runForResult<RegisterReport>(['schedule', 'register'], context, signal);
-      const { added, changed, removed, missed } = report;
-      if (json && (isFirst || [added, changed, removed, missed].some((jobs) => jobs.length > 0))) {
-        printJson(context, { event: 'registered', timeMs: clock.nowMs(), ...report });
-      } else if (!json) printRegistered(report, isFirst, context);
-    } catch (error) {
-      if (signal.aborted) return;
-      // A queue that is away may be back; a configuration that is wrong says so at the start.
-      if (isFirst && !(error instanceof HoldfastError && error.retryable)) throw error;
-      const { code, message, hint } = toHoldfastError(error);
-      if (json) printJson(context, { event: 'problem', timeMs: clock.nowMs(), error: { code, message, hint } });
-      else printNote(context, `${message} [${code}]`);
+/** What `serve` prints. */
+type ServeEvent =
+  | SchedulerEvent
+  | {
+      /** After a SIGHUP: the configuration was read again, or could not be, and all is as it was. */
+      readonly event: 'reloaded' | 'reload-failed';
+      readonly timeMs: number;
+      readonly jobs?: readonly string[];
+      readonly error?: SchedulerEvent['error'];
+    };
+
+function nothingScheduled(): HoldfastError {
+  return new HoldfastError('config.invalid', { message: 'no job is scheduled', hint: 'see `holdfast schedule list`' });
+}
+
+function printScheduled({ jobs }: ListedSchedule, context: CommandContext): void {
+  printLines(context, [`${formatMoment(context.clock.nowMs())}  ${formatNumberOf(jobs.length, 'job')} scheduled`]);
+}
+
+/** Reads the configuration again. One that is not valid, or schedules nothing, changes nothing. */
+async function reloaded(
+  first: ListedSchedule,
+  context: CommandContext,
+  replace: (listed: ListedSchedule) => Promise<void>,
+): Promise<ServeEvent> {
+  const { clock } = context;
+  try {
+    const listed = await readSchedules(context);
+    if (listed.jobs.length === 0) throw nothingScheduled();
+    if (listed.historyPath !== first.historyPath || listed.queue !== first.queue) {
+      throw new HoldfastError('config.invalid', {
+        message: 'the history or the queue is elsewhere now, and who holds which job is written there',
+        hint: 'restart `holdfast serve`',
+      });
     }
-    await delay(registerEveryMs, signal);
+    await replace(listed);
+    return { event: 'reloaded', timeMs: clock.nowMs(), jobs: listed.jobs.map(({ job }) => job) };
+  } catch (thrown) {
+    const { code, message, hint } = toHoldfastError(thrown);
+    return { event: 'reload-failed', timeMs: clock.nowMs(), error: { code, message, hint } };
   }
+}
+
+async function scheduledJobs(
+  { jobs, prunes }: ListedSchedule,
+  queues: ServedQueues,
+  telling: Telling,
+): Promise<ScheduledJob[]> {
+  const { readSchedule } = await import('../policy/schedule.ts');
+  return jobs.map(({ job, times, jitterMs, queue }) => ({
+    name: job,
+    schedule: readSchedule(times),
+    jitterMs,
+    run: async (ending, { scheduledMs, missed }) => {
+      if (missed) telling.tellMissed({ job, scheduledMs });
+      await queues.run(queue, { job, scheduledMs, prunes }, ending);
+    },
+  }));
 }
 
 /**
@@ -134,11 +158,17 @@ const texts = {
   ended: 'done',
   failed: 'failed',
   held: 'another process is at it',
+  overdue: 'overdue: another run of it is still at work',
   problem: 'the history cannot be used',
-} as const satisfies Record<SchedulerEvent['event'], string>;
+  reloaded: 'the configuration was read again',
+  'reload-failed': 'the configuration is kept as it was',
+} as const satisfies Record<ServeEvent['event'], string>;
 
-function printEvent({ event, job, timeMs, missed, scheduledMs, error }: SchedulerEvent, context: CommandContext): void {
-  const late = missed && scheduledMs !== undefined ? `, missed at ${formatMoment(scheduledMs)}` : '';
-  printLines(context, [`${formatMoment(timeMs)}  ${printable(job)}: ${texts[event]}${late}`]);
+function printEvent(event: ServeEvent, context: CommandContext): void {
+  const { timeMs, error } = event;
+  const job = 'job' in event ? event.job : 'serve';
+  const isLate = 'missed' in event && event.missed === true && event.scheduledMs !== undefined;
+  const late = isLate ? `, missed at ${formatMoment(event.scheduledMs ?? 0)}` : '';
+  printLines(context, [`${formatMoment(timeMs)}  ${printable(job)}: ${texts[event.event]}${late}`]);
   if (error !== undefined) printNote(context, `${job}: ${error.message} [${error.code}]`);
 }

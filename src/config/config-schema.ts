@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { placeholders, unknownPlaceholders } from './archive-name.ts';
+import { drillSchema, drillSettingNames } from './drill-settings.ts';
 import { hookSettingNames, hooksSchema } from './hook-settings.ts';
 import { mediaSchema, mediaSettingNames } from './media-settings.ts';
 import { nearestName } from './nearest-name.ts';
@@ -124,6 +125,8 @@ export const configSchema = z.strictObject({
   schedule: scheduleSchema.optional(),
   /** Where jobs wait for their turn: `memory` unless set. */
   queue: queueSchema.optional(),
+  /** How backups are proven by restoring them. */
+  drill: drillSchema.optional(),
   /** Where runs are recorded. */
   history: historySchema.optional(),
   /** Which archives are kept. */
@@ -170,6 +173,7 @@ export type HoldfastConfig = z.input<typeof configSchema>;
 export const settingNames: readonly string[] = [
   ...Object.keys(configSchema.shape),
   ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...drillSettingNames,
   ...hookSettingNames,
   ...notificationSettingNames,
   ...[retentionSchema, scheduleSchema, historySchema].flatMap((schema) => Object.keys(schema.shape)),

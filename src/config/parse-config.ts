@@ -127,5 +127,16 @@ function aliasProblems(config: HoldfastConfig): ConfigProblem[] {
       seen.add(alias);
     }
   }
-  return problems;
+  return [...problems, ...checkProblems(config)];
+}
+
+/** A check of a database that there is not would never run. */
+function checkProblems({ databases = [], drill }: HoldfastConfig): ConfigProblem[] {
+  const aliases = databases.map(({ alias }) => alias);
+  return (drill?.checks ?? []).flatMap((check, index) => {
+    if (typeof check === 'function' || check.database === undefined || aliases.includes(check.database)) return [];
+    const nearest = nearestName(check.database, aliases);
+    const advice = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
+    return [{ path: `drill.checks[${index}].database`, message: `there is no database ${check.database}${advice}` }];
+  });
 }

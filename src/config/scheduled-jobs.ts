@@ -1,16 +1,14 @@
 import { HoldfastError } from '../errors.ts';
 import type { ScheduleTimes } from '../policy/schedule.ts';
 import type { HoldfastConfig } from './config-schema.ts';
+import { drillJob, mainJob } from './job-names.ts';
 import { isMediaEnabled } from './media-settings.ts';
 import { nearestName } from './nearest-name.ts';
 import { defaultQueue } from './queue-settings.ts';
 
-/** The job that backs up all that has no schedule of its own, into one archive. */
-export const mainJob = 'backup';
-
 /** A job of the schedule. */
 export interface ConfiguredJob {
-  /** `backup`, or `backup:<alias>` for a database that has a `scheduleOverride`. */
+  /** `backup`, `backup:<alias>` for a database that has a `scheduleOverride`, or `drill`. */
   readonly name: string;
   /** The database that it is for alone. */
   readonly alias?: string;
@@ -44,9 +42,21 @@ export function configuredJobs(config: HoldfastConfig): ConfiguredJob[] {
   return hasMain ? [main, ...own] : own;
 }
 
+/** All jobs that run by themselves: those that back up, and the drill where it has a schedule. */
+export function scheduledJobs(config: HoldfastConfig): ConfiguredJob[] {
+  const jobs = configuredJobs(config);
+  const { schedule = {}, drill } = config;
+  if (drill?.schedule === undefined || jobs.length === 0) return jobs;
+  const { timezone, jitterMinutes = 0, queue: queueOfAll = defaultQueue } = schedule;
+  const { enabled: isOn = true, queue = queueOfAll, ...times } = drill.schedule;
+  const enabled = config.enabled !== false && drill.enabled !== false && isOn;
+  const jitterMs = jitterMinutes * 60_000;
+  return [...jobs, { name: drillJob, enabled, times: { ...times, timezone }, jitterMs, queue }];
+}
+
 /** The names of all queues that jobs wait in. */
 export function queueNames(config: HoldfastConfig): string[] {
-  return [...new Set(configuredJobs(config).map(({ queue }) => queue))].sort();
+  return [...new Set(scheduledJobs(config).map(({ queue }) => queue))].sort();
 }
 
 /** The configuration with only what a job backs up. Throws `usage.invalid` where there is no such job. */

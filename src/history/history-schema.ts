@@ -50,9 +50,34 @@ export interface JobTable {
   readonly process_space: string | null;
 }
 
+/** What a drill found out. */
+export interface DrillTable {
+  readonly run_id: string;
+  /** JSON: a `DrillProof`. */
+  readonly proof: string;
+}
+
+/** What became of a notification. */
+export interface DeliveryTable {
+  readonly id: string;
+  /** Null where it is of no run. */
+  readonly run_id: string | null;
+  readonly event: string;
+  readonly type: string;
+  readonly place: string;
+  /** 1 where it was sent. */
+  readonly sent: number;
+  readonly tries: number;
+  readonly at_ms: number;
+  /** JSON: `{ code, message }`. */
+  readonly error: string | null;
+}
+
 /** The tables. */
 export interface HistoryTables {
   readonly run: RunTable;
+  readonly drill: DrillTable;
+  readonly delivery: DeliveryTable;
   readonly run_archive: RunArchiveTable;
   readonly job: JobTable;
   readonly schema_version: { readonly version: number };
@@ -120,6 +145,26 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
   async ({ schema }) => {
     await schema.alterTable('run').addColumn('scheduled_ms', 'bigint').execute();
     await schema.createIndex('run_job').on('run').columns(['job', 'scheduled_ms']).execute();
+  },
+  async ({ schema }) => {
+    await schema
+      .createTable('drill')
+      .addColumn('run_id', 'text', (column) => column.primaryKey().references('run.id').onDelete('cascade'))
+      .addColumn('proof', 'text', (column) => column.notNull())
+      .execute();
+    await schema
+      .createTable('delivery')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('run_id', 'text', (column) => column.references('run.id').onDelete('cascade'))
+      .addColumn('event', 'text', (column) => column.notNull())
+      .addColumn('type', 'text', (column) => column.notNull())
+      .addColumn('place', 'text', (column) => column.notNull())
+      .addColumn('sent', 'integer', (column) => column.notNull())
+      .addColumn('tries', 'integer', (column) => column.notNull())
+      .addColumn('at_ms', 'bigint', (column) => column.notNull())
+      .addColumn('error', 'text')
+      .execute();
+    await schema.createIndex('delivery_run').on('delivery').column('run_id').execute();
   },
 ];
 

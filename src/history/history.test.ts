@@ -46,7 +46,8 @@ test('a history of the first version is brought to the present one, by one of ma
   await first.close();
   using file = new DatabaseSync(path);
   file.exec(
-    'DROP INDEX run_job; ALTER TABLE run DROP COLUMN scheduled_ms; DELETE FROM schema_version WHERE version > 1',
+    `DROP TABLE delivery; DROP TABLE drill; DROP INDEX run_job; ALTER TABLE run DROP COLUMN scheduled_ms;
+    DELETE FROM schema_version WHERE version > 1`,
   );
   const exits = Array.from({ length: 4 }, () =>
     once(spawn(process.execPath, [openingChild, path], { stdio: 'inherit' }), 'exit'),
@@ -57,7 +58,7 @@ test('a history of the first version is brought to the present one, by one of ma
       .prepare('SELECT version FROM schema_version ORDER BY version')
       .all()
       .map(({ version }) => version),
-    [1, 2],
+    [1, 2, 3],
   );
   const again = await openHistory({ path });
   assert.equal((await again.runs()).length, 1);

@@ -2,9 +2,19 @@ import { type Kysely, sql } from 'kysely';
 import { isRunning, processSpaceTag } from '../disk/process-life.ts';
 import { type Random, systemRandom } from '../random.ts';
 import type { Secret } from '../secret.ts';
-import type { HistoryTables, JobTable, RunArchiveTable, RunTable } from './history-schema.ts';
+import type { DeliveryTable, HistoryTables, JobTable, RunArchiveTable, RunTable } from './history-schema.ts';
 import type { HistoryStore } from './history-store.ts';
-import type { BegunRun, EndedRun, RunArchive, RunArchiveState, RunKind, RunRecord, RunState } from './run-record.ts';
+import type {
+  BegunRun,
+  DrillProof,
+  EndedRun,
+  RecordedDelivery,
+  RunArchive,
+  RunArchiveState,
+  RunKind,
+  RunRecord,
+  RunState,
+} from './run-record.ts';
 
 /** Which runs are wanted. */
 export interface RunFilter {
@@ -100,7 +110,44 @@ export class History {
       await transaction.updateTable('run').set(changes).where('id', '=', id).execute();
       await transaction.deleteFrom('run_archive').where('run_id', '=', id).execute();
       await insertArchives(transaction, id, run.archives);
+      await transaction.deleteFrom('drill').where('run_id', '=', id).execute();
+      if (run.proof === undefined) return;
+      await transaction
+        .insertInto('drill')
+        .values({ run_id: id, proof: JSON.stringify(run.proof) })
+        .execute();
     });
+  }
+
+  /** Writes what became of notifications. */
+  async addDeliveries(deliveries: readonly RecordedDelivery[]): Promise<void> {
+    for (const { event, type, place, sent, tries, atMs, runId, error } of deliveries) {
+      const row: DeliveryTable = {
+        id: this.#newId(),
+        run_id: runId ?? null,
+        event,
+        type,
+        place,
+        sent: sent ? 1 : 0,
+        tries,
+        at_ms: Math.round(atMs),
+        error: error === undefined ? null : JSON.stringify(error),
+      };
+      await this.#store.attempt(() =>
+        this.#database
+          .insertInto('delivery')
+          .values(row)
+          .onConflict((conflict) => conflict.doNothing())
+          .execute(),
+      );
+    }
+  }
+
+  /** What became of notifications, the newest first. */
+  async deliveries({ limit }: Pick<RunFilter, 'limit'> = {}): Promise<RecordedDelivery[]> {
+    let query = this.#database.selectFrom('delivery').selectAll().orderBy('at_ms', 'desc').orderBy('id', 'desc');
+    if (limit !== undefined) query = query.limit(limit);
+    return (await this.#store.attempt(() => query.execute())).map(toDelivery);
   }
 
   /** Runs, the newest first. Those whose process is gone have died. */
@@ -116,17 +163,29 @@ export class History {
     if (limit !== undefined) query = query.limit(limit);
     const rows = await query.execute();
     let archives = this.#database.selectFrom('run_archive').selectAll().orderBy('run_id').orderBy('position');
+    let proofs = this.#database.selectFrom('drill').selectAll();
+    let deliveries = this.#database.selectFrom('delivery').selectAll().where('run_id', 'is not', null).orderBy('at_ms');
     if (rows.length === 0) return [];
-    // A statement takes some thousand values; beyond that all archives are read.
+    // A statement takes some thousand values; beyond that all of them are read.
     if (rows.length <= 1000) {
-      archives = archives.where(
-        'run_id',
-        'in',
-        rows.map(({ id }) => id),
-      );
+      const ids = rows.map(({ id }) => id);
+      archives = archives.where('run_id', 'in', ids);
+      proofs = proofs.where('run_id', 'in', ids);
+      deliveries = deliveries.where('run_id', 'in', ids);
     }
     const byRun = Map.groupBy(await archives.execute(), ({ run_id: id }) => id);
-    return rows.map((row) => toRecord(row, byRun.get(row.id) ?? []));
+    const proofOf = new Map((await proofs.execute()).map(({ run_id: id, proof }) => [id, proof]));
+    const told = Map.groupBy(await deliveries.execute(), ({ run_id: id }) => id);
+    return rows.map((row) => {
+      const record = toRecord(row, byRun.get(row.id) ?? []);
+      const proof = proofOf.get(row.id);
+      const notifications = told.get(row.id)?.map(toDelivery);
+      return {
+        ...record,
+        ...(proof === undefined ? {} : { proof: JSON.parse(proof) as DrillProof }),
+        ...(notifications === undefined ? {} : { notifications }),
+      };
+    });
   }
 
   /** How far a job is done; undefined where it was never seen. */
@@ -314,6 +373,18 @@ function toRecord(row: RunTable, archives: readonly RunArchiveTable[]): RunRecor
       error: asError(row.error),
     }),
     archives: archives.map(toArchive),
+  };
+}
+
+function toDelivery(row: DeliveryTable): RecordedDelivery {
+  return {
+    event: row.event,
+    type: row.type,
+    place: row.place,
+    sent: Number(row.sent) === 1,
+    tries: Number(row.tries),
+    atMs: Number(row.at_ms),
+    ...present({ runId: row.run_id, error: asError(row.error) }),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors.ts';
 
 /** What runs are recorded. */
-export type RunKind = 'backup' | 'restore' | 'verify' | 'repair' | 'scrub' | 'prune';
+export type RunKind = 'backup' | 'restore' | 'verify' | 'repair' | 'scrub' | 'prune' | 'drill';
 
 /**
  * How a run stands. `incomplete`: done, but something was left out; `suspect`: done, and holds far less than before; `died`: its process
@@ -62,6 +62,47 @@ export interface RunPhase {
   readonly durationMs: number;
 }
 
+/** An assertion of the user about what was restored, and how it came out. */
+export interface DrillCheck {
+  /** The statement, or the name of the function. */
+  readonly check: string;
+  readonly database?: string;
+  readonly isPassed: boolean;
+  /** What was found in place of what was expected, or the message of what it threw. */
+  readonly message?: string;
+  readonly durationMs: number;
+}
+
+/** What a drill found out about an archive. */
+export interface DrillProof {
+  /** Whether all that was restored is what the archive says, and every check passed. */
+  readonly isProven: boolean;
+  /** From the first byte that was read until everything was in place. */
+  readonly restoreMs: number;
+  /** Tables whose rows were counted. */
+  readonly tableCount: number;
+  readonly fileCount: number;
+  /** How what was restored differs from what the archive says, for people; the first 100. */
+  readonly differences: readonly string[];
+  readonly checks: readonly DrillCheck[];
+  /** Paths of entries that were read and found right, and not restored: output of commands, roles, events of MySQL. */
+  readonly notRestored: readonly string[];
+}
+
+/** What became of a notification about a run. */
+export interface RecordedDelivery {
+  readonly event: string;
+  readonly type: string;
+  /** Without secrets. */
+  readonly place: string;
+  readonly sent: boolean;
+  readonly tries: number;
+  readonly atMs: number;
+  /** Absent where it is of no run that was recorded. */
+  readonly runId?: string;
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+}
+
 /** A run in the history. */
 export interface RunRecord extends RunCounts {
   readonly id: string;
@@ -78,6 +119,10 @@ export interface RunRecord extends RunCounts {
   readonly phases: readonly RunPhase[];
   readonly archives: readonly RunArchive[];
   readonly error?: RecordedError;
+  /** Of a drill that came to its end. */
+  readonly proof?: DrillProof;
+  /** Who was told of it, or could not be. */
+  readonly notifications?: readonly RecordedDelivery[];
 }
 
 /** What is known when a run begins. */
@@ -87,7 +132,7 @@ export type BegunRun = Pick<RunRecord, 'kind' | 'job' | 'scheduledMs' | 'databas
 
 /** What is known when it has ended. */
 export type EndedRun = RunCounts &
-  Pick<RunRecord, 'state' | 'error'> & {
+  Pick<RunRecord, 'state' | 'error' | 'proof'> & {
     readonly endedMs: number;
     readonly phases: readonly RunPhase[];
     readonly archives: readonly RunArchive[];

@@ -7,6 +7,7 @@ export const notificationEvents = [
   'healed',
   'unrepairable',
   'storage-nearly-full',
+  'drill-failed',
 ] as const;
 
 /** One of {@link notificationEvents}. */

@@ -144,17 +144,42 @@ export function damageNotifications(archives: readonly DamagedArchive[], context
 
 /** A run that did not take place when it should have: the scheduler tells. */
 export function missedNotification(
-  missed: { readonly what: string; readonly dueMs: number; readonly reason?: string },
+  missed: { readonly job: string; readonly dueMs: number; readonly reason?: string },
   context: NotificationContext,
 ): Notification {
   const due = new Date(missed.dueMs).toISOString();
   return make(
     {
       event: 'missed',
-      title: `The backup of ${missed.what} was missed`,
+      title: `The run of the job ${missed.job} was missed`,
       text: missed.reason ?? 'It did not run when it was due.',
       facts: [['Due', due]],
-      whatToDo: 'see whether the machine was off and the scheduler runs, then run `holdfast backup`',
+      whatToDo: 'see whether the machine was off, or what keeps the job so long; `holdfast runs` shows what ran since',
+    },
+    context,
+  );
+}
+
+/** An archive that did not pass its drill, or could not be drilled. */
+export function drillNotification(
+  drill: {
+    /** What is backed up, or the archive. */
+    readonly what: string;
+    readonly archive?: string | undefined;
+    /** What differs, and which checks failed; or why it could not be restored. */
+    readonly reasons: readonly string[];
+    readonly hint: string;
+  },
+  context: NotificationContext,
+): Notification {
+  const { what, archive, reasons, hint } = drill;
+  return make(
+    {
+      event: 'drill-failed',
+      title: `The drill of ${what} failed`,
+      text: shown(reasons),
+      facts: [['Backup', archive]],
+      whatToDo: hint,
     },
     context,
   );

@@ -17,6 +17,7 @@ export interface Diagnosis {
     | 'storages'
     | 'clock'
     | 'backups'
+    | 'drills'
     | 'notifications';
   /** What was looked at: a database, a storage, a program. */
   readonly name: string;

@@ -4,6 +4,8 @@ import { HoldfastError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
 import { locationLabel, type WritableLocation, writableLocation } from './location.ts';
 import type { ArchiveLocation, RunOptions } from './options.ts';
+import { copyPlainDump, plainLayersOf } from './plain-copies.ts';
+import { isPlainDump } from './plain-restore.ts';
 import { transferArchive } from './transfer.ts';
 import { validateBackup } from './verify.ts';
 
@@ -36,7 +38,8 @@ export interface PullOptions extends TransferOptions {
 export interface TransferReport {
   /** Where the archive is now, or would be. */
   readonly output: string;
-  readonly archiveId: string;
+  /** Absent for a plain dump. */
+  readonly archiveId?: string;
   readonly sizeBytes: number;
   /** Whether what was read was damaged; what was written is whole. */
   readonly healed: boolean;
@@ -83,19 +86,37 @@ async function transfer(
   to: WritableLocation,
   refusal: () => HoldfastError,
 ): Promise<TransferReport> {
-  const { overwrite = false, dryRun = false, from = [], ...run } = options;
+  const { overwrite = false, dryRun = false, from: _, ...run } = options;
   const clock = options.clock ?? systemClock;
   const startMs = clock.monotonicMs();
   if (!overwrite && (await isThere(to))) throw refusal();
-  const done = dryRun ? await lookAt(archive, run) : await transferArchive({ from: [archive, ...from], to, run });
+  const isPlain = await isPlainDump(archive);
+  const done = isPlain
+    ? await copyPlain(archive, to, { ...run, dryRun })
+    : await moveArchive(archive, to, { ...options, dryRun });
   return {
     output: to.storage.url(to.name),
-    archiveId: done.archiveId,
+    ...('archiveId' in done ? { archiveId: done.archiveId } : {}),
     sizeBytes: done.sizeBytes,
     healed: done.healed,
     durationMs: Math.round(clock.monotonicMs() - startMs),
     dryRun,
   };
+}
+
+async function moveArchive(archive: ArchiveLocation, to: WritableLocation, options: TransferOptions) {
+  const { overwrite: _, dryRun, from = [], ...run } = options;
+  return dryRun ? await lookAt(archive, run) : await transferArchive({ from: [archive, ...from], to, run });
+}
+
+/** A plain dump goes as it is: nothing in it would heal it. */
+async function copyPlain(
+  archive: ArchiveLocation,
+  to: WritableLocation,
+  { dryRun, ...run }: RunOptions & { dryRun: boolean },
+) {
+  const { sizeBytes } = dryRun ? await plainLayersOf(archive) : await copyPlainDump(archive, to, run);
+  return { sizeBytes, healed: false };
 }
 
 async function lookAt(archive: ArchiveLocation, run: RunOptions) {

@@ -13,6 +13,8 @@ export interface RecordRunOptions extends Omit<BegunRun, 'startedMs'> {
   /** Nothing is recorded where it is undefined. */
   readonly history: Pick<History, 'begin' | 'end'> | undefined;
   readonly clock?: Clock;
+  /** Told the id under which the run is recorded. */
+  readonly onBegun?: (id: string) => void;
   /** Told when the history cannot be written: that never ends a run. */
   readonly onProblem?: (error: unknown) => void;
 }
@@ -62,7 +64,7 @@ export async function recordRun<Result>(
   work: (onProgress: (progress: Progress) => void) => Promise<Result>,
   outcomeOf: (result: Result) => RunOutcome,
 ): Promise<Result> {
-  const { history, clock = systemClock, onProblem, ...begun } = options;
+  const { history, clock = systemClock, onProblem, onBegun, ...begun } = options;
   if (history === undefined) return await work(() => undefined);
   const attempt = async <Value>(write: () => Promise<Value>): Promise<Value | undefined> => {
     try {
@@ -73,7 +75,11 @@ export async function recordRun<Result>(
     }
   };
   const startedMs = clock.nowMs();
-  const begin = () => attempt(() => history.begin({ ...begun, startedMs }));
+  const begin = async () => {
+    const id = await attempt(() => history.begin({ ...begun, startedMs }));
+    if (id !== undefined) onBegun?.(id);
+    return id;
+  };
   const began = await begin();
   const timer = new PhaseTimer(clock);
   const end = async (outcome: RunOutcome) => {
@@ -102,8 +108,8 @@ function withKnown(archive: RunArchive, begun: readonly RunArchive[]): RunArchiv
 
 function failure(error: unknown, { kind, archives = [] }: Pick<BegunRun, 'kind' | 'archives'>): RunOutcome {
   const code = error instanceof HoldfastError ? error.code : undefined;
-  // A plain dump has no parity, so its check says that it is damaged by failing.
-  const isDamage = kind === 'verify' && code === 'archive.damaged';
+  // A plain dump has no parity, so its check says that it is damaged by failing; and a drill restores all or nothing.
+  const isDamage = ['verify', 'drill'].includes(kind) && code === 'archive.damaged';
   return {
     state: code === 'operation.interrupted' ? 'interrupted' : 'failed',
     error: errorReport(error),

@@ -72,7 +72,7 @@ async function commitAll(groups: readonly TargetGroup[]): Promise<RestoreAction[
 }
 
 /** How entries are restored in one go. */
-interface Attempt {
+export interface Attempt {
   readonly reader: ArchiveReader;
   readonly all: readonly IndexEntry[];
   readonly chosen: readonly IndexEntry[];
@@ -83,7 +83,7 @@ interface Attempt {
 }
 
 /** Restores all chosen entries but those that are lost, or nothing and leaves nothing. */
-async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): Promise<RestoreAction[]> {
+export async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): Promise<RestoreAction[]> {
   const { reader, all, chosen, tables, options } = attempt;
   const groups = await makeTargets({ all, entries: chosen, tables, lost }, options);
   try {

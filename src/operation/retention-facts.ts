@@ -5,26 +5,32 @@ interface Known {
   isProven: boolean;
   isSuspect: boolean;
   isDamaged: boolean;
+  /** The last drill that came to its end did not find what the archive says. */
+  isRefuted: boolean;
 }
 
+const unknown: Known = { isProven: false, isSuspect: false, isDamaged: false, isRefuted: false };
+
 /** Each run tells what it found; the later one counts, but for what only the backup itself could know. */
-function learn(known: Known, { state }: RunArchive, isBackup: boolean): Known {
+function learn(known: Known, { state }: RunArchive, kind: RunRecord['kind']): Known {
+  if (kind === 'drill' && state === 'suspect') return { ...known, isProven: false, isRefuted: true };
   switch (state) {
     case 'pending':
     case 'failed':
     case 'found':
       return known;
     case 'removed':
-      return { isProven: false, isSuspect: false, isDamaged: false };
+      return unknown;
     case 'damaged':
       return { ...known, isProven: false, isDamaged: true };
     case 'whole':
       return { ...known, isDamaged: false };
     default:
       return {
-        isProven: state === 'proven',
-        isSuspect: state === 'suspect' || (!isBackup && known.isSuspect),
+        isProven: state === 'proven' && (kind === 'drill' || !known.isRefuted),
+        isSuspect: state === 'suspect' || (kind !== 'backup' && known.isSuspect),
         isDamaged: false,
+        isRefuted: kind !== 'drill' && kind !== 'backup' && known.isRefuted,
       };
   }
 }
@@ -64,8 +70,7 @@ export function retentionFacts(runs: readonly RunRecord[]): RetentionFacts {
   const known = new Map<string, Known>();
   for (const { kind, archives } of runs.toReversed()) {
     for (const archive of archives) {
-      const before = known.get(archive.url) ?? { isProven: false, isSuspect: false, isDamaged: false };
-      known.set(archive.url, learn(before, archive, kind === 'backup'));
+      known.set(archive.url, learn(known.get(archive.url) ?? unknown, archive, kind));
     }
   }
   const backups = backupsByDatabase(runs);
@@ -80,7 +85,7 @@ export function retentionFacts(runs: readonly RunRecord[]): RetentionFacts {
     isProven: (url) => known.get(url)?.isProven === true,
     isDoubtful: (url) => {
       const found = known.get(url);
-      return found !== undefined && (found.isSuspect || found.isDamaged);
+      return found !== undefined && (found.isSuspect || found.isDamaged || found.isRefuted);
     },
   };
 }

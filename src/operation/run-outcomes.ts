@@ -1,5 +1,8 @@
 /** What the reports of operations mean to the history. */
+import { HoldfastError } from '../errors.ts';
 import type { RunArchive } from '../history/run-record.ts';
+import type { DrillReport } from './drill-options.ts';
+import { errorReport } from './error-report.ts';
 import type { BackupReport, OutputReport, RepairReport, RestoreReport, ValidationReport } from './options.ts';
 import type { PruneReport } from './prune.ts';
 import type { RunOutcome } from './record-run.ts';
@@ -132,5 +135,32 @@ export function pruneOutcome(storages: readonly NamedStorage[], report: PruneRep
       const place = { url, storage: label, name, sizeBytes };
       return removed ? { ...place, state: 'removed' } : { ...place, state: 'found', ...(error && { error }) };
     }),
+  };
+}
+
+/** Why an archive did not pass its drill, for people. */
+export function drillFailure({ differences, checks }: Pick<DrillReport, 'differences' | 'checks'>): HoldfastError {
+  const failed = checks.filter(({ isPassed }) => !isPassed).map(({ check, message }) => `${check}: ${message}`);
+  const all = [...differences, ...failed];
+  const more = all.length > 1 ? ` (and ${all.length - 1} more)` : '';
+  return new HoldfastError('drill.failed', {
+    message: `the archive did not pass its drill: ${all[0] ?? 'it is not proven'}${more}`,
+    context: { differences: all },
+  });
+}
+
+/** Of {@link drillBackup}. What was restored and is not what the archive says is doubtful from now on. */
+export function drillOutcome(archive: RunArchive, report: DrillReport): RunOutcome {
+  const { isProven, restoreMs, tableCount, fileCount, differences, checks, notRestored } = report;
+  const { archiveId, entryCount, rowCount, sizeBytes, healedBlocks } = report;
+  return {
+    state: isProven ? 'succeeded' : 'failed',
+    plainSizeBytes: sizeBytes,
+    entryCount,
+    rowCount,
+    healedBlocks,
+    archives: [{ ...archive, ...(archiveId && { archiveId }), state: isProven ? 'proven' : 'suspect' }],
+    proof: { isProven, restoreMs, tableCount, fileCount, differences, checks, notRestored },
+    ...(isProven ? {} : { error: errorReport(drillFailure(report)) }),
   };
 }

@@ -77,6 +77,73 @@ test('what was missed while nothing ran is caught up with once', async () => {
   assert.deepEqual(told(events), ['99 a started missed', '99 a ended', '122 a started', '122 a ended']);
 });
 
+test('a run that another one keeps from beginning for an hour is overdue, and told once', async () => {
+  const { time, events, start } = await newWorld();
+  let isLong = true;
+  const run = async () => {
+    while (isLong) await time.wait(hourMs);
+  };
+  const end = start({ name: 'a', schedule: hourly, run });
+  await time.advance(4.5 * hourMs);
+  isLong = false;
+  await time.advance(hourMs);
+  await end();
+  const found = told(events);
+  assert.deepEqual(
+    found.filter((line) => line.includes('overdue')).map((line) => Math.floor(Number.parseFloat(line))),
+    [3],
+  );
+  assert.deepEqual(found.slice(0, 1), ['1 a started']);
+});
+
+test('other jobs take the place of those that there are, while a run goes on', async () => {
+  const { time, events } = await newWorld();
+  const store = await openHistory({ path: ':memory:' });
+  const ending = new AbortController();
+  const { clock, wait } = time;
+  let replace: ((jobs: readonly ScheduledJob[]) => Promise<void>) | undefined;
+  const long = async () => time.wait(1.5 * hourMs);
+  const short = async () => {};
+  const running = runScheduler({
+    jobs: [
+      { name: 'stays', schedule: daily, run: long },
+      { name: 'goes', schedule: hourly, run: short },
+    ],
+    store,
+    signal: ending.signal,
+    clock,
+    wait,
+    onEvent: (event) => void events.push(event),
+    onReady: (given) => {
+      replace = given;
+    },
+  });
+  await time.advance(2.25 * hourMs);
+  await replace?.([
+    { name: 'stays', schedule: hourly, run: short },
+    { name: 'comes', schedule: hourly, run: short },
+  ]);
+  await time.advance(2.5 * hourMs);
+  ending.abort();
+  await running;
+  assert.deepEqual(told(events), [
+    '1 goes started',
+    '1 goes ended',
+    '2 stays started',
+    '2 goes started',
+    '2 goes ended',
+    '3 comes started',
+    '3 comes ended',
+    '3.5 stays ended',
+    '3.5 stays started missed',
+    '3.5 stays ended',
+    '4 stays started',
+    '4 stays ended',
+    '4 comes started',
+    '4 comes ended',
+  ]);
+});
+
 test('a job that is new has missed nothing', async () => {
   const { time, events, start } = await newWorld();
   const end = start({ name: 'a', schedule: daily, run: async () => {} });

@@ -6,14 +6,24 @@ import { errorReport } from './error-report.ts';
 import { holdLease } from './lease.ts';
 import type { OutputReport } from './options.ts';
 
+/** Why a job runs. */
+export interface DueRun {
+  /** When it should have run; where several runs were missed, the last. */
+  readonly scheduledMs: number;
+  /** Whether it begins so late that it was missed, and is caught up with. */
+  readonly missed: boolean;
+}
+
 /** A job that runs by itself. */
 export interface ScheduledJob {
   readonly name: string;
   readonly schedule: Schedule;
   /** Most that a run begins later than the schedule says; 0 unless set. */
   readonly jitterMs?: number;
-  /** One run, for a moment of the schedule. What it throws is told, and changes nothing for the next; after `job.running` it is tried again. */
-  run(signal: AbortSignal, scheduledMs: number): Promise<void>;
+  /**
+   * One run, for a moment of the schedule. What it throws is told, and changes nothing for the next; after `job.running` it is tried again.
+   */
+  run(signal: AbortSignal, due: DueRun): Promise<void>;
 }
 
 /** What processes that run the same jobs share: how far each is done, and who is at it. */
@@ -27,8 +37,11 @@ export interface JobStore {
 
 /** Something that happened. */
 export interface SchedulerEvent {
-  /** `held`: another process is at the job; `problem`: the store failed. */
-  readonly event: 'started' | 'ended' | 'failed' | 'held' | 'problem';
+  /**
+   * `held`: another process is at the job; `overdue`: an hour after its time it has not begun, since another run of it is at work, here or in
+   * another process; `problem`: the store failed.
+   */
+  readonly event: 'started' | 'ended' | 'failed' | 'held' | 'overdue' | 'problem';
   readonly job: string;
   readonly timeMs: number;
   /** When it should have run; where several runs were missed, the last. */
@@ -47,6 +60,11 @@ export interface SchedulerOptions {
   /** Makes the jitter of this machine another than that of others. */
   readonly seed?: string;
   readonly onEvent?: (event: SchedulerEvent) => void;
+  /**
+   * Is given, at the start, what puts other jobs in place of those that there are. Of a job whose name stays, a run that is under way goes on, and it
+   * is known how far it is done; a run of one that goes is ended by nothing but itself.
+   */
+  readonly onReady?: (replaceJobs: (jobs: readonly ScheduledJob[]) => Promise<void>) => void;
   readonly clock?: Clock;
   readonly wait?: Wait;
 }
@@ -55,10 +73,16 @@ export interface SchedulerOptions {
 const stepMs = 60_000;
 /** A run that begins this much after its time was missed. */
 const missedAfterMs = 5 * 60_000;
+/** One that has not begun so long after its time is overdue: whoever keeps it from beginning takes long. */
+const overdueAfterMs = 60 * 60_000;
 
 class JobState {
-  readonly job: ScheduledJob;
+  job: ScheduledJob;
   isRunning = false;
+  /** What the run under way is for, once that is known. */
+  running: { readonly scheduledMs: number; readonly beganMs: number } | undefined;
+  /** The run that was last told to be overdue. */
+  toldMs: number | undefined;
   handledMs: number;
   /** Not before this: another process holds the job. */
   retryMs = Number.NEGATIVE_INFINITY;
@@ -75,6 +99,23 @@ class JobState {
   startMs(): number {
     this.#startMs ??= this.#findStart();
     return Math.max(this.#startMs, this.retryMs);
+  }
+
+  replaceJob(job: ScheduledJob): void {
+    this.job = job;
+    this.#startMs = undefined;
+  }
+
+  /**
+   * When the run was due that has not begun: the first one after a run that takes long, or the last where another process has the job. Schedules
+   * take their time to be asked, so they are asked only where the answer may be an overdue run.
+   */
+  waitingMs(nowMs: number): number | undefined {
+    const { schedule } = this.job;
+    if (!this.isRunning) return this.retryMs > nowMs ? latestDueMs(schedule, this.handledMs, nowMs) : undefined;
+    if (this.running === undefined || nowMs - this.running.beganMs < overdueAfterMs) return undefined;
+    const nextMs = schedule.nextMs(this.running.scheduledMs);
+    return nextMs === undefined || nextMs > nowMs ? undefined : nextMs;
   }
 
   setHandled(handledMs: number): void {
@@ -94,6 +135,9 @@ class Scheduler {
   readonly #clock: Clock;
   readonly #wait: Wait;
   readonly #running = new Set<Promise<void>>();
+  #states: readonly JobState[] = [];
+  /** Ends the pause under way. */
+  #pausing = new AbortController();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -103,17 +147,40 @@ class Scheduler {
 
   async run(): Promise<void> {
     const { signal, jobs } = this.#options;
-    const states: JobState[] = [];
-    for (const job of jobs) states.push(await this.#stateOf(job));
+    signal.addEventListener('abort', () => this.#pausing.abort(), { once: true });
+    await this.#replaceJobs(jobs);
+    this.#options.onReady?.((others) => this.#replaceJobs(others));
     let lastMs = this.#clock.nowMs();
     while (!signal.aborted) {
       const nowMs = this.#clock.nowMs();
+      const states = this.#states;
       if (nowMs < lastMs) this.#distrust(states, nowMs);
       lastMs = nowMs;
       for (const state of states) if (!state.isRunning && state.startMs() <= nowMs) this.#begin(state);
+      for (const state of states) this.#tellOverdue(state, nowMs);
       await this.#pause(states, nowMs);
     }
     await Promise.all(this.#running);
+  }
+
+  async #replaceJobs(jobs: readonly ScheduledJob[]): Promise<void> {
+    const states: JobState[] = [];
+    for (const job of jobs) {
+      const known = this.#states.find((state) => state.job.name === job.name);
+      known?.replaceJob(job);
+      states.push(known ?? (await this.#stateOf(job)));
+    }
+    this.#states = states;
+    this.#pausing.abort();
+  }
+
+  #tellOverdue(state: JobState, nowMs: number): void {
+    const { job } = state;
+    const scheduledMs = state.waitingMs(nowMs);
+    if (scheduledMs === undefined || state.toldMs === scheduledMs) return;
+    if (nowMs - scheduledMs <= overdueAfterMs + (job.jitterMs ?? 0)) return;
+    state.toldMs = scheduledMs;
+    this.#tell({ event: 'overdue', job: job.name, scheduledMs });
   }
 
   /** A job that was never seen begins now: nothing was missed before it was there. */
@@ -136,10 +203,12 @@ class Scheduler {
   async #pause(states: readonly JobState[], nowMs: number): Promise<void> {
     const starts = states.filter(({ isRunning }) => !isRunning).map((state) => state.startMs());
     const untilMs = Math.min(nowMs + stepMs, ...starts);
+    this.#pausing = new AbortController();
+    if (this.#options.signal.aborted) this.#pausing.abort();
     try {
-      await this.#wait(Math.max(1, untilMs - nowMs), this.#options.signal);
+      await this.#wait(Math.max(1, untilMs - nowMs), this.#pausing.signal);
     } catch (error) {
-      if (!this.#options.signal.aborted) throw error;
+      if (!this.#pausing.signal.aborted) throw error;
     }
   }
 
@@ -147,6 +216,7 @@ class Scheduler {
     state.isRunning = true;
     const running = this.#runOnce(state).finally(() => {
       state.isRunning = false;
+      state.running = undefined;
       this.#running.delete(running);
     });
     this.#running.add(running);
@@ -185,9 +255,10 @@ class Scheduler {
     const scheduledMs = latestDueMs(job.schedule, state.handledMs, nowMs);
     if (scheduledMs === undefined) return;
     const missed = nowMs - scheduledMs > missedAfterMs + (job.jitterMs ?? 0);
+    state.running = { scheduledMs, beganMs: nowMs };
     this.#tell({ event: 'started', job: job.name, scheduledMs, missed });
     try {
-      await job.run(signal, scheduledMs);
+      await job.run(signal, { scheduledMs, missed });
       this.#tell({ event: 'ended', job: job.name, scheduledMs });
     } catch (error) {
       // What was cut off by the end of the program is due again when it starts.

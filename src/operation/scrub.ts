@@ -5,6 +5,7 @@ import { errorReport } from './error-report.ts';
 import { summarizeArchive } from './inspect.ts';
 import type { WritableLocation } from './location.ts';
 import type { BlockHealth, OutputReport, RunOptions } from './options.ts';
+import { checkPlainDumps } from './plain-copies.ts';
 import { repairArchive } from './repair.ts';
 import { listArchives } from './sync.ts';
 import { transferArchive } from './transfer.ts';
@@ -32,6 +33,8 @@ export interface ScrubOptions extends RunOptions {
 export interface ScrubbedArchive {
   readonly storage: string;
   readonly name: string;
+  /** Of a plain dump, which nothing can mend: `intact` says that it is whole as far as that can be told without a key. */
+  readonly format?: 'plain';
   /** Hex; absent where nothing of it could be told. */
   readonly archiveId?: string;
   /**
@@ -126,6 +129,10 @@ class Scrub {
     }
     const archives: ScrubbedArchive[] = [];
     for (const [index, found] of this.#found.entries()) archives.push(await this.#mend(found, index));
+    for (const named of listed) {
+      const { onArchive } = this.#options;
+      archives.push(...(await checkPlainDumps(named, { ...this.#run, ...(onArchive && { onArchive }) })));
+    }
     if (restoreMissing) for (const named of listed) archives.push(...(await this.#restoreMissing(named)));
     return { archives, failedStorages };
   }
@@ -224,7 +231,7 @@ function location({ storage, name }: WritableLocation): WritableLocation {
 /**
  * Reads every block of every archive on the storages, and mends what is damaged: from its parity, its copies, and its replicas on the
  * other storages. What is mended is written aside, checked, put in place at once, and read again. Archives that a storage lacks are
- * brought back from the others. An archive or a storage that fails does not stop the rest. No key is needed.
+ * brought back from the others. Plain dumps are checked as far as that goes without a key, and cannot be mended. An archive or a storage that fails does not stop the rest. No key is needed.
  *
  * @example
  * const { archives } = await scrubStorages({ storages: [{ name: 'local', storage: local }, { name: 'offsite', storage: offsite }] });

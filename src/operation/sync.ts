@@ -1,8 +1,10 @@
 import { systemClock } from '../clock.ts';
 import { throwIfAborted } from '../errors.ts';
+import { isPlainName } from '../plain/plain-name.ts';
 import type { Storage, StoredObject } from '../storage/storage.ts';
 import { errorReport } from './error-report.ts';
 import type { OutputReport, RunOptions } from './options.ts';
+import { copyPlainDump, listPlainDumps } from './plain-copies.ts';
 import { transferArchive } from './transfer.ts';
 
 /** What {@link syncStorages} takes. */
@@ -17,7 +19,7 @@ export interface SyncOptions extends RunOptions {
 export interface SyncedArchive {
   readonly name: string;
   readonly sizeBytes: number;
-  /** Whether it was damaged where it came from. */
+  /** Whether it was damaged where it came from; of a plain dump that is not known. */
   readonly healed?: boolean;
   /** Why it was not copied. */
   readonly error?: NonNullable<OutputReport['error']>;
@@ -42,7 +44,7 @@ export async function listArchives(storage: Storage): Promise<StoredObject[]> {
 }
 
 /**
- * Copies the archives that a storage lacks, by name, from another one. What is there is left alone, whatever its state: that is for
+ * Copies the archives and plain dumps that a storage lacks, by name, from another one. What is there is left alone, whatever its state: that is for
  * {@link scrubStorages}. An archive that cannot be copied does not stop the others. No key is needed.
  *
  * @example
@@ -52,7 +54,8 @@ export async function syncStorages(options: SyncOptions): Promise<SyncReport> {
   const { from, to, dryRun = false, ...run } = options;
   const clock = options.clock ?? systemClock;
   const startMs = clock.monotonicMs();
-  const [theirs, ours] = await Promise.all([listArchives(from), listArchives(to)]);
+  const listAll = async (storage: Storage) => [...(await listArchives(storage)), ...(await listPlainDumps(storage))];
+  const [theirs, ours] = await Promise.all([listAll(from), listAll(to)]);
   const present = new Set(ours.map(({ name }) => name));
   const lacking = theirs.filter(({ name }) => !present.has(name));
   const archives: SyncedArchive[] = [];
@@ -63,7 +66,15 @@ export async function syncStorages(options: SyncOptions): Promise<SyncReport> {
       continue;
     }
     try {
-      const done = await transferArchive({ from: [{ storage: from, name }], to: { storage: to, name }, run });
+      const [source, target] = [
+        { storage: from, name },
+        { storage: to, name },
+      ];
+      if (isPlainName(name)) {
+        archives.push({ name, ...(await copyPlainDump(source, target, run)) });
+        continue;
+      }
+      const done = await transferArchive({ from: [source], to: target, run });
       archives.push({ name, sizeBytes: done.sizeBytes, healed: done.healed });
     } catch (error) {
       throwIfAborted(options.signal);

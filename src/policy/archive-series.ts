@@ -45,13 +45,14 @@ export function archiveSeriesReader(naming: SeriesNaming): ((name: string) => Ar
 
 /** `20261121T020000Z` or `20261121_020000`, both in UTC; undefined where there is no such moment. */
 function readTimestamp(text: string): number | undefined {
-  const digits = text.replace(/\D/g, '');
-  const [year, month, day, hour, minute, second] = [4, 6, 8, 10, 12, 14].map((end) =>
-    Number(digits.slice(end === 4 ? 0 : end - 2, end)),
-  ) as [number, number, number, number, number, number];
+  // `T` and `Z`, or `_`: the places of the digits are the same.
+  const number = (start: number, end: number) => Number(text.slice(start, end));
+  const [year, month, day] = [number(0, 4), number(4, 6), number(6, 8)];
+  const [hour, minute, second] = [number(9, 11), number(11, 13), number(13, 15)];
   const timeMs = Date.UTC(year, month - 1, day, hour, minute, second);
-  const shown = new Date(timeMs).toISOString().replace(/\D/g, '').slice(0, 14);
-  return shown === digits ? timeMs : undefined;
+  const date = new Date(timeMs);
+  const isSame = date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  return isSame && hour < 24 && minute < 60 && second < 60 ? timeMs : undefined;
 }
 
 function escapePattern(text: string): string {

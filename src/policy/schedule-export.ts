@@ -7,7 +7,7 @@ export type ExportFormat = 'systemd' | 'cron' | 'kubernetes';
 
 /** A job as it is exported. */
 export interface ExportedJob {
-  /** `backup`, `backup:crm`. */
+  /** `backup`, `backup:crm`, `drill`. */
   readonly name: string;
   readonly schedule: Schedule;
   readonly jitterMs: number;
@@ -49,6 +49,7 @@ function cronOf(schedule: Schedule, format: ExportFormat): string {
 }
 
 function commandsOf({ name }: ExportedJob, { prunes }: ExportOptions): string[] {
+  if (name === 'drill') return ['npx holdfast drill'];
   return [`npx holdfast backup --job ${shellWord(name)}`, ...(prunes ? ['npx holdfast prune --yes'] : [])];
 }
 

@@ -3,6 +3,7 @@ import { HoldfastError } from '../errors.ts';
 import type { Random } from '../random.ts';
 import type { Secret } from '../secret.ts';
 import type { DatabaseSourceOptions, DatabaseTargetOptions } from './database-options.ts';
+import type { Scratch, ScratchOptions } from './scratch.ts';
 import type { Source } from './source.ts';
 import type { RestoreTarget } from './target.ts';
 
@@ -53,6 +54,11 @@ export interface Engine {
    * target is one of the two, whole. Throws `target.no_undo`.
    */
   undo(options: UndoOptions): Promise<UndoChange>;
+  /**
+   * A name for a database that a drill may make, and everything that it needs to be removed again. The URL of the options is used for its
+   * server alone. Throws `usage.invalid` where it is missing, `storage.unauthorized`, and errors of targets.
+   */
+  openScratch(options: ScratchOptions): Promise<Scratch>;
   /** A text that two URLs of the same database share; without secrets. */
   placeOf(url: string): string;
 }
@@ -70,5 +76,15 @@ export function plainDumpSettings(options: DatabaseSourceOptions): DatabaseSourc
   throw new HoldfastError('usage.invalid', {
     message: `a plain dump is what the engine's own tool writes of one database: ${refused} is not for it`,
     hint: 'leave the setting out, or use the format holdfast',
+  });
+}
+
+/** The options with their URL. Throws `usage.invalid` where there is none. */
+export function onServer(options: ScratchOptions, urlForm: string): ScratchOptions & { readonly url: Secret } {
+  const { url } = options;
+  if (url !== undefined) return { ...options, url };
+  throw new HoldfastError('usage.invalid', {
+    message: 'it is not said on which server the drill may make a database',
+    hint: `name one with drill.url or --to ${urlForm.replace(/\/[^/]*$/, '/')}`,
   });
 }

@@ -193,6 +193,32 @@ export const historyCases: readonly HistoryCase[] = [
       }),
   },
   {
+    name: 'a proof and deliveries are kept with their run',
+    run: (subject) =>
+      opened(subject, 1, async (history) => {
+        assert.ok(history);
+        const proof = {
+          isProven: true,
+          restoreMs: 5,
+          tableCount: 1,
+          fileCount: 0,
+          differences: [],
+          checks: [],
+          notRestored: [],
+        };
+        const id = await history.begin({ kind: 'drill', startedMs: 1 });
+        await history.end(id, { state: 'succeeded', endedMs: 2, phases: [], archives: [], proof });
+        const told = { event: 'success', type: 'ping', place: 'x', sent: true, tries: 1, atMs: 3 } as const;
+        const why = { code: 'notify.failed', message: 'no' } as const;
+        const failed = { ...told, sent: false, tries: 3, atMs: 4, error: why } as const;
+        await history.addDeliveries([{ ...told, runId: id }, failed]);
+        const [run] = await history.runs({ limit: 1 });
+        assert.deepEqual([run?.proof, run?.notifications], [proof, [{ ...told, runId: id }]]);
+        assert.deepEqual(await history.deliveries(), [failed, { ...told, runId: id }]);
+        assert.deepEqual(await history.deliveries({ limit: 1 }), [failed]);
+      }),
+  },
+  {
     name: 'many write at once',
     run: (subject) =>
       opened(subject, subject.isServer ? 4 : 1, async (...all) => {

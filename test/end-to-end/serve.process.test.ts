@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,6 +9,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type History, openHistory } from '../../src/history/history.ts';
+import { HttpReceiver } from '../notify/http-receiver.ts';
 
 const program = fileURLToPath(new URL('../transcript/holdfast.ts', import.meta.url));
 const yearly = { cron: '0 0 1 1 *', timezone: 'UTC' };
@@ -19,14 +20,29 @@ const waiting = ['sh', '-c', 'while ! test -e go; do sleep 0.1; done; echo data'
 interface Served {
   readonly child: ChildProcess;
   /** The next event. */
-  next(): Promise<{ readonly event: string; readonly missed?: boolean; readonly error?: { readonly code: string } }>;
+  next(): Promise<{
+    readonly event: string;
+    readonly missed?: boolean;
+    readonly jobs?: readonly string[];
+    readonly error?: { readonly code: string };
+  }>;
   end(): Promise<number | null>;
 }
 
-async function newFolder(t: TestContext, commands: object[]): Promise<{ folder: string; history: History }> {
+async function newFolder(
+  t: TestContext,
+  commands: object[],
+  more: object = {},
+): Promise<{ folder: string; history: History }> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-serve-'));
   t.after(() => rm(folder, { recursive: true }));
-  const config = { commands, encryption: 'none', schedule: yearly, storage: { backend: 'local', path: 'backups' } };
+  const config = {
+    commands,
+    encryption: 'none',
+    schedule: yearly,
+    storage: { backend: 'local', path: 'backups' },
+    ...more,
+  };
   await writeFile(join(folder, 'holdfast.config.json'), JSON.stringify(config));
   const history = await openHistory({ path: join(folder, '.holdfast', 'history.db') });
   t.after(() => history.close());
@@ -124,4 +140,71 @@ test('killed in mid-run, the run is made again, and one archive appears', { time
   assert.equal((await readdir(join(folder, 'backups'))).filter((name) => name.endsWith('.holdfast')).length, 1);
   const states = (await history.runs({ kind: 'backup' })).map(({ state }) => state);
   assert.deepEqual(states, ['succeeded', 'died']);
+});
+
+test('a run that was missed is told to people, with when it was due', { timeout: 60_000 }, async (t) => {
+  const receiver = await HttpReceiver.start();
+  t.after(() => receiver.stop());
+  const notifications = [{ type: 'webhook', url: `${receiver.url}/hook` }];
+  const commands = [{ alias: 'cache', command: ['echo', 'data'] }];
+  const { folder, history } = await newFolder(t, commands, { notifications });
+  const served = serve(t, folder);
+  assert.equal((await served.next()).event, 'started');
+  assert.equal((await served.next()).event, 'ended');
+  // It is told beside the job, and may come after it.
+  let requests = receiver.take();
+  for (; requests.length === 0; requests = receiver.take()) await new Promise((resolve) => setImmediate(resolve));
+  const { event, title, facts } = JSON.parse(requests[0]?.body ?? '{}');
+  assert.deepEqual([event, title], ['missed', 'The run of the job backup was missed']);
+  assert.match(JSON.stringify(facts), /\d{4}-01-01T00:00:00\.000Z/);
+  let told = await history.deliveries();
+  for (; told.length === 0; told = await history.deliveries()) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(await served.end(), 0);
+  assert.deepEqual(
+    told.map(({ event: kind, type, sent }) => [kind, type, sent]),
+    [['missed', 'webhook', true]],
+  );
+});
+
+test('a SIGHUP reads the configuration again; a bad one changes nothing', { timeout: 60_000 }, async (t) => {
+  const { folder } = await newFolder(t, [{ alias: 'cache', command: ['echo', 'data'] }]);
+  const served = serve(t, folder);
+  assert.equal((await served.next()).event, 'started');
+  assert.equal((await served.next()).event, 'ended');
+  const file = join(folder, 'holdfast.config.json');
+  await writeFile(file, '{ "schedule": { "cron": "never" } }');
+  served.child.kill('SIGHUP');
+  const bad = await served.next();
+  assert.deepEqual([bad.event, bad.error?.code], ['reload-failed', 'config.invalid']);
+  const commands = [{ alias: 'cache', command: ['echo', 'data'] }];
+  await writeFile(
+    file,
+    JSON.stringify({ commands, encryption: 'none', schedule: yearly, drill: { schedule: { cron: yearly.cron } } }),
+  );
+  served.child.kill('SIGHUP');
+  const good = await served.next();
+  assert.deepEqual([good.event, good.jobs], ['reloaded', ['backup', 'drill']]);
+  assert.equal(await served.end(), 0);
+});
+
+test('the drill is a job like the others: it proves the newest backup', { timeout: 90_000 }, async (t) => {
+  const commands = [{ alias: 'cache', command: ['echo', 'data'] }];
+  const { folder, history } = await newFolder(t, commands, {
+    files: ['tree'],
+    drill: { schedule: { cron: yearly.cron } },
+  });
+  await mkdir(join(folder, 'tree'));
+  await writeFile(join(folder, 'tree', 'a.txt'), 'a');
+  await history.setHandledMs('backup', Date.now());
+  const backup = spawn(process.execPath, [program, 'backup', '--json'], { cwd: folder, stdio: 'ignore' });
+  assert.deepEqual(await once(backup, 'exit'), [0, null]);
+  await history.setHandledMs('drill', Date.UTC(2020, 0, 1));
+  const served = serve(t, folder);
+  assert.deepEqual([(await served.next()).event, (await served.next()).event], ['started', 'ended']);
+  assert.equal(await served.end(), 0);
+  const [run] = await history.runs({ kind: 'drill' });
+  assert.deepEqual(
+    [run?.state, run?.job, run?.proof?.isProven, run?.proof?.fileCount],
+    ['succeeded', 'drill', true, 1],
+  );
 });

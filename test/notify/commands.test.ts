@@ -53,6 +53,20 @@ function configure(settings: Record<string, unknown>, functions = ''): void {
   );
 }
 
+interface RecordedRun {
+  readonly kind: string;
+  readonly state: string;
+  readonly database?: string;
+  readonly error?: { readonly code: string };
+  readonly archives: readonly { readonly state: string }[];
+  readonly notifications?: readonly {
+    readonly event: string;
+    readonly type: string;
+    readonly sent: boolean;
+    readonly error?: { readonly code: string };
+  }[];
+}
+
 /** What the webhook was told, as event and title; and the paths that the ping was called at. */
 function told(): { readonly hook: string[]; readonly ping: string[] } {
   const requests = receiver.take();
@@ -105,6 +119,13 @@ describe('backup', () => {
     receiver.answer = 'refuse';
     const { exitCode, stderr } = await holdfast('backup');
     assert.equal(exitCode, 0);
+    const [run] = JSON.parse((await holdfast('runs', '--kind', 'backup', '--json')).stdout) as RecordedRun[];
+    const [webhook] = run?.notifications?.filter(({ type }) => type === 'webhook') ?? [];
+    assert.deepEqual([webhook?.event, webhook?.sent, webhook?.error?.code], ['success', false, 'notify.failed']);
+    assert.match(
+      (await holdfast('notify', 'list')).stdout,
+      /success +webhook +127\.0\.0\.1:\d+ +failed +.*\[notify\.failed\]/,
+    );
     assert.match(stderr, /not told by webhook \(127\.0\.0\.1:\d+\): .*the answer was 400 \[notify\.failed\]/);
   });
 });
@@ -193,6 +214,16 @@ describe('hooks', () => {
     assert.ok(!existsSync(join(folder, 'backups')) || (await readdir(join(folder, 'backups'))).length === 0);
     assert.deepEqual(log(), ['after-backup shop failure hook.failed']);
     assert.deepEqual(told().ping, ['/fail']);
+    const [run, ...others] = JSON.parse((await holdfast('runs', '--json')).stdout) as RecordedRun[];
+    assert.deepEqual([run?.kind, run?.state, run?.database, others], ['backup', 'failed', 'shop', []]);
+    assert.deepEqual([run?.error?.code, run?.archives[0]?.state], ['hook.failed', 'failed']);
+    assert.deepEqual(
+      run?.notifications?.map(({ event, sent }) => [event, sent]),
+      [
+        ['failure', true],
+        ['failure', true],
+      ],
+    );
   });
 
   it('one that fails after leaves the backup, and the exit code is 3', async () => {

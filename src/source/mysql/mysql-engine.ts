@@ -1,4 +1,4 @@
-import { type Engine, plainDumpSettings } from '../engine.ts';
+import { type Engine, onServer, plainDumpSettings } from '../engine.ts';
 import { mysqlPlaceOf } from './mysql-address.ts';
 
 /** MySQL and MariaDB: a database of a server. */
@@ -23,6 +23,10 @@ export const mysqlEngine: Engine = {
   async undo(options) {
     const { undoMysql } = await import('./undo-mysql.ts');
     return await undoMysql(options);
+  },
+  async openScratch(options) {
+    const { openMysqlScratch } = await import('./mysql-scratch.ts');
+    return await openMysqlScratch(onServer(options, mysqlEngine.urlForm));
   },
   placeOf: mysqlPlaceOf,
 };

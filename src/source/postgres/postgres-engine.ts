@@ -1,4 +1,4 @@
-import { type Engine, plainDumpSettings } from '../engine.ts';
+import { type Engine, onServer, plainDumpSettings } from '../engine.ts';
 import { postgresPlaceOf } from './postgres-address.ts';
 
 /** PostgreSQL: a database of a server. */
@@ -24,6 +24,10 @@ export const postgresEngine: Engine = {
   async undo(options) {
     const { undoPostgres } = await import('./undo-postgres.ts');
     return await undoPostgres(options);
+  },
+  async openScratch(options) {
+    const { openPostgresScratch } = await import('./postgres-scratch.ts');
+    return await openPostgresScratch(onServer(options, postgresEngine.urlForm));
   },
   placeOf: postgresPlaceOf,
 };

@@ -57,5 +57,9 @@ export const sqliteEngine: Engine = {
     const { undoSqlite } = await import('./undo-sqlite.ts');
     return await undoSqlite(sqlitePathFromUrl(options.url.reveal()), options);
   },
+  async openScratch(options) {
+    const { openSqliteScratch } = await import('./sqlite-scratch.ts');
+    return await openSqliteScratch(options);
+  },
   placeOf: (url) => resolve(sqlitePathFromUrl(url)),
 };

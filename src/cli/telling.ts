@@ -1,0 +1,42 @@
+import type { SchedulerEvent } from '../operation/scheduler.ts';
+import type { CommandContext } from './command-context.ts';
+import { toHoldfastError } from './print-error.ts';
+import { printNote } from './print-result.ts';
+import { runDone } from './run-job.ts';
+
+/** Tells people of runs that did not take place when they should have, beside the jobs; that fails no job. */
+export class Telling {
+  readonly #context: CommandContext;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(context: CommandContext) {
+    this.#context = context;
+  }
+
+  tellMissed({ job, scheduledMs = 0 }: Pick<SchedulerEvent, 'job' | 'scheduledMs'>): void {
+    this.keep(this.#tell(['notify', 'missed', '--job', job, '--due', String(scheduledMs), '--json']));
+  }
+
+  tellOverdue({ job, scheduledMs = 0 }: Pick<SchedulerEvent, 'job' | 'scheduledMs'>): void {
+    this.keep(this.#tell(['notify', 'missed', '--overdue', '--job', job, '--due', String(scheduledMs), '--json']));
+  }
+
+  /** Work that is waited for in the end. */
+  keep(work: Promise<void>): void {
+    const kept = work.finally(() => this.#running.delete(kept));
+    this.#running.add(kept);
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  async #tell(words: readonly string[]): Promise<void> {
+    try {
+      await runDone(words, this.#context, this.#context.signal);
+    } catch (thrown) {
+      const { code, message } = toHoldfastError(thrown);
+      if (code !== 'operation.interrupted') printNote(this.#context, `nobody was told: ${message} [${code}]`);
+    }
+  }
+}

@@ -1,0 +1,187 @@
+/** Runs of a configuration: a disk that is nearly full, an archive beside a plain dump, and what other commands do with such dumps. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { openHistory } from '../../src/history/history.ts';
+import { HttpReceiver } from '../notify/http-receiver.ts';
+import { runHere } from './command-line.ts';
+import { makeDatabase, makeWorkspace } from './workspace.ts';
+
+const workspace = makeWorkspace('operations');
+const startFolder = process.cwd();
+let receiver: HttpReceiver;
+let folder = '';
+before(async () => {
+  receiver = await HttpReceiver.start();
+});
+after(async () => {
+  process.chdir(startFolder);
+  await receiver.stop();
+});
+beforeEach(() => {
+  folder = mkdtempSync(join(workspace, 'run-'));
+  process.chdir(folder);
+});
+
+function configure(settings: object): void {
+  const notifications = [{ type: 'webhook', url: `${receiver.url}/hook` }];
+  writeFileSync('holdfast.config.json', JSON.stringify({ encryption: 'none', notifications, ...settings }));
+}
+
+const told = () =>
+  receiver.take().map(({ body }) => JSON.parse(body) as { event: string; title: string; text: string });
+
+/** Mounts a file system of its own; false where that is not allowed here. */
+function mount(place: string, size: string): boolean {
+  mkdirSync(place, { recursive: true });
+  return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', place]).status === 0;
+}
+
+const probe = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-mount-')));
+const canMount = mount(probe, '1m');
+if (canMount) spawnSync('umount', [probe]);
+rmSync(probe, { recursive: true });
+const skip = canMount || process.env['CI'] === 'true' ? false : 'no file system may be mounted here';
+
+it('a storage that is nearly full is told, with what is free of how much', { skip }, async (t) => {
+  const small = join(folder, 'small');
+  assert.ok(mount(small, '1m'));
+  t.after(() => spawnSync('umount', [small]));
+  makeDatabase('shop.db', 100);
+  configure({ databases: [{ alias: 'shop', url: 'sqlite:shop.db' }], storage: { backend: 'local', path: 'small' } });
+  assert.equal((await runHere(['backup'])).exitCode, 0);
+  assert.deepEqual(told(), []);
+  const { bsize, bavail } = statfsSync(small);
+  writeFileSync(join(small, 'others'), Buffer.alloc(bsize * bavail - 120 * 1024));
+  const { exitCode, stderr } = await runHere(['backup']);
+  assert.equal(exitCode, 0, stderr);
+  const [notification, ...others] = told();
+  assert.deepEqual([notification?.event, others], ['storage-nearly-full', []]);
+  assert.equal(notification?.title, 'The storage local is nearly full');
+  assert.match(notification?.text ?? '', /^\d+(\.\d)? KiB of 1 MiB are free\.$/);
+});
+
+it('a job that another run keeps from beginning is told as missed, and that is recorded', async () => {
+  configure({ databases: [{ alias: 'shop', url: 'sqlite:shop.db' }] });
+  const due = String(Date.UTC(2026, 0, 2, 3));
+  assert.equal((await runHere(['notify', 'missed', '--overdue', '--job', 'backup:crm', '--due', due])).exitCode, 0);
+  const [notification] = told();
+  assert.deepEqual([notification?.event, notification?.title], ['missed', 'The run of the job backup:crm was missed']);
+  assert.match(notification?.text ?? '', /another run of it is still at work/);
+  const [delivery] = JSON.parse((await runHere(['notify', 'list', '--json'])).stdout);
+  assert.deepEqual([delivery.event, delivery.sent, delivery.runId], ['missed', true, undefined]);
+});
+
+describe('an archive and plain dumps in one run', () => {
+  const storages = { near: { backend: 'local', path: 'near' }, far: { backend: 'local', path: 'far' } };
+  const databases = [
+    { alias: 'shop', url: 'sqlite:shop.db' },
+    { alias: 'wiki', url: 'sqlite:wiki.db', format: 'plain' },
+  ];
+  beforeEach(() => {
+    makeDatabase('shop.db', 20);
+    makeDatabase('wiki.db', 3);
+    configure({ databases, storage: storages });
+  });
+  const namesIn = (place: string) => readdirSync(place).sort();
+
+  it('are made by one command, recorded each by its name, and kept each by itself', async () => {
+    const { exitCode, stdout } = await runHere(['backup', '--json']);
+    assert.equal(exitCode, 0);
+    const { rowCount, outputs, others } = JSON.parse(stdout);
+    assert.deepEqual([rowCount, outputs.length, others.length], [20, 4, 1]);
+    assert.match(namesIn('near').join(' '), /^shop_\S+\.holdfast wiki_\S+\.db\.gz$/);
+    assert.deepEqual(namesIn('far'), namesIn('near'));
+    const history = await openHistory({ path: join(folder, '.holdfast', 'history.db') });
+    const runs = await history.runs({ kind: 'backup' });
+    await history.close();
+    assert.deepEqual(runs.map(({ database, state, archives }) => `${database} ${state} ${archives.length}`).sort(), [
+      'shop succeeded 2',
+      'wiki succeeded 2',
+    ]);
+    const pruned = JSON.parse((await runHere(['prune', '--dry-run', '--json'])).stdout) as {
+      database: string;
+      keep: boolean;
+    }[];
+    assert.deepEqual(pruned.map(({ database, keep }) => `${database} ${keep}`).sort(), [
+      'shop true',
+      'shop true',
+      'wiki true',
+      'wiki true',
+    ]);
+    rmSync('wiki.db');
+    const failed = await runHere(['backup', '--json']);
+    assert.equal(failed.exitCode, 3);
+    assert.deepEqual(
+      told().map(({ event }) => event),
+      ['failure'],
+    );
+  });
+
+  it('are listed with their kind, size and date', async () => {
+    await runHere(['backup', '--storage', 'near']);
+    const { archives } = JSON.parse((await runHere(['list', '--json'])).stdout) as {
+      archives: Record<string, unknown>[];
+    };
+    const [plain, archive] = archives.toSorted((a, b) => String(b['name']).localeCompare(String(a['name'])));
+    assert.deepEqual([archive?.['format'], plain?.['format'], plain?.['state']], [undefined, 'plain', 'readable']);
+    assert.ok(Number(plain?.['sizeBytes']) > 0 && Number(plain?.['createdMs']) > 0);
+    assert.equal(plain?.['encryption'], 'none');
+    assert.match(
+      (await runHere(['list'])).stdout,
+      /near: wiki_\S+\.db\.gz +\d\S* \S+ +\d{4}-\S+ \S+ UTC +none +plain dump/,
+    );
+    assert.match((await runHere(['list', 'near'])).stdout, /near\/wiki_\S+\.db\.gz .*plain dump/);
+  });
+
+  it('are copied as they are by push, pull and sync', async () => {
+    await runHere(['backup', '--storage', 'near']);
+    const [, plain = ''] = namesIn('near');
+    const digest = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
+    const synced = JSON.parse((await runHere(['sync', '--from', 'near', '--to', 'far', '--json'])).stdout);
+    assert.deepEqual([synced.archives.length, namesIn('far')], [2, namesIn('near')]);
+    assert.equal(digest(join('far', plain)), digest(join('near', plain)));
+    assert.equal(
+      JSON.parse((await runHere(['sync', '--from', 'near', '--to', 'far', '--json'])).stdout).copiedCount,
+      0,
+    );
+    const pulled = await runHere(['pull', plain, '--storage', 'near', '--output', 'out.db.gz', '--json']);
+    assert.equal(pulled.exitCode, 0, pulled.stderr);
+    assert.equal(digest('out.db.gz'), digest(join('near', plain)));
+    const pushed = await runHere(['push', 'out.db.gz', '--storage', 'far']);
+    assert.equal(pushed.exitCode, 0, pushed.stderr);
+    assert.equal(digest(join('far', 'out.db.gz')), digest('out.db.gz'));
+  });
+
+  it('are checked by a scrub as far as that goes, which says that it cannot mend them', async () => {
+    await runHere(['backup', '--storage', 'near']);
+    const { exitCode, stdout } = await runHere(['scrub', '--storage', 'near', '--json']);
+    assert.equal(exitCode, 0);
+    const plainOf = (text: string) =>
+      (JSON.parse(text).archives as Record<string, unknown>[]).find(({ format }) => format === 'plain');
+    assert.deepEqual([plainOf(stdout)?.['state'], plainOf(stdout)?.['error']], ['intact', undefined]);
+    const [, plain = ''] = namesIn('near');
+    const bytes = readFileSync(join('near', plain));
+    writeFileSync(join('near', plain), bytes.subarray(0, bytes.length - 100));
+    const damaged = await runHere(['scrub', '--storage', 'near']);
+    assert.equal(damaged.exitCode, 11);
+    assert.match(damaged.stdout + damaged.stderr, /plain dump/);
+    assert.deepEqual(
+      told().map(({ event }) => event),
+      ['unrepairable'],
+    );
+  });
+});
