@@ -17,6 +17,8 @@ export interface Diagnosis {
     | 'storages'
     | 'clock'
     | 'backups'
+    | 'history'
+    | 'queue'
     | 'notifications';
   /** What was looked at: a database, a storage, a program. */
   readonly name: string;
