@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createServer } from 'node:tls';
 import { inspect } from 'node:util';
+import { Redis } from 'ioredis';
 import { HoldfastError } from '../../src/errors.ts';
 import { BullmqQueue, type BullmqQueueOptions } from '../../src/queue/bullmq/bullmq-queue.ts';
+import { loadLibrary } from '../../src/queue/bullmq/redis-session.ts';
 import type { WorkerEvent } from '../../src/queue/queue.ts';
 import { Secret } from '../../src/secret.ts';
 import { queueCases } from '../../src/testing/queue-cases.ts';
@@ -206,6 +208,31 @@ test('a worker ends although its server is away, and its job is left to others',
   await again;
 });
 
+test('a job whose workers died too often fails, and is told', { timeout: 60_000 }, async (t) => {
+  const queue = await open();
+  t.after(() => queue.close());
+  const id = await queue.add({ queue: 'backups', job: 'backup', scheduledMs: 1 });
+  const redis = new Redis(server.url);
+  // What the library's script for stalled jobs writes.
+  await redis.hset(`test ${made}:backups:${id}`, 'defa', 'job stalled more than allowable limit');
+  await redis.quit();
+  const ending = new AbortController();
+  const failed = Promise.withResolvers<WorkerEvent>();
+  const work = queue.work({
+    queue: 'backups',
+    concurrency: 1,
+    graceMs: 0,
+    signal: ending.signal,
+    run: async () => assert.fail('it was run again'),
+    onEvent: (event) => failed.resolve(event),
+  });
+  const { event, scheduledMs, error } = await failed.promise;
+  assert.deepEqual([event, scheduledMs], ['failed', 1]);
+  assert.match(error ?? '', /stalled more than/);
+  ending.abort();
+  await work;
+});
+
 test('TLS goes by the certificate authority of the settings, and by no other', { timeout: 60_000 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-queue-'));
   t.after(() => rm(folder, { recursive: true }));
@@ -245,4 +272,11 @@ test('a server that is away or refuses is told without the password', { timeout:
     const shown = `${inspect(error, { depth: 10 })}${JSON.stringify(error)}`;
     assert.ok(!shown.includes('canary'), shown);
   }
+});
+
+test('where the library is not installed, it is said how to get it', async () => {
+  await assert.rejects(
+    loadLibrary(() => import(String('no-such-package'))),
+    (error: HoldfastError) => error.code === 'tool.not_found' && error.hint === 'npm install bullmq ioredis',
+  );
 });

@@ -49,6 +49,10 @@ export class BullmqWorker {
     const worker = await this.#settings.open((job, token) => this.#take(job, token));
     worker.on('error', (error) => this.#tellProblem(error));
     worker.on('stalled', (id) => this.#tell({ event: 'stalled', id }));
+    // Of its own failures it has told; those of jobs whose workers died too often the library finds.
+    worker.on('failed', (job, error) => {
+      if (job?.deferredFailure !== undefined) this.#tellGivenUp(job, error);
+    });
     const ended = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => ended.resolve(), { once: true });
     if (!signal.aborted) await ended.promise;
@@ -68,6 +72,11 @@ export class BullmqWorker {
     this.#settings.end();
     // Not in good order, which would wait for a server that is away: there is nothing left to be waited for.
     await closeSoon(worker.close(true));
+  }
+
+  #tellGivenUp(given: Job<JobData>, { message }: Error): void {
+    const { id, job, scheduledMs } = this.#settings.toQueuedJob(this.#options.queue, given, 'failed');
+    this.#tell({ event: 'failed', id, job, scheduledMs, error: `${message} [operation.failed]` });
   }
 
   #idle = Promise.withResolvers<void>();
