@@ -50,6 +50,8 @@ async function examine(context: CommandContext): Promise<Diagnosis[]> {
   checks.push(...(await examineDatabases(loaded.config, context)));
   checks.push(...(await examineStorages(loaded.config, context)));
   checks.push(...(await examineDrills(loaded.config, context)));
+  const { examineShared } = await import('./doctor-shared.ts');
+  checks.push(...(await examineShared(loaded.config)));
   checks.push(await examineNotifications(loaded.config));
   return checks;
 }

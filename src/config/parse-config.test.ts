@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { HoldfastError } from '../errors.ts';
 import { MemoryStorage } from '../storage/memory/memory-storage.ts';
 import { chooseStorages, configuredStorages } from './configured-storages.ts';
-import { parseConfig } from './parse-config.ts';
+import { parseConfig, readConfig } from './parse-config.ts';
 
 const file = 'holdfast.config.ts';
 const parse = (value: unknown, environment: Record<string, string> = {}) => parseConfig(value, environment, file);
@@ -184,4 +184,30 @@ test('a variable that is not set is named, with the place that uses it', () => {
       return true;
     },
   );
+});
+
+test('a queue and a history are in one place, which is said without its password', () => {
+  const problems = (value: object) => {
+    const read = readConfig(value, {});
+    return 'problems' in read ? read.problems.map(({ path, message }) => `${path}: ${message}`) : [];
+  };
+  const url = 'postgres://a:canary@db/history';
+  const queue = { backend: 'bullmq', url: 'redis://:canary@queue' };
+  assert.deepEqual(problems({ queue: 'memory', history: { path: 'runs.db' } }), []);
+  assert.deepEqual(problems({ queue: { ...queue, prefix: 'shop' }, history: { url, schema: 'shop' } }), []);
+  assert.deepEqual(problems({ schedule: { queue: 'nightly' } }), []);
+  for (const mistake of [
+    { history: { url, path: 'runs.db' } },
+    { history: { schema: 'shop' } },
+    { history: { url: 'mysql://a:canary@db/history' } },
+    { queue: { ...queue, url: 'http://:canary@queue' } },
+    { queue: { ...queue, stalledAfterMs: 999 } },
+    { queue: { ...queue, prefix: 'a:b' } },
+    { queue: 'redis' },
+    { schedule: { queue: 'a:b' } },
+  ]) {
+    const told = problems(mistake);
+    assert.equal(told.length, 1, JSON.stringify(mistake));
+    assert.ok(!told.join().includes('canary'), told.join());
+  }
 });

@@ -46,3 +46,14 @@ test('no secret of a configuration is shown, and all else is', () => {
     assert.ok(shown.includes(text), text);
   }
 });
+
+test('URLs of a queue and a history are shown without their passwords', () => {
+  const shown = redact({
+    queue: { backend: 'bullmq', url: 'rediss://:canary@queue.example:6379/1' },
+    history: { url: 'postgres://backup:canary@db.example/history', schema: 'shop' },
+  });
+  assert.deepEqual(shown, {
+    queue: { backend: 'bullmq', url: 'rediss://:[redacted]@queue.example:6379/1' },
+    history: { url: 'postgres://backup:[redacted]@db.example/history', schema: 'shop' },
+  });
+});

@@ -18,6 +18,8 @@ export interface Diagnosis {
     | 'clock'
     | 'backups'
     | 'drills'
+    | 'history'
+    | 'queue'
     | 'notifications';
   /** What was looked at: a database, a storage, a program. */
   readonly name: string;

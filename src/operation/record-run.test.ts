@@ -91,6 +91,28 @@ test('a history that cannot be written changes nothing, and is told', async () =
   assert.equal(await recordRun({ history: undefined, kind: 'scrub' }, work, outcome), 7);
 });
 
+test('a history that is back at the end of a run has it all the same', async () => {
+  const history = await openHistory({ path: ':memory:' });
+  const clock = new FakeClock(1000);
+  let tries = 0;
+  const begin: typeof history.begin = (run) => {
+    tries += 1;
+    return tries === 1 ? Promise.reject(new HoldfastError('history.unavailable')) : history.begin(run);
+  };
+  const end: typeof history.end = (id, run) => history.end(id, run);
+  const onProblem = () => assert.fail('nothing was lost');
+  const work = async () => clock.advance(4000);
+  await recordRun({ history: { begin, end }, kind: 'scrub', clock, onProblem }, work, () => ({
+    state: 'succeeded',
+    archives: [],
+  }));
+  assert.deepEqual(
+    (await history.runs()).map(({ startedMs, endedMs, state }) => [startedMs, endedMs, state]),
+    [[1000, 5000, 'succeeded']],
+  );
+  await history.close();
+});
+
 const name = 'shop_20261121T020000Z_default.holdfast';
 
 /** One backup on two storages, recorded. */

@@ -76,15 +76,15 @@ export async function recordRun<Result>(
   };
   const startedMs = clock.nowMs();
   const begin = async () => {
-    const id = await attempt(() => history.begin({ ...begun, startedMs }));
-    if (id !== undefined) onBegun?.(id);
+    const id = await history.begin({ ...begun, startedMs });
+    onBegun?.(id);
     return id;
   };
-  const began = await begin();
+  // Where it is away it is asked again at the end, and is told only then.
+  const began = await begin().catch(() => undefined);
   const timer = new PhaseTimer(clock);
   const end = async (outcome: RunOutcome) => {
-    // A history that was away at the beginning may be back.
-    const id = began ?? (await begin());
+    const id = began ?? (await attempt(begin));
     if (id === undefined) return;
     const archives = outcome.archives.map((archive) => withKnown(archive, begun.archives ?? []));
     await attempt(() => history.end(id, { ...outcome, archives, endedMs: clock.nowMs(), phases: timer.end() }));

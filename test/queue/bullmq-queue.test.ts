@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { createServer } from 'node:tls';
 import { inspect } from 'node:util';
+import { Redis } from 'ioredis';
+import { HoldfastError } from '../../src/errors.ts';
 import { BullmqQueue, type BullmqQueueOptions } from '../../src/queue/bullmq/bullmq-queue.ts';
+import { loadLibrary } from '../../src/queue/bullmq/redis-session.ts';
 import type { WorkerEvent } from '../../src/queue/queue.ts';
 import { Secret } from '../../src/secret.ts';
 import { queueCases } from '../../src/testing/queue-cases.ts';
+import { makeCertificate } from '../services/self-signed-certificate.ts';
 import { leaveOutWithout } from '../services/service-packages.ts';
 import { type RedisService, startRedis } from '../services/start-redis.ts';
 
@@ -19,7 +29,7 @@ after(() => server.stop());
 
 let made = 0;
 async function open(options: Partial<BullmqQueueOptions> = {}): Promise<BullmqQueue> {
-  made += 1;
+  if (options.prefix === undefined) made += 1;
   return await BullmqQueue.open({ url: new Secret(server.url), prefix: `test ${made}`, retryMs: 5, ...options });
 }
 
@@ -158,6 +168,95 @@ test('a server that restarts in mid-run ends nothing', { timeout: 60_000 }, asyn
   assert.ok(!events.includes('stalled'));
 });
 
+test('a worker ends although its server is away, and its job is left to others', { timeout: 60_000 }, async (t) => {
+  const queue = await open({ timeoutMs: 300, stalledAfterMs: 1_000 });
+  const id = await queue.add({ queue: 'backups', job: 'backup', scheduledMs: 1 });
+  const [first, second] = [new AbortController(), new AbortController()];
+  const started = Promise.withResolvers<void>();
+  const events: string[] = [];
+  const work = queue.work({
+    queue: 'backups',
+    concurrency: 1,
+    graceMs: 0,
+    signal: first.signal,
+    run: async (_, { signal }) => {
+      started.resolve();
+      await once(signal, 'abort');
+      throw new HoldfastError('operation.interrupted');
+    },
+    onEvent: ({ event }) => events.push(event),
+  });
+  await started.promise;
+  await server.kill();
+  first.abort();
+  await work;
+  await queue.close();
+  await server.restart();
+  assert.ok(events.includes('returned'), events.join());
+  const other = await open({ prefix: `test ${made}`, stalledAfterMs: 1_000 });
+  t.after(() => other.close());
+  const done = Promise.withResolvers<string>();
+  const again = other.work({
+    queue: 'backups',
+    concurrency: 1,
+    graceMs: 0,
+    signal: second.signal,
+    run: async (job) => done.resolve(job.id),
+  });
+  assert.equal(await done.promise, id);
+  second.abort();
+  await again;
+});
+
+test('a job whose workers died too often fails, and is told', { timeout: 60_000 }, async (t) => {
+  const queue = await open();
+  t.after(() => queue.close());
+  const id = await queue.add({ queue: 'backups', job: 'backup', scheduledMs: 1 });
+  const redis = new Redis(server.url);
+  // What the library's script for stalled jobs writes.
+  await redis.hset(`test ${made}:backups:${id}`, 'defa', 'job stalled more than allowable limit');
+  await redis.quit();
+  const ending = new AbortController();
+  const failed = Promise.withResolvers<WorkerEvent>();
+  const work = queue.work({
+    queue: 'backups',
+    concurrency: 1,
+    graceMs: 0,
+    signal: ending.signal,
+    run: async () => assert.fail('it was run again'),
+    onEvent: (event) => failed.resolve(event),
+  });
+  const { event, scheduledMs, error } = await failed.promise;
+  assert.deepEqual([event, scheduledMs], ['failed', 1]);
+  assert.match(error ?? '', /stalled more than/);
+  ending.abort();
+  await work;
+});
+
+test('TLS goes by the certificate authority of the settings, and by no other', { timeout: 60_000 }, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-queue-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const { certificatePath, keyPath } = await makeCertificate(folder, undefined);
+  const identity = { cert: await readFile(certificatePath), key: await readFile(keyPath) };
+  const proxy = createServer(identity, (client) => {
+    const redis = connect(server.port, '127.0.0.1');
+    for (const socket of [client, redis]) socket.on('error', () => undefined);
+    client.pipe(redis).pipe(client);
+  });
+  proxy.on('tlsClientError', () => undefined);
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  t.after(() => proxy.close());
+  const { port } = proxy.address() as AddressInfo;
+  const url = new Secret(server.url.replace('redis:', 'rediss:').replace(`:${server.port}/`, `:${port}/`));
+  const queue = await open({ url, caPath: certificatePath });
+  const id = await queue.add({ queue: 'backups', job: 'backup', scheduledMs: 1 });
+  assert.equal((await queue.jobs('backups'))[0]?.id, id);
+  await queue.close();
+  await assert.rejects(open({ url, timeoutMs: 1_000 }), { code: 'queue.unavailable', message: /certificate/ });
+  await assert.rejects(open({ url, caPath: join(folder, 'missing') }), { code: 'config.invalid' });
+});
+
 test('a server that is away or refuses is told without the password', { timeout: 60_000 }, async () => {
   const wrong = new URL(server.url);
   wrong.password = 'wrong-canary';
@@ -173,4 +272,11 @@ test('a server that is away or refuses is told without the password', { timeout:
     const shown = `${inspect(error, { depth: 10 })}${JSON.stringify(error)}`;
     assert.ok(!shown.includes('canary'), shown);
   }
+});
+
+test('where the library is not installed, it is said how to get it', async () => {
+  await assert.rejects(
+    loadLibrary(() => import(String('no-such-package'))),
+    (error: HoldfastError) => error.code === 'tool.not_found' && error.hint === 'npm install bullmq ioredis',
+  );
 });

@@ -16,7 +16,11 @@ import { Secret } from '../../src/secret.ts';
 const program = fileURLToPath(new URL('../transcript/holdfast.ts', import.meta.url));
 
 /** A program that says that it has begun, and writes when it is allowed to. */
-const waiting = ['sh', '-c', 'echo > begun; while ! test -e go; do sleep 0.2; done; echo data'];
+const waiting = [
+  'sh',
+  '-c',
+  'head -c 3000000 /dev/zero; echo > begun; while ! test -e go; do sleep 0.2; done; echo data',
+];
 
 /** What is told by a process, one event after the other. */
 export interface Told {

@@ -115,8 +115,11 @@ test('a job that runs is cancelled from another machine, and leaves nothing behi
   const { id } = JSON.parse(enqueued.stdout);
   await told.until('started');
   await world.runningProcess();
+  let seen = false;
+  while (!seen) seen = (await world.queue.jobs('backups'))[0]?.progress !== undefined;
   const listed = await world.run('jobs', '--json');
-  assert.equal(JSON.parse(listed.stdout)[0].id, id);
+  const [running] = JSON.parse(listed.stdout);
+  assert.deepEqual([running.id, running.state, running.progress?.phase], [id, 'running', 'read']);
   assert.ok(!listed.stdout.includes('canary'));
   const cancelled = await world.run('jobs', 'cancel', id, '--json');
   assert.deepEqual(JSON.parse(cancelled.stdout), { id, queue: 'backups', result: 'asked' });

@@ -57,6 +57,7 @@ export class BullmqQueue implements Queue {
   readonly #address: RedisAddress;
   readonly #session: RedisSession;
   readonly #redis: Redis;
+  #isClosed = false;
   readonly #queues = new Map<string, LibraryQueue<JobData>>();
 
   private constructor(options: BullmqQueueOptions, address: RedisAddress, session: RedisSession, redis: Redis) {
@@ -140,16 +141,22 @@ export class BullmqQueue implements Queue {
   async work(options: WorkOptions): Promise<void> {
     const { clock, stalledAfterMs = 30_000, retryMs = stalledAfterMs / 2, prefix } = this.#options;
     const { Worker } = await loadLibrary(() => import('bullmq'));
+    let isOver = false;
     const worker = new BullmqWorker(
       {
         clock,
         retryMs,
         watchMs,
-        isCancelled: async (queue, id) => (await this.#redis.exists(this.#cancelKey(queue, id))) > 0,
+        isCancelled: async (queue, id) =>
+          (await this.#session.within(this.#redis.exists(this.#cancelKey(queue, id)))) > 0,
+        within: (answer) => this.#session.within(answer),
+        end: () => {
+          isOver = true;
+        },
         toQueuedJob,
         open: async (take) =>
           new Worker<JobData>(options.queue, take, {
-            connection: connectionOptions(this.#address),
+            connection: connectionOptions(this.#address, () => isOver),
             prefix,
             name: `${hostname()}:${process.pid}`,
             concurrency: options.concurrency,
@@ -204,12 +211,8 @@ export class BullmqQueue implements Queue {
   }
 
   async close(): Promise<void> {
-    for (const queue of this.#queues.values()) {
-      await closeSoon(
-        () => queue.close(),
-        () => queue.disconnect(),
-      );
-    }
+    this.#isClosed = true;
+    for (const queue of this.#queues.values()) await closeSoon(queue.close());
     this.#queues.clear();
     this.#redis.disconnect();
   }
@@ -219,7 +222,7 @@ export class BullmqQueue implements Queue {
     if (opened !== undefined) return opened;
     const { Queue: Opened } = await loadLibrary(() => import('bullmq'));
     const queue = new Opened<JobData>(name, {
-      connection: connectionOptions(this.#address),
+      connection: connectionOptions(this.#address, () => this.#isClosed),
       prefix: this.#options.prefix,
       settings: this.#repeatSettings(),
     });

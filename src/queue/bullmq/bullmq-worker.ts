@@ -19,6 +19,10 @@ export interface WorkerSettings {
   /** How often a running job is asked whether it was cancelled. */
   readonly watchMs: number;
   isCancelled(queue: string, id: string): Promise<boolean>;
+  /** Waits for an answer of the queue, for so long. */
+  within<Value>(work: Promise<Value>): Promise<Value>;
+  /** From now on a connection that is lost is not made again. */
+  end(): void;
   toQueuedJob(queue: string, job: Job<JobData>, state: QueuedJob['state']): QueuedJob;
   /** Makes the worker of the library, which hands jobs to a function. */
   open(take: (job: Job<JobData>, token?: string) => Promise<void>): Promise<Worker<JobData>>;
@@ -45,6 +49,10 @@ export class BullmqWorker {
     const worker = await this.#settings.open((job, token) => this.#take(job, token));
     worker.on('error', (error) => this.#tellProblem(error));
     worker.on('stalled', (id) => this.#tell({ event: 'stalled', id }));
+    // Of its own failures it has told; those of jobs whose workers died too often the library finds.
+    worker.on('failed', (job, error) => {
+      if (job?.deferredFailure !== undefined) this.#tellGivenUp(job, error);
+    });
     const ended = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => ended.resolve(), { once: true });
     if (!signal.aborted) await ended.promise;
@@ -55,10 +63,20 @@ export class BullmqWorker {
     if (this.#running.size > 0) await delay(graceMs, done.signal);
     for (const controller of this.#running.values()) controller.abort('ending');
     await this.#untilIdle();
-    await closeSoon(
-      () => worker.close(),
-      () => worker.close(true),
-    );
+    try {
+      // The queue is told how they ended. Where it is away their locks run out, and others see that they are done.
+      await this.#settings.within(idle);
+    } catch (error) {
+      this.#tellProblem(error);
+    }
+    this.#settings.end();
+    // Not in good order, which would wait for a server that is away: there is nothing left to be waited for.
+    await closeSoon(worker.close(true));
+  }
+
+  #tellGivenUp(given: Job<JobData>, { message }: Error): void {
+    const { id, job, scheduledMs } = this.#settings.toQueuedJob(this.#options.queue, given, 'failed');
+    this.#tell({ event: 'failed', id, job, scheduledMs, error: `${message} [operation.failed]` });
   }
 
   #idle = Promise.withResolvers<void>();
@@ -110,11 +128,13 @@ export class BullmqWorker {
       if (ended.end === 'succeeded') return;
       this.#tell({ event: ended.end, ...told, error: ended.error });
       if (ended.end === 'postponed') {
-        await taken.moveToDelayed(this.#settings.clock.nowMs() + this.#settings.retryMs, token);
+        const { clock, retryMs } = this.#settings;
+        await this.#settings.within(taken.moveToDelayed(clock.nowMs() + retryMs, token));
         throw new DelayedError();
       }
       if (ended.end === 'returned') {
-        await taken.moveToWait(token);
+        // Where that fails its lock runs out, and another takes it for stalled.
+        await this.#settings.within(taken.moveToWait(token));
         throw new WaitingError();
       }
       throw new UnrecoverableError(ended.error);

@@ -35,8 +35,7 @@ export async function readRedisAddress(url: Secret, caPath?: string): Promise<Re
   const number = pathname.replace(/^\//, '') || '0';
   if (!/^\d{1,3}$/.test(number)) return refuse('the database is a number: redis://host/0');
   if (parsed.search !== '') return refuse('it takes no parameters');
-  const tls =
-    protocol === 'rediss:' ? { servername: hostname, ...(caPath && { ca: await readAuthority(caPath) }) } : undefined;
+  const tls = protocol === 'rediss:' ? { ...(caPath && { ca: await readAuthority(caPath) }) } : undefined;
   return {
     host: hostname.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1',
     port: Number(port || 6379),

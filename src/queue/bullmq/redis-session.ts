@@ -5,17 +5,20 @@ import type { RedisAddress } from './redis-address.ts';
 
 /** The pause before a connection that was lost is tried again, by the number of the try: up to 5 seconds. */
 const retryPauseMs = (tries: number) => Math.min(tries * 200, 5_000);
-/** A connection that cannot be ended in good order within this is dropped. */
+/** An end in good order is waited for so long. */
 const closeWithinMs = 2_000;
 
-/** How the libraries connect: they try again for ever, and whoever waits for an answer sets a limit. */
-export function connectionOptions(address: RedisAddress) {
+/**
+ * How the libraries connect: whoever waits for an answer sets a limit, and a connection is tried again until it is of no more use. Then
+ * what still waits for it fails, and nothing keeps the process from ending.
+ */
+export function connectionOptions(address: RedisAddress, isOver: () => boolean) {
   return {
     ...address,
     connectTimeout: 10_000,
     keepAlive: 10_000,
     maxRetriesPerRequest: null,
-    retryStrategy: retryPauseMs,
+    retryStrategy: (tries: number) => (isOver() ? null : retryPauseMs(tries)),
   };
 }
 
@@ -77,22 +80,22 @@ export class RedisSession {
   }
 }
 
-/** Ends something in good order, or drops it where that takes too long. */
-export async function closeSoon(close: () => Promise<unknown>, drop: () => unknown): Promise<void> {
+/** Waits for an end in good order, though not for long: where the server is away it does not come. */
+export async function closeSoon(closing: Promise<unknown>): Promise<void> {
   const done = new AbortController();
-  const closing = close().then(
+  const closed = closing.then(
     () => done.abort(),
-    () => undefined,
+    // It was lost already.
+    () => done.abort(),
   );
-  await Promise.race([closing, delay(closeWithinMs, done.signal)]);
-  if (!done.signal.aborted) await drop();
+  await Promise.race([closed, delay(closeWithinMs, done.signal)]);
   done.abort();
 }
 
 /** A connection of our own, for what the library has no place for. */
 export async function openRedis(address: RedisAddress, session: RedisSession): Promise<Redis> {
   const { Redis } = await loadLibrary(() => import('ioredis'));
-  const redis = new Redis(connectionOptions(address));
+  const redis = new Redis(connectionOptions(address, () => false));
   redis.on('error', session.hear);
   return redis;
 }
