@@ -33,11 +33,17 @@ export interface CommandContext {
   openTerminal(): Terminal | undefined;
   /**
    * Runs another command of this program in a process of its own, whose memory is given back when it ends. Aborting asks it to end. Gives
-   * its exit code, and the beginning of what it wrote to its stdout.
+   * its exit code, and the beginning of what it wrote to its stdout. What it writes to its stderr goes to that of this process, or, line
+   * by line, to `onErrorLine`.
    */
   runCommand(
     words: readonly string[],
     signal: AbortSignal,
+    options?: {
+      /** Variables beside those of this process. */
+      readonly environment?: Readonly<Record<string, string>>;
+      readonly onErrorLine?: (line: string) => void;
+    },
   ): Promise<{ readonly exitCode: number; readonly output: string }>;
   /** Set by a command that ends well but not with 0. */
   exitCode: number;

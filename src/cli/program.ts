@@ -10,6 +10,7 @@ import { addInitCommand } from './init-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
 import { addKeyCommand } from './key-command.ts';
 import { addListCommand } from './list-command.ts';
+import { addMetricsCommand } from './metrics-command.ts';
 import { addNotifyCommand } from './notify-command.ts';
 import { addPinCommands } from './pin-command.ts';
 import { printError } from './print-error.ts';
@@ -57,6 +58,7 @@ export function buildProgram(context: CommandContext): Command {
   addScheduleCommand(program, context);
   addServeCommand(program, context);
   addHistoryCommands(program, context);
+  addMetricsCommand(program, context);
   addKeyCommand(program, context);
   addConfigCommand(program, context);
   addDoctorCommand(program, context);

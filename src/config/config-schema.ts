@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { placeholders, unknownPlaceholders } from './archive-name.ts';
 import { hookSettingNames, hooksSchema } from './hook-settings.ts';
+import { logSchema } from './log-settings.ts';
 import { nearestName } from './nearest-name.ts';
 import { notificationSchema, notificationSettingNames } from './notification-settings.ts';
 import { retentionSchema } from './retention-settings.ts';
@@ -103,6 +104,8 @@ export const configSchema = z.strictObject({
   storage: storageSchema.optional(),
   /** When `holdfast serve` makes backups. */
   schedule: scheduleSchema.optional(),
+  /** How `holdfast serve` logs. */
+  log: logSchema.optional(),
   /** Where runs are recorded. */
   history: historySchema.optional(),
   /** Which archives are kept. */
@@ -151,6 +154,6 @@ export const settingNames: readonly string[] = [
   ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
   ...hookSettingNames,
   ...notificationSettingNames,
-  ...[retentionSchema, scheduleSchema, historySchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...[retentionSchema, scheduleSchema, historySchema, logSchema].flatMap((schema) => Object.keys(schema.shape)),
   ...storageSettingNames,
 ];

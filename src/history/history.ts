@@ -3,6 +3,7 @@ import { isRunning, processSpaceTag } from '../disk/process-life.ts';
 import { type Random, systemRandom } from '../random.ts';
 import type { HistoryTables, JobTable, RunArchiveTable, RunTable } from './history-schema.ts';
 import { openSqlite } from './open-sqlite.ts';
+import { type RunFacts, readRunFacts } from './run-facts.ts';
 import type { BegunRun, EndedRun, RunArchive, RunArchiveState, RunKind, RunRecord, RunState } from './run-record.ts';
 
 /** Which runs are wanted. */
@@ -43,8 +44,7 @@ export class History {
   }
 
   /** Writes that a run has begun; gives its id. */
-  async begin({ archives = [], ...run }: BegunRun): Promise<string> {
-    const id = this.#newId();
+  async begin({ archives = [], id = this.#newId(), ...run }: BegunRun): Promise<string> {
     const row: RunTable = {
       id,
       kind: run.kind,
@@ -68,6 +68,11 @@ export class History {
       await insertArchives(transaction, id, archives);
     });
     return id;
+  }
+
+  /** Whether a run has this id. */
+  async hasRun(id: string): Promise<boolean> {
+    return (await this.#database.selectFrom('run').select('id').where('id', '=', id).executeTakeFirst()) !== undefined;
   }
 
   /** Writes how it ended. */
@@ -102,6 +107,11 @@ export class History {
     }
     const byRun = Map.groupBy(await archives.execute(), ({ run_id: id }) => id);
     return rows.map((row) => toRecord(row, byRun.get(row.id) ?? []));
+  }
+
+  /** What all runs come to. */
+  async facts(): Promise<RunFacts> {
+    return await readRunFacts(this.#database);
   }
 
   /** How far a job is done; undefined where it was never seen. */
