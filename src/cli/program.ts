@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import { addBackupCommand } from './backup-command.ts';
 import type { CommandContext } from './command-context.ts';
+import { addCompletionCommand } from './completion-command.ts';
 import { addConfigCommand } from './config-command.ts';
 import { addDeleteCommand } from './delete-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
@@ -63,6 +64,7 @@ export function buildProgram(context: CommandContext): Command {
   addConfigCommand(program, context);
   addDoctorCommand(program, context);
   addNotifyCommand(program, context);
+  addCompletionCommand(program, context);
   return program;
 }
 
