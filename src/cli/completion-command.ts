@@ -11,9 +11,7 @@ const shells: readonly CompletedShell[] = ['bash', 'zsh', 'fish'];
 export function addCompletionCommand(program: Command, context: CommandContext): void {
   program
     .command('completion')
-    .description(
-      'print what makes the tab key of a shell complete commands, options and names: eval "$(holdfast completion bash)"',
-    )
+    .description('print what makes the tab key of a shell complete holdfast: eval "$(holdfast completion bash)"')
     .addArgument(new Argument('<shell>', 'which shell').choices(shells))
     .argument(
       '[words...]',

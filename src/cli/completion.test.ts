@@ -114,15 +114,7 @@ test('bash completes', () => {
       line('holdfast', 'verify', ''),
     ].join('\n'),
   );
-  assert.deepEqual(output.split('\n'), [
-    'complete -F _holdfast holdfast',
-    'verify',
-    'near far',
-    'zstd',
-    'crm',
-    '',
-    '',
-  ]);
+  assert.deepEqual(output.split('\n'), ['complete -F _holdfast holdfast', 'verify', 'near far', 'zstd', 'crm', '', '']);
 });
 
 test('fish completes', { skip: leftOut('fish') }, () => {

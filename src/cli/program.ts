@@ -83,12 +83,15 @@ function prepare(command: Command, context: CommandContext): void {
 }
 
 /** A mistake on the command line, as the error that is shown. */
-function toUsageError(error: CommanderError): HoldfastError {
+function toUsageError(error: CommanderError, command: string | undefined): HoldfastError {
   const [first = '', ...others] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = /\(Did you mean (?:one of )?(.+?)\?\)/.exec(others.join(' '))?.[1];
   return new HoldfastError('usage.invalid', {
     message: first.replace(/\.$/, '').replace(/ is invalid\. /, ' is invalid: '),
-    ...(suggestion === undefined ? {} : { hint: `did you mean ${suggestion}?` }),
+    hint:
+      suggestion === undefined
+        ? `see \`holdfast help${command === undefined ? '' : ` ${command}`}\``
+        : `did you mean ${suggestion}?`,
   });
 }
 
@@ -106,6 +109,7 @@ export async function runCommandLine(commandLine: readonly string[], context: Co
     if (thrown.code === 'commander.helpDisplayed') return 0;
     // Without any command the help was shown, on stderr.
     if (thrown.code === 'commander.help') return thrown.exitCode === 0 ? 0 : 2;
-    return printError(context, toUsageError(thrown), json);
+    const command = program.commands.find((one) => one.name() === commandLine[0])?.name();
+    return printError(context, toUsageError(thrown, command), json);
   }
 }

@@ -13,6 +13,7 @@ type InstalledName =
   | 'rclone'
   | 'sshd'
   | 'gnupg'
+  | 'curl'
   | 'zsh'
   | 'fish'
   | 'promtool'
@@ -42,6 +43,7 @@ const services: Readonly<Record<InstalledName, ServicePackages>> = {
   // No server, but a foreign client that judges a fake of one.
   rclone: { programs: ['rclone', 'openssl'], packages: ['rclone', 'openssl'] },
   gnupg: { programs: ['gpg', 'gpg-agent', 'xz', 'bzip2', 'zstd'], packages: ['gnupg', 'xz-utils', 'bzip2', 'zstd'] },
+  curl: { programs: ['curl'], packages: ['curl'] },
   // Shells whose completion is tried.
   zsh: { programs: ['zsh'], packages: ['zsh'] },
   fish: { programs: ['fish'], packages: ['fish'] },
