@@ -1217,8 +1217,53 @@ const say = (line) => fs.writeSync(1, `${line}\n`);
 const databaseKinds = ['sqlite', 'schema', 'table', 'large-objects', 'roles', 'dump', 'stream'];
 const knownKinds = ['directory', 'file', 'symlink', ...databaseKinds];
 
+/** What psql is to be told, in which order, so that the files of a database of PostgreSQL become one again. */
+class LoadScripts {
+  constructor(folder) {
+    this.folder = folder;
+    this.databases = new Map();
+  }
+
+  add(entry) {
+    // In quotes of psql a backslash is none.
+    if (/[\p{Cc}\\]/u.test(entry.path)) return;
+    const [, database, name] = /^databases\/([^/]+)\/(.+)$/.exec(entry.path) ?? [];
+    const { engine, format, schema, table, columns, encoding, object } = entry.metadata ?? {};
+    if (engine !== 'postgres' || database === undefined) return;
+    const steps = ['pre-data', undefined, 'sequences', 'post-data'];
+    const text = (value) => `'${String(value).replaceAll("'", "''")}'`;
+    const quoted = (value) => `"${String(value).replaceAll('"', '""')}"`;
+    const add = (step, line) => this.databases.set(database, [...(this.databases.get(database) ?? []), { step, line }]);
+    if (entry.kind === 'schema' && steps.includes(object)) add(steps.indexOf(object), `\\ir ${text(name)}`);
+    if (entry.kind === 'large-objects') add(1, `\\ir ${text(name)}`);
+    if (entry.kind !== 'table' || format !== 'postgres-copy-text') return;
+    const list = Array.isArray(columns) && columns.length > 0 ? ` (${columns.map(quoted).join(', ')})` : '';
+    const line = `\\copy ${quoted(schema)}.${quoted(table)}${list} FROM ${text(name)} WITH (ENCODING ${text(encoding)})`;
+    // psql ends a command of its own at the end of the line: what came after it would be another.
+    if (!/[\p{Cc}\p{Zl}\p{Zp}]/u.test(line)) return add(1, line);
+    say(`passed    ${printable(entry.path)}: load.sql cannot load it, a name in it has more than a line`);
+    add(4, `\\warn ${text(`NOT LOADED, do it by hand: ${name}`)}`);
+  }
+
+  write() {
+    for (const [database, lines] of this.databases) {
+      if (!lines.some(({ step }) => step === 0)) continue;
+      const sorted = lines.sort((one, other) => one.step - other.step).map(({ line }) => line);
+      const head = [
+        '-- In this folder, into a new database: psql --dbname=NAME --file=load.sql',
+        '\\set ON_ERROR_STOP on',
+      ];
+      const file = path.join(this.folder, 'databases', database, 'load.sql');
+      fs.rmSync(file, { force: true });
+      fs.writeFileSync(file, `${[...head, ...sorted].join('\n')}\n`, { flag: 'wx' });
+      say(`script    ${printable(path.join('databases', database, 'load.sql'))}  for psql`);
+    }
+  }
+}
+
 function extractAll(archive, options) {
   const output = options.list ? undefined : new Output(options.positional[1]);
+  const scripts = output && new LoadScripts(options.positional[1]);
   const matches = matcher(options.only);
   const counts = { right: 0, lost: 0, bytes: 0 };
   const failed = (entry, error) => {
@@ -1243,12 +1288,14 @@ function extractAll(archive, options) {
       else output?.writeFile(entry, archive.contents(entry));
       counts.right++;
       counts.bytes += entry.size;
+      scripts?.add(entry);
       say(`${entry.kind.padEnd(9)} ${printable(entry.path)}  ${entry.size} bytes`);
     } catch (error) {
       failed(entry, error);
     }
   }
   output?.finish();
+  scripts?.write();
   return counts;
 }
 

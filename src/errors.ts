@@ -203,6 +203,13 @@ export const errorTable = {
     'the history cannot be used',
     'check its permissions, or move it away: no archive is lost with it, and `holdfast rebuild` makes a new one',
   ),
+  'web.listen_failed': define(
+    1,
+    500,
+    true,
+    'the address cannot be listened on',
+    'choose another port, or end the program that has it',
+  ),
   'job.running': define(
     1,
     409,

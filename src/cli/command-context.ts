@@ -34,12 +34,18 @@ export interface CommandContext {
   openTerminal(): Terminal | undefined;
   /**
    * Runs another command of this program in a process of its own, whose memory is given back when it ends. Aborting asks it to end. Gives
-   * its exit code, and the beginning of what it wrote to its stdout. How far it is comes at most once a second.
+   * its exit code, and the beginning of what it wrote to its stdout. What it writes to its stderr goes to that of this process, or, line
+   * by line, to `onErrorLine`. How far it is comes at most once a second.
    */
   runCommand(
     words: readonly string[],
     signal: AbortSignal,
-    onProgress?: (progress: Progress) => void,
+    options?: {
+      /** Variables beside those of this process. */
+      readonly environment?: Readonly<Record<string, string>>;
+      readonly onErrorLine?: (line: string) => void;
+      readonly onProgress?: (progress: Progress) => void;
+    },
   ): Promise<{ readonly exitCode: number; readonly output: string }>;
   /** Tells the command that started this one how far it is; absent where none did. */
   readonly reportProgress?: (progress: Progress) => void;

@@ -229,15 +229,17 @@ export async function sealKeys(options: SealKeyOptions, context: CommandContext)
 
 /** Asks for a new passphrase. Throws `key.missing` where nobody can be asked. */
 export function promptNewPassphrase(context: CommandContext): Promise<Secret> {
-  return promptPassphrase(context, (terminal) => askNewPassphrase(terminal, 'new passphrase', context.signal));
+  const hint = 'set $HOLDFAST_PASSPHRASE, or give --passphrase-file or --recipient';
+  return promptPassphrase(context, (terminal) => askNewPassphrase(terminal, 'new passphrase', context.signal), hint);
 }
 
 async function promptPassphrase(
   context: CommandContext,
   ask: (terminal: NonNullable<ReturnType<CommandContext['openTerminal']>>) => Promise<Secret>,
+  hint?: string,
 ): Promise<Secret> {
   const terminal = context.openTerminal();
-  if (terminal === undefined) throw new HoldfastError('key.missing');
+  if (terminal === undefined) throw new HoldfastError('key.missing', hint === undefined ? {} : { hint });
   try {
     return await ask(terminal);
   } finally {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { ReadStream, WriteStream } from 'node:tty';
 import { systemClock, systemWait } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
@@ -62,15 +63,15 @@ const endWithinMs = 60_000;
 async function runCommand(
   words: readonly string[],
   signal: AbortSignal,
-  onProgress?: (progress: Progress) => void,
+  { environment, onErrorLine, onProgress }: NonNullable<Parameters<CommandContext['runCommand']>[2]> = {},
 ): Promise<{ exitCode: number; output: string }> {
   throwIfAborted(signal);
   const [program = ''] = process.argv.slice(1);
   // A session of its own: a Ctrl-C at the terminal comes by way of this process, once.
   const child = spawn(process.execPath, [...process.execArgv, program, ...words], {
     detached: true,
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    env: { ...process.env, [listenedVariable]: 'ipc' },
+    stdio: ['ignore', 'pipe', onErrorLine === undefined ? 'inherit' : 'pipe', 'ipc'],
+    env: { ...process.env, ...environment, [listenedVariable]: 'ipc' },
   });
   child.on('message', (message: { readonly progress?: Progress }) => {
     if (message.progress !== undefined) onProgress?.(message.progress);
@@ -86,6 +87,7 @@ async function runCommand(
     );
   };
   signal.addEventListener('abort', end, { once: true });
+  if (onErrorLine !== undefined && child.stderr !== null) splitLines(child.stderr, onErrorLine);
   let output = '';
   stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text.slice(0, keptOutputLength - output.length);
@@ -99,6 +101,21 @@ async function runCommand(
     finished.abort();
     signal.removeEventListener('abort', end);
   }
+}
+
+/** A longer line of a command is cut. */
+const lineLengthLimit = 8 * 1024;
+
+function splitLines(stream: Readable, onLine: (line: string) => void): void {
+  let rest = '';
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = (lines.pop() ?? '').slice(0, lineLengthLimit);
+    for (const line of lines) if (line !== '') onLine(line.slice(0, lineLengthLimit));
+  });
+  stream.on('end', () => {
+    if (rest !== '') onLine(rest);
+  });
 }
 
 /** The terminal behind stdin; where stdin is a pipe, the one that the process was started from. */

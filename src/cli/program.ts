@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import { addBackupCommand } from './backup-command.ts';
 import type { CommandContext } from './command-context.ts';
+import { addCompletionCommand } from './completion-command.ts';
 import { addConfigCommand } from './config-command.ts';
 import { addDeleteCommand } from './delete-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
@@ -12,6 +13,7 @@ import { addInspectCommand } from './inspect-command.ts';
 import { addJobsCommand } from './jobs-command.ts';
 import { addKeyCommand } from './key-command.ts';
 import { addListCommand } from './list-command.ts';
+import { addMetricsCommand } from './metrics-command.ts';
 import { addNotifyCommand } from './notify-command.ts';
 import { addPinCommands } from './pin-command.ts';
 import { printError } from './print-error.ts';
@@ -63,10 +65,12 @@ export function buildProgram(context: CommandContext): Command {
   addWorkerCommand(program, context);
   addJobsCommand(program, context);
   addHistoryCommands(program, context);
+  addMetricsCommand(program, context);
   addKeyCommand(program, context);
   addConfigCommand(program, context);
   addDoctorCommand(program, context);
   addNotifyCommand(program, context);
+  addCompletionCommand(program, context);
   return program;
 }
 
@@ -85,12 +89,15 @@ function prepare(command: Command, context: CommandContext): void {
 }
 
 /** A mistake on the command line, as the error that is shown. */
-function toUsageError(error: CommanderError): HoldfastError {
+function toUsageError(error: CommanderError, command: string | undefined): HoldfastError {
   const [first = '', ...others] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = /\(Did you mean (?:one of )?(.+?)\?\)/.exec(others.join(' '))?.[1];
   return new HoldfastError('usage.invalid', {
     message: first.replace(/\.$/, '').replace(/ is invalid\. /, ' is invalid: '),
-    ...(suggestion === undefined ? {} : { hint: `did you mean ${suggestion}?` }),
+    hint:
+      suggestion === undefined
+        ? `see \`holdfast help${command === undefined ? '' : ` ${command}`}\``
+        : `did you mean ${suggestion}?`,
   });
 }
 
@@ -108,6 +115,7 @@ export async function runCommandLine(commandLine: readonly string[], context: Co
     if (thrown.code === 'commander.helpDisplayed') return 0;
     // Without any command the help was shown, on stderr.
     if (thrown.code === 'commander.help') return thrown.exitCode === 0 ? 0 : 2;
-    return printError(context, toUsageError(thrown), json);
+    const command = program.commands.find((one) => one.name() === commandLine[0])?.name();
+    return printError(context, toUsageError(thrown, command), json);
   }
 }

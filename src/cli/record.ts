@@ -113,11 +113,29 @@ export async function recordIn<Result>(
   const onBegun = (id: string) => {
     context.recordedRun = id;
   };
+  const id = await nextRunId(history, context);
   return await recordRun(
-    { ...begun, history, clock, onProblem, onBegun },
+    { ...begun, history, clock, onProblem, onBegun, ...withoutUndefined({ id }) },
     (onPhase) => withProgress(context, json, work, onPhase),
     outcomeOf,
   );
+}
+
+/** The variable by which a process that starts this one says what the first run is called in the history: its own log names it. */
+export const runIdVariable = 'HOLDFAST_RUN_ID';
+
+const startedRuns = new WeakMap<CommandContext, number>();
+
+/** Where a command makes several runs, each later one has the next number for its last four digits. */
+async function nextRunId(history: History, context: CommandContext): Promise<string | undefined> {
+  const [, start, end = ''] = /^([0-9a-f]{20})([0-9a-f]{4})$/.exec(context.environment[runIdVariable] ?? '') ?? [];
+  if (start === undefined) return undefined;
+  const count = startedRuns.get(context) ?? 0;
+  startedRuns.set(context, count + 1);
+  const number = (Number.parseInt(end, 16) + count) % 0x10000;
+  const id = start + number.toString(16).padStart(4, '0');
+  // A variable that was left set would else keep later runs from being recorded.
+  return (await history.hasRun(id).catch(() => true)) ? undefined : id;
 }
 
 /** An archive of the command line, as it is recorded. */

@@ -1,8 +1,12 @@
 import { drillJob } from '../config/job-names.ts';
 import { type ErrorCode, errorTable, HoldfastError } from '../errors.ts';
+import type { Log } from '../log/log.ts';
 import type { Progress } from '../operation/options.ts';
+import { systemRandom } from '../random.ts';
 import type { CommandContext } from './command-context.ts';
+import { logCommandLine } from './log-options.ts';
 import { printNote } from './print-result.ts';
+import { runIdVariable } from './record.ts';
 
 /** One run of a job of the schedule. */
 export interface JobToRun {
@@ -11,26 +15,45 @@ export interface JobToRun {
   readonly scheduledMs: number;
   /** Whether the retention follows it. */
   readonly prunes: boolean;
+  /** What the history calls it; made here unless given. */
+  readonly runId?: string;
 }
 
-/** A backup as the command line makes it, in a process of its own; then what the retention does not keep is removed. */
+/** What a command that runs jobs lets them use. */
+export interface JobOutput {
+  readonly onProgress?: (progress: Progress) => void;
+  /** Takes what the commands write to their stderr, which else goes to that of this process. */
+  readonly log?: Log;
+}
+
+/** As the history names runs; the last digits count the runs of one command. */
+export function newRunId(): string {
+  return `${Buffer.from(systemRandom.bytes(10)).toString('hex')}0000`;
+}
+
+/** A backup as the command line makes it, in a process of its own; then what the retention does not keep is removed. Or a drill. */
 export async function runJob(
-  { job, scheduledMs, prunes }: JobToRun,
+  { job, scheduledMs, prunes, runId = newRunId() }: JobToRun,
   context: CommandContext,
   signal: AbortSignal,
-  onProgress?: (progress: Progress) => void,
+  output: JobOutput = {},
 ): Promise<void> {
   if (job === drillJob) {
-    await runDone(['drill', '--json'], context, signal, onProgress);
+    await runDone(['drill', '--json'], context, signal, { ...output, fields: { job, runId } });
     return;
   }
   const words = ['backup', '--job', job, '--scheduled-at', String(scheduledMs), '--json'];
-  const exitCode = await runDone(words, context, signal, onProgress);
+  const exitCode = await runDone(words, context, signal, { ...output, fields: { job, runId } });
   if (exitCode !== 0) {
-    printNote(context, `${job}: the backup is suspect, or something was left out: see \`holdfast runs\``);
+    const message = 'the backup is suspect, or something was left out: see `holdfast runs`';
+    if (output.log === undefined) printNote(context, `${job}: ${message}`);
+    else output.log.warn(message, { job, runId, exitCode });
   }
   // What must not be removed after such a run, the history tells.
-  if (prunes) await runDone(['prune', '--yes', '--json'], context, signal);
+  if (prunes) {
+    const fields = { job, runId: newRunId() };
+    await runDone(['prune', '--yes', '--json'], context, signal, { ...output, fields });
+  }
 }
 
 /** Gives the exit code of a command that did its work, in whole or in part; throws the error of one that failed. */
@@ -38,11 +61,19 @@ export async function runDone(
   words: readonly string[],
   context: CommandContext,
   signal: AbortSignal,
-  onProgress?: (progress: Progress) => void,
+  options: JobOutput & { readonly fields?: { readonly job: string; readonly runId: string } } = {},
 ): Promise<number> {
-  const { exitCode, output } = await context.runCommand(words, signal, onProgress);
+  const { onProgress, log, fields } = options;
+  const [command = ''] = words;
+  log?.debug(`holdfast ${command} begins`, { ...fields, command });
+  const { exitCode, output } = await context.runCommand(words, signal, {
+    ...(onProgress === undefined ? {} : { onProgress }),
+    ...(log === undefined ? {} : { onErrorLine: (line: string) => logCommandLine(line, log, { ...fields, command }) }),
+    ...(fields === undefined ? {} : { environment: { [runIdVariable]: fields.runId } }),
+  });
+  log?.debug(`holdfast ${command} ended`, { ...fields, command, exitCode });
   if (exitCode === 0 || exitCode === 3) return exitCode;
-  throw errorOf(words[0] ?? '', exitCode, output);
+  throw errorOf(command, exitCode, output);
 }
 
 /** Runs a command whose result is one object. Throws the error that it printed. */

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { LoadedConfig } from '../config/load-config.ts';
+import type { LogSettings } from '../config/log-settings.ts';
 import type { ConfiguredJob } from '../config/scheduled-jobs.ts';
 import { HoldfastError } from '../errors.ts';
 import type { RunRecord } from '../history/run-record.ts';
@@ -26,9 +27,10 @@ export function addScheduleCommand(program: Command, context: CommandContext): v
       const listed = await describeJobs(jobs, loaded, context);
       if (options.json) {
         const prunes = loaded.config.retention?.enabled !== false;
+        const { log = {} } = loaded.config;
         const path = historyPath(loaded);
         const queue = (await isShared(loaded)) ? 'bullmq' : 'memory';
-        const result: ListedSchedule = { jobs: listed, prunes, queue, ...withoutUndefined({ historyPath: path }) };
+        const result: ListedSchedule = { jobs: listed, prunes, queue, log, ...withoutUndefined({ historyPath: path }) };
         printJson(context, result);
       } else printJobs(listed, context);
     });
@@ -96,6 +98,8 @@ export interface ListedSchedule {
   readonly queue: 'memory' | 'bullmq';
   /** The file of the history; absent where it is in PostgreSQL: its URL holds a password. */
   readonly historyPath?: string;
+  /** How `holdfast serve` logs. */
+  readonly log: LogSettings;
 }
 
 interface ListedJob {

@@ -1,3 +1,4 @@
+import type { Log } from '../log/log.ts';
 import type { MemoryQueue } from '../queue/memory/memory-queue.ts';
 import type { CommandContext } from './command-context.ts';
 import { type JobToRun, runJob } from './run-job.ts';
@@ -8,23 +9,29 @@ export class ServedQueues {
   readonly #concurrency: number;
   readonly #context: CommandContext;
   readonly #working = new Map<string, Promise<void>>();
-  /** Of each job, as it was added last. */
-  readonly #prunes = new Map<string, boolean>();
+  readonly #log: Log;
+  /** Each job as it was added last. */
+  readonly #added = new Map<string, JobToRun>();
 
-  static async open({ concurrency }: { readonly concurrency: number }, context: CommandContext): Promise<ServedQueues> {
+  static async open(
+    options: { readonly concurrency: number; readonly log: Log },
+    context: CommandContext,
+  ): Promise<ServedQueues> {
     const { MemoryQueue } = await import('../queue/memory/memory-queue.ts');
-    return new ServedQueues(new MemoryQueue({ clock: context.clock }), concurrency, context);
+    return new ServedQueues({ ...options, queue: new MemoryQueue({ clock: context.clock }), context });
   }
 
-  private constructor(queue: MemoryQueue, concurrency: number, context: CommandContext) {
-    this.#queue = queue;
-    this.#concurrency = concurrency;
-    this.#context = context;
+  private constructor(parts: { queue: MemoryQueue; concurrency: number; log: Log; context: CommandContext }) {
+    this.#queue = parts.queue;
+    this.#concurrency = parts.concurrency;
+    this.#log = parts.log;
+    this.#context = parts.context;
   }
 
   /** Runs a job when its turn comes; settled when it has ended. Throws what the run threw. */
-  async run(name: string, { job, scheduledMs, prunes }: JobToRun, signal: AbortSignal): Promise<void> {
-    this.#prunes.set(job, prunes);
+  async run(name: string, added: JobToRun, signal: AbortSignal): Promise<void> {
+    const { job, scheduledMs } = added;
+    this.#added.set(job, added);
     if (!this.#working.has(name)) this.#working.set(name, this.#work(name));
     const id = await this.#queue.add({ queue: name, job, scheduledMs });
     await this.#queue.result(name, id, signal);
@@ -47,8 +54,10 @@ export class ServedQueues {
       signal: context.signal,
       // A run that is under way cleans up behind itself, and is due again.
       graceMs: 0,
-      run: ({ job, scheduledMs }, run) =>
-        runJob({ job, scheduledMs, prunes: this.#prunes.get(job) ?? false }, context, run.signal),
+      run: ({ job, scheduledMs }, run) => {
+        const asAdded = this.#added.get(job) ?? { prunes: false };
+        return runJob({ ...asAdded, job, scheduledMs }, context, run.signal, { log: this.#log });
+      },
     });
   }
 }

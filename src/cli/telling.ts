@@ -1,16 +1,18 @@
+import type { Log } from '../log/log.ts';
 import type { SchedulerEvent } from '../operation/scheduler.ts';
 import type { CommandContext } from './command-context.ts';
 import { toHoldfastError } from './print-error.ts';
-import { printNote } from './print-result.ts';
 import { runDone } from './run-job.ts';
 
 /** Tells people of runs that did not take place when they should have, beside the jobs; that fails no job. */
 export class Telling {
   readonly #context: CommandContext;
+  readonly #log: Log;
   readonly #running = new Set<Promise<void>>();
 
-  constructor(context: CommandContext) {
+  constructor(context: CommandContext, log: Log) {
     this.#context = context;
+    this.#log = log;
   }
 
   tellMissed({ job, scheduledMs = 0 }: Pick<SchedulerEvent, 'job' | 'scheduledMs'>): void {
@@ -33,10 +35,10 @@ export class Telling {
 
   async #tell(words: readonly string[]): Promise<void> {
     try {
-      await runDone(words, this.#context, this.#context.signal);
+      await runDone(words, this.#context, this.#context.signal, { log: this.#log });
     } catch (thrown) {
       const { code, message } = toHoldfastError(thrown);
-      if (code !== 'operation.interrupted') printNote(this.#context, `nobody was told: ${message} [${code}]`);
+      if (code !== 'operation.interrupted') this.#log.warn(`nobody was told: ${message} [${code}]`);
     }
   }
 }

@@ -68,9 +68,9 @@ async function workAll(
         signal,
         graceMs: grace * 1000,
         run: ({ job, scheduledMs }, run) =>
-          runJob({ job, scheduledMs, prunes }, context, run.signal, ({ phase, doneBytes, totalBytes }) =>
-            run.report({ phase, doneBytes, totalBytes }),
-          ),
+          runJob({ job, scheduledMs, prunes }, context, run.signal, {
+            onProgress: ({ phase, doneBytes, totalBytes }) => run.report({ phase, doneBytes, totalBytes }),
+          }),
         onEvent: (event) => tell({ queue: name, ...event }, json, context),
       });
     } catch (error) {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { placeholders, unknownPlaceholders } from './archive-name.ts';
 import { drillSchema, drillSettingNames } from './drill-settings.ts';
 import { hookSettingNames, hooksSchema } from './hook-settings.ts';
+import { logSchema } from './log-settings.ts';
 import { mediaSchema, mediaSettingNames } from './media-settings.ts';
 import { nearestName } from './nearest-name.ts';
 import { notificationSchema, notificationSettingNames } from './notification-settings.ts';
@@ -127,6 +128,8 @@ export const configSchema = z.strictObject({
   queue: queueSchema.optional(),
   /** How backups are proven by restoring them. */
   drill: drillSchema.optional(),
+  /** How `holdfast serve` logs. */
+  log: logSchema.optional(),
   /** Where runs are recorded. */
   history: historySchema.optional(),
   /** Which archives are kept. */
@@ -176,7 +179,7 @@ export const settingNames: readonly string[] = [
   ...drillSettingNames,
   ...hookSettingNames,
   ...notificationSettingNames,
-  ...[retentionSchema, scheduleSchema, historySchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...[retentionSchema, scheduleSchema, historySchema, logSchema].flatMap((schema) => Object.keys(schema.shape)),
   ...queueSettingNames,
   ...storageSettingNames,
   ...mediaSettingNames,

@@ -4,6 +4,7 @@ import { type Random, systemRandom } from '../random.ts';
 import type { Secret } from '../secret.ts';
 import type { DeliveryTable, HistoryTables, JobTable, RunArchiveTable, RunTable } from './history-schema.ts';
 import type { HistoryStore } from './history-store.ts';
+import { type RunFacts, readRunFacts } from './run-facts.ts';
 import type {
   BegunRun,
   DrillProof,
@@ -60,8 +61,7 @@ export class History {
   }
 
   /** Writes that a run has begun; gives its id. */
-  async begin({ archives = [], ...run }: BegunRun): Promise<string> {
-    const id = this.#newId();
+  async begin({ archives = [], id = this.#newId(), ...run }: BegunRun): Promise<string> {
     const row: RunTable = {
       id,
       kind: run.kind,
@@ -91,6 +91,12 @@ export class History {
       if ((made.numInsertedOrUpdatedRows ?? 0n) > 0n) await insertArchives(transaction, id, archives);
     });
     return id;
+  }
+
+  /** Whether a run has this id. */
+  async hasRun(id: string): Promise<boolean> {
+    const find = () => this.#database.selectFrom('run').select('id').where('id', '=', id).executeTakeFirst();
+    return (await this.#store.attempt(find)) !== undefined;
   }
 
   /** Writes how it ended. */
@@ -186,6 +192,11 @@ export class History {
         ...(notifications === undefined ? {} : { notifications }),
       };
     });
+  }
+
+  /** What all runs come to. */
+  async facts(): Promise<RunFacts> {
+    return await this.#store.attempt(() => readRunFacts(this.#database, this.#store.schema));
   }
 
   /** How far a job is done; undefined where it was never seen. */

@@ -50,6 +50,7 @@ export async function openPostgres(options: OpenPostgresOptions): Promise<Histor
   }
   return {
     database,
+    schema,
     // Machines may disagree on the time: leases go by the clock that all of them see.
     leaseNowMs: () => sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`,
     attempt,

@@ -128,6 +128,8 @@ export interface RunRecord extends RunCounts {
 /** What is known when a run begins. */
 export type BegunRun = Pick<RunRecord, 'kind' | 'job' | 'scheduledMs' | 'database' | 'startedMs'> & {
   readonly archives?: readonly RunArchive[];
+  /** 24 hexadecimal digits that no other run has; new ones unless set. */
+  readonly id?: string;
 };
 
 /** What is known when it has ended. */

@@ -11,7 +11,10 @@ export const engines: readonly Engine[] = [sqliteEngine, postgresEngine, mysqlEn
 /** Names the scheme alone: the rest of a URL may hold a password. */
 function refuse(message: string): never {
   const forms = engines.map(({ urlForm }) => urlForm).join(', ');
-  throw new HoldfastError('usage.invalid', { message: `${message}; supported are ${forms}` });
+  throw new HoldfastError('usage.invalid', {
+    message: `${message}; supported are ${forms}`,
+    hint: 'a file of SQLite is named by sqlite: before its path',
+  });
 }
 
 /** The engine that a URL names by its scheme. Throws `usage.invalid`, which says what is supported. */

@@ -219,6 +219,35 @@ export const historyCases: readonly HistoryCase[] = [
       }),
   },
   {
+    name: 'what all runs come to is added up',
+    run: (subject) =>
+      opened(subject, 1, async (history) => {
+        assert.ok(history);
+        const archive = { url: '/b/x', storage: 'local', name: 'x', database: 'shop' } as const;
+        const id = await history.begin({ kind: 'backup', startedMs: 1_800_000_000_000, archives: [] });
+        const proven = { ...archive, state: 'proven', sizeBytes: 2 ** 40 } as const;
+        await history.end(id, {
+          state: 'succeeded',
+          endedMs: 1_800_000_000_005,
+          phases: [],
+          archives: [proven],
+          healedBlocks: 3,
+        });
+        await history.begin({ kind: 'scrub', startedMs: 1_800_000_000_001 });
+        const { counts, lastRuns, places, storages } = await history.facts();
+        assert.deepEqual(counts, [
+          { kind: 'backup', state: 'succeeded', count: 1, healedBlocks: 3 },
+          { kind: 'scrub', state: 'running', count: 1, healedBlocks: 0 },
+        ]);
+        const times = { startedMs: 1_800_000_000_000, endedMs: 1_800_000_000_005 };
+        assert.deepEqual(lastRuns, [{ kind: 'backup', state: 'succeeded', ...times }]);
+        const place = { database: 'shop', storage: 'local', lastSizeBytes: 2 ** 40 };
+        assert.deepEqual(places, [{ ...place, lastSuccessMs: times.endedMs, lastProofMs: times.endedMs }]);
+        assert.deepEqual(storages, [{ storage: 'local', state: 'proven', archiveCount: 1, sizeBytes: 2 ** 40 }]);
+        assert.deepEqual([await history.hasRun(id), await history.hasRun('none')], [true, false]);
+      }),
+  },
+  {
     name: 'many write at once',
     run: (subject) =>
       opened(subject, subject.isServer ? 4 : 1, async (...all) => {

@@ -6,7 +6,18 @@ import { type UnpackedName, unpackedPackages, whyNotUnpacked } from './unpacked-
 /** A server that tests start, or a program that they compare with. */
 export type ServiceName = InstalledName | UnpackedName;
 
-type InstalledName = 'postgres' | 'mariadb' | 'redis' | 'rclone' | 'sshd' | 'gnupg' | ExtractedName;
+type InstalledName =
+  | 'postgres'
+  | 'mariadb'
+  | 'redis'
+  | 'rclone'
+  | 'sshd'
+  | 'gnupg'
+  | 'curl'
+  | 'zsh'
+  | 'fish'
+  | 'promtool'
+  | ExtractedName;
 
 interface ServicePackages {
   readonly programs: readonly string[];
@@ -32,6 +43,12 @@ const services: Readonly<Record<InstalledName, ServicePackages>> = {
   // No server, but a foreign client that judges a fake of one.
   rclone: { programs: ['rclone', 'openssl'], packages: ['rclone', 'openssl'] },
   gnupg: { programs: ['gpg', 'gpg-agent', 'xz', 'bzip2', 'zstd'], packages: ['gnupg', 'xz-utils', 'bzip2', 'zstd'] },
+  curl: { programs: ['curl'], packages: ['curl'] },
+  // Shells whose completion is tried.
+  zsh: { programs: ['zsh'], packages: ['zsh'] },
+  fish: { programs: ['fish'], packages: ['fish'] },
+  // Checks metrics and alerts.
+  promtool: { programs: ['promtool'], packages: ['prometheus'] },
   redis: { programs: ['redis-server', 'redis-cli'], packages: ['redis-server'] },
   vsftpd: extracted('vsftpd'),
   proftpd: extracted('proftpd'),

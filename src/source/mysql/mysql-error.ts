@@ -40,7 +40,11 @@ export function mysqlSourceError(cause: unknown, label: string): unknown {
   const failure = serverFailure(withoutStatement(cause));
   if (failure === undefined) return cause;
   const message = `${label}: ${failure.message || failure.name}`;
-  return new HoldfastError(sourceCode(failure), { message, context: { server: label, error: failure.name }, cause });
+  const context = { server: label, error: failure.name };
+  const hint = /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ENOENT)$/.test(failure.name)
+    ? { hint: 'does the server run, and is this its host and port?' }
+    : {};
+  return new HoldfastError(sourceCode(failure), { message, ...hint, context, cause });
 }
 
 /** Whether the server does not know something that a newer one, or another one, has. */
