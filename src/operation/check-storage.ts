@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { readdir, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Clock, systemClock, systemWait, type Wait } from '../clock.ts';
 import { type ErrorCode, HoldfastError, throwIfAborted } from '../errors.ts';
 import { type Random, systemRandom } from '../random.ts';
@@ -237,19 +235,10 @@ class Check {
   /** Objects in a folder leave folders behind. */
   async #removeFolders(): Promise<void> {
     const { storage } = this.#options;
-    if (storage.properties.backend === 'local') await removeEmptyFolders(storage.url(this.#prefix));
-  }
-}
-
-/** Removes a folder and those in it, as far as they are empty. */
-async function removeEmptyFolders(folder: string): Promise<void> {
-  try {
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      if (entry.isDirectory()) await removeEmptyFolders(join(folder, entry.name));
-    }
-    await rmdir(folder);
-  } catch {
-    // It was never made, or holds something: what is left is listed in the report.
+    const { removeEmptyFolders } = storage;
+    if (removeEmptyFolders === undefined || this.#isOutOfReach()) return;
+    // What holds something stays, and is listed in the report.
+    await this.#limited(() => removeEmptyFolders.call(storage, this.#prefix)).catch(() => undefined);
   }
 }
 

@@ -142,6 +142,11 @@ export interface Storage {
    * where the storage has no such URLs.
    */
   readonly signedUrl?: ((name: string, expiresSeconds: number) => Promise<string>) | undefined;
+  /**
+   * Removes a folder of this name and those in it, as far as they are empty: whoever made folders by names of objects that are deleted since tidies up. What
+   * may not be removed stays. Absent where names make no folders.
+   */
+  readonly removeEmptyFolders?: ((name: string) => Promise<void>) | undefined;
   /** Ends connections. May be repeated; objects and writers that are open end with it. */
   close(): Promise<void>;
 }

@@ -124,6 +124,11 @@ export class FtpConnection {
     );
   }
 
+  /** Fails where the folder is not empty. */
+  async removeFolder(path: string): Promise<void> {
+    await this.#step({ doing: 'RMD', path }, () => this.#client.send(`RMD ${path}`));
+  }
+
   /** Receives a file from an offset to its end. */
   async download(into: Writable, path: string, offset: number): Promise<void> {
     const step = { doing: 'RETR', path, otherwise: 'storage.unauthorized' } as const;

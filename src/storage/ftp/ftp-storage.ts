@@ -117,6 +117,11 @@ export class FtpStorage implements Storage {
     await this.#connections.use((control) => removeIfThere(control, this.#pathOf(control, name)));
   }
 
+  async removeEmptyFolders(name: string): Promise<void> {
+    checkName(name);
+    await this.#connections.use((control) => removeEmpty(control, this.#pathOf(control, name)));
+  }
+
   url(name: string): string {
     const { baseUrl, server, rootPath } = this.#options;
     const encode = (path: string) => path.split('/').map(encodeURIComponent).join('/');
@@ -204,6 +209,20 @@ async function makeFolders(connection: FtpConnection, folder: string): Promise<v
     });
   }
   if (!(await connection.changeFolder(folder))) throw refusal;
+}
+
+async function removeEmpty(connection: FtpConnection, folder: string): Promise<void> {
+  try {
+    for (const { name, isDirectory } of (await connection.list(folder)) ?? []) {
+      if (isDirectory && name !== '.' && name !== '..') await removeEmpty(connection, `${folder}/${name}`);
+    }
+    // Where this connection stands in it, some servers do not let it go.
+    await connection.changeFolder('/');
+    await connection.removeFolder(folder);
+  } catch (error) {
+    // It holds something, or was never made.
+    if (!(error instanceof HoldfastError) || connection.isClosed) throw error;
+  }
 }
 
 /** Removes what dead runs left in a folder, as far as the server lets this user. */

@@ -1,5 +1,5 @@
 import { realpathSync, type Stats } from 'node:fs';
-import { lstat, opendir, realpath, stat, unlink } from 'node:fs/promises';
+import { lstat, opendir, readdir, realpath, rmdir, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { isPartialName } from '../../disk/partial-path.ts';
 import { isSystemError } from '../../disk/system-error.ts';
@@ -110,6 +110,18 @@ export class LocalStorage implements Storage {
     }
   }
 
+  async removeEmptyFolders(name: string): Promise<void> {
+    this.#checkName(name);
+    const path = join(this.#root, name);
+    try {
+      await this.#checkInside(await realpath(path), path);
+    } catch (error) {
+      if (isSystemError(error) && error.code === 'ENOENT') return;
+      throw storageErrorFrom(error, path);
+    }
+    await removeEmpty(path);
+  }
+
   /** The object's absolute path. */
   url(name: string): string {
     return join(this.#root, name);
@@ -216,6 +228,18 @@ async function* listFolder(folder: string, base: string, options: ListOptions): 
     // Every ext4 disk has this folder at its top, for the super-user only.
     if (code === 'EACCES' && base === 'lost+found/') return;
     throw storageErrorFrom(error, folder);
+  }
+}
+
+async function removeEmpty(folder: string): Promise<void> {
+  try {
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      if (entry.isDirectory()) await removeEmpty(join(folder, entry.name));
+    }
+    await rmdir(folder);
+  } catch (error) {
+    // It holds something, or is another user's.
+    if (!isSystemError(error)) throw error;
   }
 }
 

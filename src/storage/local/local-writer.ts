@@ -7,6 +7,7 @@ import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { storageErrorFrom, syncFolder } from '../durable-file.ts';
 import { Replication } from '../replication.ts';
 import type { RandomAccess, ReadBack, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import { WriterSteps } from '../writer-steps.ts';
 import { fileRandomAccess } from './file-random-access.ts';
 import { PartialFile } from './partial-file.ts';
 
@@ -41,26 +42,28 @@ class LocalWriter implements StorageWriter {
   readonly #file: PartialFile;
   readonly #target: LocalTarget;
   readonly #options: WriterOptions;
-  #state: 'open' | 'committed' | 'discarded' = 'open';
-  #isAborting = false;
-  /** The call under way; `abort` waits for it. Its error goes to whoever made the call. */
-  #running: Promise<unknown> | undefined;
+  readonly #steps: WriterSteps;
 
   constructor(parts: { file: PartialFile; target: LocalTarget; options: WriterOptions }) {
     this.#file = parts.file;
     this.#target = parts.target;
     this.#options = parts.options;
+    const { path } = parts.file;
+    this.#steps = new WriterSteps({
+      signal: parts.options.signal,
+      failure: () => parts.file.failure,
+      errorFrom: (error) => storageErrorFrom(error, parts.target.target),
+      discard: () => parts.file.remove(),
+      left: () => ({ message: `the temporary file ${path} could not be removed`, context: { path } }),
+    });
   }
 
   async setMode(mode: number): Promise<void> {
-    await this.#run(() => this.#file.setMode(mode));
+    await this.#steps.run(() => this.#file.setMode(mode));
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    await this.#run(async () => {
-      this.#throwIfStopped();
-      await this.#file.append(bytes);
-    });
+    await this.#steps.run(() => this.#file.append(bytes));
   }
 
   get readBack(): ReadBack | undefined {
@@ -68,40 +71,19 @@ class LocalWriter implements StorageWriter {
   }
 
   async commit(check?: Check): Promise<StoredObject> {
-    return this.#run(() => this.#publish(check));
+    return await this.#steps.run(() => this.#publish(check));
   }
 
   async abort(): Promise<void> {
-    this.#isAborting = true;
-    await Promise.allSettled([this.#running]);
-    if (this.#state === 'open') await this.#discard();
-  }
-
-  /** Runs one step; when it fails, nothing of the object is left. */
-  async #run<Result>(step: () => Promise<Result>): Promise<Result> {
-    assert(this.#running === undefined, 'a writer does one thing at a time');
-    if (this.#state === 'discarded') this.#throwIfStopped();
-    assert(this.#state === 'open', `the writer is ${this.#state}`);
-    const running = step();
-    this.#running = running;
-    try {
-      return await running;
-    } catch (error) {
-      const failure = storageErrorFrom(error, this.#target.target);
-      if (this.#state === 'open') await this.#discardAfter(failure);
-      throw failure;
-    } finally {
-      this.#running = undefined;
-    }
+    await this.#steps.abort();
   }
 
   async #publish(check: Check | undefined): Promise<StoredObject> {
-    this.#throwIfStopped();
     await this.#file.flush();
     const sizeBytes = await this.#replicateAndCheck(check);
-    this.#throwIfStopped();
+    this.#steps.throwIfStopped();
     const stats = await this.#file.finish(sizeBytes);
-    this.#throwIfStopped();
+    this.#steps.throwIfStopped();
     try {
       if (this.#options.createOnly === true) await renameToFreeName(this.#file.path, this.#target.target);
       else await rename(this.#file.path, this.#target.target);
@@ -110,7 +92,7 @@ class LocalWriter implements StorageWriter {
       throw error;
     }
     // From here on the new object stands. Dying before the folder is synced brings back the old one or the new one, whole.
-    this.#state = 'committed';
+    this.#steps.setCommitted();
     await syncFolder(dirname(this.#target.target));
     return { name: this.#target.name, sizeBytes: stats.size, modifiedMs: Math.floor(stats.mtimeMs) };
   }
@@ -123,7 +105,7 @@ class LocalWriter implements StorageWriter {
       made: await this.#file.joinFarCopy(),
       copies: this.#options.copies,
       onProgress: this.#options.onReplicate,
-      throwIfStopped: () => this.#throwIfStopped(),
+      throwIfStopped: () => this.#steps.throwIfStopped(),
     });
     try {
       if (check) await this.#readBack(check, replication);
@@ -141,33 +123,6 @@ class LocalWriter implements StorageWriter {
       await check(replication.view(stored));
     } finally {
       await stored.close();
-    }
-  }
-
-  #throwIfStopped(): void {
-    throwIfAborted(this.#options.signal);
-    if (this.#isAborting) throw new HoldfastError('operation.interrupted');
-    const { failure } = this.#file;
-    if (failure) throw storageErrorFrom(failure.error, this.#target.target);
-  }
-
-  async #discard(): Promise<void> {
-    this.#state = 'discarded';
-    await this.#file.remove();
-  }
-
-  async #discardAfter(failure: unknown): Promise<void> {
-    try {
-      await this.#discard();
-    } catch (error) {
-      const code = failure instanceof HoldfastError ? failure.code : 'storage.failed';
-      const reason = failure instanceof Error ? failure.message : String(failure);
-      const message = `${reason}; the temporary file ${this.#file.path} could not be removed`;
-      throw new HoldfastError(code, {
-        message,
-        context: { path: this.#file.path },
-        cause: new AggregateError([failure, error]),
-      });
     }
   }
 }

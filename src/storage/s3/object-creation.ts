@@ -16,6 +16,9 @@ export interface ObjectCreation {
   readonly signal: AbortSignal | undefined;
 }
 
+/** An object by who made it. */
+export type MadeObject = Pick<ObjectCreation, 'connection' | 'key' | 'writerId'>;
+
 /** The header that refuses to replace an object. */
 export type CreationCondition = { readonly IfNoneMatch?: '*' };
 
@@ -51,7 +54,7 @@ async function isLeftBehind(creation: ObjectCreation, error: unknown): Promise<b
 }
 
 /** The object as it stands, where this writer made it. */
-export async function ownHead(creation: ObjectCreation): Promise<ObjectHead | undefined> {
+export async function ownHead(creation: MadeObject): Promise<ObjectHead | undefined> {
   const { connection, key, writerId } = creation;
   const head = await headIfThere(readHead(connection, key));
   return head?.metadata[writerIdName] === writerId ? head : undefined;
@@ -98,7 +101,7 @@ export async function putWhole(creation: ObjectCreation, body: Uint8Array): Prom
 }
 
 /** Removes the object where this writer made it, whatever has become of the request that did. In a versioned bucket the one before comes back. */
-export async function removeOwn(creation: ObjectCreation): Promise<void> {
+export async function removeOwn(creation: MadeObject): Promise<void> {
   const { connection, key } = creation;
   const head = await ownHead(creation);
   if (head === undefined) return;

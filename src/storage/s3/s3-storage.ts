@@ -19,8 +19,9 @@ import { leastPartBytes } from './part-sizes.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { openS3Object } from './s3-object.ts';
 import { S3Writer } from './s3-writer.ts';
+import { findMarks, removeMarksOf } from './unchecked-mark.ts';
 import { removeUnfinished } from './unfinished.ts';
-import { isUnfinishedName, unfinishedName } from './unfinished-key.ts';
+import { digestOfName, isUnfinishedName, uncheckedMarkName, unfinishedName } from './unfinished-key.ts';
 
 /** S3's limit, in bytes of UTF-8. */
 const mostKeyBytes = 1024;
@@ -39,7 +40,7 @@ export interface S3StorageOptions {
 }
 
 /**
- * Objects of a bucket, below a prefix. An object that is open while it is replaced cannot be read on: reads fail, they never mix the two.
+ * Objects of a bucket, below a prefix. One that is not checked yet is not listed. An object that is open while it is replaced cannot be read on: reads fail, they never mix the two.
  * Times are whole seconds.
  */
 export class S3Storage implements Storage {
@@ -84,6 +85,8 @@ export class S3Storage implements Storage {
           createOnly: !replaces,
         },
         makeStagingKey: () => `${prefix}${unfinishedName(random)}`,
+        markKey: `${prefix}${uncheckedMarkName(name, random)}`,
+        removeOlderMarks: () => removeMarksOf({ connection, prefix }, name),
         replaces,
       },
       options,
@@ -101,10 +104,12 @@ export class S3Storage implements Storage {
 
   async *list(prefix = '', onForeign?: (foreign: ForeignObject) => void): AsyncIterable<StoredObject> {
     const base = this.#options.prefix;
+    const marks = await findMarks({ connection: this.#connection, prefix: base });
     for await (const { Key, Size, LastModified } of this.#pages(`${base}${prefix}`)) {
       if (Key === undefined || !Key.startsWith(base)) continue;
       const name = Key.slice(base.length);
       if (isUnfinishedName(name) || name === '') continue;
+      if (marks.size > 0 && marks.has(digestOfName(name))) continue;
       const sizeBytes = Size ?? 0;
       // Consoles make empty objects as folders.
       if (name.endsWith('/')) onForeign?.({ name, sizeBytes, kind: 'folder', reason: 'it stands for a folder' });

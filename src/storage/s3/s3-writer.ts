@@ -1,12 +1,13 @@
-import assert from 'node:assert/strict';
-import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import { HoldfastError } from '../../errors.ts';
 import type { RandomAccess, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import { WriterSteps } from '../writer-steps.ts';
 import { type ObjectCreation, putWhole, removeOwn } from './object-creation.ts';
 import { readHead } from './object-head.ts';
 import { PartBuffer } from './part-buffer.ts';
 import { lockObject } from './retention.ts';
 import { openS3Object } from './s3-object.ts';
 import { copyOnServer } from './server-copy.ts';
+import { markUnchecked, removeKey } from './unchecked-mark.ts';
 import { UploadLanes } from './upload-lanes.ts';
 
 type Check = (stored: RandomAccess) => Promise<void>;
@@ -18,13 +19,17 @@ export interface S3WriterTarget {
   readonly target: Omit<ObjectCreation, 'signal'>;
   /** A key for an object that is never listed. */
   readonly makeStagingKey: () => string;
+  /** Of the mark on an object that stands under its name and is not checked yet. */
+  readonly markKey: string;
+  /** Removes marks that dead runs left on the name. */
+  readonly removeOlderMarks: () => Promise<void>;
   /** Whether an object stands under the name: it is replaced by one that was checked only. */
   readonly replaces: boolean;
 }
 
 /**
  * Writes all copies side by side as lanes of one multipart upload, or small objects by one request. An object under a new name appears, is read
- * back, and is removed when the check fails. One that replaces another is uploaded under a key that is not listed, checked there, and
+ * back, and is removed when the check fails; until then a mark keeps it out of listings. One that replaces another is uploaded under a key that is not listed, checked there, and
  * then copied by the server. A process that dies leaves an upload that the next writer removes when it is old enough, or an object that
  * is not listed. Memory: four parts, of 5 MiB up to some 20 GB, and of
  * a 3,500th of a copy from there on.
@@ -39,22 +44,34 @@ export class S3Writer implements StorageWriter {
   /** Where copies are made by the server, because a lane could not end where it does. */
   readonly #repeats: number;
   readonly #makeStagingKey: () => string;
+  readonly #markKey: string;
+  readonly #removeOlderMarks: () => Promise<void>;
+  /** Whether the mark may stand there. */
+  #isMarked = false;
   readonly #buffer: PartBuffer;
-  readonly #stopping = new AbortController();
   /** Objects that may stand there, to be removed when this fails. */
   readonly #made = new Set<ObjectCreation>();
   #lanes: UploadLanes | undefined;
-  #state: 'open' | 'committed' | 'discarded' = 'open';
-  /** The call under way; `abort` waits for it. Its error goes to whoever made the call. */
-  #running: Promise<unknown> | undefined;
+  readonly #steps: WriterSteps;
 
-  constructor({ name, target, makeStagingKey, replaces }: S3WriterTarget, options: WriterOptions) {
+  constructor(given: S3WriterTarget, options: WriterOptions) {
+    const { name, target, makeStagingKey, replaces } = given;
     const { copies, signal } = options;
     this.#options = options;
     this.#name = name;
     this.#replaces = replaces;
     this.#makeStagingKey = makeStagingKey;
-    const stopped = this.#stopping.signal;
+    this.#markKey = given.markKey;
+    this.#removeOlderMarks = given.removeOlderMarks;
+    this.#steps = new WriterSteps({
+      signal,
+      discard: () => this.#discard(),
+      left: () => ({
+        message: `what was uploaded of ${target.key} could not be removed`,
+        context: { key: target.key },
+      }),
+    });
+    const { stopped } = this.#steps;
     this.#target = { ...target, signal: signal === undefined ? stopped : AbortSignal.any([stopped, signal]) };
     const { equalParts } = target.settings;
     this.#repeats = equalParts ? copies : 1;
@@ -67,8 +84,7 @@ export class S3Writer implements StorageWriter {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    await this.#run(async () => {
-      this.#throwIfStopped();
+    await this.#steps.run(async () => {
       for (let taken = 0; taken < bytes.length; ) {
         taken += this.#buffer.take(bytes.subarray(taken));
         if (this.#buffer.isFull) await this.#sendPart();
@@ -77,30 +93,11 @@ export class S3Writer implements StorageWriter {
   }
 
   async commit(check?: Check): Promise<StoredObject> {
-    return await this.#run(() => this.#publish(check));
+    return await this.#steps.run(() => this.#publish(check));
   }
 
   async abort(): Promise<void> {
-    if (this.#state === 'open') this.#stopping.abort();
-    await Promise.allSettled([this.#running]);
-    if (this.#state === 'open') await this.#discard();
-  }
-
-  /** Runs one step; when it fails, nothing of the object is left. */
-  async #run<Result>(step: () => Promise<Result>): Promise<Result> {
-    assert(this.#running === undefined, 'a writer does one thing at a time');
-    if (this.#state === 'discarded') this.#throwIfStopped();
-    assert(this.#state === 'open', `the writer is ${this.#state}`);
-    const running = step();
-    this.#running = running;
-    try {
-      return await running;
-    } catch (error) {
-      if (this.#state === 'open') await this.#discardAfter(error);
-      throw error;
-    } finally {
-      this.#running = undefined;
-    }
+    await this.#steps.abort();
   }
 
   async #sendPart(): Promise<void> {
@@ -110,8 +107,8 @@ export class S3Writer implements StorageWriter {
   }
 
   async #publish(check: Check | undefined): Promise<StoredObject> {
-    this.#throwIfStopped();
     const { copies, onReplicate } = this.#options;
+    if (check && !this.#replaces) await this.#mark();
     const isWhole = await this.#store();
     this.#buffer.close();
     let standing = this.#first;
@@ -119,11 +116,13 @@ export class S3Writer implements StorageWriter {
     const extraBytes = this.#buffer.takenBytes * (copies - 1);
     if (extraBytes > 0 && (isWhole || this.#repeats === 1)) onReplicate?.(extraBytes, extraBytes);
     if (check) await this.#check(standing, check);
-    this.#throwIfStopped();
+    await this.#unmark();
+    this.#steps.throwIfStopped();
     if (standing.key !== this.#target.key) await this.#copyToTarget(standing);
+    if (this.#replaces) await this.#removeOlderMarks();
     const { objectLock } = this.#target.settings;
     if (objectLock) await lockObject(this.#target, objectLock);
-    this.#state = 'committed';
+    this.#steps.setCommitted();
     for (const staged of this.#made) if (staged !== this.#target) await removeIfPossible(staged);
     const { sizeBytes, modifiedMs } = await readHead(this.#target.connection, this.#target.key);
     return { name: this.#name, sizeBytes, modifiedMs };
@@ -185,37 +184,27 @@ export class S3Writer implements StorageWriter {
     if (this.#target.settings.objectLock) this.#made.add(this.#target);
   }
 
+  async #mark(): Promise<void> {
+    this.#isMarked = true;
+    await markUnchecked(this.#target, this.#markKey);
+  }
+
+  async #unmark(): Promise<void> {
+    if (!this.#isMarked) return;
+    await removeKey(this.#target.connection, this.#markKey);
+    this.#isMarked = false;
+  }
+
   #staged(): ObjectCreation {
     const { objectLock: _, ...settings } = this.#target.settings;
     return { ...this.#target, settings, key: this.#makeStagingKey(), createOnly: false };
   }
 
-  #throwIfStopped(): void {
-    throwIfAborted(this.#options.signal);
-    if (this.#stopping.signal.aborted) throw new HoldfastError('operation.interrupted');
-  }
-
   async #discard(): Promise<void> {
-    this.#state = 'discarded';
-    this.#stopping.abort();
     this.#buffer.close();
     await this.#lanes?.abort();
     for (const creation of this.#made) await removeOwn(creation);
-  }
-
-  async #discardAfter(failure: unknown): Promise<void> {
-    try {
-      await this.#discard();
-    } catch (error) {
-      const code = failure instanceof HoldfastError ? failure.code : 'storage.failed';
-      const reason = failure instanceof Error ? failure.message : String(failure);
-      const message = `${reason}; what was uploaded of ${this.#target.key} could not be removed`;
-      throw new HoldfastError(code, {
-        message,
-        context: { key: this.#target.key },
-        cause: new AggregateError([failure, error]),
-      });
-    }
+    await this.#unmark();
   }
 }
 

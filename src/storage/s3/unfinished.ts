@@ -4,7 +4,8 @@ import { type Clock, systemClock } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import { abortUpload } from './multipart-upload.ts';
 import type { S3Connection } from './s3-connection.ts';
-import { isMakerRunning, isUnfinishedName, unfinishedFolder } from './unfinished-key.ts';
+import { removeKey, removeMarked } from './unchecked-mark.ts';
+import { isMakerRunning, isUnfinishedName, markedDigest, unfinishedFolder } from './unfinished-key.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** An object that is being checked or copied may take long, and shows no sign of life meanwhile. */
@@ -93,15 +94,11 @@ async function removeStaged({ connection, prefix, clock = systemClock }: Unfinis
   // More than a page of them is left to the next run.
   for (const { Key, LastModified } of page.Contents ?? []) {
     if (Key === undefined || LastModified === undefined) continue;
-    const isRunning = isMakerRunning(Key.slice(prefix.length));
+    const name = Key.slice(prefix.length);
+    const isRunning = isMakerRunning(name);
     const isOld = clock.nowMs() - LastModified.getTime() > stagedLifeMs;
     if (isRunning === undefined ? !isOld : isRunning) continue;
-    await connection.call({
-      operation: 'DeleteObject',
-      key: Key,
-      run: async (s3, options) => {
-        await s3.deleteObject({ Bucket: connection.bucket, Key }, options);
-      },
-    });
+    if (markedDigest(name) === undefined) await removeKey(connection, Key);
+    else await removeMarked(connection, Key);
   }
 }

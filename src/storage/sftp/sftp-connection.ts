@@ -165,6 +165,11 @@ export class SftpConnection {
     await this.#ask<void>(path, (sftp, done) => sftp.unlink(path, (error) => done(error, undefined)));
   }
 
+  /** Fails where the folder is not empty. */
+  async removeFolder(path: string): Promise<void> {
+    await this.#ask<void>(path, (sftp, done) => sftp.rmdir(path, (error) => done(error, undefined)));
+  }
+
   /** Replaces what stands there in one step where the server can; else most servers refuse to replace. */
   async rename(from: string, to: string): Promise<void> {
     const canReplace = this.has('posix-rename@openssh.com');

@@ -136,6 +136,12 @@ export class SftpStorage implements Storage {
     });
   }
 
+  async removeEmptyFolders(name: string): Promise<void> {
+    this.#checkName(name);
+    const path = posix.join(this.#root, name);
+    await this.#session.run((connection) => removeEmpty(connection, path));
+  }
+
   url(name: string): string {
     return this.#urlOf(posix.join(this.#root, name));
   }
@@ -265,6 +271,18 @@ export class SftpStorage implements Storage {
         onForeign?.({ name, sizeBytes: 0, kind: 'other', reason: 'it is a link, or no file' });
       }
     }
+  }
+}
+
+async function removeEmpty(connection: SftpConnection, folder: string): Promise<void> {
+  try {
+    for (const { name, stats } of await connection.list(folder)) {
+      if (stats.isDirectory()) await removeEmpty(connection, posix.join(folder, name));
+    }
+    await connection.removeFolder(folder);
+  } catch (error) {
+    // It holds something, or was never made.
+    if (!(error instanceof HoldfastError) || connection.lost !== undefined) throw error;
   }
 }
 

@@ -1,9 +1,9 @@
-import assert from 'node:assert/strict';
 import { posix } from 'node:path';
 import type { Stats } from 'ssh2';
-import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import { HoldfastError } from '../../errors.ts';
 import { Replication } from '../replication.ts';
 import type { RandomAccess, ReadBack, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
+import { WriterSteps } from '../writer-steps.ts';
 import { RemoteFile } from './remote-file.ts';
 import type { SftpConnection } from './sftp-connection.ts';
 import type { SftpPartialFile } from './sftp-partial-file.ts';
@@ -33,17 +33,26 @@ export interface WriterParts {
 export class SftpWriter implements StorageWriter {
   readonly #parts: WriterParts;
   readonly #file: SftpPartialFile;
-  #state: 'open' | 'committed' | 'discarded' = 'open';
-  /** The call under way; `abort` waits for it. Its error goes to whoever made the call. */
-  #running: Promise<unknown> | undefined;
+  readonly #steps: WriterSteps;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
     this.#file = parts.file;
+    const { path } = parts.file;
+    this.#steps = new WriterSteps({
+      signal: parts.options.signal,
+      stopping: parts.stop,
+      failure: () => parts.file.failure,
+      discard: () => this.#discard(),
+      left: () => ({
+        message: `the temporary file ${path} could not be removed: a later run does that`,
+        context: { path },
+      }),
+    });
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    await this.#run(() => this.#file.append(bytes));
+    await this.#steps.run(() => this.#file.append(bytes));
   }
 
   /** Of one copy only: where there are two, the check at the end reads both anyway, since the second one is made then. */
@@ -64,45 +73,23 @@ export class SftpWriter implements StorageWriter {
   }
 
   async commit(check?: Check): Promise<StoredObject> {
-    return await this.#run(() => this.#publish(check));
+    return await this.#steps.run(() => this.#publish(check));
   }
 
   async abort(): Promise<void> {
-    if (this.#state === 'open') this.#parts.stop.abort();
-    await Promise.allSettled([this.#running]);
-    if (this.#state === 'open') await this.#discard();
-  }
-
-  /** Runs one step; when it fails, nothing of the object is left. */
-  async #run<Result>(step: () => Promise<Result>): Promise<Result> {
-    assert(this.#running === undefined, 'a writer does one thing at a time');
-    if (this.#state === 'discarded') this.#throwIfStopped();
-    assert(this.#state === 'open', `the writer is ${this.#state}`);
-    const running = Promise.resolve().then(() => {
-      this.#throwIfStopped();
-      return step();
-    });
-    this.#running = running;
-    try {
-      return await running;
-    } catch (error) {
-      if (this.#state === 'open') await this.#discardAfter(error);
-      throw error;
-    } finally {
-      this.#running = undefined;
-    }
+    await this.#steps.abort();
   }
 
   async #publish(check: Check | undefined): Promise<StoredObject> {
     const { name, target, session } = this.#parts;
     await this.#file.flush();
     const sizeBytes = await this.#replicateAndCheck(check);
-    this.#throwIfStopped();
+    this.#steps.throwIfStopped();
     const stats = await this.#file.finish(sizeBytes);
-    this.#throwIfStopped();
+    this.#steps.throwIfStopped();
     // Without the signal: who is told that it was interrupted may rely on the old object.
     await session.run((connection, attempt) => rename(connection, { from: this.#file.path, target, stats, attempt }));
-    this.#state = 'committed';
+    this.#steps.setCommitted();
     await session.run((connection) => syncFolder(connection, posix.dirname(target)));
     return { name, sizeBytes, modifiedMs: stats.mtime * 1000 };
   }
@@ -119,7 +106,7 @@ export class SftpWriter implements StorageWriter {
       copies,
       made,
       onProgress: onReplicate,
-      throwIfStopped: () => this.#throwIfStopped(),
+      throwIfStopped: () => this.#steps.throwIfStopped(),
     });
     try {
       if (check) await this.#readBack(check, replication);
@@ -141,37 +128,12 @@ export class SftpWriter implements StorageWriter {
     }
   }
 
-  #throwIfStopped(): void {
-    throwIfAborted(this.#parts.stop.signal);
-    throwIfAborted(this.#parts.options.signal);
-    const { failure } = this.#file;
-    if (failure) throw failure.error;
-  }
-
   async #discard(): Promise<void> {
-    this.#state = 'discarded';
-    this.#parts.stop.abort();
     try {
       await this.#file.remove();
     } catch (error) {
       this.#parts.onLeft(this.#file.path);
       throw error;
-    }
-  }
-
-  async #discardAfter(failure: unknown): Promise<void> {
-    try {
-      await this.#discard();
-    } catch (error) {
-      const code = failure instanceof HoldfastError ? failure.code : 'storage.failed';
-      const reason = failure instanceof Error ? failure.message : String(failure);
-      const message = `${reason}; the temporary file ${this.#file.path} could not be removed: a later run does that`;
-      throw new HoldfastError(code, {
-        message,
-        ...(failure instanceof HoldfastError ? { hint: failure.hint } : {}),
-        context: { path: this.#file.path },
-        cause: new AggregateError([failure, error]),
-      });
     }
   }
 }

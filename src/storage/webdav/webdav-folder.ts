@@ -101,6 +101,22 @@ export class WebdavFolder {
     throw statusError(status, this.client.place, `DELETE ${path}`);
   }
 
+  /** Removes a folder and those in it, as far as they are empty. A server removes a folder with all that is in it, so it is looked first. */
+  async removeEmpty(path: string): Promise<void> {
+    let holdsMore = false;
+    const inner: string[] = [];
+    for await (const { isFolder, href } of this.list(path)) {
+      if (isFolder) inner.push(href.replace(/\/*$/, '/'));
+      else holdsMore = true;
+    }
+    for (const folder of inner) await this.removeEmpty(folder);
+    for await (const _ of this.list(path)) holdsMore = true;
+    if (holdsMore || (await this.find(path)) === undefined) return;
+    const status = await this.client.status({ method: 'DELETE', path });
+    if ((status >= 200 && status <= 299) || status === 404 || status === 410) return;
+    throw statusError(status, this.client.place, `DELETE ${path}`);
+  }
+
   /** Removes what dead runs left in a folder, as far as the server lets this user. */
   async removeStale(path: string): Promise<void> {
     for await (const resource of this.list(path)) {

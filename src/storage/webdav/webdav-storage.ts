@@ -93,6 +93,10 @@ export class WebdavStorage implements Storage {
     await this.#folder.remove(this.#pathOf(name));
   }
 
+  async removeEmptyFolders(name: string): Promise<void> {
+    await this.#folder.removeEmpty(`${this.#pathOf(name)}/`);
+  }
+
   /** The URL of the object on the server, without user and password. */
   url(name: string): string {
     return `${this.properties.place}${encodeName(name)}`;

@@ -50,6 +50,10 @@ export class ForwardingStorage implements Storage {
     return this.inner.signedUrl?.bind(this.inner);
   }
 
+  get removeEmptyFolders(): Storage['removeEmptyFolders'] {
+    return this.inner.removeEmptyFolders?.bind(this.inner);
+  }
+
   close(): Promise<void> {
     return this.inner.close();
   }

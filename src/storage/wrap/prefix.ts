@@ -70,6 +70,11 @@ class PrefixStorage extends ForwardingStorage {
     return sign && (async (name, expiresSeconds) => await sign(this.#full(name), expiresSeconds));
   }
 
+  override get removeEmptyFolders(): Storage['removeEmptyFolders'] {
+    const remove = this.inner.removeEmptyFolders?.bind(this.inner);
+    return remove && (async (name) => await remove(this.#full(name)));
+  }
+
   /** Checked before the prefix hides what is wrong with it. */
   #full(name: string): string {
     checkObjectName(name);

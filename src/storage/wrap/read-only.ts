@@ -14,6 +14,10 @@ export function readOnlyStorage(inner: Storage): Storage {
 }
 
 class ReadOnlyStorage extends ForwardingStorage {
+  override get removeEmptyFolders(): undefined {
+    return undefined;
+  }
+
   override async writer(name: string): Promise<StorageWriter> {
     throw this.#refusal(name);
   }
