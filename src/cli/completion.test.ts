@@ -60,7 +60,9 @@ test('every command and every option with two dashes is completed', async () => 
     assert.ok(values.includes('--help'), path.join(' '));
     if (command.commands.length === 0) return;
     const { values: children } = await completed(...path, '');
-    for (const child of command.commands) {
+    // What is hidden is for the program itself.
+    for (const child of command.createHelp().visibleCommands(command)) {
+      if (child.name() === 'help') continue;
       assert.ok(children.includes(child.name()), `${path.join(' ')} ${child.name()}`);
       await check(child, [...path, child.name()]);
     }

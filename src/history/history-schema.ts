@@ -168,6 +168,9 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
   },
 ];
 
+/** The version that {@link migrate} brings a history to. */
+export const schemaVersion = migrations.length;
+
 async function versionOf(database: Kysely<HistoryTables>): Promise<number> {
   const found = await database
     .selectFrom('schema_version')

@@ -9,6 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { historyCases } from '../testing/history-cases.ts';
 import { openHistory } from './history.ts';
+import { schemaVersion } from './history-schema.ts';
 
 const openingChild = fileURLToPath(new URL('../../test/history/opening-child.ts', import.meta.url));
 
@@ -58,7 +59,7 @@ test('a history of the first version is brought to the present one, by one of ma
       .prepare('SELECT version FROM schema_version ORDER BY version')
       .all()
       .map(({ version }) => version),
-    [1, 2, 3],
+    Array.from({ length: schemaVersion }, (_, index) => index + 1),
   );
   const again = await openHistory({ path });
   assert.equal((await again.runs()).length, 1);
