@@ -40,7 +40,7 @@ export interface ModelForeignKey {
   /** As SQL writes it: `CASCADE`; absent for `NO ACTION`. */
   readonly onDelete?: string;
   readonly onUpdate?: string;
-  /** Told by an ORM; the database does not enforce it. */
+  /** Told by an ORM, or not validated: the database does not enforce it. */
   readonly isSoft?: boolean;
 }
 

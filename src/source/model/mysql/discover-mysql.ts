@@ -122,7 +122,7 @@ function columnOf(
     nativeType: full,
     isNullable: row['nullable'] === 'YES',
     ...(defaultSql === undefined ? {} : { defaultSql }),
-    ...(isGenerated ? { generatedSql: String(row['generated'] ?? '') } : {}),
+    ...(isGenerated ? { generatedSql: String(row['generated'] ?? '').replace(/^ROW (START|END)$/i, '') } : {}),
     ...(isNumbered
       ? { identity: table.next === null || table.next === undefined ? {} : { next: String(table.next) } }
       : {}),

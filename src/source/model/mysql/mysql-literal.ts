@@ -1,4 +1,5 @@
 import { quoteText } from '../../mysql/sql-text.ts';
+import { hexDigits } from '../hex-bytes.ts';
 import type { ModelColumn } from '../model.ts';
 import { storedGeometry } from './mysql-value.ts';
 
@@ -20,7 +21,10 @@ export function literalOf(column: ModelColumn): (text: string) => string | undef
         return /e/i.test(text) ? text : `${text}e0`;
       };
     case 'bytes':
-      return (text) => (/^\\x([0-9a-f]{2})*$/i.test(text) ? `x'${text.slice(2)}'` : undefined);
+      return (text) => {
+        const digits = hexDigits(text);
+        return digits === undefined ? undefined : `x'${digits}'`;
+      };
     case 'geometry':
       return (text) => {
         const stored = storedGeometry(text);

@@ -77,7 +77,7 @@ function wellKnownBinary(stored: Buffer): Buffer {
 
 /** The other way: undefined for what is no little-endian well-known binary in hex. */
 export function storedGeometry(hex: string): Buffer | undefined {
-  if (!/^01[0-9a-f]{8,}$/i.test(hex) || hex.length % 2 !== 0) return undefined;
+  if (!/^01[0-9a-f]{8}/i.test(hex) || /[^0-9a-f]/i.test(hex) || hex.length % 2 !== 0) return undefined;
   const bytes = Buffer.from(hex, 'hex');
   const type = bytes.readUInt32LE(1);
   const srid = Buffer.alloc(sridSizeBytes);

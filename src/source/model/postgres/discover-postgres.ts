@@ -32,7 +32,7 @@ const columnsOf = (numbers: string, relation: string) => `(SELECT json_agg(a.att
   FROM unnest(${numbers}) WITH ORDINALITY k (number, place) JOIN pg_attribute a ON a.attrelid = ${relation} AND a.attnum = k.number)`;
 
 const constraintsQuery = `SELECT o.conrelid::bigint AS oid, o.conname AS name, o.contype AS type, o.confdeltype AS on_delete,
-    o.confupdtype AS on_update, ${columnsOf('o.conkey', 'o.conrelid')} AS columns,
+    o.confupdtype AS on_update, o.convalidated AS is_checked, ${columnsOf('o.conkey', 'o.conrelid')} AS columns,
     ${columnsOf('o.confkey', 'o.confrelid')} AS target_columns, fn.nspname AS target_schema, f.relname AS target_name
   FROM pg_constraint o LEFT JOIN pg_class f ON f.oid = o.confrelid LEFT JOIN pg_namespace fn ON fn.oid = f.relnamespace
   WHERE o.conrelid = ANY ($1::oid[]) AND o.contype IN ('p', 'u', 'f') ORDER BY o.conrelid, o.contype, o.conname`;
@@ -109,6 +109,8 @@ function foreignKeyOf(row: Row): ModelForeignKey {
     },
     ...(onDelete === undefined ? {} : { onDelete }),
     ...(onUpdate === undefined ? {} : { onUpdate }),
+    // Of one that is not validated, the rows that there are may name others that are not.
+    ...(row['is_checked'] === false ? { isSoft: true } : {}),
   };
 }
 

@@ -7,10 +7,12 @@ export interface SetAside {
   readonly statements: readonly string[];
 }
 
-const foreignKeysQuery = `SELECT n.nspname AS schema, c.relname AS name, o.conname AS key, pg_get_constraintdef(o.oid) AS definition
+/** Foreign keys, and checks that rows of before may fail. */
+const constraintsQuery = `SELECT n.nspname AS schema, c.relname AS name, o.conname AS key, pg_get_constraintdef(o.oid) AS definition
   FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE o.contype = 'f' AND o.conparentid = 0
-    AND (o.conrelid = ANY ($1::text[]::regclass[]) OR o.confrelid = ANY ($2::text[]::regclass[]))
+  WHERE o.conparentid = 0 AND (
+    (o.contype = 'f' AND (o.conrelid = ANY ($1::text[]::regclass[]) OR o.confrelid = ANY ($2::text[]::regclass[])))
+    OR (o.contype = 'c' AND NOT o.convalidated AND o.conrelid = ANY ($1::text[]::regclass[])))
   ORDER BY 1, 2, 3`;
 
 const triggersQuery = `SELECT n.nspname AS schema, c.relname AS name, t.tgname AS trigger, t.tgenabled AS state
@@ -32,7 +34,7 @@ export async function setAside(
   const statements: string[] = [];
   const tableOf = (row: Readonly<Record<string, unknown>>) =>
     quoteTable({ schema: String(row['schema']), name: String(row['name']) });
-  for (const row of await connection.rows(foreignKeysQuery, [names(tables.loaded), names(tables.flushed)])) {
+  for (const row of await connection.rows(constraintsQuery, [names(tables.loaded), names(tables.flushed)])) {
     const key = quoteName(String(row['key']));
     await connection.work(`ALTER TABLE ${tableOf(row)} DROP CONSTRAINT ${key}`);
     statements.push(`ALTER TABLE ${tableOf(row)} ADD CONSTRAINT ${key} ${String(row['definition'])}`);

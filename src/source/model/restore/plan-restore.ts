@@ -45,7 +45,7 @@ export function planRestore(options: PlanRestoreOptions): PlannedRestore {
       continue;
     }
     const isMade = creates.includes(target);
-    const fields = fieldsOf(source, target, { schema, engine, renames, problems, notes });
+    const fields = fieldsOf(source, target, { schema, engine, renames, problems, notes: isMade ? [] : notes });
     if (!isMade) checkRequired(target, fields, problems);
     const isFiltered = chosen.get(source.name)?.isFiltered === true;
     const policy = onConflict === 'replace-all' ? (isFiltered ? 'update' : 'fail') : onConflict;

@@ -19,7 +19,8 @@ export function tableStatement(model: Model): string {
     }
     // An expression stands in brackets.
     const value = defaultSql === undefined ? '' : ` DEFAULT (${defaultSql})`;
-    return `${quoteName(name)}${nativeType === '' ? '' : ` ${nativeType}`}${isNullable ? '' : ' NOT NULL'}${value}`;
+    // Outside of a strict table, ANY means numbers.
+    return `${quoteName(name)}${/^(ANY)?$/i.test(nativeType) ? '' : ` ${nativeType}`}${isNullable ? '' : ' NOT NULL'}${value}`;
   };
   const parts = [
     ...columns.map(columnText),

@@ -1,3 +1,4 @@
+import { hexDigits } from '../hex-bytes.ts';
 import type { ModelTypeKind } from '../model-type.ts';
 import type { LineValue } from '../tagged-value.ts';
 
@@ -75,5 +76,6 @@ function realOf(text: string): number | undefined {
 }
 
 function blobOf(text: string): Uint8Array | undefined {
-  return /^\\x([0-9a-f]{2})*$/i.test(text) ? Buffer.from(text.slice(2), 'hex') : undefined;
+  const digits = hexDigits(text);
+  return digits === undefined ? undefined : Buffer.from(digits, 'hex');
 }
