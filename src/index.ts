@@ -128,6 +128,10 @@ export type { CommandProgram } from './source/command/command-program.ts';
 export { CommandSource, type CommandSourceOptions } from './source/command/command-source.ts';
 export type { DatabaseSourceOptions, DatabaseTargetOptions, RestoreMode } from './source/database-options.ts';
 export { FilesSource } from './source/files/files-source.ts';
+export type { ModelSettings } from './source/model/model-settings.ts';
+export { ModelSource, type ModelSourceOptions } from './source/model/model-source.ts';
+export type { ModelRestoreSettings } from './source/model/model-target.ts';
+export type { OnConflict } from './source/model/restore/restore-plan.ts';
 export { plainSourceFromUrl, sourceFromUrl } from './source/parse-url.ts';
 export type {
   EntryKind,
@@ -138,7 +142,7 @@ export type {
   SourceProblem,
 } from './source/source.ts';
 export { SqliteSource, type SqliteSourceOptions } from './source/sqlite/sqlite-source.ts';
-export type { RestorableEntry, RestoreTarget, TargetChange } from './source/target.ts';
+export type { ModelChange, RestorableEntry, RestoreTarget, TargetChange } from './source/target.ts';
 export { LocalStorage, type LocalStorageOptions } from './storage/local/local-storage.ts';
 export { MemoryStorage } from './storage/memory/memory-storage.ts';
 export type {

@@ -172,6 +172,12 @@ async function modelGroup(
       hint: 'name its target: --to postgres://…, --to mysql://… or --to sqlite:copy.db',
     });
   }
+  if (options.mode !== undefined) {
+    throw new HoldfastError('usage.invalid', {
+      message: `models are restored in one transaction: the mode ${options.mode} is not for them`,
+      hint: 'leave the mode out',
+    });
+  }
   const path = `${prefix}/schema.json`;
   const entry = all.find((candidate) => candidate.path === path && candidate.kind === 'model-schema');
   if (entry === undefined || entry.sizeBytes > maximumSchemaBytes) {

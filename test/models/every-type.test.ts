@@ -8,7 +8,7 @@ import { makePostgres } from '../databases/make-postgres.ts';
 import { leaveOutWithout } from '../services/service-packages.ts';
 import { type MariadbService, startMariadb } from '../services/start-mariadb.ts';
 import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
-import { contentsOf, ModelArchives } from './model-archive.ts';
+import { contentsOf, keepModels, ModelArchives, putModels } from './model-archive.ts';
 
 leaveOutWithout('postgres');
 leaveOutWithout('mariadb');
@@ -31,25 +31,25 @@ suite('every type, in its own engine', () => {
   test('PostgreSQL: into tables that are there, and into tables that are made', async () => {
     const from = await postgres.createDatabase('every');
     await makePostgres(from, { rows: 60 });
-    const { archive } = await archives.backUp(from);
+    const kept = await keepModels(from);
     const before = await contentsOf(from);
     const client = await connectPostgres(postgres.url);
     await client.query('CREATE DATABASE there TEMPLATE every');
     await client.end();
     // Rows that are there already go, and come back.
-    await archives.restore(archive, postgres.urlOf('there'), { onConflict: 'replace-all' });
+    await putModels(kept, postgres.urlOf('there'), { onConflict: 'replace-all' });
     assert.deepEqual((await contentsOf(postgres.urlOf('there'))).lines, before.lines);
     const made = await postgres.createDatabase('made');
-    await archives.restore(archive, made, { createSchema: true });
+    await putModels(kept, made, { createSchema: true });
     assert.deepEqual((await contentsOf(made)).lines, before.lines);
   });
 
   test('MariaDB: into tables that are made', async () => {
     const from = await mariadb.createDatabase('every');
     await makeMariadb(from, { rows: 60, blobSizeBytes: 200_000 });
-    const { archive } = await archives.backUp(from);
+    const kept = await keepModels(from);
     const made = await mariadb.createDatabase('made');
-    await archives.restore(archive, made, { createSchema: true });
+    await putModels(kept, made, { createSchema: true });
     assert.deepEqual((await contentsOf(made)).lines, (await contentsOf(from)).lines);
   });
 
@@ -84,9 +84,9 @@ suite('every type, in its own engine', () => {
     database.exec('CREATE TABLE strict_one (id INTEGER PRIMARY KEY, any ANY, text TEXT) STRICT');
     database.exec(`INSERT INTO strict_one VALUES (1, 1.0, '1'), (2, x'00', NULL)`);
     database.close();
-    const { archive } = await archives.backUp(`sqlite:${path}`);
+    const kept = await keepModels(`sqlite:${path}`);
     const made = `sqlite:${archives.path('made.db')}`;
-    await archives.restore(archive, made, { createSchema: true });
+    await putModels(kept, made, { createSchema: true });
     assert.deepEqual((await contentsOf(made)).lines, (await contentsOf(`sqlite:${path}`)).lines);
     assert.equal((await contentsOf(made)).lines.get('every')?.length, values.length);
   });
@@ -97,7 +97,7 @@ suite('every type, in its own engine', () => {
     database.exec(`CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT);
       INSERT INTO note VALUES (1, 'fine'), (2, CAST(x'eda080' AS TEXT))`);
     database.close();
-    await assert.rejects(archives.backUp(`sqlite:${path}`), (error: Error) => {
+    await assert.rejects(keepModels(`sqlite:${path}`), (error: Error) => {
       assert.match(error.message, /note\.body: text number 2 is not Unicode/);
       return true;
     });

@@ -8,7 +8,7 @@ import { connectPostgres } from '../databases/connect-postgres.ts';
 import { leaveOutWithout } from '../services/service-packages.ts';
 import { type MariadbService, startMariadb } from '../services/start-mariadb.ts';
 import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
-import { contentsOf, ModelArchives } from './model-archive.ts';
+import { contentsOf, keepModels, ModelArchives, putModels } from './model-archive.ts';
 
 leaveOutWithout('postgres');
 leaveOutWithout('mariadb');
@@ -116,17 +116,13 @@ suite('models into a database that is there', () => {
   for (const engine of engines) {
     test(`${engine}: circles, soft-deleted rows, microseconds, numbers to come; views and sessions are left out and told`, async () => {
       const from = await makeShop(engine);
-      const { archive, report } = await archives.backUp(from);
-      assert.equal(report.rowCount, 10);
-      assert.match(
-        (report.notes ?? []).join('\n'),
-        /people is left out: a view\n.*django_session is left out: sessions/s,
-      );
-      assert.deepEqual(report.problems, []);
+      const kept = await keepModels(from);
+      assert.equal(kept.rowCount, 10);
+      assert.match(kept.notes.join('\n'), /people is left out: a view\n.*django_session is left out: sessions/s);
       const to = await empty(engine);
-      const restored = await archives.restore(archive, to, { createSchema: true });
+      const restored = await putModels(kept, to, { createSchema: true });
       assert.deepEqual(await linesOf(to), await linesOf(from));
-      assert.deepEqual(restored.actions[0]?.models?.map(({ model, inserted }) => [model, inserted]).sort(), [
+      assert.deepEqual(restored.models?.map(({ model, inserted }) => [model, inserted]).sort(), [
         ['person', 3],
         ['person_tag', 3],
         ['tag', 2],
@@ -139,7 +135,7 @@ suite('models into a database that is there', () => {
 
     test(`${engine}: of rows that are there, each policy does what it says`, async () => {
       const from = await makeShop(engine);
-      const { archive } = await archives.backUp(from);
+      const kept = await keepModels(from);
       const changed = await linesOf(from);
       await run(
         from,
@@ -147,16 +143,16 @@ suite('models into a database that is there', () => {
         INSERT INTO person (id, name, team_id) VALUES (9, 'Later', 2)`,
       );
       const now = await linesOf(from);
-      await assert.rejects(archives.restore(archive, from), (error: Error & { code?: string }) => {
+      await assert.rejects(putModels(kept, from), (error: Error & { code?: string }) => {
         assert.equal(error.code, 'target.exists');
         assert.match(error.message, /^(team|tag)\b.*(there already)/);
         assert.doesNotMatch(error.message, /INSERT|COPY/);
         return true;
       });
       assert.deepEqual(await linesOf(from), now, 'nothing was changed');
-      const skipped = await archives.restore(archive, from, { onConflict: 'skip' });
+      const skipped = await putModels(kept, from, { onConflict: 'skip' });
       assert.deepEqual(
-        skipped.actions[0]?.models?.find(({ model }) => model === 'person_tag'),
+        skipped.models?.find(({ model }) => model === 'person_tag'),
         {
           model: 'person_tag',
           inserted: 1,
@@ -165,12 +161,12 @@ suite('models into a database that is there', () => {
         },
       );
       assert.match((await linesOf(from)).get('person')?.join() ?? '', /Changed.*Later/s);
-      await archives.restore(archive, from, { onConflict: 'update' });
+      await putModels(kept, from, { onConflict: 'update' });
       assert.match((await linesOf(from)).get('person')?.join() ?? '', /Ada.*Later/s);
-      const dry = await archives.restore(archive, from, { onConflict: 'replace-all' }, { dryRun: true });
-      assert.equal(dry.actions[0]?.removedRows, 11);
+      const dry = await putModels(kept, from, { onConflict: 'replace-all' }, { dryRun: true });
+      assert.equal(dry.removedRows, 11);
       assert.match((await linesOf(from)).get('person')?.join() ?? '', /Later/, 'a dry run takes all back');
-      await archives.restore(archive, from, { onConflict: 'replace-all' });
+      await putModels(kept, from, { onConflict: 'replace-all' });
       assert.deepEqual(await linesOf(from), changed);
       assert.equal(
         (await contentsOf(from)).lines.get('django_session')?.length,
@@ -181,19 +177,19 @@ suite('models into a database that is there', () => {
 
     test(`${engine}: emptying tables takes no rows of others along, and leaves none without the row that it names`, async () => {
       const from = await makeShop(engine);
-      const { archive } = await archives.backUp(from);
+      const kept = await keepModels(from);
       await run(
         from,
         `CREATE TABLE visit (id bigint PRIMARY KEY, person_id bigint NOT NULL,
         FOREIGN KEY (person_id) REFERENCES person (id) ON DELETE CASCADE)`,
       );
       await run(from, `INSERT INTO visit VALUES (1, 1), (2, 7)`);
-      await archives.restore(archive, from, { onConflict: 'replace-all' });
+      await putModels(kept, from, { onConflict: 'replace-all' });
       assert.equal((await contentsOf(from)).lines.get('visit')?.length, 2, 'they were not deleted with the persons');
       await run(from, `INSERT INTO person (id, name) VALUES (50, 'Later')`);
       await run(from, `INSERT INTO visit VALUES (3, 50)`);
       const before = await contentsOf(from);
-      await assert.rejects(archives.restore(archive, from, { onConflict: 'replace-all' }), (error: Error) => {
+      await assert.rejects(putModels(kept, from, { onConflict: 'replace-all' }), (error: Error) => {
         assert.match(error.message, /visit.*is not there/);
         return true;
       });
@@ -202,25 +198,22 @@ suite('models into a database that is there', () => {
 
     test(`${engine}: a schema that has changed is told before anything is written, and columns are renamed by a map`, async () => {
       const from = await makeShop(engine);
-      const { archive } = await archives.backUp(from);
+      const kept = await keepModels(from);
       const to = await empty(engine);
-      await archives.restore(archive, to, { createSchema: true });
+      await putModels(kept, to, { createSchema: true });
       const quiet = await contentsOf(to);
       await run(to, 'ALTER TABLE tag RENAME COLUMN label TO title');
       await run(to, 'ALTER TABLE person DROP COLUMN joined_at');
       await run(to, `CREATE TABLE extra (id bigint PRIMARY KEY)`);
-      await assert.rejects(
-        archives.restore(archive, to, { onConflict: 'replace-all' }),
-        (error: Error & { code?: string }) => {
-          assert.equal(error.code, 'target.incompatible');
-          assert.match(error.message, /tag has no column label/);
-          assert.match(error.message, /person has no column joined_at/);
-          return true;
-        },
-      );
+      await assert.rejects(putModels(kept, to, { onConflict: 'replace-all' }), (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'target.incompatible');
+        assert.match(error.message, /tag has no column label/);
+        assert.match(error.message, /person has no column joined_at/);
+        return true;
+      });
       assert.deepEqual((await contentsOf(to)).lines.get('team'), quiet.lines.get('team'));
       const renames = ['tag.label=title', 'person.joined_at='];
-      await archives.restore(archive, to, { onConflict: 'replace-all', renames });
+      await putModels(kept, to, { onConflict: 'replace-all', renames });
       const { lines } = await contentsOf(to);
       assert.deepEqual(lines.get('tag'), quiet.lines.get('tag'));
       assert.equal(lines.get('person')?.length, 3);
@@ -228,34 +221,29 @@ suite('models into a database that is there', () => {
 
     test(`${engine}: only some models, and rows by a condition, never empty a table that they are a choice of`, async () => {
       const from = await makeShop(engine);
-      const { archive } = await archives.backUp(from, { where: { person: 'id < 2' } });
-      const report = await archives.restore(archive, from, { onConflict: 'replace-all' });
-      assert.match(report.actions[0]?.notes?.join('\n') ?? '', /person is not emptied/);
+      const kept = await keepModels(from, { where: { person: 'id < 2' } });
+      const report = await putModels(kept, from, { onConflict: 'replace-all' });
+      assert.match(report.notes?.join('\n') ?? '', /person is not emptied/);
       assert.equal((await linesOf(from)).get('person')?.length, 3);
-      const only = await archives.restore(
-        archive,
-        from,
-        { onConflict: 'update' },
-        { only: ['models/*/rows/tag.jsonl'] },
-      );
+      const only = await putModels(kept, from, { onConflict: 'update' }, { only: ['tag'] });
       assert.deepEqual(
-        only.actions[0]?.models?.map(({ model, updated }) => [model, updated]),
+        only.models?.map(({ model, updated }) => [model, updated]),
         [['tag', 2]],
       );
     });
 
     test(`${engine}: one row, and all that it needs`, async () => {
       const from = await makeShop(engine);
-      const { report, archive } = await archives.backUp(from, { row: 'person:7' });
+      const kept = await keepModels(from, { row: 'person:7' });
       // Cy and the team; Bob, who is the manager; Ada, who is his; the other team.
-      assert.equal(report.rowCount, 5);
-      const owned = await archives.backUp(from, { row: 'person:7', withOwned: true });
-      assert.equal(owned.report.rowCount, 7);
+      assert.equal(kept.rowCount, 5);
+      const owned = await keepModels(from, { row: 'person:7', withOwned: true });
+      assert.equal(owned.rowCount, 7);
       const to = await empty(engine);
-      await archives.restore(archive, to, { createSchema: true });
+      await putModels(kept, to, { createSchema: true });
       assert.deepEqual([...(await contentsOf(to)).lines.keys()].sort(), ['person', 'team']);
-      await assert.rejects(archives.backUp(from, { row: 'person:4711' }), { code: 'source.not_found' });
-      await assert.rejects(archives.backUp(from, { row: 'persona:1' }), { code: 'usage.invalid' });
+      await assert.rejects(keepModels(from, { row: 'person:4711' }), { code: 'source.not_found' });
+      await assert.rejects(keepModels(from, { row: 'persona:1' }), { code: 'usage.invalid' });
     });
   }
 
@@ -265,9 +253,9 @@ suite('models into a database that is there', () => {
       from,
       `CREATE TABLE reading (id int PRIMARY KEY, value float8); INSERT INTO reading VALUES (1, 0.5), (2, 'NaN')`,
     );
-    const { archive } = await archives.backUp(from);
+    const kept = await keepModels(from);
     const path = archives.path('copy.db');
-    await assert.rejects(archives.restore(archive, `sqlite:${path}`, { createSchema: true }), {
+    await assert.rejects(putModels(kept, `sqlite:${path}`, { createSchema: true }), {
       code: 'target.incompatible',
       message: 'reading.value, row 2: "NaN" cannot be held by REAL as it is',
     });

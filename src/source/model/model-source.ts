@@ -54,7 +54,7 @@ export class ModelSource implements Source {
   }
 
   async describe(context: SourceContext): Promise<SourceDescription> {
-    const reader = await this.#open(context);
+    const reader = await this.#open(context, 1);
     try {
       const { models } = await this.#discover(reader);
       const { placeOf } = engineOfUrl(this.#options.url.reveal());
@@ -180,9 +180,9 @@ export class ModelSource implements Source {
     }
   }
 
-  async #open({ signal }: SourceContext): Promise<ModelReader> {
+  async #open({ signal }: SourceContext, connections = this.#options.connections): Promise<ModelReader> {
     throwIfAborted(signal);
-    const { url, timeoutMs = defaultTimeoutMs, connections } = this.#options;
+    const { url, timeoutMs = defaultTimeoutMs } = this.#options;
     return await openModelReader({ url, timeoutMs, signal, ...(connections === undefined ? {} : { connections }) });
   }
 

@@ -23,28 +23,6 @@ export type ModelType =
 /** A name of a {@link ModelType}. */
 export type ModelTypeKind = ModelType['kind'];
 
-/** All kinds, in the order of the reference. */
-export const modelTypeKinds = [
-  'boolean',
-  'integer',
-  'decimal',
-  'float',
-  'text',
-  'bytes',
-  'date',
-  'time',
-  'timestamp',
-  'interval',
-  'uuid',
-  'json',
-  'bits',
-  'enum',
-  'set',
-  'geometry',
-  'native',
-  'any',
-] as const satisfies readonly ModelTypeKind[];
-
 /** For messages: `decimal(10,2)`. */
 export function typeText(type: ModelType): string {
   switch (type.kind) {
@@ -60,6 +38,8 @@ export function typeText(type: ModelType): string {
     case 'time':
     case 'timestamp':
       return `${type.kind}(${type.precision})${type.hasZone ? ' with time zone' : ''}`;
+    case 'bits':
+      return type.length === undefined ? 'bits' : `bits(${type.length})`;
     default:
       return type.kind;
   }

@@ -135,6 +135,12 @@ export class MysqlConnection {
     }
   }
 
+  /** The rows of a query that takes as long as it takes. */
+  async slowRows(sql: string): Promise<readonly Row[]> {
+    const [rows] = await this.#unlessStopped(this.#connection.query(sql));
+    return rows as readonly Row[];
+  }
+
   /** Runs one statement; gives the rows that it changed, and how many warnings there were. */
   async change(sql: string): Promise<{ readonly changedRows: number; readonly warningCount: number }> {
     const [result] = await this.#unlessStopped(this.#connection.query(sql));

@@ -199,7 +199,7 @@ export class MysqlModelWriter implements ModelWriter {
     const on = key.map((name) => `t.${quoteName(name)} = b.${quoteName(name)}`).join(' AND ');
     const changes = others.map((name) => `t.${quoteName(name)} = b.${quoteName(name)}`).join(', ');
     try {
-      const [there] = await this.#connection.rows(
+      const [there] = await this.#connection.slowRows(
         `SELECT count(*) AS count FROM ${table} t JOIN ${besideTable} b ON ${on}`,
       );
       if (changes !== '')
@@ -217,7 +217,7 @@ export class MysqlModelWriter implements ModelWriter {
 
   async #count(table: string): Promise<number> {
     return await this.#asTarget(async () => {
-      const [row] = await this.#connection.rows(`SELECT count(*) AS count FROM ${quoteName(table)}`);
+      const [row] = await this.#connection.slowRows(`SELECT count(*) AS count FROM ${quoteName(table)}`);
       return Number(row?.['count']);
     });
   }

@@ -1,5 +1,6 @@
 import { quoteName } from '../../mysql/sql-text.ts';
 import type { ModelColumn } from '../model.ts';
+import { shortestFloat } from '../shortest-float.ts';
 
 /** What is asked for so that the server writes the exact value of a column. */
 export function valueExpression({ name, type, nativeType }: ModelColumn): string {
@@ -39,16 +40,6 @@ export function valueEncoder({ type, nativeType }: ModelColumn): ValueEncoder {
     default:
       return (bytes) => JSON.stringify(bytes.toString('utf8'));
   }
-}
-
-/** The shortest text that reads back as the same number of 32 bits. */
-function shortestFloat(value: number): string {
-  if (Object.is(value, -0)) return '-0';
-  for (let digits = 6; digits < 9; digits += 1) {
-    const rounded = Number(value.toPrecision(digits));
-    if (Math.fround(rounded) === value) return String(rounded);
-  }
-  return String(Number(value.toPrecision(9)));
 }
 
 /** `12:00:00.120000` as `12:00:00.12`. */

@@ -14,13 +14,8 @@ export async function findOrphan(
   const isSet = columns.map((name) => `c.${quoteName(name)} IS NOT NULL`);
   const list = columns.map((name, index) => `CAST(c.${quoteName(name)} AS CHAR) AS v${index}`).join(', ');
   const first = quoteName(references.columns[0] ?? '');
-  let found: string | undefined;
-  for await (const rows of connection.stream(`SELECT ${list} FROM ${quoteName(model.table.name)} c
+  const [row] = await connection.slowRows(`SELECT ${list} FROM ${quoteName(model.table.name)} c
     LEFT JOIN ${quoteName(references.table.name)} p ON ${on.join(' AND ')}
-    WHERE ${isSet.join(' AND ')} AND p.${first} IS NULL LIMIT 1`)) {
-    const [row] = rows;
-    // The one row is the last of the answer.
-    found ??= row?.map((value) => value?.toString('utf8') ?? 'NULL').join(', ');
-  }
-  return found;
+    WHERE ${isSet.join(' AND ')} AND p.${first} IS NULL LIMIT 1`);
+  return row && Object.values(row).map(String).join(', ');
 }

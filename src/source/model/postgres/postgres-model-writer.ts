@@ -75,7 +75,7 @@ export class PostgresModelWriter implements ModelWriter {
       this.#putBack = (await setAside(connection, { loaded, flushed: plan.flushes })).statements;
       let removed = 0;
       for (const model of plan.flushes) {
-        const [row] = await connection.rows(`SELECT count(*)::text AS count FROM ${quoteModel(model)}`);
+        const [row] = await this.#slowRows(`SELECT count(*)::text AS count FROM ${quoteModel(model)}`);
         removed += Number(row?.['count']);
         await connection.work(`TRUNCATE ${quoteModel(model)}`);
       }

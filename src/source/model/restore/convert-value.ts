@@ -1,4 +1,5 @@
 import type { ModelType, ModelTypeKind } from '../model-type.ts';
+import { shortestFloat } from '../shortest-float.ts';
 
 /** Turns the text of a value into that of another type; undefined for a value that the other type does not hold as it is. */
 export type TextConverter = (text: string) => string | undefined;
@@ -151,7 +152,12 @@ const exactDigits = 15;
 function floatLimit(source: ModelType, bits: 32 | 64): TextConverter | undefined {
   if (source.kind === 'float' && source.bits <= bits) return undefined;
   if (source.kind === 'float') {
-    return (text) => (!Number.isFinite(Number(text)) || Math.fround(Number(text)) === Number(text) ? text : undefined);
+    return (text) => {
+      const value = Number(text);
+      // What is written alike with 32 bits is the same number to whoever reads it.
+      const isKept = !Number.isFinite(value) || Number(shortestFloat(Math.fround(value))) === value;
+      return isKept ? text : undefined;
+    };
   }
   // A decimal of few digits comes back from a float as it was.
   return (text) => (digitsOf(text) <= (bits === 64 ? exactDigits : 6) ? text : undefined);

@@ -1,5 +1,5 @@
 import type { ModelColumn, ModelEngine } from '../model.ts';
-import type { ModelType, ModelTypeKind } from '../model-type.ts';
+import { type ModelType, typeText } from '../model-type.ts';
 import { modelTypeOf as sqliteTypeOf } from '../sqlite/sqlite-type.ts';
 
 /** Three families: the two servers of one are alike here. */
@@ -10,182 +10,75 @@ export function familyOf(engine: ModelEngine): EngineFamily {
   return engine === 'mariadb' ? 'mysql' : engine;
 }
 
-/** How a type is made in each engine, and what is to be known of it. The page `docs/reference/cross-engine.md` is this table. */
+/** A type, and what is to be known of it on its way to other engines. The page `docs/reference/cross-engine.md` is made of these. */
 export interface TypeRule {
-  readonly kind: ModelTypeKind;
-  readonly shown: string;
-  readonly postgres: string;
-  readonly mysql: string;
-  readonly sqlite: string;
+  readonly type: ModelType;
   readonly note: string;
 }
 
-/** What becomes of each type in a schema that is made from an archive. */
+/** What of each kind is worth knowing; how it is made is what {@link mapType} says. */
 export const typeRules: readonly TypeRule[] = [
+  { type: { kind: 'boolean' }, note: 'as 1 and 0 where there is no such type' },
+  { type: { kind: 'integer', bits: 8, isUnsigned: false }, note: '' },
+  { type: { kind: 'integer', bits: 16, isUnsigned: false }, note: '' },
+  { type: { kind: 'integer', bits: 16, isUnsigned: true }, note: '' },
+  { type: { kind: 'integer', bits: 32, isUnsigned: false }, note: '' },
+  { type: { kind: 'integer', bits: 32, isUnsigned: true }, note: '' },
+  { type: { kind: 'integer', bits: 64, isUnsigned: false }, note: '' },
   {
-    kind: 'boolean',
-    shown: 'boolean',
-    postgres: 'boolean',
-    mysql: 'tinyint(1)',
-    sqlite: 'BOOLEAN',
-    note: 'as 1 and 0 where there is no such type',
+    type: { kind: 'integer', bits: 64, isUnsigned: true },
+    note: 'a value above 9223372036854775807 is refused outside MySQL',
   },
   {
-    kind: 'integer',
-    shown: 'integer of 8 or 16 bits',
-    postgres: 'smallint',
-    mysql: 'tinyint, smallint',
-    sqlite: 'INTEGER',
-    note: 'unsigned ones of 16 bits become `integer` in PostgreSQL',
+    type: { kind: 'decimal', precision: 10, scale: 2 },
+    note: 'NaN and infinities are refused outside PostgreSQL, unless they go into text',
+  },
+  { type: { kind: 'decimal', precision: 30, scale: 10 }, note: 'text in SQLite, whose numbers keep 15 digits' },
+  { type: { kind: 'decimal' }, note: 'a value with more digits than there is room for is refused by MySQL' },
+  { type: { kind: 'float', bits: 32 }, note: 'NaN is refused by MySQL and SQLite, an infinity by MySQL' },
+  { type: { kind: 'float', bits: 64 }, note: 'as before' },
+  { type: { kind: 'text', maximumLength: 40 }, note: 'a text with U+0000 is refused by PostgreSQL' },
+  { type: { kind: 'text' }, note: 'in MySQL compared by bytes, so that keys that differ stay different' },
+  { type: { kind: 'bytes' }, note: '' },
+  {
+    type: { kind: 'date' },
+    note: 'years beyond 9999, those before Christ and infinities are refused by MySQL, zero dates (`0000-00-00`) by PostgreSQL',
   },
   {
-    kind: 'integer',
-    shown: 'integer of 24 or 32 bits',
-    postgres: 'integer',
-    mysql: 'mediumint, int',
-    sqlite: 'INTEGER',
-    note: 'unsigned ones of 32 bits become `bigint` in PostgreSQL',
+    type: { kind: 'time', precision: 6, hasZone: false },
+    note: 'less than 0 or more than 24 hours, as MySQL has them, is refused by PostgreSQL',
   },
+  { type: { kind: 'time', precision: 6, hasZone: true }, note: '' },
   {
-    kind: 'integer',
-    shown: 'integer of 64 bits',
-    postgres: 'bigint',
-    mysql: 'bigint',
-    sqlite: 'INTEGER',
-    note: 'unsigned values above 9223372036854775807 are refused outside MySQL',
-  },
-  {
-    kind: 'decimal',
-    shown: 'decimal(p,s)',
-    postgres: 'numeric(p,s)',
-    mysql: 'decimal(p,s)',
-    sqlite: 'NUMERIC(p,s) up to 15 digits, else TEXT',
-    note: 'NaN and infinities are refused outside PostgreSQL; more than MySQL’s 65 digits, 30 of them behind the point, are refused there',
-  },
-  {
-    kind: 'decimal',
-    shown: 'decimal of any size',
-    postgres: 'numeric',
-    mysql: 'decimal(65,30)',
-    sqlite: 'NUMERIC from SQLite itself, else TEXT',
-    note: 'a value with more digits than there is room for is refused',
-  },
-  {
-    kind: 'float',
-    shown: 'float of 32 or 64 bits',
-    postgres: 'real, double precision',
-    mysql: 'float, double',
-    sqlite: 'REAL',
-    note: 'NaN is refused by MySQL and SQLite, an infinity by MySQL',
-  },
-  {
-    kind: 'text',
-    shown: 'text(n)',
-    postgres: 'varchar(n)',
-    mysql: 'varchar(n), longtext beyond 1,000',
-    sqlite: 'TEXT',
-    note: 'a text with U+0000 is refused by PostgreSQL',
-  },
-  {
-    kind: 'text',
-    shown: 'text',
-    postgres: 'text',
-    mysql: 'longtext; varchar(255) in a key',
-    sqlite: 'TEXT',
-    note: 'compared by bytes in a table that is made in MySQL, so that keys that differ stay different',
-  },
-  {
-    kind: 'bytes',
-    shown: 'bytes',
-    postgres: 'bytea',
-    mysql: 'longblob; varbinary(255) in a key',
-    sqlite: 'BLOB',
-    note: '',
-  },
-  {
-    kind: 'date',
-    shown: 'date',
-    postgres: 'date',
-    mysql: 'date',
-    sqlite: 'DATE',
-    note: 'dates beyond the years 1 to 9999 and infinities are refused by MySQL; zero dates (`0000-00-00`) by PostgreSQL',
-  },
-  {
-    kind: 'time',
-    shown: 'time(n)',
-    postgres: 'time(n)',
-    mysql: 'time(n)',
-    sqlite: 'TIME',
-    note: 'less than 0 or more than 24 hours, as MySQL has them, are refused by PostgreSQL; with a time zone it is text elsewhere',
-  },
-  {
-    kind: 'timestamp',
-    shown: 'timestamp(n)',
-    postgres: 'timestamp(n)',
-    mysql: 'datetime(n)',
-    sqlite: 'DATETIME',
+    type: { kind: 'timestamp', precision: 6, hasZone: false },
     note: 'as for dates; a fraction of a second that there is no room for is refused',
   },
+  { type: { kind: 'timestamp', precision: 6, hasZone: true }, note: 'a moment without a zone is one of UTC' },
+  { type: { kind: 'interval' }, note: 'the text of PostgreSQL' },
+  { type: { kind: 'uuid' }, note: '' },
+  { type: { kind: 'json' }, note: 'as it was written; MySQL (not MariaDB) and `jsonb` keep a form of their own' },
+  { type: { kind: 'bits', length: 8 }, note: '' },
+  { type: { kind: 'bits' }, note: '' },
+  { type: { kind: 'enum', values: ['a', 'b'] }, note: 'from PostgreSQL to PostgreSQL the type is made as well' },
+  { type: { kind: 'set', values: ['a', 'b'] }, note: 'members with commas between' },
+  { type: { kind: 'geometry' }, note: 'well-known binary (EWKB), in hex where it is text' },
   {
-    kind: 'timestamp',
-    shown: 'timestamp(n) with time zone',
-    postgres: 'timestamptz(n)',
-    mysql: 'datetime(n)',
-    sqlite: 'TIMESTAMPTZ',
-    note: 'always written in UTC',
+    type: { kind: 'native' },
+    note: 'arrays, ranges, network addresses, composites: the text that their engine writes',
   },
-  {
-    kind: 'interval',
-    shown: 'interval',
-    postgres: 'interval',
-    mysql: 'varchar(255)',
-    sqlite: 'TEXT',
-    note: 'the text of PostgreSQL',
-  },
-  { kind: 'uuid', shown: 'uuid', postgres: 'uuid', mysql: 'char(36)', sqlite: 'TEXT', note: '' },
-  {
-    kind: 'json',
-    shown: 'json',
-    postgres: 'json, jsonb',
-    mysql: 'json',
-    sqlite: 'TEXT',
-    note: 'MySQL (not MariaDB) and `jsonb` keep a form of their own; `json` of other engines becomes `json`, which keeps the text',
-  },
-  { kind: 'bits', shown: 'bits(n)', postgres: 'bit(n)', mysql: 'bit(n) up to 64, else text', sqlite: 'TEXT', note: '' },
-  {
-    kind: 'enum',
-    shown: 'enum',
-    postgres: 'an enum of PostgreSQL itself, else text',
-    mysql: 'enum(…)',
-    sqlite: 'TEXT',
-    note: '',
-  },
-  { kind: 'set', shown: 'set', postgres: 'text', mysql: 'set(…)', sqlite: 'TEXT', note: 'members with commas between' },
-  {
-    kind: 'geometry',
-    shown: 'geometry',
-    postgres: 'bytea',
-    mysql: 'geometry',
-    sqlite: 'TEXT',
-    note: 'well-known binary (EWKB) in hex',
-  },
-  {
-    kind: 'native',
-    shown: 'what one engine alone has',
-    postgres: 'the same, else text',
-    mysql: 'the same, else longtext',
-    sqlite: 'TEXT',
-    note: 'arrays, ranges, network addresses and composites, in the text of their engine',
-  },
-  {
-    kind: 'any',
-    shown: 'a column of SQLite without a type',
-    postgres: 'text',
-    mysql: 'longtext',
-    sqlite: 'the same',
-    note: 'the text of each value; a blob in such a column is refused',
-  },
+  { type: { kind: 'any' }, note: 'the text of each value; a blob is refused' },
 ];
+
+/** The rows of the page: type, PostgreSQL, MySQL, in a key there, SQLite, note. */
+export function typeTable(): readonly (readonly string[])[] {
+  return typeRules.map(({ type, note }) => {
+    const column = { name: '', type, nativeType: '', isNullable: true };
+    const made = (family: EngineFamily, isKey: boolean) => mapType(column, family, isKey).nativeType;
+    const [plain, inKey] = [made('mysql', false), made('mysql', true)];
+    const mysql = plain === inKey ? `\`${plain}\`` : `\`${plain}\`, in a key \`${inKey}\``;
+    return [typeText(type), `\`${made('postgres', false)}\``, mysql, `\`${made('sqlite', false)}\``, note];
+  });
+}
 
 const keyLength = 255;
 const inlineLength = 1_000;
