@@ -1,8 +1,11 @@
 /** How models are restored into a database that is in use: conflicts, circles, what others own, what does not fit. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, suite, test } from 'node:test';
+import { createBackup } from '../../src/operation/backup.ts';
+import { Secret } from '../../src/secret.ts';
+import { ModelSource } from '../../src/source/model/model-source.ts';
 import { connectMariadb } from '../databases/connect-mariadb.ts';
 import { connectPostgres } from '../databases/connect-postgres.ts';
 import { leaveOutWithout } from '../services/service-packages.ts';
@@ -196,6 +199,25 @@ suite('models into a database that is there', () => {
       assert.deepEqual((await contentsOf(from)).lines, before.lines);
     });
 
+    test(`${engine}: where rows have other numbers now, nothing comes to name another row`, async () => {
+      const from = await makeShop(engine);
+      const kept = await keepModels(from);
+      const to = await empty(engine);
+      await putModels(kept, to, { createSchema: true });
+      // The team of Cy has another number now.
+      await run(to, `UPDATE person SET team_id = NULL WHERE id = 7`);
+      await run(to, `UPDATE team SET id = 3 WHERE id = 2`);
+      const before = await contentsOf(to);
+      for (const onConflict of ['skip', 'update'] as const) {
+        await assert.rejects(putModels(kept, to, { onConflict }), (error: Error & { code?: string }) => {
+          assert.equal(error.code, 'target.exists');
+          assert.match(error.message, /^team: .*two|^team: .*team\.name/);
+          return true;
+        });
+        assert.deepEqual((await contentsOf(to)).lines, before.lines);
+      }
+    });
+
     test(`${engine}: a schema that has changed is told before anything is written, and columns are renamed by a map`, async () => {
       const from = await makeShop(engine);
       const kept = await keepModels(from);
@@ -246,6 +268,44 @@ suite('models into a database that is there', () => {
       await assert.rejects(keepModels(from, { row: 'persona:1' }), { code: 'usage.invalid' });
     });
   }
+
+  test('PostgreSQL: emptying a table leaves the rows of those that inherit from it; keys and triggers are as before', async () => {
+    const url = await postgres.createDatabase('inherited');
+    await run(
+      url,
+      `CREATE TABLE animal (id int PRIMARY KEY, parent_id int CONSTRAINT parent REFERENCES animal);
+        COMMENT ON CONSTRAINT parent ON animal IS 'who it descends from';
+        CREATE TABLE dog (name text) INHERITS (animal);
+        CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''a trigger ran''; END';
+        INSERT INTO animal VALUES (1, NULL), (2, 1); INSERT INTO dog VALUES (3, NULL, 'Rex');
+        CREATE TRIGGER never BEFORE INSERT ON animal FOR EACH ROW EXECUTE FUNCTION never();
+        ALTER TABLE animal ENABLE ALWAYS TRIGGER never`,
+    );
+    const kept = await keepModels(url, {}, { includeTables: ['animal'] });
+    const change = await putModels(kept, url, { onConflict: 'replace-all' });
+    assert.equal(change.removedRows, 2);
+    assert.equal((await contentsOf(url)).lines.get('dog')?.length, 1);
+    const [row] = (await run(
+      url,
+      `SELECT (SELECT tgenabled FROM pg_trigger WHERE tgname = 'never') AS trigger,
+        (SELECT obj_description(oid, 'pg_constraint') || convalidated FROM pg_constraint WHERE conname = 'parent') AS key`,
+    )) as { trigger: string; key: string }[];
+    assert.deepEqual({ ...row }, { trigger: 'A', key: 'who it descends fromtrue' });
+  });
+
+  test('an encrypted archive shows neither models nor values', async () => {
+    const path = archives.path('secret.db');
+    await run(
+      `sqlite:${path}`,
+      `CREATE TABLE patient_canary (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO patient_canary VALUES (1, 'value_canary')`,
+    );
+    const output = archives.path('secret.holdfast');
+    const source = new ModelSource({ url: new Secret(`sqlite:${path}`), models: {}, name: 'named_canary' });
+    const recipients = ['age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p'];
+    const report = await createBackup({ sources: [source], output, keys: { recipients }, copies: 1, threads: 1 });
+    assert.equal(report.rowCount, 1);
+    assert.ok(!readFileSync(output).includes('canary'));
+  });
 
   test('a restore into SQLite that fails leaves no file', async () => {
     const from = await makeShop('postgres');

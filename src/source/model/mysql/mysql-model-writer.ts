@@ -113,7 +113,7 @@ export class MysqlModelWriter implements ModelWriter {
 
   async load(load: LoadPlan, bytes: AsyncIterable<Uint8Array>): Promise<ModelCounts> {
     const table = load.target.table.name;
-    const isBeside = load.onConflict === 'update';
+    const isBeside = load.onConflict !== 'fail' && load.target.primaryKey !== undefined;
     const before = await this.#count(table);
     if (isBeside) {
       await this.#asTarget(async () => {
@@ -190,7 +190,10 @@ export class MysqlModelWriter implements ModelWriter {
     }
   }
 
-  /** Changes the rows that are there by their primary key, and adds the others: another unique key is never taken for the row's own. */
+  /**
+   * Changes the rows that are there by their primary key, or leaves them, and adds the others. Another unique key that is taken means that rows
+   * have other numbers now: what names them would name others.
+   */
   async #merge(load: LoadPlan): Promise<number> {
     const table = quoteName(load.target.table.name);
     const key = load.target.primaryKey?.columns ?? [];
@@ -202,14 +205,14 @@ export class MysqlModelWriter implements ModelWriter {
       const [there] = await this.#connection.slowRows(
         `SELECT count(*) AS count FROM ${table} t JOIN ${besideTable} b ON ${on}`,
       );
-      if (changes !== '')
-        await this.#connection.change(`UPDATE ${table} t JOIN ${besideTable} b ON ${on} SET ${changes}`);
+      const isUpdate = load.onConflict === 'update' && changes !== '';
+      if (isUpdate) await this.#connection.change(`UPDATE ${table} t JOIN ${besideTable} b ON ${on} SET ${changes}`);
       const list = names.map(quoteName).join(', ');
       const first = quoteName(key[0] ?? '');
       await this.#connection.change(`INSERT INTO ${table} (${list}) SELECT ${names.map((name) => `b.${quoteName(name)}`).join(', ')}
         FROM ${besideTable} b LEFT JOIN ${table} t ON ${on} WHERE t.${first} IS NULL`);
       await this.#connection.run(`DROP TEMPORARY TABLE ${besideTable}`);
-      return changes === '' ? 0 : Number(there?.['count']);
+      return isUpdate ? Number(there?.['count']) : 0;
     } catch (error) {
       throw mysqlRowError(error, { table: load.target.name, label: this.label });
     }

@@ -5,7 +5,7 @@ import { type PostgresAddress, parsePostgresUrl } from '../../postgres/postgres-
 import { PostgresConnection } from '../../postgres/postgres-connection.ts';
 import { postgresTargetError } from '../../postgres/postgres-error.ts';
 import { quoteName, quoteText } from '../../postgres/sql-name.ts';
-import { type Discovery, tableKey } from '../model.ts';
+import { type Discovery, type Model, tableKey } from '../model.ts';
 import { writtenFields } from '../restore/convert-rows.ts';
 import type { ModelWriter } from '../restore/model-writer.ts';
 import type { OpenWriterOptions } from '../restore/open-writer.ts';
@@ -75,9 +75,10 @@ export class PostgresModelWriter implements ModelWriter {
       this.#putBack = (await setAside(connection, { loaded, flushed: plan.flushes })).statements;
       let removed = 0;
       for (const model of plan.flushes) {
-        const [row] = await this.#slowRows(`SELECT count(*)::text AS count FROM ${quoteModel(model)}`);
+        const name = await this.#ownRows(model);
+        const [row] = await this.#slowRows(`SELECT count(*)::text AS count FROM ${name}`);
         removed += Number(row?.['count']);
-        await connection.work(`TRUNCATE ${quoteModel(model)}`);
+        await connection.work(`TRUNCATE ${name}`);
       }
       return removed;
     });
@@ -154,10 +155,9 @@ export class PostgresModelWriter implements ModelWriter {
       .filter((name) => !key.includes(name));
     const changes = others.map((name) => `${quoteName(name)} = EXCLUDED.${quoteName(name)}`).join(', ');
     const isUpdate = load.onConflict === 'update' && others.length > 0;
-    const conflict =
-      load.onConflict === 'update'
-        ? `(${key.map(quoteName).join(', ')}) DO ${isUpdate ? `UPDATE SET ${changes}` : 'NOTHING'}`
-        : 'DO NOTHING';
+    // Another unique key that is taken means that rows have other numbers now: what names them would name others.
+    const own = key.length === 0 ? '' : `(${key.map(quoteName).join(', ')}) `;
+    const conflict = `${own}DO ${isUpdate ? `UPDATE SET ${changes}` : 'NOTHING'}`;
     await this.#connection.work('SAVEPOINT merge');
     const [counts] = await this.#slowRows(`WITH written AS (INSERT INTO ${table} (${columns}) OVERRIDING SYSTEM VALUE
       SELECT ${columns} FROM ${besideTable} ON CONFLICT ${conflict} RETURNING (xmax = 0) AS is_new)
@@ -166,6 +166,13 @@ export class PostgresModelWriter implements ModelWriter {
     const inserted = Number(counts?.['new']);
     const written = Number(counts?.['all']);
     return { model: load.source.name, inserted, updated: written - inserted, skipped: rows - written };
+  }
+
+  /** The rows of a table itself: not those of tables that inherit from it, which are others' unless they are its partitions. */
+  async #ownRows(model: Model): Promise<string> {
+    const name = quoteModel(model);
+    const [row] = await this.#connection.rows('SELECT relkind FROM pg_class WHERE oid = $1::text::regclass', [name]);
+    return row?.['relkind'] === 'p' ? name : `ONLY ${name}`;
   }
 
   /** Takes as long as it takes. */

@@ -1,5 +1,5 @@
 import type { PostgresConnection } from '../../postgres/postgres-connection.ts';
-import { quoteName, quoteTable } from '../../postgres/sql-name.ts';
+import { quoteName, quoteTable, quoteText } from '../../postgres/sql-name.ts';
 import type { Model } from '../model.ts';
 
 /** Statements that put back what was set aside, and the tables whose rows they check. */
@@ -8,7 +8,8 @@ export interface SetAside {
 }
 
 /** Foreign keys, and checks that rows of before may fail. */
-const constraintsQuery = `SELECT n.nspname AS schema, c.relname AS name, o.conname AS key, pg_get_constraintdef(o.oid) AS definition
+const constraintsQuery = `SELECT n.nspname AS schema, c.relname AS name, o.conname AS key, pg_get_constraintdef(o.oid) AS definition,
+    obj_description(o.oid, 'pg_constraint') AS comment
   FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE o.conparentid = 0 AND (
     (o.contype = 'f' AND (o.conrelid = ANY ($1::text[]::regclass[]) OR o.confrelid = ANY ($2::text[]::regclass[])))
@@ -38,6 +39,10 @@ export async function setAside(
     const key = quoteName(String(row['key']));
     await connection.work(`ALTER TABLE ${tableOf(row)} DROP CONSTRAINT ${key}`);
     statements.push(`ALTER TABLE ${tableOf(row)} ADD CONSTRAINT ${key} ${String(row['definition'])}`);
+    const { comment } = row;
+    if (typeof comment === 'string') {
+      statements.push(`COMMENT ON CONSTRAINT ${key} ON ${tableOf(row)} IS ${quoteText(comment)}`);
+    }
   }
   for (const row of await connection.rows(triggersQuery, [names(tables.loaded)])) {
     const trigger = quoteName(String(row['trigger']));

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { syncFolder } from '../../../disk/sync-folder.ts';
 import { HoldfastError } from '../../../errors.ts';
+import { realPlace } from '../../sqlite/real-place.ts';
 import { sqlitePathFromUrl } from '../../sqlite/sqlite-path.ts';
 import { partialPath, removeStalePartials, statsIfThere } from '../../staging.ts';
 import type { Discovery } from '../model.ts';
@@ -32,7 +33,7 @@ export class SqliteModelWriter implements ModelWriter {
   #isClosed = false;
 
   static async open(options: OpenWriterOptions): Promise<SqliteModelWriter> {
-    const path = resolve(sqlitePathFromUrl(options.url.reveal()));
+    const path = await realPlace(resolve(sqlitePathFromUrl(options.url.reveal())));
     const stats = await statsIfThere(path);
     if (stats !== undefined && !stats.isFile()) {
       throw new HoldfastError('target.exists', { message: `${path} is there and is not a file` });
@@ -217,10 +218,12 @@ function insertStatement(load: LoadPlan): string {
   const key = load.target.primaryKey?.columns ?? [];
   const others = names.filter((name) => !key.includes(name));
   const changes = others.map((name) => `${quoteName(name)} = excluded.${quoteName(name)}`).join(', ');
+  const own = key.length === 0 ? '' : ` (${key.map(quoteName).join(', ')})`;
   const conflicts = {
     fail: '',
-    skip: ' ON CONFLICT DO NOTHING',
-    update: ` ON CONFLICT (${key.map(quoteName).join(', ')}) DO ${changes === '' ? 'NOTHING' : `UPDATE SET ${changes}`}`,
+    // Another unique key that is taken means that rows have other numbers now: what names them would name others.
+    skip: ` ON CONFLICT${own} DO NOTHING`,
+    update: ` ON CONFLICT${own} DO ${changes === '' ? 'NOTHING' : `UPDATE SET ${changes}`}`,
   };
   const places = names.map(() => '?').join(', ');
   return `INSERT INTO ${table} (${names.map(quoteName).join(', ')}) VALUES (${places})${conflicts[load.onConflict]}`;
