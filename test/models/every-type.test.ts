@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, suite, test } from 'node:test';
+import { Secret } from '../../src/secret.ts';
+import { ModelSource } from '../../src/source/model/model-source.ts';
+import { sourceCases } from '../../src/testing/source-cases.ts';
 import { connectPostgres } from '../databases/connect-postgres.ts';
 import { makeMariadb } from '../databases/make-mariadb.ts';
 import { makePostgres } from '../databases/make-postgres.ts';
@@ -52,6 +55,17 @@ suite('every type, in its own engine', () => {
     await putModels(kept, made, { createSchema: true });
     assert.deepEqual((await contentsOf(made)).lines, (await contentsOf(from)).lines);
   });
+
+  for (const engine of ['postgres', 'mariadb'] as const) {
+    for (const { name, run } of sourceCases) {
+      test(`contract of ModelSource of ${engine}: ${name}`, async () => {
+        const server = engine === 'postgres' ? postgres : mariadb;
+        const make = async (database: string) =>
+          new ModelSource({ url: new Secret(server.urlOf(database)), models: {}, timeoutMs: 5_000 });
+        await run({ prefix: 'models/', make: () => make('every'), makeMissing: () => make('missing') });
+      });
+    }
+  }
 
   test('SQLite: any class of value in any column', async () => {
     const path = archives.path('every.db');

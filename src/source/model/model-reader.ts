@@ -23,7 +23,8 @@ export interface ModelReader {
   /** A condition: the columns have one of these values. */
   isAmong(model: Model, columns: readonly string[], values: readonly (readonly (string | null)[])[]): string;
   expectedBytes(model: Model): number;
-  expectedRows(model: Model): number;
+  /** The engine's estimate; undefined where it has none. */
+  expectedRows(model: Model): number | undefined;
   /** What an error of the engine means for a source. */
   explain(error: unknown, what?: string): unknown;
   close(): Promise<void>;

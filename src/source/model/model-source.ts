@@ -62,11 +62,11 @@ export class ModelSource implements Source {
         type: reader.engine,
         version: reader.engineVersion,
         label: placeOf(this.#options.url.reveal()),
-        tables: models.map((model) => ({
-          name: model.name,
-          expectedRows: reader.expectedRows(model),
-          expectedSizeBytes: reader.expectedBytes(model),
-        })),
+        tables: models.map((model) => {
+          const expectedRows = reader.expectedRows(model);
+          const expectedSizeBytes = reader.expectedBytes(model);
+          return { name: model.name, expectedSizeBytes, ...(expectedRows === undefined ? {} : { expectedRows }) };
+        }),
         expectedSizeBytes: models.reduce((sum, model) => sum + reader.expectedBytes(model), 0),
       };
     } catch (error) {

@@ -26,7 +26,11 @@ export function tableStatements(models: readonly Model[]): string[] {
     if (schema !== undefined) schemas.add(schema);
   }
   return [
-    ...[...schemas].map((schema) => `CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`),
+    // A schema that is there needs no right to make one.
+    ...[...schemas].map(
+      (schema) => `DO $make$ BEGIN IF to_regnamespace(${quoteText(quoteName(schema))}) IS NULL THEN
+        CREATE SCHEMA ${quoteName(schema)}; END IF; END $make$`,
+    ),
     ...[...enums].map(
       ([name, values]) => `DO $make$ BEGIN IF to_regtype(${quoteText(name)}) IS NULL THEN
         CREATE TYPE ${name} AS ENUM (${values.map(quoteText).join(', ')}); END IF; END $make$`,

@@ -25,6 +25,7 @@ export class SqliteModelReader implements ModelReader {
   readonly #path: string;
   readonly #isUtf8: boolean;
   #isClosed = false;
+  #bytesEach = 0;
 
   static async open(options: OpenReaderOptions): Promise<SqliteModelReader> {
     const path = resolve(sqlitePathFromUrl(options.url.reveal()));
@@ -54,15 +55,21 @@ export class SqliteModelReader implements ModelReader {
   }
 
   async discover(): Promise<Discovery> {
-    return discoverSqlite(this.#database);
+    const found = discoverSqlite(this.#database);
+    const size = this.#database
+      .prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size')
+      .get();
+    this.#bytesEach = Math.ceil(Number(size?.['bytes']) / Math.max(1, found.models.length));
+    return found;
   }
 
+  /** Which pages are those of a table is not told without reading them: each has an even part. */
   expectedBytes(): number {
-    return 0;
+    return this.#bytesEach;
   }
 
-  expectedRows(): number {
-    return 0;
+  expectedRows(): undefined {
+    return undefined;
   }
 
   rows(model: Model, options: { readonly where?: string }): ModelRows {
