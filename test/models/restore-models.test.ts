@@ -293,6 +293,30 @@ suite('models into a database that is there', () => {
     assert.deepEqual({ ...row }, { trigger: 'A', key: 'who it descends fromtrue' });
   });
 
+  test('two tables never become one: a schema is a part of the name where there are none', async () => {
+    const url = await postgres.createDatabase('two_schemas');
+    await run(
+      url,
+      `CREATE SCHEMA a; CREATE TABLE a.b (id int PRIMARY KEY); CREATE TABLE a_b (id int PRIMARY KEY);
+        INSERT INTO a.b VALUES (1); INSERT INTO a_b VALUES (2)`,
+    );
+    const kept = await keepModels(url);
+    const to = `sqlite:${archives.path('two.db')}`;
+    await assert.rejects(putModels(kept, to, { createSchema: true }), {
+      code: 'target.incompatible',
+      message: 'the target is not as the archive has it: a.b and a_b both go to a_b',
+    });
+    await putModels(kept, to, { createSchema: true, renames: ['a.b=b'] });
+    const { lines } = await contentsOf(to);
+    assert.deepEqual(
+      [...lines],
+      [
+        ['a_b', ['["2"]']],
+        ['b', ['["1"]']],
+      ],
+    );
+  });
+
   test('an encrypted archive shows neither models nor values', async () => {
     const path = archives.path('secret.db');
     await run(

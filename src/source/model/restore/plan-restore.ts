@@ -44,6 +44,12 @@ export function planRestore(options: PlanRestoreOptions): PlannedRestore {
       problems.push(`the table ${tableText(renamedTable(source, schema.engine, engine, renames))} is not there`);
       continue;
     }
+    const other = loads.find((load) => tableKey(load.target.table) === tableKey(target.table));
+    if (other !== undefined) {
+      // A schema that becomes a part of the name may make it that of another table.
+      problems.push(`${other.source.name} and ${source.name} both go to ${tableText(target.table)}`);
+      continue;
+    }
     const isMade = creates.includes(target);
     const fields = fieldsOf(source, target, { schema, engine, renames, problems, notes: isMade ? [] : notes });
     if (!isMade) checkRequired(target, fields, problems);
