@@ -236,6 +236,10 @@ suite('models into a database that is there', () => {
       assert.deepEqual((await contentsOf(to)).lines.get('team'), quiet.lines.get('team'));
       const renames = ['tag.label=title', 'person.joined_at='];
       await putModels(kept, to, { onConflict: 'replace-all', renames });
+      const other = await empty(engine);
+      await putModels(kept, other, { createSchema: true, renames: ['team=crew'] });
+      const person = (await contentsOf(other)).models.find(({ name }) => name === 'person');
+      assert.deepEqual(person?.foreignKeys.map(({ references }) => references.table.name).sort(), ['crew', 'person']);
       const { lines } = await contentsOf(to);
       assert.deepEqual(lines.get('tag'), quiet.lines.get('tag'));
       assert.equal(lines.get('person')?.length, 3);

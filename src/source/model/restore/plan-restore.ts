@@ -106,7 +106,16 @@ function targetOf(
   const wanted = renamedTable(source, schema.engine, engine, renames);
   const found = there.models.find(({ table }) => tableKey(table) === tableKey(wanted));
   if (found !== undefined || !createSchema) return found;
-  const made = { ...mapModel(source, { source: schema.engine, target: engine }, notes), table: wanted };
+  const mapped = mapModel(source, { source: schema.engine, target: engine }, notes);
+  const foreignKeys = mapped.foreignKeys.map((key) => {
+    const { table } = key.references;
+    const named = schema.models.find(
+      (model) => tableKey(mapTable(model.table, schema.engine, engine)) === tableKey(table),
+    );
+    if (named === undefined) return key;
+    return { ...key, references: { ...key.references, table: renamedTable(named, schema.engine, engine, renames) } };
+  });
+  const made = { ...mapped, table: wanted, foreignKeys };
   creates.push(made);
   return made;
 }
