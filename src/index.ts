@@ -179,6 +179,9 @@ export {
   maskPhone,
   maskText,
 } from './source/model/mask/mask-presets.ts';
+export type { ModelSettings } from './source/model/model-settings.ts';
+export { ModelSource, type ModelSourceOptions } from './source/model/model-source.ts';
+export type { ModelRestoreSettings } from './source/model/model-target.ts';
 export {
   type BackupGiven,
   defineBackup,
@@ -196,6 +199,7 @@ export {
 } from './source/model/registry/field-kind.ts';
 export type { ModelNameOf, RowOf, RowOfNamed } from './source/model/registry/model-types.ts';
 export type { Comparisons, ConditionValue, Where } from './source/model/registry/row-condition.ts';
+export type { OnConflict } from './source/model/restore/restore-plan.ts';
 export { plainSourceFromUrl, sourceFromUrl } from './source/parse-url.ts';
 export type {
   EntryKind,
@@ -206,7 +210,7 @@ export type {
   SourceProblem,
 } from './source/source.ts';
 export { SqliteSource, type SqliteSourceOptions } from './source/sqlite/sqlite-source.ts';
-export type { RestorableEntry, RestoreTarget, TargetChange } from './source/target.ts';
+export type { ModelChange, RestorableEntry, RestoreTarget, TargetChange } from './source/target.ts';
 export { LocalStorage, type LocalStorageOptions } from './storage/local/local-storage.ts';
 export { MemoryStorage } from './storage/memory/memory-storage.ts';
 export type {

@@ -8,10 +8,12 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../src/cli/command-context.ts';
 import { buildProgram } from '../src/cli/program.ts';
 import { errorTable } from '../src/errors.ts';
+import { typeTable } from '../src/source/model/restore/map-type.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const errorsPage = 'docs/reference/errors.md';
 const commandsPage = 'docs/reference/cli.md';
+const enginesPage = 'docs/reference/cross-engine.md';
 
 /** Compares the generated part of a page, between its marks, with what the code gives. */
 function checkGenerated(path: string, name: string, expected: string): void {
@@ -94,6 +96,12 @@ test('the page of the command line lists every command and option', () => {
   const program = buildProgram({} as CommandContext);
   const text = program.commands.map((command) => describeCommand(command, ['holdfast'])).join('');
   checkGenerated(commandsPage, 'commands', text);
+});
+
+test('the page of engines lists what each type becomes', () => {
+  const head = ['type | PostgreSQL | MySQL and MariaDB | SQLite | to know', '--- | --- | --- | --- | ---'];
+  const rows = typeTable().map((row) => row.join(' | '));
+  checkGenerated(enginesPage, 'types', [...head, ...rows].map((row) => `| ${row} |\n`).join(''));
 });
 
 test('every option and every command is described', () => {

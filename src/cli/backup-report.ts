@@ -58,6 +58,9 @@ export function printReport(report: MadeReport, copies: number, context: Command
   printFalls(report.comparison, context);
   for (const problem of problems.slice(0, 20))
     printNote(context, `${problem.path}: ${problem.message} [${problem.code}]`);
+  const notes = 'notes' in report ? (report.notes ?? []) : [];
+  for (const note of notes.slice(0, 20)) printNote(context, printable(note));
+  if (notes.length > 20) printNote(context, `${formatCount(notes.length - 20)} more remarks: see --json`);
   if (problems.length > 20) printNote(context, `${formatCount(problems.length - 20)} more problems: see --json`);
 }
 

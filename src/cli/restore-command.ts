@@ -10,6 +10,9 @@ import type {
 } from '../operation/options.ts';
 import type { CommandProgram } from '../source/command/command-program.ts';
 import type { RestoreMode } from '../source/database-options.ts';
+import type { ModelRestoreSettings } from '../source/model/model-target.ts';
+import type { OnConflict } from '../source/model/restore/restore-plan.ts';
+import type { ModelChange } from '../source/target.ts';
 import { askYes, terminalForQuestion } from './ask.ts';
 import type { CommandContext, OutputOptions, Terminal } from './command-context.ts';
 import {
@@ -60,6 +63,10 @@ interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions, ReplicaOp
   /** False with `--no-hooks`. */
   readonly hooks: boolean;
   readonly partial?: boolean;
+  readonly onConflict?: OnConflict;
+  readonly flush?: boolean;
+  readonly createSchema?: boolean;
+  readonly rename?: readonly string[];
   readonly dryRun?: boolean;
   readonly archiveId?: string;
   readonly threads?: number;
@@ -90,6 +97,19 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
       gather,
     )
     .option('--only <glob>', "restore only the entries that match, such as 'files/**' (repeatable)", gather)
+    .addOption(
+      new Option(
+        '--on-conflict <policy>',
+        'of models: what is done where a row is there already (fail unless given)',
+      ).choices(['fail', 'skip', 'update', 'replace-all']),
+    )
+    .option('--flush', 'of models: empty the tables that the archive holds first, and no other')
+    .option('--create-schema', 'of models: make the tables that are not there')
+    .option(
+      '--rename <old=new>',
+      'of models: model=table, model.column=column, or model.column= for a column that is left out (repeatable)',
+      gather,
+    )
     .option('--yes', 'do not ask')
     .option('--overwrite', 'allow to replace what is there')
     .option('--no-undo', 'do not keep what is replaced')
@@ -197,8 +217,13 @@ async function runOf(
     }),
     ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
     commands: commandsTo(options),
+    models: modelSettings(options),
   };
   return (dryRun) => record(dryRun, (given) => restoreBackup({ ...restoreOptions, dryRun, ...given }));
+}
+
+function modelSettings({ onConflict, flush, createSchema, rename }: RestoreCommandOptions): ModelRestoreSettings {
+  return withoutUndefined({ onConflict, flush, createSchema, renames: rename });
 }
 
 /** The programs that the command line names for streams. */
@@ -236,6 +261,17 @@ function formatActions({ actions }: AnyRestoreReport, context: CommandContext): 
   );
 }
 
+function formatModels(models: readonly ModelChange[], removedRows: number, context: CommandContext): string[] {
+  if (models.length === 0) return [];
+  const counts = models.map(({ model, inserted, updated, skipped }) => {
+    return [printable(model), formatCount(inserted), formatCount(updated), formatCount(skipped)];
+  });
+  return [
+    ...formatTable(context, ['model', '>inserted', '>updated', '>skipped'], counts),
+    ...(removedRows > 0 ? [`  ${formatNumberOf(removedRows, 'row')} removed first`] : []),
+  ];
+}
+
 function printReport(
   archive: string,
   storage: string | undefined,
@@ -264,6 +300,11 @@ function printReport(
       ['lost', lostEntries.length > 0 ? formatNumberOf(lostEntries.length, 'entry', 'entries') : ''],
     ]),
   ]);
+  for (const { models = [], removedRows = 0, notes = [] } of report.actions) {
+    printLines(context, formatModels(models, removedRows, context));
+    for (const note of notes.slice(0, 50)) printNote(context, printable(note));
+    if (notes.length > 50) printNote(context, `${formatCount(notes.length - 50)} more remarks: see --json`);
+  }
   for (const path of lostEntries.slice(0, 20)) printNote(context, `lost: ${path}`);
   if (lostEntries.length > 20) printNote(context, `lost: ${formatCount(lostEntries.length - 20)} more, see --json`);
 }

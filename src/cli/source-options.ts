@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import type { DatabaseSourceOptions } from '../source/database-options.ts';
+import type { ModelSettings } from '../source/model/model-settings.ts';
 import type { SourceRequest } from './collect-sources.ts';
 import { gather } from './key-options.ts';
 import { wholeNumber } from './number-options.ts';
@@ -19,6 +20,9 @@ export interface SourceOptions {
   readonly method?: NonNullable<DatabaseSourceOptions['method']>;
   readonly extraOption?: readonly string[];
   readonly roles?: boolean;
+  readonly models?: boolean;
+  readonly row?: string;
+  readonly withOwned?: boolean;
   readonly connections?: number;
   readonly lockTimeout?: number;
 }
@@ -49,6 +53,9 @@ export function addSourceOptions(command: Command): Command {
       gather,
     )
     .option('--roles', 'the roles of the server too')
+    .option('--models', 'read databases as models: rows that any engine takes back, found without configuration')
+    .option('--row <model:key>', 'with --models: this row and all that it needs, as invoice:42')
+    .option('--with-owned', 'with --row: the rows that belong to it, too')
     .addOption(connectionsOption())
     .addOption(lockTimeoutOption());
 }
@@ -73,6 +80,7 @@ export function requestedSources(options: SourceOptions): SourceRequest[] {
     method,
     extraOptions: extraOption,
     roles,
+    models: modelsOf(options),
     connections,
     timeoutMs: lockTimeout === undefined ? undefined : lockTimeout * 1000,
   });
@@ -91,6 +99,15 @@ export function requestedSources(options: SourceOptions): SourceRequest[] {
     ...commands,
     ...(options.files ?? []).map((path) => ({ path })),
   ];
+}
+
+function modelsOf({ models, row, withOwned }: SourceOptions): ModelSettings | undefined {
+  if (models === true) return withoutUndefined({ row, withOwned });
+  if (row === undefined && withOwned === undefined) return undefined;
+  throw new HoldfastError('usage.invalid', {
+    message: '--row and --with-owned choose rows of models',
+    hint: 'give --models too',
+  });
 }
 
 /** `name=url`, or an URL alone. */

@@ -34,6 +34,15 @@ const databaseSchema = z.strictObject({
   includeTables: z.array(z.string().min(1)).optional(),
   /** Globs on tables to leave out of those. */
   excludeTables: z.array(z.string().min(1)).optional(),
+  /** Reads it as models, which any engine takes back: `{}` for all of them. */
+  models: z
+    .strictObject({
+      /** Globs on models that are left out: those of sessions and caches unless set. */
+      excludeModels: z.array(z.string().min(1)).optional(),
+      /** For a model, a condition in the SQL of its database: only rows that fit are read. */
+      where: z.record(z.string(), z.string().min(1)).optional(),
+    })
+    .optional(),
   /** `copy`, table by table, unless set; `dump` leaves it to the engine's own tool. */
   method: z.enum(['copy', 'dump']).optional(),
   /** More options for the engine's own dump tool. */

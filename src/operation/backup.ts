@@ -279,15 +279,20 @@ async function readAndWrite(
   temporaryFolder: string,
 ): Promise<Omit<BackupReport, 'durationMs'>> {
   const problems: SourceProblem[] = [];
+  const notes: string[] = [];
   const context: SourceContext = {
     temporaryFolder,
     report: (problem) => {
       if (problems.length < maximumProblems) problems.push(problem);
     },
+    note: (text) => {
+      if (notes.length < maximumProblems) notes.push(text);
+    },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
   const expectedBytes = await describeAll(options.sources, context);
-  return { ...(await writeArchive({ options, archive, workers, context, expectedBytes })), problems };
+  const written = await writeArchive({ options, archive, workers, context, expectedBytes });
+  return { ...written, problems, ...(notes.length > 0 ? { notes } : {}) };
 }
 
 async function writeArchive(run: {

@@ -10,9 +10,15 @@ export interface Choice {
   readonly tables: ReadonlyMap<IndexEntry, readonly string[]>;
 }
 
+/** A model is chosen by its name, too. */
+function isModel({ kind, metadata }: IndexEntry, matches: (name: string) => boolean): boolean {
+  const { model } = metadata;
+  return kind === 'model' && typeof model === 'string' && matches(model);
+}
+
 /**
  * The entries whose path is one of the globs or matches one; all without globs. A table of a SQLite database, which is one entry with
- * all its tables, has a path too. Throws `archive.entry_not_found` where a glob matches none, `usage.invalid` for an empty one.
+ * all its tables, has a path too, and a model is chosen by its name as well. Throws `archive.entry_not_found` where a glob matches none, `usage.invalid` for an empty one.
  */
 export function chooseEntries(entries: readonly IndexEntry[], globs: readonly string[] | undefined): Choice {
   if (globs === undefined || globs.length === 0) return { entries: [...entries], tables: new Map() };
@@ -25,7 +31,7 @@ export function chooseEntries(entries: readonly IndexEntry[], globs: readonly st
     const matches = (path: string) => path === glob || isMatch(path);
     let found = false;
     for (const entry of entries) {
-      if (matches(entry.path)) {
+      if (matches(entry.path) || isModel(entry, matches)) {
         whole.add(entry);
         found = true;
         continue;

@@ -6,8 +6,9 @@ import type { Random } from '../random.ts';
 import type { Secret } from '../secret.ts';
 import type { CommandProgram } from '../source/command/command-program.ts';
 import type { RestoreMode } from '../source/database-options.ts';
+import type { ModelRestoreSettings } from '../source/model/model-target.ts';
 import type { EntryMetadata, Source, SourceProblem } from '../source/source.ts';
-import type { TargetChange } from '../source/target.ts';
+import type { ModelChange, TargetChange } from '../source/target.ts';
 import type { RandomAccess, Storage } from '../storage/storage.ts';
 
 export type { Codec };
@@ -169,6 +170,8 @@ export interface BackupReport {
   readonly comparison: Comparison;
   /** What was left out or changed while it was read; with any, the CLI ends with exit code 3. */
   readonly problems: readonly SourceProblem[];
+  /** Remarks of the sources, such as which views of a database are no models. */
+  readonly notes?: readonly string[];
 }
 
 /** What {@link validateBackup} takes. */
@@ -254,6 +257,8 @@ export interface RestoreOptions extends RunOptions {
   readonly connections?: number;
   /** How long a lock or a silent server is waited for, in milliseconds; 60,000 unless set. */
   readonly timeoutMs?: number;
+  /** How models are restored: what is done where a row is there already, and whether tables are made. */
+  readonly models?: ModelRestoreSettings;
   /** Where trees of files go: under it, a folder with each root's name. The places they came from unless set. */
   readonly filesTo?: string;
   /**
@@ -284,6 +289,12 @@ export interface RestoreAction {
   readonly sizeBytes: number;
   /** Where what was replaced is kept. */
   readonly undo?: string;
+  /** Remarks of the target, such as what of a schema could not be made. */
+  readonly notes?: readonly string[];
+  /** Of models: what became of the rows of each. */
+  readonly models?: readonly ModelChange[];
+  /** Of models: rows that were removed first. */
+  readonly removedRows?: number;
 }
 
 /** What {@link restoreBackup} did, or would do. */

@@ -5,7 +5,7 @@ import { archivedTables } from '../source/sqlite/archived-tables.ts';
 import type { Progress } from './options.ts';
 
 /** Kinds of entries whose size says how much is in them. */
-const sizedKinds: readonly string[] = ['table', 'large-objects', 'dump', 'stream'];
+const sizedKinds: readonly string[] = ['table', 'large-objects', 'dump', 'stream', 'model'];
 
 /** Tables that full-text search and the like keep for themselves: their rows come and go as they please. */
 const shadowSuffix = /_(data|idx|content|docsize|config|segments|segdir|stat|node|parent|rowid)$/;

@@ -22,7 +22,8 @@ export interface TargetGroup {
   readonly prefix: string;
 }
 
-const databasePath = /^databases\/([^/]+)\//;
+const databasePath = /^(?:databases|models)\/([^/]+)\//;
+const modelsPath = /^models\/([^/]+)\//;
 const filesPath = /^files\/([^/]+)(?:\/|$)/;
 
 /** Names of the databases that entries belong to. */
@@ -78,6 +79,8 @@ export interface Chosen {
   readonly tables?: ReadonlyMap<IndexEntry, readonly string[]>;
   /** Those of the entries that are left out. */
   readonly lost?: ReadonlySet<IndexEntry>;
+  /** Reads an entry that says how others are restored. */
+  read(entry: IndexEntry): Promise<Uint8Array>;
 }
 
 /** Makes the targets for the chosen entries. Throws `usage.invalid`, `target.incompatible`, `target.unsafe`. */
@@ -100,6 +103,8 @@ export async function makeTargets(chosen: Chosen, options: RestoreOptions): Prom
     const destination = prefix.startsWith('files/') ? media.get(name) : undefined;
     if (destination !== undefined) groups.push(mediaGroup(prefix, part, destination, options));
     else if (prefix.startsWith('files/')) groups.push(filesGroup(prefix, part, all, options));
+    else if (prefix.startsWith('models/'))
+      groups.push(await modelGroup({ prefix, entries: part, to: urls.get(name) }, chosen, options));
     else if (part.some(({ kind }) => kind === 'stream')) groups.push(commandGroup(prefix, part, name, options));
     else
       groups.push(
@@ -155,6 +160,48 @@ async function databaseGroup(
     ...(random === undefined ? {} : { random }),
   });
   return { kind: engine.name, target, entries, place: engine.placeOf(url), prefix };
+}
+
+const maximumSchemaBytes = 256 * 1024 * 1024;
+
+/** Models go into a database of any engine. Their schema is read first, whether it was chosen or not. */
+async function modelGroup(
+  models: { readonly prefix: string; readonly entries: IndexEntry[]; readonly to: string | undefined },
+  { all, read }: Chosen,
+  options: RestoreOptions,
+): Promise<TargetGroup> {
+  const { prefix, entries, to } = models;
+  if (to === undefined) {
+    throw new HoldfastError('usage.invalid', {
+      message: `it is not said where ${prefix} goes`,
+      hint: 'name its target: --to postgres://…, --to mysql://… or --to sqlite:copy.db',
+    });
+  }
+  if (options.mode !== undefined) {
+    throw new HoldfastError('usage.invalid', {
+      message: `models are restored in one transaction: the mode ${options.mode} is not for them`,
+      hint: 'leave the mode out',
+    });
+  }
+  const path = `${prefix}/schema.json`;
+  const entry = all.find((candidate) => candidate.path === path && candidate.kind === 'model-schema');
+  if (entry === undefined || entry.sizeBytes > maximumSchemaBytes) {
+    throw new HoldfastError('archive.corrupt', { message: `${path}, which says what the models are, is not there` });
+  }
+  const [{ readModelSchema }, { ModelTarget }] = await Promise.all([
+    import('../source/model/model-schema.ts'),
+    import('../source/model/model-target.ts'),
+  ]);
+  const { timeoutMs, random } = options;
+  const target = new ModelTarget({
+    ...options.models,
+    url: new Secret(to),
+    schema: readModelSchema(await read(entry), path),
+    clock: commonOptions(options).clock,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(random === undefined ? {} : { random }),
+  });
+  return { kind: 'models', target, entries, place: engineOfUrl(to).placeOf(to), prefix };
 }
 
 /** The engine of what lies below a prefix. */
@@ -220,6 +267,10 @@ function mediaGroup(
 function prefixOf(entry: IndexEntry): string {
   const { kind, path } = entry;
   const isFile = ['file', 'directory', 'symlink'].includes(kind);
+  if (kind === 'model' || kind === 'model-schema') {
+    const name = modelsPath.exec(path)?.[1];
+    if (name !== undefined) return `models/${name}`;
+  }
   const isDatabase = !isFile && (kind === 'stream' || engineOfEntry(entry) !== undefined);
   const prefix = isDatabase ? databasePath.exec(path) : isFile ? filesPath.exec(path) : undefined;
   if (prefix?.[1] !== undefined) return `${isDatabase ? 'databases' : 'files'}/${prefix[1]}`;

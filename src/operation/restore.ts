@@ -85,7 +85,7 @@ export interface Attempt {
 /** Restores all chosen entries but those that are lost, or nothing and leaves nothing. */
 export async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): Promise<RestoreAction[]> {
   const { reader, all, chosen, tables, options } = attempt;
-  const groups = await makeTargets({ all, entries: chosen, tables, lost }, options);
+  const groups = await makeTargets({ all, entries: chosen, tables, lost, read: readerOf(reader) }, options);
   try {
     for (const group of groups) await group.target.plan(group.entries);
     await stageEntries({ reader, groups, meter: attempt.meter, signal: options.signal });
@@ -101,6 +101,42 @@ export async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEn
       ),
     );
   }
+}
+
+/** Says what would be done; what can be done and taken back is, so that its counts are true. */
+async function rehearse({ reader, all, chosen, tables, options, meter }: Attempt): Promise<RestoreAction[]> {
+  const groups = await makeTargets({ all, entries: chosen, tables, read: readerOf(reader) }, options);
+  const planned: RestoreAction[] = [];
+  try {
+    for (const group of groups) {
+      const { target } = group;
+      let change = await target.plan(group.entries);
+      if (target.rehearse !== undefined) {
+        await stageEntries({ reader, groups: [group], meter, signal: options.signal });
+        change = await target.rehearse();
+      }
+      planned.push(action(group, change, group.entries));
+    }
+    return planned;
+  } catch (error) {
+    return await failAfter(
+      error,
+      groups.map(
+        ({ target }) =>
+          () =>
+            target.abort(),
+      ),
+    );
+  }
+}
+
+/** Reads an entry that says how others are restored; it is held in memory. */
+function readerOf(reader: ArchiveReader): (entry: IndexEntry) => Promise<Uint8Array> {
+  return async (entry) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of reader.read(entry)) chunks.push(Uint8Array.from(chunk));
+    return Buffer.concat(chunks);
+  };
 }
 
 async function restore(reader: ArchiveReader, options: RestoreOptions): Promise<Omit<RestoreReport, 'durationMs'>> {
@@ -120,11 +156,11 @@ async function restore(reader: ArchiveReader, options: RestoreOptions): Promise<
     lostEntries: lost.map(({ path }) => path),
   });
   if (dryRun) {
-    const planned: RestoreAction[] = [];
-    for (const group of await makeTargets({ all, entries: chosen, tables }, options)) {
-      planned.push(action(group, await group.target.plan(group.entries), group.entries));
-    }
-    return report(planned, chosen, []);
+    return report(
+      await rehearse({ reader, all, chosen, tables, options, meter: new ProgressMeter(options) }),
+      chosen,
+      [],
+    );
   }
   const attempt: Attempt = { reader, all, chosen, tables, options, meter: new ProgressMeter(options) };
   try {

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Random } from '../random.ts';
 import type { Secret } from '../secret.ts';
+import type { ModelSettings } from './model/model-settings.ts';
 
 /** What every source of a database server takes. */
 export interface DatabaseSourceOptions {
@@ -12,6 +13,8 @@ export interface DatabaseSourceOptions {
   readonly includeTables?: readonly string[];
   /** Takes away from what is included. */
   readonly excludeTables?: readonly string[];
+  /** Reads the database as models, which any engine takes back; as the engine's own tools do unless set. */
+  readonly models?: ModelSettings;
   /** `copy` (rows table by table) unless set; `dump` leaves all to the engine's own tool. */
   readonly method?: 'copy' | 'dump';
   /** More options of the engine's dump tool. */

@@ -71,7 +71,14 @@ export interface EngineTargetOptions extends DatabaseTargetOptions {
 
 /** The settings of a plain dump, without those that it does not take. Throws `usage.invalid`. */
 export function plainDumpSettings(options: DatabaseSourceOptions): DatabaseSourceOptions {
-  const refused = options.roles === true ? 'roles' : options.method === 'copy' ? 'method' : undefined;
+  const refused =
+    options.models !== undefined
+      ? 'models'
+      : options.roles === true
+        ? 'roles'
+        : options.method === 'copy'
+          ? 'method'
+          : undefined;
   if (refused === undefined) return { ...options, method: 'dump' };
   throw new HoldfastError('usage.invalid', {
     message: `a plain dump is what the engine's own tool writes of one database: ${refused} is not for it`,

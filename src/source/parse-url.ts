@@ -23,5 +23,8 @@ export async function sourceFromUrl(
   settings: Omit<DatabaseSourceOptions, 'url'> = {},
 ): Promise<Source> {
   const secret = typeof url === 'string' ? new Secret(url) : url;
-  return await engineOfUrl(secret.reveal()).makeSource({ ...settings, url: secret });
+  const { models } = settings;
+  if (models === undefined) return await engineOfUrl(secret.reveal()).makeSource({ ...settings, url: secret });
+  const { ModelSource } = await import('./model/model-source.ts');
+  return new ModelSource({ ...settings, models, url: secret });
 }

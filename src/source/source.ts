@@ -5,7 +5,7 @@ export type { EntryBytes, EntryMetadata, JsonValue };
 
 /**
  * Kinds of entries, see `docs/format.md` section 6. Of a database server: `schema` (statements), `table` (rows), `large-objects`, `roles`,
- * `dump` (what the engine's own tool wrote); of a command: `stream`.
+ * `dump` (what the engine's own tool wrote); of a command: `stream`; of a database's models: `model-schema` (what they are), `model` (rows).
  */
 export type EntryKind =
   | 'directory'
@@ -17,7 +17,9 @@ export type EntryKind =
   | 'large-objects'
   | 'roles'
   | 'dump'
-  | 'stream';
+  | 'stream'
+  | 'model-schema'
+  | 'model';
 
 /** One named stream of a source. */
 export interface SourceEntry {
@@ -54,6 +56,8 @@ export interface SourceContext {
   readonly signal?: AbortSignal;
   /** Keeps a problem for the report; the source goes on. */
   report(problem: SourceProblem): void;
+  /** Keeps a remark for the report, of what is as it should be and worth knowing. */
+  note?(text: string): void;
   /** An existing folder, readable by this user only, that is removed after the run. */
   readonly temporaryFolder: string;
 }

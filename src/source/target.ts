@@ -17,6 +17,20 @@ export interface TargetChange {
   readonly action: 'create' | 'replace' | 'merge' | 'run';
   /** Where what was replaced is kept. */
   readonly undo?: string;
+  /** Remarks for the report. */
+  readonly notes?: readonly string[];
+  /** What became of the rows of each model. */
+  readonly models?: readonly ModelChange[];
+  /** Rows of models that were removed first. */
+  readonly removedRows?: number;
+}
+
+/** What became of the rows of a model. */
+export interface ModelChange {
+  readonly model: string;
+  readonly inserted: number;
+  readonly updated: number;
+  readonly skipped: number;
 }
 
 /**
@@ -37,6 +51,8 @@ export interface RestoreTarget {
   stage(entry: RestorableEntry, bytes: AsyncIterable<Uint8Array>): Promise<void>;
   /** Puts everything that was staged in place, durably. */
   commit(): Promise<TargetChange>;
+  /** Does all that `commit` does but the last of it, and takes it back. Absent where nothing is learned from that. */
+  rehearse?(): Promise<TargetChange>;
   /** Removes what was staged. May be repeated, and called after a failed commit. */
   abort(): Promise<void>;
 }

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, it } from 'node:test';
+import { Secret } from '../../src/secret.ts';
 import { FilesSource } from '../../src/source/files/files-source.ts';
+import { ModelSource } from '../../src/source/model/model-source.ts';
 import { SqliteSource } from '../../src/source/sqlite/sqlite-source.ts';
 import { type SourceCaseSubject, sourceCases } from '../../src/testing/source-cases.ts';
 
@@ -40,6 +42,11 @@ const subjects: Record<string, SourceCaseSubject> = {
     prefix: 'databases/',
     make: async () => new SqliteSource({ path: database }),
     makeMissing: async () => new SqliteSource({ path: missing }),
+  },
+  'ModelSource of SQLite': {
+    prefix: 'models/',
+    make: async () => new ModelSource({ url: new Secret(`sqlite:${database}`), models: {} }),
+    makeMissing: async () => new ModelSource({ url: new Secret(`sqlite:${missing}`), models: {} }),
   },
 };
 

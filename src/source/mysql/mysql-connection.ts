@@ -1,10 +1,17 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import type { Connection as CoreConnection } from 'mysql2';
 import type { Connection, ConnectionOptions, SslOptions } from 'mysql2/promise';
 import { timeoutSignal } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { MysqlAddress } from './mysql-address.ts';
 import { serverFailure, withoutStatement } from './mysql-error.ts';
+
+/** A row as the server writes it. */
+export type StreamedRow = readonly (Buffer | null)[];
+
+/** So many rows are given at a time at most. */
+const batchRows = 512;
 
 /** A row by the names of its columns. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -79,6 +86,68 @@ export class MysqlConnection {
     await this.#within(timeoutMs + 5_000, () => this.#connection.query(sql));
   }
 
+  /**
+   * The rows of a query as they come, some at a time: values in the order of its columns, as the bytes that the server writes. It may be silent
+   * for `timeoutMs` at most. A reader that goes before the end ends the connection.
+   */
+  async *stream(sql: string): AsyncGenerator<readonly StreamedRow[]> {
+    const { connection } = this.#connection as unknown as { connection: CoreConnection };
+    const rows = connection.query({ sql, rowsAsArray: true, typeCast: false }).stream({ highWaterMark: 256 });
+    const state: { batch: StreamedRow[]; isEnded: boolean; failure: unknown; wake: () => void } = {
+      batch: [],
+      isEnded: false,
+      failure: undefined,
+      wake: () => undefined,
+    };
+    rows.on('data', (row: StreamedRow) => {
+      state.batch.push(row);
+      if (state.batch.length >= batchRows) rows.pause();
+      state.wake();
+    });
+    rows.on('error', (error) => {
+      state.failure = error;
+      state.wake();
+    });
+    rows.on('end', () => {
+      state.isEnded = true;
+      state.wake();
+    });
+    try {
+      for (;;) {
+        if (state.batch.length > 0) {
+          const { batch } = state;
+          state.batch = [];
+          rows.resume();
+          yield batch;
+          continue;
+        }
+        if (state.failure !== undefined) throw withoutStatement(state.failure);
+        if (state.isEnded) return;
+        const { promise, resolve } = Promise.withResolvers<void>();
+        state.wake = resolve;
+        await this.#within(this.#timeoutMs + 5_000, () => promise);
+      }
+    } finally {
+      if (!state.isEnded) {
+        this.#isClosed = true;
+        this.#connection.destroy();
+      }
+    }
+  }
+
+  /** The rows of a query that takes as long as it takes. */
+  async slowRows(sql: string): Promise<readonly Row[]> {
+    const [rows] = await this.#unlessStopped(this.#connection.query(sql));
+    return rows as readonly Row[];
+  }
+
+  /** Runs one statement; gives the rows that it changed, and how many warnings there were. */
+  async change(sql: string): Promise<{ readonly changedRows: number; readonly warningCount: number }> {
+    const [result] = await this.#unlessStopped(this.#connection.query(sql));
+    const { affectedRows = 0, warningStatus = 0 } = result as { affectedRows?: number; warningStatus?: number };
+    return { changedRows: affectedRows, warningCount: warningStatus };
+  }
+
   /** Ends it; what was not committed is rolled back, and its locks are freed. May be repeated. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
@@ -89,6 +158,25 @@ export class MysqlConnection {
       // It was broken already.
     } finally {
       this.#connection.destroy();
+    }
+  }
+
+  /** For what takes as long as it takes: as the server is asked to do work, not to answer. */
+  async #unlessStopped<Result>(work: Promise<Result>): Promise<Result> {
+    const { promise: stopped, reject } = Promise.withResolvers<never>();
+    const onAbort = () => {
+      this.#isClosed = true;
+      this.#connection.destroy();
+      reject(new HoldfastError('operation.interrupted', { cause: this.#signal?.reason }));
+    };
+    throwIfAborted(this.#signal);
+    this.#signal?.addEventListener('abort', onAbort);
+    try {
+      return await Promise.race([work, stopped]);
+    } catch (error) {
+      throw withoutStatement(error);
+    } finally {
+      this.#signal?.removeEventListener('abort', onAbort);
     }
   }
 

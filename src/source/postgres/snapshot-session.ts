@@ -15,6 +15,8 @@ export interface SnapshotOptions {
   readonly connections: number;
   readonly signal: AbortSignal | undefined;
   readonly isChosen: (table: SourceTable) => boolean;
+  /** Statements that set more of how values are written, for every connection. */
+  readonly settings?: string;
 }
 
 /**
@@ -32,7 +34,11 @@ export class SnapshotSession {
 
   static async open(options: SnapshotOptions): Promise<SnapshotSession> {
     const { address, timeoutMs, signal, connections, isChosen } = options;
-    const connect = () => PostgresConnection.open(address, { timeoutMs, signal });
+    const connect = async () => {
+      const connection = await PostgresConnection.open(address, { timeoutMs, signal });
+      if (options.settings !== undefined) await connection.run(options.settings);
+      return connection;
+    };
     const control = await connect();
     const lanes: PostgresConnection[] = [];
     try {

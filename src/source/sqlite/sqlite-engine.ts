@@ -5,7 +5,15 @@ import type { Engine } from '../engine.ts';
 import { sqlitePathFromUrl } from './sqlite-path.ts';
 
 /** Settings of servers that would be passed over here: a table that was not left out may be one that nobody may see. */
-const foreignSettings = ['includeTables', 'excludeTables', 'method', 'extraOptions', 'connections', 'roles'] as const;
+const foreignSettings = [
+  'includeTables',
+  'excludeTables',
+  'method',
+  'extraOptions',
+  'connections',
+  'roles',
+  'models',
+] as const;
 
 function refuseForeign(options: DatabaseSourceOptions): void {
   const given = foreignSettings.find((name) => options[name] !== undefined);

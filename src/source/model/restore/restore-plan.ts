@@ -1,0 +1,43 @@
+import type { Model, ModelColumn, ModelEngine } from '../model.ts';
+import type { TextConverter } from './convert-value.ts';
+
+/** What is done where a row is there already. */
+export type OnConflict = 'fail' | 'skip' | 'update' | 'replace-all';
+
+/** A column of the archive, and where its values go. */
+export interface FieldPlan {
+  readonly source: ModelColumn;
+  /** Absent where its values are passed over. */
+  readonly target?: ModelColumn;
+  /** Absent where the text of the value stays as it is. */
+  readonly convert?: TextConverter;
+}
+
+/** A model of the archive, and the table that its rows go to. */
+export interface LoadPlan {
+  readonly source: Model;
+  readonly target: Model;
+  /** In the order of the values of a line. */
+  readonly fields: readonly FieldPlan[];
+  readonly onConflict: 'fail' | 'skip' | 'update';
+  /** Values may have a class of their own: they come from SQLite. */
+  readonly isTagged: boolean;
+}
+
+/** All that a restore of models does in one database. */
+export interface RestorePlan {
+  readonly sourceEngine: ModelEngine;
+  readonly loads: readonly LoadPlan[];
+  /** Tables that are made first, without keys until their rows are there where the engine can do so. */
+  readonly creates: readonly Model[];
+  /** Tables that are emptied first, children first. */
+  readonly flushes: readonly Model[];
+}
+
+/** What became of a model's rows. */
+export interface ModelCounts {
+  readonly model: string;
+  readonly inserted: number;
+  readonly updated: number;
+  readonly skipped: number;
+}
