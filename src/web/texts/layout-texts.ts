@@ -2,7 +2,6 @@
 export const layoutTexts = {
   product: 'Holdfast',
   skip: 'Skip to content',
-  menu: 'Menu',
   navigation: 'Main',
   overview: 'Overview',
   archives: 'Archives',

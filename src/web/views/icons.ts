@@ -11,7 +11,6 @@ const strokes = {
   settings: 'M2.5 5h6M11.5 5h2M10 3.5v3M2.5 11h2M7.5 11h6M6 9.5v3',
   download: 'M8 2.5V10M5 7l3 3 3-3M2.5 10v3.5h11V10',
   pin: 'M5.5 2.5h5l-.7 4 2.2 2.5H4L6.2 6.5zM8 9v4.5',
-  menu: 'M2.5 4.5h11M2.5 8h11M2.5 11.5h11',
   check: 'm3.5 8.5 3 3 6-7',
   warning: 'M8 2.5 14 13H2zM8 6.5v3M8 11.2v.3',
   cross: 'm4.5 4.5 7 7m0-7-7 7',

@@ -67,8 +67,6 @@ function framedBody({ basePath, csrfToken, user, section, body }: Frame): Markup
   return html`<div class="frame">
 <header class="side">
 <a class="brand" href="${basePath}/">${mark()}<span>${texts.product}</span></a>
-<details class="menu" open>
-<summary>${icon('menu')}<span>${texts.menu}</span></summary>
 <nav aria-label="${texts.navigation}"><ul>
 ${sections.map((item) => html`<li><a href="${basePath}${item.path}" ${when(item.section === section, () => html`aria-current="page"`)}>${icon(item.icon)}<span>${texts[item.section]}</span></a></li>`)}
 </ul></nav>
@@ -76,7 +74,6 @@ ${sections.map((item) => html`<li><a href="${basePath}${item.path}" ${when(item.
 <span class="who"><strong>${shown(user.name)}</strong> <span class="quiet">${texts.roles[user.role]}</span></span>
 <form method="post" action="${basePath}/logout"><input type="hidden" name="csrf" value="${csrfToken}"><button class="link">${texts.logOut}</button></form>
 </section>
-</details>
 </header>
 <main id="content" tabindex="-1">${body}</main>
 </div>`;
