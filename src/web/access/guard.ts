@@ -82,6 +82,13 @@ async function admit(context: AccessContext, store: AccessStore, options: Access
     if (pathBelow(context).startsWith('/assets/')) return;
     context.set('csrfToken', csrfTokenOf(visitCookie(context, store.random), ''));
   } else throw new HoldfastError('access.unauthenticated');
+  // The scopes of a token say nothing of pages, where it could make others that outlive it.
+  if (found?.way === 'token' && !pathBelow(context).startsWith('/api/v1/')) {
+    throw new HoldfastError('access.forbidden', {
+      message: 'a token is for the API alone',
+      hint: 'see /api/v1/openapi.json',
+    });
+  }
   if (safeMethods.has(context.req.method)) return;
   if (context.req.header('sec-fetch-site') === 'cross-site') throw new HoldfastError('access.forged');
   const streamed = streamedRoutes.find(
