@@ -97,6 +97,9 @@ export interface GivenRun {
   readonly onProgress?: (progress: Progress) => void;
 }
 
+/** Set to `json` by a program that started this one: it gets each step as a line of JSON on stderr. */
+export const progressVariable = 'HOLDFAST_PROGRESS';
+
 /** Runs work with a progress line where a person looks on: stderr is a terminal, and the result is not JSON. */
 export async function withProgress<T>(
   context: CommandContext,
@@ -105,6 +108,13 @@ export async function withProgress<T>(
   onPhase?: (progress: Progress) => void,
 ): Promise<T> {
   const { signal } = context;
+  if (context.environment[progressVariable] === 'json') {
+    const onProgress = (progress: Progress) => {
+      onPhase?.(progress);
+      context.stderr.write(`${JSON.stringify({ progress })}\n`);
+    };
+    return await work({ signal, onProgress });
+  }
   if (json || !context.stderr.isTTY || context.environment['TERM'] === 'dumb') {
     return await work({ signal, ...(onPhase && { onProgress: onPhase }) });
   }

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { type AccessTables, createAccessTables } from './access/access-schema.ts';
 
 /** A run. Counts are absent where a run has none of the kind. */
 export interface RunTable {
@@ -49,7 +50,7 @@ export interface JobTable {
 }
 
 /** The tables. */
-export interface HistoryTables {
+export interface HistoryTables extends AccessTables {
   readonly run: RunTable;
   readonly run_archive: RunArchiveTable;
   readonly job: JobTable;
@@ -107,6 +108,7 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
       .addColumn('process_space', 'text')
       .execute();
   },
+  (database) => createAccessTables(database),
 ];
 
 /** Brings the tables to the present version; of a newer one nothing is changed. */

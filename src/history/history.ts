@@ -42,6 +42,11 @@ export class History {
     this.#random = random;
   }
 
+  /** The tables themselves, for what else is kept beside the runs: the users of the web admin. */
+  get database(): Kysely<HistoryTables> {
+    return this.#database;
+  }
+
   /** Writes that a run has begun; gives its id. */
   async begin({ archives = [], ...run }: BegunRun): Promise<string> {
     const id = this.#newId();
