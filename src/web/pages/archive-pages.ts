@@ -51,7 +51,7 @@ async function archiveModel(
   const [first] = archive.replicas;
   const header =
     archive.format === 'plain' || first === undefined
-      ? {}
+      ? { value: undefined, error: undefined }
       : await attempt(() => services.archives.header({ storage: first.storage, name }));
   const page = pageNumber(entries) ?? 1;
   const contents =

@@ -7,7 +7,7 @@ import { sharedTexts } from '../texts/shared-texts.ts';
 import { selectField, type Viewer } from './forms.ts';
 import { logView } from './job-view.ts';
 import { type Markup, nothing, shown, when } from './markup.ts';
-import { empty, errorNotice, facts, pageHead, pager, panel, queryString, swapped } from './parts.ts';
+import { empty, errorNotice, facts, pageHead, pager, panel, queryString } from './parts.ts';
 import { runSign } from './signs.ts';
 import { ago, moment } from './time.ts';
 
