@@ -38,6 +38,20 @@ function colour(element: Element, name: string): string {
 
 const lineColours = ['line-1', 'line-2', 'line-3', 'line-4', 'line-5', 'line-6'] as const;
 
+/** Where lines of the grid may stand: at round numbers of the unit that they are written in. */
+const sizeSteps = Array.from({ length: 51 }, (_, power) => 2 ** power);
+const durationSteps = [
+  100, 200, 500, 1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000,
+  3_600_000, 7_200_000, 21_600_000, 43_200_000, 86_400_000,
+];
+const steps: Readonly<Record<Kind, number[]>> = { storage: sizeSteps, size: sizeSteps, duration: durationSteps };
+
+function strokeOf(plot: uPlot, index: number): string {
+  const { stroke } = plot.series[index] ?? {};
+  const value = typeof stroke === 'function' ? stroke(plot, index) : stroke;
+  return typeof value === 'string' ? value : '';
+}
+
 function options(figure: HTMLElement, kind: Kind, lines: readonly Line[], width: number): uPlot.Options {
   const format = kind === 'duration' ? formatSpan : formatSize;
   const text = colour(figure, 'axis-text');
@@ -48,11 +62,11 @@ function options(figure: HTMLElement, kind: Kind, lines: readonly Line[], width:
     height: 150,
     padding: [8, 4, 0, 0],
     cursor: { y: false, points: { size: 6 } },
-    legend: { live: true },
+    legend: { live: true, markers: { width: 0, fill: (plot, index) => strokeOf(plot, index) } },
     scales: { y: { range: (_, __, high) => [0, Math.max(1, (high ?? 1) * 1.08)] } },
     axes: [
       { ...axis, grid: { show: false }, space: 60 },
-      { ...axis, size: 58, values: (_, splits) => splits.map((value) => format(value)) },
+      { ...axis, size: 58, incrs: steps[kind], values: (_, splits) => splits.map((value) => format(value)) },
     ],
     series: [
       { label: '', value: (_, time) => (time === null ? '' : new Date(time * 1000).toLocaleDateString()) },

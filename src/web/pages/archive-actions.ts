@@ -69,7 +69,7 @@ export function addArchiveActions(app: Hono<WebEnvironment>, services: WebServic
     const form = await readForm(context);
     const place = placeOf(form);
     const { user } = context.var;
-    const opened = await attempt(() => services.archives.open(user, place, givenKeys(form), { pageSize: 100 }));
+    const opened = await attempt(() => services.archives.open(user, place, givenKeys(form), { pageSize: 50 }));
     if (opened.error !== undefined)
       return await sendArchive(services, context, { name: place.name, error: opened.error });
     const { contentsId } = opened.value;

@@ -57,7 +57,7 @@ async function archiveModel(
   const contents =
     contentsId === undefined
       ? undefined
-      : services.archives.contents(context.var.user, contentsId, { ...(find && { text: find }), page, pageSize: 100 });
+      : services.archives.contents(context.var.user, contentsId, { ...(find && { text: find }), page, pageSize: 50 });
   return {
     archive,
     header: header.value,
