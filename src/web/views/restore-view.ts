@@ -111,9 +111,8 @@ function verifyPanel(job: JobFacts | undefined, viewer: Viewer): Markup {
 export function restoreView(model: RestoreModel, viewer: Viewer): Markup {
   const { source, contents, error, verifyJob, plan } = model;
   const head = pageHead({
-    title: texts.title,
+    title: source.name,
     crumb: { href: `${viewer.basePath}/restore`, text: texts.title },
-    lead: html`<span class="name">${shown(source.name)}</span>`,
   });
   if (contents === undefined) {
     const form = postForm(viewer, {
