@@ -8,6 +8,7 @@ import { visitCookie } from './cookies.ts';
 import { describeClient, recognize } from './recognize.ts';
 import { requireRole } from './roles.ts';
 import { csrfTokenOf, isSameText } from './secret-token.ts';
+import { rememberAddress } from './user-address.ts';
 
 type Guard = MiddlewareHandler<AccessEnvironment>;
 
@@ -76,6 +77,7 @@ async function admit(context: AccessContext, store: AccessStore, options: Access
   // On the way in nobody is anybody yet: what a cookie of before says does not count.
   const found = isOpen ? undefined : await recognize(context, store, options);
   if (found !== undefined) {
+    rememberAddress(found.user, context.var.address);
     for (const [name, value] of Object.entries(found))
       if (value !== undefined) context.set(name as 'user', value as never);
   } else if (isOpen) {
