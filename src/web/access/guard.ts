@@ -105,8 +105,8 @@ async function admit(context: AccessContext, store: AccessStore, options: Access
 /** Reads a small body before anything is done, so that no one waits for it half-way. */
 async function readForm(context: AccessContext): Promise<void> {
   const bytes = await readWhole(context.req.raw, formLimits);
-  const { url, method, headers } = context.req.raw;
-  context.req.raw = new Request(url, { method, headers, body: bytes.length > 0 ? bytes : null });
+  const { url, method, headers, signal } = context.req.raw;
+  context.req.raw = new Request(url, { method, headers, signal, body: bytes.length > 0 ? bytes : null });
   if (!/^application\/x-www-form-urlencoded\b/i.test(context.req.header('content-type') ?? '')) return;
   context.set('form', new URLSearchParams(new TextDecoder().decode(bytes)));
 }

@@ -1,4 +1,4 @@
-import { type errorTable, HoldfastError } from '../../errors.ts';
+import { HoldfastError } from '../../errors.ts';
 import { type inspectArchive, summarizeArchive } from '../../operation/inspect.ts';
 import { openArchive } from '../../operation/open.ts';
 import type { ArchiveLocation, ArchiveSummary } from '../../operation/options.ts';

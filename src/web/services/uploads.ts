@@ -38,7 +38,7 @@ export const defaultUploadLimits: Omit<UploadLimits, 'folder'> = {
 interface Upload {
   readonly id: string;
   readonly name: string;
-  readonly sizeBytes: number;
+  sizeBytes: number;
   readonly startedBy: string;
   receivedBytes: number;
   touchedMs: number;
@@ -116,9 +116,7 @@ export class Uploads implements UploadServices {
     try {
       const file = await open(this.#path(id), 'wx', 0o600);
       await file.close();
-      const facts = JSON.stringify({ name: upload.name, sizeBytes, startedBy: user.name });
-      await writeFile(this.#path(id, 'new'), facts, { mode: 0o600 });
-      await rename(this.#path(id, 'new'), this.#path(id, 'json'));
+      await this.#writeFacts(upload);
     } catch (thrown) {
       this.#uploads.delete(id);
       await this.#removeFiles(id);
@@ -165,6 +163,15 @@ export class Uploads implements UploadServices {
     await this.#context.record(user, 'remove an upload', upload.name);
   }
 
+  /** What was received is all there is: the size was not known when it began. Throws `request.invalid` where there is nothing. */
+  async finish(user: WebUser, id: string): Promise<UploadFacts> {
+    const upload = this.#own(user, id);
+    if (upload.receivedBytes === 0) throw new HoldfastError('request.invalid', { message: 'the file is empty' });
+    upload.sizeBytes = upload.receivedBytes;
+    await this.#writeFacts(upload);
+    return this.#facts(upload);
+  }
+
   /** Where one lies that is there as a whole. Throws `request.not_found`, `request.conflict`. */
   complete(user: WebUser, id: string): { readonly path: string; readonly name: string } {
     const upload = this.#own(user, id);
@@ -205,6 +212,11 @@ export class Uploads implements UploadServices {
       // What is told as received is there after a crash too.
       await file.sync().finally(() => file.close());
     }
+  }
+
+  async #writeFacts({ id, name, sizeBytes, startedBy }: Upload): Promise<void> {
+    await writeFile(this.#path(id, 'new'), JSON.stringify({ name, sizeBytes, startedBy }), { mode: 0o600 });
+    await rename(this.#path(id, 'new'), this.#path(id, 'json'));
   }
 
   #own(user: WebUser, id: string): Upload {
