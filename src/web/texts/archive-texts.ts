@@ -92,6 +92,7 @@ export const archiveTexts = {
     button: 'Open',
     from: 'From',
     entry: 'Entry',
+    kind: 'Kind',
     rows: 'Rows',
     size: 'Size',
     find: 'Path has',

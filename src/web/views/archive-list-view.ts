@@ -38,8 +38,8 @@ function archiveRow(archive: ArchiveFacts, { nowMs }: ArchiveListModel, basePath
 <span class="sub narrow">${ago(createdMs, nowMs)} · ${replicas.map(({ storage }) => shown(storage)).join(', ')}</span></th>
 <td class="wide nowrap">${moment(createdMs)}</td>
 <td class="number">${formatSize(sizeBytes)}</td>
-<td class="wide">${replicas.map(({ storage }) => html`<span class="tag name">${shown(storage)}</span> `)}</td>
-<td class="wide quiet">${kept}</td>
+<td class="wide clip">${replicas.map(({ storage }) => shown(storage)).join(', ')}</td>
+<td class="wide quiet clip" title="${shown(keptBy.join(', '))}">${kept}</td>
 <td>${healthSign(health)}</td></tr>`;
 }
 
@@ -68,7 +68,7 @@ function filterForm(model: ArchiveListModel, basePath: string): Markup {
   const action = `${basePath}/archives`;
   const live = html`hx-get="${action}" hx-target="${list}" hx-select="${list}" hx-swap="outerHTML" hx-push-url="true" hx-trigger="input changed delay:250ms from:find input, change, submit"`;
   return html`<form class="filters" method="get" action="${action}" role="search" aria-label="${filters.label}" ${live}>
-${textField({ id: 'filter-text', name: 'text', label: filters.text, type: 'search', value: query.text, kind: 'wide' })}
+${textField({ id: 'filter-text', name: 'text', label: filters.text, type: 'search', value: query.text, kind: 'grow' })}
 ${selectField({ id: 'filter-series', name: 'series', label: filters.series, value: query.series, options: named(series) })}
 ${selectField({ id: 'filter-storage', name: 'storage', label: filters.storage, value: query.storage, options: named(storages) })}
 ${selectField({ id: 'filter-health', name: 'health', label: filters.health, value: query.health, options: [any, ...healths] })}

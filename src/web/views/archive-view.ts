@@ -54,27 +54,28 @@ function factsPanel({ archive, header, headerError, nowMs }: ArchiveModel): Mark
         ];
   return panel({
     title: texts.facts,
-    body: html`${when(headerError, (error) => errorNotice({ ...error, message: `${texts.headerFailed} ${error.message}` }))}${format === 'plain' ? notice('plain', texts.plain) : nothing}<div class="columns">${facts(known)}${technical.length > 0 ? facts(technical) : nothing}</div>`,
+    body: html`${when(headerError, (error) => errorNotice({ ...error, message: `${texts.headerFailed} ${error.message}` }))}${format === 'plain' ? notice('plain', texts.plain) : nothing}${facts([...known, ...technical])}`,
   });
 }
 
-function replicaRow(name: string, replica: ReplicaFacts, viewer: Viewer): Markup {
+function replicaRow(name: string, replica: ReplicaFacts, differs: boolean, viewer: Viewer): Markup {
   const { storage, url, sizeBytes, health, keptBy, lockedUntilMs } = replica;
   const href = `${viewer.basePath}/download/${encodeURIComponent(storage)}/${encodeURIComponent(name)}`;
   const download = html`<a class="button" href="${href}" aria-label="${shown(texts.downloadFrom(storage))}" download>${icon('download')}<span class="wide-text">${texts.download}</span></a>`;
-  return html`<tr><th scope="row" class="name">${shown(storage)}<span class="sub mono name">${shown(url)}</span></th>
-<td class="wide">${keptBy.length === 0 ? html`<span class="tag warn">${texts.leaving}</span>` : shown(keptBy.join(', '))}${when(lockedUntilMs, (timeMs) => html`<span class="sub">${texts.locked} ${moment(timeMs)}</span>`)}</td>
+  return html`<tr><th scope="row" class="name">${shown(storage)}<span class="sub mono name">${shown(url)}</span>${when(lockedUntilMs, (timeMs) => html`<span class="sub">${texts.locked} ${moment(timeMs)}</span>`)}</th>
+${differs ? html`<td class="wide">${keptBy.length === 0 ? html`<span class="tag warn">${texts.leaving}</span>` : shown(keptBy.join(', '))}</td>` : nothing}
 <td>${healthSign(health)}</td><td class="number">${formatSize(sizeBytes)}</td><td class="number">${mayOperate(viewer.user) ? download : nothing}</td></tr>`;
 }
 
 function placesPanel({ name, replicas, keptBy }: ArchiveFacts, viewer: Viewer): Markup {
   const why = keptBy.length === 0 ? texts.keepsNothing : html`${texts.columns.kept} ${shown(keptBy.join(', '))}`;
   const { columns } = texts;
+  const differs = new Set(replicas.map((replica) => replica.keptBy.join())).size > 1;
   return panel({
     title: texts.places,
     note: why,
     flush: true,
-    body: html`<div class="table-wrap"><table><thead><tr><th scope="col">${texts.storage}</th><th scope="col" class="wide">${columns.kept}</th><th scope="col">${columns.state}</th><th scope="col" class="number">${columns.size}</th><th scope="col"><span class="unseen">${texts.download}</span></th></tr></thead><tbody>${replicas.map((replica) => replicaRow(name, replica, viewer))}</tbody></table></div>`,
+    body: html`<div class="table-wrap"><table><thead><tr><th scope="col">${texts.storage}</th>${differs ? html`<th scope="col" class="wide">${columns.kept}</th>` : nothing}<th scope="col">${columns.state}</th><th scope="col" class="number">${columns.size}</th><th scope="col"><span class="unseen">${texts.download}</span></th></tr></thead><tbody>${replicas.map((replica) => replicaRow(name, replica, differs, viewer))}</tbody></table></div>`,
   });
 }
 
@@ -95,7 +96,6 @@ ${when(jobs.length > 0, () => html`<section class="panel"><div class="panel-body
 <div class="split"><div>
 ${archive.format === 'plain' ? nothing : map}
 ${placesPanel(archive, viewer)}
-${factsPanel(model)}
 ${contentsView(model, viewer)}
-</div><aside aria-label="${texts.acts.title}">${archiveActions(archive, model.storages, viewer)}</aside></div>`;
+</div><aside aria-label="${texts.acts.title}">${archiveActions(archive, model.storages, viewer)}${factsPanel(model)}</aside></div>`;
 }

@@ -65,7 +65,7 @@ function storageMap({ storage, map }: StorageMap, model: BlockMapModel, viewer: 
   const { perCopy, damaged, solved, lost, copies, lookedMs } = map;
   const scale = Math.ceil(perCopy / Math.max(1, copies[0]?.length ?? 1));
   return html`<div class="map-place" data-storage="${storage}"><div class="map-head"><h3 class="name">${shown(storage)} <span class="quiet" title="${formatMoment(lookedMs)}">${texts.looked} ${ago(lookedMs, model.nowMs)}</span></h3>${button}</div>
-${copies.map((cells, index) => copyFigure(cells, index, map))}
+<div class="copies">${copies.map((cells, index) => copyFigure(cells, index, map))}</div>
 <p class="sub">${texts.counts(perCopy, damaged, solved, lost)} ${texts.scale(scale)}</p></div>`;
 }
 

@@ -32,7 +32,7 @@ function entryRow({ path, kind, sizeBytes, rows, tables }: EntryFacts): Markup {
     (list) =>
       html`<details class="inner"><summary class="sub">${texts.tables(list.length)}</summary><ul>${list.map((table) => html`<li class="sub pair"><span class="name">${shown(table.path)}</span><span>${formatCount(table.rows)}</span></li>`)}</ul></details>`,
   );
-  return html`<tr><th scope="row" class="name mono">${shown(path)}<span class="sub">${shown(kind)}</span>${inner}</th><td class="number">${rows === undefined ? '' : formatCount(rows)}</td><td class="number">${formatSize(sizeBytes)}</td></tr>`;
+  return html`<tr><th scope="row" class="name entry"><span class="mono">${shown(path)}</span>${inner}</th><td class="quiet wide">${shown(kind)}</td><td class="number">${rows === undefined ? '' : formatCount(rows)}</td><td class="number">${formatSize(sizeBytes)}</td></tr>`;
 }
 
 function openContents(model: ContentsModel, contents: ArchiveContents, basePath: string): Markup {
@@ -46,9 +46,9 @@ function openContents(model: ContentsModel, contents: ArchiveContents, basePath:
   });
   const search = html`<form class="filters" method="get" action="${basePath}/archive" role="search" hx-get="${basePath}/archive" hx-target="#contents" hx-select="#contents" hx-swap="outerHTML" hx-trigger="input changed delay:250ms from:find input, submit">
 <input type="hidden" name="name" value="${archive.name}"><input type="hidden" name="contents" value="${contentsId}">
-${textField({ id: 'contents-find', name: 'find', type: 'search', label: texts.find, value: text, kind: 'wide' })}<button>${texts.search}</button></form>`;
+${textField({ id: 'contents-find', name: 'find', type: 'search', label: texts.find, value: text, kind: 'grow' })}<button>${texts.search}</button></form>`;
   return html`${isSuspect ? html`<div class="panel-body">${notice('odd', texts.suspect)}</div>` : nothing}${search}
-<div class="table-wrap"><table><thead><tr><th scope="col">${texts.entry}</th><th scope="col" class="number">${texts.rows}</th><th scope="col" class="number">${texts.size}</th></tr></thead><tbody>${items.map(entryRow)}</tbody></table></div>
+<div class="table-wrap"><table><thead><tr><th scope="col">${texts.entry}</th><th scope="col" class="wide">${texts.kind}</th><th scope="col" class="number">${texts.rows}</th><th scope="col" class="number">${texts.size}</th></tr></thead><tbody>${items.map(entryRow)}</tbody></table></div>
 ${when(isCut, () => html`<p class="panel-foot">${texts.cut}</p>`)}
 ${pager(contents, (page) => `${basePath}/archive${queryString(query(page))}#contents`, '#contents')}`;
 }

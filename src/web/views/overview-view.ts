@@ -30,18 +30,26 @@ export interface OverviewModel {
 /** What needs a look comes first. */
 const urgency = { failing: 0, suspect: 1, late: 2, unproven: 3, well: 4 } as const;
 
+/** Why a source is not well, what to do, and where to see more. */
+function troubleLines({ name, reasonText, remedyText, runId }: SourceFacts, basePath: string): Markup {
+  const link = when(
+    runId,
+    (id) =>
+      html` <a href="${basePath}/runs/${encodeURIComponent(id)}" aria-label="${texts.whatHappened}: ${shown(name)}">${texts.whatHappened}</a>`,
+  );
+  return html`<span class="sub reason">${shown(reasonText)}</span><span class="sub">${shown(remedyText)}${link}</span>`;
+}
+
 function sourceRow(source: SourceFacts, nowMs: number, basePath: string): Markup {
-  const { state, reasonText, remedyText, runId, recentSizesBytes, sizeBytes } = source;
+  const { state, recentSizesBytes, sizeBytes } = source;
   const next =
     source.nextRunMs === undefined
       ? html`<span class="quiet">${texts.notScheduled}</span>`
       : ago(source.nextRunMs, nowMs);
   return html`<tr>
-<th scope="row"><span class="name">${shown(source.name)}</span> <span class="sub name">${sharedTexts.sourceKinds[source.kind]} · ${shown(source.place)}</span>
+<th scope="row"><span class="name">${shown(source.name)}</span> <span class="sub clip" title="${shown(source.place)}">${sharedTexts.sourceKinds[source.kind]} · ${shown(source.place)}</span>
 <span class="sub narrow">${texts.narrow.lastGood} ${ago(source.lastGoodMs, nowMs)}${when(source.nextRunMs, (timeMs) => html` · ${texts.narrow.next} ${ago(timeMs, nowMs)}`)}</span></th>
-<td class="why">${sourceSign(state)}${when(state !== 'well' && reasonText, (reason) => html`<span class="sub reason">${shown(reason)}</span>`)}
-${when(state !== 'well' && remedyText, (remedy) => html`<span class="sub">${shown(remedy)}</span>`)}
-${when(state !== 'well' && runId, (id) => html`<span class="sub"><a href="${basePath}/runs/${encodeURIComponent(id)}" aria-label="${texts.whatHappened}: ${shown(source.name)}">${texts.whatHappened}</a></span>`)}</td>
+<td class="why">${sourceSign(state)}${state === 'well' ? nothing : troubleLines(source, basePath)}</td>
 <td class="wide">${ago(source.lastGoodMs, nowMs)}</td>
 <td class="wide">${source.lastDrillMs === undefined ? html`<span class="quiet">${texts.noDrill}</span>` : ago(source.lastDrillMs, nowMs)}${when(source.lastProofMs, (timeMs) => html`<span class="sub">${texts.readBack} ${ago(timeMs, nowMs)}</span>`)}</td>
 <td class="wide">${next}${when(source.schedule, (text) => html`<span class="sub mono">${shown(text)}</span>`)}</td>
@@ -76,14 +84,9 @@ function activePanel(jobs: readonly JobFacts[], viewer: Viewer): Markup {
   return panel({ title: texts.active, body: html`<ul class="lines">${jobs.map((job) => jobLine(job, viewer))}</ul>` });
 }
 
-function trendPanels({ storages, sources }: Overview, basePath: string): Markup {
-  const source = `${basePath}/trends.json`;
+function trendPanels({ sources }: Overview, source: string): Markup {
   const jobs = [...new Set(sources.map(({ job }) => job))];
-  const charts = [
-    chart({ kind: 'storage', source, names: storages.map(({ name }) => name) }),
-    chart({ kind: 'size', source, names: jobs }),
-    chart({ kind: 'duration', source, names: jobs }),
-  ];
+  const charts = [chart({ kind: 'size', source, names: jobs }), chart({ kind: 'duration', source, names: jobs })];
   return html`<div class="columns charts">${charts.map((figure) => html`<section class="panel"><div class="panel-body">${figure}</div></section>`)}</div>`;
 }
 
@@ -92,6 +95,7 @@ export function overviewView({ overview, days, nowMs }: OverviewModel, viewer: V
   const { basePath, user } = viewer;
   const { sources, storages, recentRuns, activeJobs, firstSteps } = overview;
   if (!firstSteps.hasBackup && recentRuns.length === 0) return firstStepsView(firstSteps, activeJobs, viewer);
+  const trends = `${basePath}/trends.json`;
   const troubled = sources.length - overview.counts.well;
   const lead = troubled === 0 ? texts.allWell(sources.length) : texts.someNot(troubled, sources.length);
   const backUp = html`<a class="button primary" href="${basePath}/backup">${texts.backUpNow}</a>`;
@@ -101,8 +105,8 @@ ${activePanel(activeJobs, viewer)}
 ${sourcesPanel(sources, nowMs, basePath)}
 ${panel({ title: texts.calendar, body: calendar(days) })}
 <div class="columns">
-${panel({ title: texts.storages, note: texts.storagesNote(overview.archiveCount, formatSize(overview.totalSizeBytes)), body: html`<ul class="storages">${storages.map(storageItem)}</ul>` })}
+${panel({ title: texts.storages, note: texts.storagesNote(overview.archiveCount, formatSize(overview.totalSizeBytes)), body: html`<ul class="storages">${storages.map(storageItem)}</ul>${chart({ kind: 'storage', source: trends, names: storages.map(({ name }) => name) })}` })}
 ${panel({ title: texts.recentRuns, note: html`<a href="${basePath}/runs">${texts.allRuns}</a>`, flush: true, body: html`<div class="table-wrap"><table><tbody>${recentRuns.slice(0, 6).map((run) => runItem(run, nowMs, basePath))}</tbody></table></div>` })}
 </div>
-${trendPanels(overview, basePath)}`;
+${trendPanels(overview, trends)}`;
 }
