@@ -8,7 +8,7 @@ const barWidth = 20;
 const smoothingPerSecond = 0.35;
 
 /** A rate that does not jump: an exponential mean over time. */
-class SmoothedRate {
+export class SmoothedRate {
   #lastMs: number | undefined;
   #lastBytes = 0;
   bytesPerSecond: number | undefined;

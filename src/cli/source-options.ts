@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import type { DatabaseSourceOptions } from '../source/database-options.ts';
 import type { SourceRequest } from './collect-sources.ts';
+import type { CommandContext } from './command-context.ts';
 import { gather } from './key-options.ts';
 import { wholeNumber } from './number-options.ts';
 import { splitCommand, splitNamed } from './split-command.ts';
@@ -89,6 +90,13 @@ export function requestedSources(options: SourceOptions): SourceRequest[] {
     ...commands,
     ...(options.files ?? []).map((path) => ({ path })),
   ];
+}
+
+/** The value of an environment variable that the command line names. Throws `usage.invalid` where it has none. */
+export function variable(name: string, { environment }: Pick<CommandContext, 'environment'>): string {
+  const value = environment[name];
+  if (value) return value;
+  throw new HoldfastError('usage.invalid', { message: `the environment variable ${name} is not set`, hint: 'set it' });
 }
 
 /** `name=url`, or an URL alone. */

@@ -236,7 +236,8 @@ function present<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], 
 const asNumber = (value: number | null) => (value === null ? null : Number(value));
 const asError = (value: string | null) => (value === null ? null : JSON.parse(value));
 
-function toRecord(row: RunTable, archives: readonly RunArchiveTable[]): RunRecord {
+/** A row as the record that it is. */
+export function toRecord(row: RunTable, archives: readonly RunArchiveTable[]): RunRecord {
   const hasDied = row.state === 'running' && row.process_space === processSpaceTag() && !isRunning(row.process_id);
   return {
     id: row.id,

@@ -1,14 +1,15 @@
 import type { RunArchive, RunRecord } from '../history/run-record.ts';
 import type { RetentionFacts } from './prune.ts';
 
-interface Known {
+/** What runs found of an archive. */
+export interface Known {
   isProven: boolean;
   isSuspect: boolean;
   isDamaged: boolean;
 }
 
-/** Each run tells what it found; the later one counts, but for what only the backup itself could know. */
-function learn(known: Known, { state }: RunArchive, isBackup: boolean): Known {
+/** What is known of an archive after a run: each tells what it found; the later one counts, but for what only the backup itself could know. */
+export function learn(known: Known, { state }: RunArchive, isBackup: boolean): Known {
   switch (state) {
     case 'pending':
     case 'failed':

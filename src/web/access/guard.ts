@@ -8,6 +8,7 @@ import { visitCookie } from './cookies.ts';
 import { describeClient, recognize } from './recognize.ts';
 import { requireRole } from './roles.ts';
 import { csrfTokenOf, isSameText } from './secret-token.ts';
+import { rememberAddress } from './user-address.ts';
 
 type Guard = MiddlewareHandler<AccessEnvironment>;
 
@@ -76,6 +77,7 @@ async function admit(context: AccessContext, store: AccessStore, options: Access
   // On the way in nobody is anybody yet: what a cookie of before says does not count.
   const found = isOpen ? undefined : await recognize(context, store, options);
   if (found !== undefined) {
+    rememberAddress(found.user, context.var.address);
     for (const [name, value] of Object.entries(found))
       if (value !== undefined) context.set(name as 'user', value as never);
   } else if (isOpen) {
@@ -103,8 +105,8 @@ async function admit(context: AccessContext, store: AccessStore, options: Access
 /** Reads a small body before anything is done, so that no one waits for it half-way. */
 async function readForm(context: AccessContext): Promise<void> {
   const bytes = await readWhole(context.req.raw, formLimits);
-  const { url, method, headers } = context.req.raw;
-  context.req.raw = new Request(url, { method, headers, body: bytes.length > 0 ? bytes : null });
+  const { url, method, headers, signal } = context.req.raw;
+  context.req.raw = new Request(url, { method, headers, signal, body: bytes.length > 0 ? bytes : null });
   if (!/^application\/x-www-form-urlencoded\b/i.test(context.req.header('content-type') ?? '')) return;
   context.set('form', new URLSearchParams(new TextDecoder().decode(bytes)));
 }

@@ -531,6 +531,8 @@ export interface UploadServices {
   /** Operator. Throws `request.too_large`, `storage.full`. */
   create(user: WebUser, given: { readonly name: string; readonly sizeBytes: number }): Promise<UploadFacts>;
   append(user: WebUser, id: string, offsetBytes: number, body: AsyncIterable<Uint8Array>): Promise<UploadFacts>;
+  /** What was received is all there is: its size was not known when it began. */
+  finish(user: WebUser, id: string): Promise<UploadFacts>;
   /** Those of this user, of an admin all. */
   list(user: WebUser): readonly UploadFacts[];
   get(user: WebUser, id: string): UploadFacts | undefined;
@@ -558,7 +560,7 @@ export interface DownloadServices {
     place: ArchivePlace,
     range?: { readonly startBytes: number; readonly endBytes?: number },
   ): Promise<Download>;
-  /** Operator. An archive of what a job backs up, sealed for the passphrase alone; nothing of it is kept here. Throws `key.invalid` for a short one. */
+  /** Operator. An archive of what a job backs up, sealed for the passphrase and the recipients of the configuration; nothing of it is kept here. Throws `key.invalid` for a short one. */
   fresh(
     user: WebUser,
     given: { readonly passphrase: Secret; readonly job?: string },
