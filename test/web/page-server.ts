@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { Hono } from 'hono';
 import { pageRoutes } from '../../src/web/pages/page-routes.ts';
 import { setSecurityHeaders } from '../../src/web/security/security-headers.ts';
@@ -50,9 +51,10 @@ async function answer(app: Hono<WebEnvironment>, request: IncomingMessage, respo
     return;
   }
   try {
-    for await (const piece of answered.body) response.write(piece);
-  } finally {
-    response.end();
+    // Who looks away ends the stream of events too.
+    await pipeline(Readable.fromWeb(answered.body as ReadableStream<Uint8Array>), response);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
 }
 

@@ -402,6 +402,7 @@ export function sampleServices(options: SampleOptions = {}): SampleServices {
     uploads: {
       create: unused,
       append: unused,
+      finish: unused,
       remove: unused,
       list: () => uploads,
       get: (_, id) => uploads.find((upload) => upload.id === id),

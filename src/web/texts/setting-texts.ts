@@ -8,6 +8,7 @@ export const settingTexts = {
     keys: 'Keys',
     doctor: 'Doctor',
   },
+  adminTabs: { users: 'Users', audit: 'Audit log' },
   tabsLabel: 'Settings',
   storages: {
     check: 'Check',

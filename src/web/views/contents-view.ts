@@ -44,7 +44,7 @@ function openContents(model: ContentsModel, contents: ArchiveContents, basePath:
     find: text,
     entries: page === 1 ? undefined : page,
   });
-  const search = html`<form class="filters" method="get" action="${basePath}/archive" role="search" hx-get="${basePath}/archive" hx-target="#contents" hx-select="#contents" hx-swap="outerHTML" hx-trigger="input changed delay:250ms from:find input, submit">
+  const search = html`<form class="filters" method="get" action="${basePath}/archive" role="search" hx-get="${basePath}/archive" hx-target="#contents" hx-select="#contents" hx-swap="outerHTML" hx-trigger="input delay:250ms from:'find input', submit">
 <input type="hidden" name="name" value="${archive.name}"><input type="hidden" name="contents" value="${contentsId}">
 ${textField({ id: 'contents-find', name: 'find', type: 'search', label: texts.find, value: text, kind: 'grow' })}<button>${texts.search}</button></form>`;
   return html`${isSuspect ? html`<div class="panel-body">${notice('odd', texts.suspect)}</div>` : nothing}${search}
