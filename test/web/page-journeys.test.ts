@@ -89,11 +89,11 @@ describe('journeys through the web admin', { skip: leftOut('chromium') }, () => 
           },
         });
       tell(250);
-      await page.getByText('25 % · read').waitFor();
+      await page.locator('[data-announce]').getByText('25 % · read').waitFor();
       await page.reload();
-      await page.getByText('25 % · read').waitFor();
+      await page.locator('[data-announce]').getByText('25 % · read').waitFor();
       tell(750);
-      await page.getByText('75 % · read').waitFor();
+      await page.locator('[data-announce]').getByText('75 % · read').waitFor();
       await page.getByRole('button', { name: 'Cancel' }).click();
       await page.getByText('Interrupted').first().waitFor();
       assert.deepEqual(services.started.at(-1), { kind: 'backup', job: 'nightly' });

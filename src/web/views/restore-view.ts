@@ -62,7 +62,7 @@ function archiveRows({ archives, nowMs }: RestoreChoiceModel, basePath: string):
 
 function storedPanel(model: RestoreChoiceModel, basePath: string): Markup {
   const { choose } = texts;
-  const search = html`<form class="filters" method="get" action="${basePath}/restore" role="search" hx-get="${basePath}/restore" hx-target="#stored" hx-select="#stored" hx-swap="outerHTML" hx-trigger="input delay:250ms from:'find input', submit">${textField({ id: 'find', name: 'text', type: 'search', label: choose.search, value: model.text, kind: 'grow' })}<button>${choose.find}</button></form>`;
+  const search = html`<form class="filters" method="get" action="${basePath}/restore" role="search" hx-get="${basePath}/restore" hx-target="#stored" hx-select="#stored" hx-swap="outerHTML" hx-trigger="input delay:250ms, submit">${textField({ id: 'find', name: 'text', type: 'search', label: choose.search, value: model.text, kind: 'grow' })}<button>${choose.find}</button></form>`;
   const found = model.archives.items.length === 0 ? empty(choose.none, choose.noneText) : archiveRows(model, basePath);
   return panel({
     title: choose.stored,
