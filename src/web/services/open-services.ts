@@ -32,6 +32,7 @@ export interface OpenServicesOptions extends ServiceContextOptions {
 
 /** Services that are open; close them. */
 export interface OpenedServices extends WebServices {
+  readonly uploads: Uploads;
   /** Asks what runs to end, and closes the storages. */
   close(): Promise<void>;
 }
