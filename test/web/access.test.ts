@@ -112,9 +112,9 @@ test('a user who is not there costs the same work, and gets the same answer', as
 
 test('guessing is slowed down: by name and address, by address, and by name', async (t) => {
   const admin = await openTestAdmin(t);
+  const browser = admin.browser();
+  const csrf = await browser.csrf('/login');
   const tryOnce = async (name: string, address: string, given = 'a wrong password') => {
-    const browser = admin.browser();
-    const csrf = await browser.csrf('/login');
     return (await browser.ask('/login', { form: { csrf, name, password: given }, address })).status;
   };
   for (let count = 0; count < 10; count++) assert.equal(await tryOnce('admin', '192.0.2.7'), 401);
