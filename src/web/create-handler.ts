@@ -16,8 +16,6 @@ import { pageRoutes } from './pages/page-routes.ts';
 import { type OpenedServices, openServices } from './services/open-services.ts';
 import { completeWebConfig, type WebConfig, type WholeConfig } from './web-config.ts';
 
-export type { WebConfig };
-
 /** The web admin as a function of requests. */
 export interface HoldfastHandler {
   (request: Request, client?: ClientInfo): Promise<Response>;

@@ -97,7 +97,6 @@ test('an archive is looked into, verified, pinned, downloaded in parts, and dele
   );
   const wrong = await browser.ask(`/api/v1${base}/open`, { headers, json: { passphrase: 'another passphrase' } });
   assert.equal(wrong.status, 403);
-  assert.equal((await run('verify', { ...place, passphrase })).state, 'succeeded');
   assert.equal(
     (await run('verify', { ...place, passphrase: 'another passphrase', level: 'contents' })).error?.code,
     'key.wrong',
@@ -258,7 +257,7 @@ test('hostile uploads are refused by their reader, and harm nobody else', async 
   const good = await readFile(join(admin.folder, 'backups', stored));
   const broken = Buffer.from(good);
   for (let at = 0; at < broken.length; at += 512) broken.fill(0xff, at, at + 64);
-  const cases = { noise: Buffer.alloc(100_000, 'x'), broken, tiny: Buffer.from([0]) };
+  const cases = { noise: Buffer.alloc(100_000, 'x'), broken };
   for (const [name, bytes] of Object.entries(cases)) {
     const { upload } = await announce(browser, headers, name, bytes.length);
     await append(browser, headers, upload.id, 0, bytes);
