@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { ConfiguredJob } from '../config/scheduled-jobs.ts';
+import type { WebSettings } from '../config/web-settings.ts';
 import { HoldfastError } from '../errors.ts';
 import type { RunRecord } from '../history/run-record.ts';
 import type { ScheduleTimes } from '../policy/schedule.ts';
@@ -26,7 +27,8 @@ export function addScheduleCommand(program: Command, context: CommandContext): v
       const listed = await describeJobs(jobs, loaded, context);
       if (options.json) {
         const prunes = loaded.config.retention?.enabled !== false;
-        const result: ListedSchedule = { jobs: listed, prunes, historyPath: historyPath(loaded) };
+        const { web } = loaded.config;
+        const result: ListedSchedule = { jobs: listed, prunes, historyPath: historyPath(loaded), ...(web && { web }) };
         printJson(context, result);
       } else printJobs(listed, context);
     });
@@ -76,6 +78,8 @@ export interface ListedSchedule {
   readonly prunes: boolean;
   /** The file of the history. */
   readonly historyPath: string;
+  /** The web admin, where the configuration names one. */
+  readonly web?: WebSettings;
 }
 
 interface ListedJob {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { type ErrorCode, errorTable, HoldfastError } from '../errors.ts';
@@ -6,21 +7,30 @@ import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatMoment, formatNumberOf, printable } from './format-value.ts';
 import { printJson, printLines, printNote } from './print-result.ts';
 import type { ListedSchedule } from './schedule-command.ts';
+import { type ServedWeb, serveWeb, webAddress } from './serve-web.ts';
 
 /** Adds `holdfast serve`. */
 export function addServeCommand(program: Command, context: CommandContext): void {
   program
     .command('serve')
     .description('run the jobs of holdfast.config.ts by their schedules, until it is stopped')
+    .option('--web [address]', 'serve the web admin at HOST:PORT (127.0.0.1:8420 unless the configuration says)')
     .option('--json', 'print each event as JSON, one on a line')
-    .action(async (options: OutputOptions) => {
+    .action(async (options: ServeOptions) => {
       await serve(options, context);
     });
 }
 
-async function serve({ json = false }: OutputOptions, context: CommandContext): Promise<void> {
-  const { jobs, historyPath, prunes } = await readSchedules(context);
-  if (jobs.length === 0) {
+interface ServeOptions extends OutputOptions {
+  /** `true` where the address is left out. */
+  readonly web?: string | true;
+}
+
+async function serve({ json = false, web }: ServeOptions, context: CommandContext): Promise<void> {
+  const listed = await readSchedules(context);
+  const { jobs, historyPath, prunes } = listed;
+  const address = webAddress(web, listed.web);
+  if (jobs.length === 0 && address === undefined) {
     throw new HoldfastError('config.invalid', { message: 'no job is scheduled', hint: 'see `holdfast schedule list`' });
   }
   const { readSchedule } = await import('../policy/schedule.ts');
@@ -29,7 +39,20 @@ async function serve({ json = false }: OutputOptions, context: CommandContext): 
   const { openHistory } = await import('../history/history.ts');
   const store = await openHistory({ path: historyPath });
   const { clock, signal } = context;
+  let served: ServedWeb | undefined;
   try {
+    if (address !== undefined) {
+      served = await serveWeb(
+        {
+          address,
+          settings: listed.web ?? {},
+          isScheduling: jobs.length > 0,
+          say: (text) => (json ? printJson(context, { event: 'web', message: text }) : printLines(context, [text])),
+          note: (text) => printNote(context, text),
+        },
+        context,
+      );
+    }
     if (!json) printLines(context, [`${formatMoment(clock.nowMs())}  ${formatNumberOf(jobs.length, 'job')} scheduled`]);
     await runScheduler({
       jobs: jobs.map((job) => ({
@@ -44,7 +67,10 @@ async function serve({ json = false }: OutputOptions, context: CommandContext): 
       seed: hostname(),
       onEvent: (event) => (json ? printJson(context, event) : printEvent(event, context)),
     });
+    // Without a job there is nothing to wait for but the end.
+    if (served !== undefined && jobs.length === 0 && !signal.aborted) await once(signal, 'abort');
   } finally {
+    await served?.close();
     await store.close();
   }
 }

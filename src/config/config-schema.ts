@@ -6,6 +6,7 @@ import { notificationSchema, notificationSettingNames } from './notification-set
 import { retentionSchema } from './retention-settings.ts';
 import { scheduleOverrideSchema, scheduleSchema } from './schedule-settings.ts';
 import { storageSchema, storageSettingNames } from './storage-settings.ts';
+import { webSchema, webSettingNames } from './web-settings.ts';
 
 /** A name becomes a folder in the archive and a part of file names. */
 const nameSchema = z
@@ -105,6 +106,8 @@ export const configSchema = z.strictObject({
   schedule: scheduleSchema.optional(),
   /** Where runs are recorded. */
   history: historySchema.optional(),
+  /** The web admin of `holdfast serve`, and of `createHandler` where it sets nothing else. */
+  web: webSchema.optional(),
   /** Which archives are kept. */
   retention: retentionSchema.optional(),
   /** Names of archives, with `{database}`, `{timestamp}` and `{env}`; what follows, such as `.holdfast`, is added. */
@@ -151,6 +154,7 @@ export const settingNames: readonly string[] = [
   ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
   ...hookSettingNames,
   ...notificationSettingNames,
+  ...webSettingNames,
   ...[retentionSchema, scheduleSchema, historySchema].flatMap((schema) => Object.keys(schema.shape)),
   ...storageSettingNames,
 ];

@@ -100,8 +100,6 @@ export interface RunBrief {
 export interface ArchiveBrief {
   readonly runId: string;
   readonly url: string;
-  readonly storage: string | undefined;
-  readonly name: string | undefined;
   readonly archiveId: string | undefined;
   readonly state: RunArchiveState;
 }
@@ -115,57 +113,83 @@ export async function extentOfRuns(database: Database): Promise<{ readonly count
   return { count: Number(row.count), newestMs: Number(row.newest ?? 0) };
 }
 
-/** Runs that began at a moment or later, or have one of some ids; the oldest first. */
-export async function runBriefs(
-  database: Database,
-  which: { readonly fromMs: number } | { readonly ids: readonly string[] },
-): Promise<{ readonly runs: RunBrief[]; readonly archives: ArchiveBrief[] }> {
-  const isRange = 'fromMs' in which;
-  if (!isRange && which.ids.length === 0) return { runs: [], archives: [] };
-  let runs = database
+/** Runs are read so many at a time: others are heard in between. */
+const chunkSize = 2000;
+
+/** What was read of a part of the history. */
+export interface RunChunk {
+  /** The oldest first. */
+  readonly runs: readonly RunBrief[];
+  readonly archives: readonly ArchiveBrief[];
+}
+
+/** Runs that began at a moment or later, the oldest first, a part at a time. */
+export async function* runsSince(database: Database, fromMs: number): AsyncGenerator<RunChunk> {
+  let last: RunBrief | undefined;
+  for (;;) {
+    const after = last;
+    let query = briefQuery(database).orderBy('started_ms').orderBy('id').limit(chunkSize);
+    if (after === undefined) query = query.where('started_ms', '>=', fromMs);
+    else {
+      query = query.where((where) =>
+        where.or([
+          where('started_ms', '>', after.startedMs),
+          where.and([where('started_ms', '=', after.startedMs), where('id', '>', after.id)]),
+        ]),
+      );
+    }
+    const runs = (await query.execute()).map(toBrief);
+    if (runs.length > 0) yield { runs, archives: await archivesOf(database, runs) };
+    if (runs.length < chunkSize) return;
+    last = runs.at(-1);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Some runs, by their ids: so many as a statement takes values for. */
+export async function runsById(database: Database, ids: readonly string[]): Promise<RunChunk> {
+  if (ids.length === 0) return { runs: [], archives: [] };
+  const rows = await briefQuery(database).where('id', 'in', ids.slice(0, chunkSize)).execute();
+  const runs = rows.map(toBrief);
+  return { runs, archives: await archivesOf(database, runs) };
+}
+
+function briefQuery(database: Database) {
+  return database
     .selectFrom('run')
-    .select([
-      'id',
-      'kind',
-      'job',
-      'database',
-      'state',
-      'started_ms',
-      'ended_ms',
-      'size_bytes',
-      'process_id',
-      'process_space',
-    ])
-    .orderBy('started_ms')
-    .orderBy('id');
-  runs = isRange ? runs.where('started_ms', '>=', which.fromMs) : runs.where('id', 'in', which.ids);
-  let archives = database
-    .selectFrom('run_archive')
-    .innerJoin('run', 'run.id', 'run_archive.run_id')
-    .select(['run_id', 'url', 'storage', 'name', 'archive_id', 'run_archive.state as state']);
-  archives = isRange ? archives.where('run.started_ms', '>=', which.fromMs) : archives.where('run_id', 'in', which.ids);
-  const space = processSpaceTag();
+    .select(['id', 'kind', 'job', 'database', 'state', 'started_ms', 'ended_ms', 'size_bytes'])
+    .select(['process_id', 'process_space']);
+}
+
+function toBrief(row: Awaited<ReturnType<ReturnType<typeof briefQuery>['execute']>>[number]): RunBrief {
+  const isGone = row.state === 'running' && row.process_space === processSpaceTag() && !isRunning(row.process_id);
   return {
-    runs: (await runs.execute()).map((row) => {
-      const isGone = row.state === 'running' && row.process_space === space && !isRunning(row.process_id);
-      return {
-        id: row.id,
-        kind: row.kind,
-        job: row.job ?? undefined,
-        database: row.database ?? undefined,
-        state: isGone ? 'died' : (row.state as RunState),
-        startedMs: Number(row.started_ms),
-        endedMs: row.ended_ms === null ? undefined : Number(row.ended_ms),
-        sizeBytes: row.size_bytes === null ? undefined : Number(row.size_bytes),
-      };
-    }),
-    archives: (await archives.execute()).map((row) => ({
-      runId: row.run_id,
-      url: row.url,
-      storage: row.storage ?? undefined,
-      name: row.name ?? undefined,
-      archiveId: row.archive_id ?? undefined,
-      state: row.state as RunArchiveState,
-    })),
+    id: row.id,
+    kind: row.kind,
+    job: row.job ?? undefined,
+    database: row.database ?? undefined,
+    state: isGone ? 'died' : (row.state as RunState),
+    startedMs: Number(row.started_ms),
+    endedMs: row.ended_ms === null ? undefined : Number(row.ended_ms),
+    sizeBytes: row.size_bytes === null ? undefined : Number(row.size_bytes),
   };
+}
+
+async function archivesOf(database: Database, runs: readonly RunBrief[]): Promise<ArchiveBrief[]> {
+  if (runs.length === 0) return [];
+  const rows = await database
+    .selectFrom('run_archive')
+    .select(['run_id', 'url', 'archive_id', 'state'])
+    .where(
+      'run_id',
+      'in',
+      runs.map(({ id }) => id),
+    )
+    .execute();
+  return rows.map((row) => ({
+    runId: row.run_id,
+    url: row.url,
+    archiveId: row.archive_id ?? undefined,
+    state: row.state as RunArchiveState,
+  }));
 }

@@ -46,6 +46,11 @@ export function pathBelow(context: AccessContext): string {
   return path === '' ? '/' : path;
 }
 
+/** Whether the path is one of the admin at all. */
+function isBelow({ req: { path }, var: { basePath } }: AccessContext): boolean {
+  return path === basePath || path.startsWith(`${basePath}/`);
+}
+
 function isPublic(context: AccessContext): boolean {
   const { method } = context.req;
   const path = pathBelow(context);
@@ -63,8 +68,11 @@ export function guard(store: AccessStore, options: AccessOptions): Guard {
     context.set('address', address);
     context.set('isSecure', isSecure);
     try {
+      if (!isBelow(context)) throw new HoldfastError('request.not_found');
       await admit(context, store, options);
       await next();
+      // Nobody reads the body of an answer to HEAD: what makes it has to hear that.
+      if (context.req.method === 'HEAD') await context.res.body?.cancel();
     } finally {
       setSecurityHeaders(context.res.headers);
       context.res.headers.set('x-request-id', context.var.requestId);

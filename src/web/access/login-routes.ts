@@ -30,10 +30,10 @@ export function nextPath(context: AccessContext, text: string | undefined): stri
   const { basePath } = context.var;
   const home = `${basePath}/`;
   if (text === undefined || !/^\/(?![/\\])[\x21-\x7e]*$/.test(text) || text.includes('\\')) return home;
-  const path = new URL(text, 'http://admin.invalid');
-  return path.origin === 'http://admin.invalid' && path.pathname.startsWith(home)
-    ? `${path.pathname}${path.search}`
-    : home;
+  const { origin, pathname, search } = new URL(text, 'http://admin.invalid');
+  // What `..` leaves over may begin with two slashes, which means another host.
+  const isOurs = origin === 'http://admin.invalid' && pathname.startsWith(home) && !pathname.startsWith('//');
+  return isOurs ? `${pathname}${search}` : home;
 }
 
 /** A link that lets somebody set his password, once; without a name it makes the first admin. Gives its token. */

@@ -40,19 +40,22 @@ export function transferRoutes(services: OpenedServices): Hono<AccessEnvironment
 /** Takes the file of a form as it comes; the token has to stand before it. */
 async function receiveForm(context: AccessContext, services: OpenedServices): Promise<UploadFacts> {
   const boundary = boundaryOf(context.req.header('content-type') ?? '');
-  const parts = readParts(readPieces(context.req.raw.body, formLimits), boundary);
+  const pieces = readPieces(context.req.raw.body, formLimits);
   let isOurs = false;
-  for await (const part of parts) {
+  let upload: UploadFacts | undefined;
+  for await (const part of readParts(pieces, boundary)) {
     if (part.name === 'csrf' && part.fileName === undefined) {
       checkCsrf(context, await readField(part));
       isOurs = true;
     } else if (!isOurs) throw new HoldfastError('access.forged');
-    else if (part.fileName !== undefined) return await receiveFile(context, services, part);
+    else if (part.fileName !== undefined) upload ??= await receiveFile(context, services, part);
   }
-  throw new HoldfastError(
-    isOurs ? 'request.invalid' : 'access.forged',
-    isOurs ? { message: 'no file was chosen' } : {},
-  );
+  // To its end, so that the browser has sent all before it is answered.
+  for await (const _ of pieces);
+  if (upload !== undefined) return upload;
+  throw isOurs
+    ? new HoldfastError('request.invalid', { message: 'no file was chosen' })
+    : new HoldfastError('access.forged');
 }
 
 /** How long the file is nobody says: room for as much as the request has is kept, and what it did not need is given back. */

@@ -1,3 +1,4 @@
+import { delay } from '../../clock.ts';
 import { retentionPolicy } from '../../config/retention-settings.ts';
 import { pinSuffix } from '../../operation/pin.ts';
 import { retentionFacts } from '../../operation/retention-facts.ts';
@@ -11,6 +12,8 @@ import type { ArchiveFacts, ReplicaFacts, ShownError } from './web-services.ts';
 const listingLastsMs = 60_000;
 /** Which rules keep what changes with the clock too. */
 const verdictLastsMs = 10 * 60_000;
+/** What nobody waits for is made a little later. */
+const remakeAfterMs = 500;
 /** Objects of one storage that are looked at. */
 const maximumObjects = 100_000;
 /** Runs that are asked why nothing is removed. */
@@ -44,6 +47,8 @@ export class ArchiveList {
   #listing: Listing | undefined;
   #reading: Promise<Listing> | undefined;
   #isStale = false;
+  #mustMake = false;
+  #making: Promise<void> | undefined;
   #made: { readonly key: string; readonly snapshot: ArchiveSnapshot } | undefined;
 
   constructor(context: ServiceContext) {
@@ -53,6 +58,11 @@ export class ArchiveList {
   /** Something was written or removed: what is held is read anew before it is shown. */
   invalidate(): void {
     this.#isStale = true;
+  }
+
+  /** Something was found out about archives: what is shown of them is made anew before it is shown. */
+  forgetFacts(): void {
+    this.#mustMake = true;
   }
 
   /** Reads the storages. */
@@ -72,8 +82,28 @@ export class ArchiveList {
     }
     const listing = this.#listing ?? { listedMs: clock.nowMs(), objects: [], failed: [] };
     const key = `${listing.listedMs}/${digest.version}/${Math.floor(clock.nowMs() / verdictLastsMs)}`;
-    if (this.#made?.key !== key) this.#made = { key, snapshot: await this.#make(listing) };
-    return this.#made.snapshot;
+    if (this.#made?.key !== key) {
+      const making = this.#remake(listing, key);
+      // What changes by and by is made behind what is shown; a new list, or what was just found out, is waited for.
+      if (this.#made === undefined || this.#mustMake || this.#made.snapshot.listedMs !== listing.listedMs) await making;
+      else making.catch((error: unknown) => log(`the archives cannot be judged: ${String(error)}`));
+    }
+    return this.#made?.snapshot ?? (await this.#make(listing));
+  }
+
+  async #remake(listing: Listing, key: string): Promise<void> {
+    if (this.#mustMake) await this.#making;
+    this.#making ??= this.#makeOnce(listing, key).finally(() => {
+      this.#making = undefined;
+    });
+    await this.#making;
+  }
+
+  async #makeOnce(listing: Listing, key: string): Promise<void> {
+    // After the answers that are on their way, which do not wait for it.
+    if (!this.#mustMake && this.#made !== undefined) await delay(remakeAfterMs);
+    this.#mustMake = false;
+    this.#made = { key, snapshot: await this.#make(listing) };
   }
 
   async #readAll(): Promise<Listing> {

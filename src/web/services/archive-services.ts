@@ -51,8 +51,10 @@ export class Archives implements ArchiveServices {
     return await this.#list.snapshot();
   }
 
-  invalidate(): void {
-    this.#list.invalidate();
+  /** Something was written, removed or found out. */
+  invalidate(isOfLists: boolean): void {
+    this.#list.forgetFacts();
+    if (isOfLists) this.#list.invalidate();
   }
 
   async list(query: ArchiveQuery = {}): Promise<Page<ArchiveFacts>> {

@@ -32,6 +32,7 @@ export interface OpenServicesOptions extends ServiceContextOptions {
 
 /** Services that are open; close them. */
 export interface OpenedServices extends WebServices {
+  readonly uploads: Uploads;
   /** Asks what runs to end, and closes the storages. */
   close(): Promise<void>;
 }
@@ -103,13 +104,15 @@ export async function openServices(options: OpenServicesOptions): Promise<Opened
   const archives = new Archives(context, uploads);
   const storages = new Storages(context, archives);
   const jobs = new Jobs(context, new JobCommands(context, uploads), (job, command) => {
-    if (command.changesArchives) archives.invalidate();
+    archives.invalidate(command.changesArchives);
     if (job.kind === 'inspect' && job.result !== undefined && job.place !== undefined) {
       archives.rememberMap(job.place, job.result);
     }
   });
   const made = new MadeFacts(context, archives);
   const runs = new Runs(context, jobs);
+  // What takes a second where the history is long is not left for the first who asks.
+  context.digest.refresh().catch((error: unknown) => options.log(`the history cannot be read: ${String(error)}`));
   return {
     nowMs: () => context.clock.nowMs(),
     overview: () => overviewOf({ context, archives, storages, jobs, runs, made }),

@@ -1,5 +1,12 @@
 import type { History } from '../../history/history.ts';
-import { type ArchiveBrief, extentOfRuns, type RunBrief, runBriefs } from '../../history/run-queries.ts';
+import {
+  type ArchiveBrief,
+  extentOfRuns,
+  type RunBrief,
+  type RunChunk,
+  runsById,
+  runsSince,
+} from '../../history/run-queries.ts';
 import { type Known, learn } from '../../operation/retention-facts.ts';
 
 /** What runs found of what is at a place. */
@@ -22,6 +29,10 @@ const unknown: KnownPlace = {
   drilledMs: undefined,
 };
 
+function seriesKey(job: string | undefined, database: string | undefined): string {
+  return `${job}\0${database ?? ''}`;
+}
+
 /** A run on a machine whose clock is behind may come after one that began later. */
 const lookBackMs = 3_600_000;
 /** Beyond so many the oldest runs are not held. */
@@ -36,6 +47,7 @@ export class RunDigest {
   #runs: RunBrief[] = [];
   #byId = new Map<string, number>();
   #places = new Map<string, KnownPlace>();
+  #backups = new Map<string, RunBrief[]>();
   #count = 0;
   #newestMs = 0;
   #refreshing: Promise<void> | undefined;
@@ -49,6 +61,11 @@ export class RunDigest {
   /** The runs, the oldest first. */
   get runs(): readonly RunBrief[] {
     return this.#runs;
+  }
+
+  /** Backups of a job under one name, the oldest first. */
+  backupsOf(job: string, database?: string): readonly RunBrief[] {
+    return this.#backups.get(seriesKey(job, database)) ?? [];
   }
 
   /** What is known of a place, by `Storage.url`. */
@@ -70,14 +87,18 @@ export class RunDigest {
     const extent = await extentOfRuns(database);
     const running = this.#runs.slice(-1000).filter(({ state }) => state === 'running');
     if (extent.count !== this.#count || extent.newestMs !== this.#newestMs) {
-      const fromMs = this.#count === 0 ? 0 : this.#newestMs - lookBackMs;
-      const added = this.#add(await runBriefs(database, { fromMs }));
+      const added = await this.#read(this.#count === 0 ? 0 : this.#newestMs - lookBackMs);
       // What was added further back, or removed, is found by reading all.
       if (this.#count + added !== extent.count) await this.#readAll();
       this.#count = this.#runs.length < maximumRuns ? this.#runs.length : extent.count;
       this.#newestMs = extent.newestMs;
     } else if (running.length > 0) {
-      this.#add(await runBriefs(database, { ids: running.map(({ id }) => id) }));
+      this.#add(
+        await runsById(
+          database,
+          running.map(({ id }) => id),
+        ),
+      );
     }
   }
 
@@ -85,11 +106,19 @@ export class RunDigest {
     this.#runs = [];
     this.#byId = new Map();
     this.#places = new Map();
-    this.#add(await runBriefs(this.#history.database, { fromMs: 0 }));
+    this.#backups = new Map();
+    await this.#read(0);
+  }
+
+  /** Reads what began at a moment or later; gives how many are new. */
+  async #read(fromMs: number): Promise<number> {
+    let added = 0;
+    for await (const chunk of runsSince(this.#history.database, fromMs)) added += this.#add(chunk);
+    return added;
   }
 
   /** Takes runs in; gives how many are new. */
-  #add({ runs, archives }: { readonly runs: readonly RunBrief[]; readonly archives: readonly ArchiveBrief[] }): number {
+  #add({ runs, archives }: RunChunk): number {
     const byRun = Map.groupBy(archives, ({ runId }) => runId);
     let added = 0;
     let needsOrder = false;
@@ -103,10 +132,28 @@ export class RunDigest {
         this.#byId.set(run.id, this.#runs.push(run) - 1);
         added++;
       } else this.#runs[at] = run;
+      if (run.kind === 'backup' && run.job !== undefined) this.#addBackup(run, known);
       for (const archive of byRun.get(run.id) ?? []) this.#learn(run, archive);
     }
     if (needsOrder || this.#runs.length > maximumRuns) this.#order();
     return added;
+  }
+
+  #addBackup(run: RunBrief, known: RunBrief | undefined): void {
+    const key = seriesKey(run.job, run.database);
+    const series = this.#backups.get(key);
+    if (series === undefined) {
+      this.#backups.set(key, [run]);
+      return;
+    }
+    // What changes is among the last.
+    const at = known === undefined ? -1 : series.lastIndexOf(known);
+    if (at >= 0) series[at] = run;
+    else {
+      const isLast = (series.at(-1)?.startedMs ?? 0) <= run.startedMs;
+      series.push(run);
+      if (!isLast) series.sort((left, right) => left.startedMs - right.startedMs);
+    }
   }
 
   #order(): void {

@@ -83,15 +83,12 @@ class SeriesRuns {
 /** How each source stands. The digest has to be up to date. */
 export function sourceStates(context: ServiceContext, snapshot: ArchiveSnapshot): SourceFacts[] {
   const jobs = new Map(configuredJobs(context.loaded.config).map((job) => [job.name, job]));
-  const backups = Map.groupBy(
-    context.digest.runs.filter(({ kind, job }) => kind === 'backup' && job !== undefined),
-    ({ job, database }) => `${job}\0${database ?? ''}`,
-  );
   const archives = Map.groupBy(snapshot.archives, ({ series }) => series ?? '');
   return configuredSourcesOf(context).map((source) => {
     const { job, series } = source;
     // Where names tell nothing the runs have no series either.
-    const runs = backups.get(`${job}\0${series}`) ?? backups.get(`${job}\0`) ?? [];
+    const named = context.digest.backupsOf(job, series);
+    const runs = named.length > 0 ? named : context.digest.backupsOf(job);
     const own = archives.get(series) ?? [];
     return factsOf(source, { context, job: jobs.get(job), runs: new SeriesRuns(runs), archives: own });
   });

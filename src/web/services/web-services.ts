@@ -531,8 +531,6 @@ export interface UploadServices {
   /** Operator. Throws `request.too_large`, `storage.full`. */
   create(user: WebUser, given: { readonly name: string; readonly sizeBytes: number }): Promise<UploadFacts>;
   append(user: WebUser, id: string, offsetBytes: number, body: AsyncIterable<Uint8Array>): Promise<UploadFacts>;
-  /** What was received is all there is: its size was not known when it began. */
-  finish(user: WebUser, id: string): Promise<UploadFacts>;
   /** Those of this user, of an admin all. */
   list(user: WebUser): readonly UploadFacts[];
   get(user: WebUser, id: string): UploadFacts | undefined;
