@@ -402,7 +402,6 @@ export function sampleServices(options: SampleOptions = {}): SampleServices {
     uploads: {
       create: unused,
       append: unused,
-      finish: unused,
       remove: unused,
       list: () => uploads,
       get: (_, id) => uploads.find((upload) => upload.id === id),

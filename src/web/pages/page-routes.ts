@@ -6,7 +6,6 @@ import { addArchiveActions } from './archive-actions.ts';
 import { addArchivePages } from './archive-pages.ts';
 import { assetRoutes } from './asset-routes.ts';
 import { addBackupPages } from './backup-pages.ts';
-import { sendError } from './error-pages.ts';
 import { addOverviewPages } from './overview-pages.ts';
 import { addRestorePages } from './restore-pages.ts';
 import { addRunPages } from './run-pages.ts';
@@ -39,6 +38,5 @@ export function pageRoutes(services: WebServices): Hono<WebEnvironment> {
   addRestorePages(app, services);
   addRunPages(app, services);
   addSettingsPages(app, services);
-  app.onError((error, context) => sendError(error, context));
   return app;
 }
