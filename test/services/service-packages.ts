@@ -6,7 +6,7 @@ import { type UnpackedName, unpackedPackages, whyNotUnpacked } from './unpacked-
 /** A server that tests start, or a program that they compare with. */
 export type ServiceName = InstalledName | UnpackedName;
 
-type InstalledName = 'postgres' | 'mariadb' | 'redis' | 'rclone' | 'sshd' | 'gnupg' | ExtractedName;
+type InstalledName = 'postgres' | 'mariadb' | 'redis' | 'rclone' | 'sshd' | 'gnupg' | 'chromium' | ExtractedName;
 
 interface ServicePackages {
   readonly programs: readonly string[];
@@ -33,6 +33,8 @@ const services: Readonly<Record<InstalledName, ServicePackages>> = {
   rclone: { programs: ['rclone', 'openssl'], packages: ['rclone', 'openssl'] },
   gnupg: { programs: ['gpg', 'gpg-agent', 'xz', 'bzip2', 'zstd'], packages: ['gnupg', 'xz-utils', 'bzip2', 'zstd'] },
   redis: { programs: ['redis-server', 'redis-cli'], packages: ['redis-server'] },
+  // No server, but the browser that the web admin is looked at with.
+  chromium: { programs: ['chromium'], packages: ['chromium', 'fonts-dejavu-core'] },
   vsftpd: extracted('vsftpd'),
   proftpd: extracted('proftpd'),
   apache: extracted('apache'),

@@ -1,8 +1,11 @@
 /** The pages alone on a port of loopback, with a user who is simply there. */
+import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { Hono } from 'hono';
+import { answerError } from '../../src/web/error-answer.ts';
 import { pageRoutes } from '../../src/web/pages/page-routes.ts';
 import { setSecurityHeaders } from '../../src/web/security/security-headers.ts';
 import type { WebServices } from '../../src/web/services/web-services.ts';
@@ -29,6 +32,9 @@ export function pageApplication(
     await next();
     setSecurityHeaders(context.res.headers);
   });
+  app.onError((error, context) =>
+    answerError(error, context as never, { options: {} as never, log: (text) => assert.fail(text) }),
+  );
   app.route('/backups', pageRoutes(services));
   return app;
 }
@@ -50,9 +56,10 @@ async function answer(app: Hono<WebEnvironment>, request: IncomingMessage, respo
     return;
   }
   try {
-    for await (const piece of answered.body) response.write(piece);
-  } finally {
-    response.end();
+    // Who looks away ends the stream of events too.
+    await pipeline(Readable.fromWeb(answered.body as ReadableStream<Uint8Array>), response);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   }
 }
 

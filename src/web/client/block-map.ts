@@ -71,7 +71,6 @@ export function drawBlockMaps(root: ParentNode): void {
 }
 
 interface Reading {
-  readonly state: string;
   readonly doneBytes: number;
   readonly totalBytes: number;
   readonly parts: readonly {

@@ -25,15 +25,17 @@ function followJob(element: HTMLElement): void {
     status.textContent = element.querySelector('[data-announce]')?.textContent ?? '';
   });
   events.addEventListener('job', ({ data }: MessageEvent<string>) => {
+    const { html }: { html: string } = JSON.parse(data);
     const log = element.querySelector('.log');
     const followsLog = log !== null && log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
-    void htmx.swap({ sourceElement: element, target: element, text: data, swap: 'innerMorph' }).then(() => {
+    void htmx.swap({ sourceElement: element, target: element, text: html, swap: 'innerMorph' }).then(() => {
       const shown = element.querySelector('.log');
       if (followsLog && shown !== null) shown.scrollTop = shown.scrollHeight;
     });
   });
   events.addEventListener('ended', ({ data }: MessageEvent<string>) => {
     events.close();
-    if (status !== null) status.textContent = data;
+    const { text }: { text: string } = JSON.parse(data);
+    if (status !== null) status.textContent = text;
   });
 }

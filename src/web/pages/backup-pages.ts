@@ -1,11 +1,13 @@
-import type { Context, Hono } from 'hono';
+import type { Hono } from 'hono';
 import { html } from 'hono/html';
-import { streamSSE } from 'hono/streaming';
-import type { JobFacts, WebServices } from '../services/web-services.ts';
+import { eventStream } from '../api/event-stream.ts';
+import type { JobFacts, JobProgress, WebServices } from '../services/web-services.ts';
 import { runTexts } from '../texts/run-texts.ts';
 import { sharedTexts } from '../texts/shared-texts.ts';
 import { backupView } from '../views/backup-view.ts';
+import type { Viewer } from '../views/forms.ts';
 import { goneJob, jobBody, jobPath, jobTitle, liveJob } from '../views/job-view.ts';
+import { activePanel } from '../views/overview-view.ts';
 import { pageHead } from '../views/parts.ts';
 import type { WebEnvironment } from '../web-environment.ts';
 import { leadTo, type PageContext, readForm, sendPage, viewerOf } from './page-context.ts';
@@ -36,28 +38,33 @@ async function sendJob(job: JobFacts | undefined, context: PageContext): Promise
   });
 }
 
-/** What the browser draws from, where it does not take the whole markup: how far, and with which part. */
-function progressData({ state, progress }: JobFacts): string {
-  const { doneBytes = 0, totalBytes = 0, parts = [] } = progress ?? {};
-  return JSON.stringify({ state, doneBytes, totalBytes, parts });
-}
-
-/** The job as it changes, as markup and as numbers, until it has ended; then what to say of it. */
-function streamJob(services: WebServices, id: string, context: PageContext): Response {
-  const viewer = viewerOf(context);
-  const ending = new AbortController();
-  context.header('X-Accel-Buffering', 'no');
-  return streamSSE(context as Context, async (stream) => {
-    stream.onAbort(() => ending.abort());
-    for await (const { job } of services.jobs.events(id, ending.signal)) {
-      await stream.writeSSE({ event: 'progress', data: progressData(job) });
-      await stream.writeSSE({ event: 'job', data: String(await jobBody(services.jobs.get(id) ?? job, viewer)) });
-      if (job.state !== 'running') {
-        await stream.writeSSE({ event: 'ended', data: sharedTexts.runStates[job.state] });
-        return;
-      }
+/** What is told of a job while it runs: as numbers for what is drawn, as markup for what is read. */
+type LiveEvent =
+  | {
+      readonly type: 'progress';
+      readonly doneBytes: number;
+      readonly totalBytes: number;
+      readonly parts: JobProgress['parts'];
     }
-  });
+  | { readonly type: 'job'; readonly html: string }
+  | { readonly type: 'ended'; readonly text: string };
+
+async function* liveEvents(
+  services: WebServices,
+  id: string,
+  viewer: Viewer,
+  signal: AbortSignal,
+): AsyncIterable<LiveEvent> {
+  for await (const { job: told } of services.jobs.events(id, signal)) {
+    // Events of progress leave the log out.
+    const job = services.jobs.get(id) ?? told;
+    const { doneBytes = 0, totalBytes = 0, parts = [] } = job.progress ?? {};
+    yield { type: 'progress', doneBytes, totalBytes, parts };
+    yield { type: 'job', html: String(await jobBody(job, viewer)) };
+    if (job.state === 'running') continue;
+    yield { type: 'ended', text: sharedTexts.runStates[job.state] };
+    return;
+  }
 }
 
 /** Backing up by hand, and following what runs. */
@@ -68,11 +75,17 @@ export function addBackupPages(app: Hono<WebEnvironment>, services: WebServices)
     const started = await services.jobs.start(context.var.user, { kind: 'backup', ...(job !== undefined && { job }) });
     return leadTo(context, jobPath(started));
   });
+  app.get('/jobs/running', async (context) => {
+    const running = services.jobs.list().filter(({ state }) => state === 'running');
+    return context.html(await activePanel(running, viewerOf(context)));
+  });
   app.get('/jobs/:id', (context) => sendJob(services.jobs.get(context.req.param('id')), context));
   app.get('/jobs/:id/events', (context) => {
     const id = context.req.param('id');
     // 204 tells an EventSource not to try again.
-    return services.jobs.get(id) === undefined ? context.body(null, 204) : streamJob(services, id, context);
+    return services.jobs.get(id) === undefined
+      ? context.body(null, 204)
+      : eventStream((signal) => liveEvents(services, id, viewerOf(context), signal));
   });
   app.post('/jobs/:id/cancel', async (context) => {
     const id = context.req.param('id');

@@ -1,11 +1,11 @@
 import type { Hono } from 'hono';
+import { HoldfastError } from '../../errors.ts';
 import type { RunKind, RunState } from '../../history/run-record.ts';
 import type { RunQuery, WebServices } from '../services/web-services.ts';
 import { runTexts } from '../texts/run-texts.ts';
 import { sharedTexts } from '../texts/shared-texts.ts';
 import { runListView, runView } from '../views/run-views.ts';
 import type { WebEnvironment } from '../web-environment.ts';
-import { notFoundPage } from './error-pages.ts';
 import { pageNumber, sendPage, viewerOf } from './page-context.ts';
 
 const kinds: readonly RunKind[] = ['backup', 'restore', 'verify', 'repair', 'scrub', 'prune'];
@@ -36,7 +36,7 @@ export function addRunPages(app: Hono<WebEnvironment>, services: WebServices): v
   });
   app.get('/runs/:id', async (context) => {
     const run = await services.runs.get(context.req.param('id'));
-    if (run === undefined) return await notFoundPage(context);
+    if (run === undefined) throw new HoldfastError('request.not_found');
     const title = sharedTexts.kinds[run.kind] ?? run.kind;
     return await sendPage(context, { title, section: 'runs', body: runView(run, viewerOf(context)) });
   });

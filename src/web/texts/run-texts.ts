@@ -90,7 +90,6 @@ export const runTexts = {
     schedule: 'Schedule',
     next: 'Next',
     now: 'Back up now',
-    nowOf: (job: string) => `Back up ${job} now`,
     all: 'Back up all',
     none: 'Nothing to back up yet',
     noneText: 'The configuration names no databases, files or commands.',

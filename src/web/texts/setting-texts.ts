@@ -8,6 +8,7 @@ export const settingTexts = {
     keys: 'Keys',
     doctor: 'Doctor',
   },
+  adminTabs: { users: 'Users', audit: 'Audit log' },
   tabsLabel: 'Settings',
   storages: {
     check: 'Check',
@@ -20,7 +21,7 @@ export const settingTexts = {
     none: 'No storage is configured',
     noneText: 'Name one under storage in the configuration.',
     leftovers: 'Objects of the check that could not be removed:',
-    step: 'Step',
+    step: 'What was tried',
     result: 'Result',
     steps: { passed: 'passed', failed: 'failed', skipped: 'left out' } as Readonly<Record<string, string>>,
   },

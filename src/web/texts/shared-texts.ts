@@ -50,8 +50,6 @@ export const sharedTexts = {
   details: 'Details',
   error: {
     title: 'That did not work',
-    notFound: 'Not found',
-    notFoundText: 'There is nothing under this address. It may have been removed.',
     request: (id: string) => `Request ${id}: the log tells more under this number.`,
     back: 'To the overview',
   },

@@ -33,7 +33,7 @@ function plainAct({ title, text, action, hidden }: Act, viewer: Viewer): Markup 
     action,
     hidden,
     kind: 'act-row',
-    body: html`<p>${title}<span class="sub">${text}</span></p><button aria-label="${title}">${texts.start}</button>`,
+    body: html`<p>${title}<span class="sub">${text}</span></p><button>${texts.start}<span class="unseen"> (${title})</span></button>`,
   });
 }
 

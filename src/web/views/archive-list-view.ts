@@ -66,7 +66,7 @@ function filterForm(model: ArchiveListModel, basePath: string): Markup {
   const kept = Object.entries(filters.kept).map(([value, text]) => ({ value, text }));
   const keptValue = query.pinned === true ? 'pinned' : query.leaving === true ? 'leaving' : '';
   const action = `${basePath}/archives`;
-  const live = html`hx-get="${action}" hx-target="${list}" hx-select="${list}" hx-swap="outerHTML" hx-push-url="true" hx-trigger="input changed delay:250ms from:find input, change, submit"`;
+  const live = html`hx-get="${action}" hx-target="${list}" hx-select="${list}" hx-swap="outerHTML" hx-push-url="true" hx-trigger="input delay:250ms, submit"`;
   return html`<form class="filters" method="get" action="${action}" role="search" aria-label="${filters.label}" ${live}>
 ${textField({ id: 'filter-text', name: 'text', label: filters.text, type: 'search', value: query.text, kind: 'grow' })}
 ${selectField({ id: 'filter-series', name: 'series', label: filters.series, value: query.series, options: named(series) })}

@@ -27,9 +27,9 @@ export interface ArchiveModel extends Omit<ContentsModel, 'archive'> {
   readonly nowMs: number;
 }
 
-function slotList({ slots }: ArchiveSummary): Markup {
+function slotList({ slots }: ArchiveSummary, nowMs: number): Markup {
   if (slots.length === 0) return html`<span>${texts.unsealed}</span>`;
-  return html`<ul>${slots.map(({ type, label, createdMs }) => html`<li>${label === '' ? '' : html`<span class="name">${shown(label)}</span> `}<span class="tag">${texts.slotTypes[type]}</span> <span class="quiet">${moment(createdMs)}</span></li>`)}</ul>`;
+  return html`<ul>${slots.map(({ type, label, createdMs }) => html`<li><span class="name">${label === '' ? texts.slotTypes[type] : shown(label)}</span><span class="sub">${texts.slotTypes[type]}, ${ago(createdMs, nowMs)}</span></li>`)}</ul>`;
 }
 
 function factsPanel({ archive, header, headerError, nowMs }: ArchiveModel): Markup {
@@ -45,7 +45,7 @@ function factsPanel({ archive, header, headerError, nowMs }: ArchiveModel): Mark
     header === undefined
       ? []
       : [
-          [texts.slots, slotList(header)],
+          [texts.slots, slotList(header, nowMs)],
           [texts.encryption, header.encryption === 'none' ? texts.unsealed : header.encryption],
           [texts.compression, header.compression],
           [texts.copies, `${header.copies}`],
@@ -62,7 +62,7 @@ function replicaRow(name: string, replica: ReplicaFacts, differs: boolean, viewe
   const { storage, url, sizeBytes, health, keptBy, lockedUntilMs } = replica;
   const href = `${viewer.basePath}/download/${encodeURIComponent(storage)}/${encodeURIComponent(name)}`;
   const download = html`<a class="button" href="${href}" aria-label="${shown(texts.downloadFrom(storage))}" download>${icon('download')}<span class="wide-text">${texts.download}</span></a>`;
-  return html`<tr><th scope="row" class="name">${shown(storage)}<span class="sub mono name">${shown(url)}</span>${when(lockedUntilMs, (timeMs) => html`<span class="sub">${texts.locked} ${moment(timeMs)}</span>`)}</th>
+  return html`<tr><th scope="row" class="name">${shown(storage)}<span class="sub mono name wide">${shown(url)}</span>${when(lockedUntilMs, (timeMs) => html`<span class="sub">${texts.locked} ${moment(timeMs)}</span>`)}</th>
 ${differs ? html`<td class="wide">${keptBy.length === 0 ? html`<span class="tag warn">${texts.leaving}</span>` : shown(keptBy.join(', '))}</td>` : nothing}
 <td>${healthSign(health)}</td><td class="number">${formatSize(sizeBytes)}</td><td class="number">${mayOperate(viewer.user) ? download : nothing}</td></tr>`;
 }

@@ -28,7 +28,7 @@ function jobRow(scheduled: ScheduledJob, model: BackupModel, viewer: Viewer): Ma
   const start = postForm(viewer, {
     action: '/backup',
     hidden: { job },
-    body: html`<button aria-label="${shown(texts.nowOf(job))}">${texts.now}</button>`,
+    body: html`<button>${texts.now}<span class="unseen"> (${shown(job)})</span></button>`,
   });
   const off = html` <span class="tag">${texts.disabled}</span>`;
   return html`<tr><th scope="row"><span class="name">${shown(job)}</span>${enabled ? nothing : off}<span class="sub name">${(model.sources.get(job) ?? []).map(shown).join(', ')}</span></th>

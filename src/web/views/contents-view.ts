@@ -44,13 +44,13 @@ function openContents(model: ContentsModel, contents: ArchiveContents, basePath:
     find: text,
     entries: page === 1 ? undefined : page,
   });
-  const search = html`<form class="filters" method="get" action="${basePath}/archive" role="search" hx-get="${basePath}/archive" hx-target="#contents" hx-select="#contents" hx-swap="outerHTML" hx-trigger="input changed delay:250ms from:find input, submit">
+  const search = html`<form class="filters" method="get" action="${basePath}/archive" role="search" hx-get="${basePath}/archive" hx-target="#entries" hx-select="#entries" hx-swap="outerHTML" hx-trigger="input delay:250ms, submit">
 <input type="hidden" name="name" value="${archive.name}"><input type="hidden" name="contents" value="${contentsId}">
 ${textField({ id: 'contents-find', name: 'find', type: 'search', label: texts.find, value: text, kind: 'grow' })}<button>${texts.search}</button></form>`;
   return html`${isSuspect ? html`<div class="panel-body">${notice('odd', texts.suspect)}</div>` : nothing}${search}
-<div class="table-wrap"><table><thead><tr><th scope="col">${texts.entry}</th><th scope="col" class="wide">${texts.kind}</th><th scope="col" class="number">${texts.rows}</th><th scope="col" class="number">${texts.size}</th></tr></thead><tbody>${items.map(entryRow)}</tbody></table></div>
+<div id="entries"><div class="table-wrap"><table><thead><tr><th scope="col">${texts.entry}</th><th scope="col" class="wide">${texts.kind}</th><th scope="col" class="number">${texts.rows}</th><th scope="col" class="number">${texts.size}</th></tr></thead><tbody>${items.map(entryRow)}</tbody></table></div>
 ${when(isCut, () => html`<p class="panel-foot">${texts.cut}</p>`)}
-${pager(contents, (page) => `${basePath}/archive${queryString(query(page))}#contents`, '#contents')}`;
+${pager(contents, (page) => `${basePath}/archive${queryString(query(page))}#contents`, '#entries')}</div>`;
 }
 
 function closedContents({ archive, error, isGone = false }: ContentsModel, viewer: Viewer): Markup {

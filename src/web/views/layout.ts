@@ -38,7 +38,7 @@ export function layout({ title, variables, body, section }: LayoutOptions): Mark
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta name="htmx-config" content='{"includeIndicatorCSS":false,"history":false}'>
+<meta name="htmx-config" content='{"includeIndicatorCSS":false,"history":"reload"}'>
 <title>${shown(title)} · ${texts.product}</title>
 <link rel="icon" href="${assets}/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="${assets}/admin.css">
@@ -71,7 +71,7 @@ function framedBody({ basePath, csrfToken, user, section, body }: Frame): Markup
 ${sections.map((item) => html`<li><a href="${basePath}${item.path}" ${when(item.section === section, () => html`aria-current="page"`)}>${icon(item.icon)}<span>${texts[item.section]}</span></a></li>`)}
 </ul></nav>
 <section class="account" aria-label="${texts.account}">
-<span class="who"><strong>${shown(user.name)}</strong> <span class="quiet">${texts.roles[user.role]}</span></span>
+<a class="who" href="${basePath}/account" title="${texts.account}"><strong>${shown(user.name)}</strong> <span class="quiet">${texts.roles[user.role]}</span></a>
 <form method="post" action="${basePath}/logout"><input type="hidden" name="csrf" value="${csrfToken}"><button class="link">${texts.logOut}</button></form>
 </section>
 </header>

@@ -79,9 +79,11 @@ function runItem(run: RunSummary, nowMs: number, basePath: string): Markup {
 <td>${runSign(state)}</td><td class="number">${ago(startedMs, nowMs)}<span class="sub">${durationMs === undefined ? '' : formatDuration(durationMs)}</span></td></tr>`;
 }
 
-function activePanel(jobs: readonly JobFacts[], viewer: Viewer): Markup {
+/** What runs now, asked for again while anything does. */
+export function activePanel(jobs: readonly JobFacts[], viewer: Viewer): Markup {
   if (jobs.length === 0) return nothing;
-  return panel({ title: texts.active, body: html`<ul class="lines">${jobs.map((job) => jobLine(job, viewer))}</ul>` });
+  const body = html`<ul class="lines">${jobs.map((job) => jobLine(job, viewer))}</ul>`;
+  return html`<div hx-get="${viewer.basePath}/jobs/running" hx-trigger="every 2s" hx-swap="outerHTML">${panel({ title: texts.active, body })}</div>`;
 }
 
 function trendPanels({ sources }: Overview, source: string): Markup {

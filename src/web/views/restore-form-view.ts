@@ -76,14 +76,14 @@ function partChoice(part: Part, { contents, given }: OpenedRestore): Markup {
   const more = when(
     paths.length > 1,
     () =>
-      html`<details class="inner"><summary class="quiet">${shown(texts.what.tables(name))}</summary><div class="choices boxed">${boxes}</div></details>`,
+      html`<details class="inner" ${when(part.kind === 'database', () => html`open`)}><summary class="quiet">${shown(texts.what.tables(name))}</summary><div class="choices boxed">${boxes}</div></details>`,
   );
   return html`<div class="part">${box}${more}</div>`;
 }
 
 function whatFields(model: OpenedRestore): Markup {
   const { contents, given } = model;
-  return html`<fieldset><legend>${texts.what.title}</legend>${contents.isSuspect ? notice('odd', texts.what.suspect) : nothing}
+  return html`<fieldset><legend class="unseen">${texts.what.title}</legend>${contents.isSuspect ? notice('odd', texts.what.suspect) : nothing}
 <div class="choices">${contents.parts.map((part) => partChoice(part, model))}</div>
 ${contents.isCut ? html`<p class="hint">${texts.what.cut}</p>` : nothing}
 <details class="inner" ${when(given.globs, () => html`open`)}><summary class="quiet">${texts.what.globs}</summary><div class="field"><label class="unseen" for="globs">${texts.what.globs}</label><textarea id="globs" name="globs" rows="3" spellcheck="false" aria-describedby="globs-hint">${given.globs}</textarea><p class="hint" id="globs-hint">${texts.what.globsHint}</p></div></details></fieldset>`;
@@ -106,7 +106,7 @@ ${textField({ id: `to-${index}`, name: 'to', label: shown(where.database(name)),
   });
   const modes = Object.entries(where.modes).map(([value, text]) => ({ value, text }));
   const mode = selectField({ id: 'mode', name: 'mode', label: where.mode, value: given.mode, options: modes });
-  return html`<fieldset class="form"><legend class="gap">${where.title}</legend>${targets}${hasFiles ? files : nothing}${databases.length > 0 ? mode : nothing}
+  return html`<fieldset class="form"><legend class="unseen">${where.title}</legend>${targets}${hasFiles ? files : nothing}${databases.length > 0 ? mode : nothing}
 <div class="choices">${choice({ type: 'checkbox', name: 'overwrite', value: 'yes', text: where.overwrite, sub: where.overwriteHint, isChosen: given.overwrite })}
 ${choice({ type: 'checkbox', name: 'partial', value: 'yes', text: where.partial, sub: where.partialHint, isChosen: given.partial })}</div>
 ${textField({ id: 'restore-passphrase', name: 'passphrase', type: 'password', label: where.passphrase, hint: where.passphraseHint })}</fieldset>`;
@@ -136,7 +136,7 @@ export function restoreForm(model: OpenedRestore, viewer: Viewer): Markup {
   return postForm(viewer, {
     action: '/restore',
     hidden: { ...source.fields, contents: contents.contentsId, verify: verifyJob?.id },
-    body: html`<div class="columns">${panel({ title: shown(source.name), note: sum, body: whatFields(model) })}${panel({ title: texts.where.title, body: whereFields(model) })}</div>
+    body: html`<div class="columns">${panel({ title: texts.what.title, note: sum, body: whatFields(model) })}${panel({ title: texts.where.title, body: whereFields(model) })}</div>
 ${panel({ title: texts.plan.title, body: html`${planView(model, viewer)}<div class="actions gap"><button name="step" value="plan" ${foresee}>${texts.plan.button}</button></div>` })}
 ${mayAdminister(viewer.user) ? panel({ title: texts.confirm.title, body: confirm }) : nothing}`,
   });

@@ -62,7 +62,7 @@ function archiveRows({ archives, nowMs }: RestoreChoiceModel, basePath: string):
 
 function storedPanel(model: RestoreChoiceModel, basePath: string): Markup {
   const { choose } = texts;
-  const search = html`<form class="filters" method="get" action="${basePath}/restore" role="search" hx-get="${basePath}/restore" hx-target="#stored" hx-select="#stored" hx-swap="outerHTML" hx-trigger="input changed delay:250ms from:find input, submit">${textField({ id: 'find', name: 'text', type: 'search', label: choose.search, value: model.text, kind: 'grow' })}<button>${choose.find}</button></form>`;
+  const search = html`<form class="filters" method="get" action="${basePath}/restore" role="search" hx-get="${basePath}/restore" hx-target="#stored" hx-select="#stored" hx-swap="outerHTML" hx-trigger="input delay:250ms, submit">${textField({ id: 'find', name: 'text', type: 'search', label: choose.search, value: model.text, kind: 'grow' })}<button>${choose.find}</button></form>`;
   const found = model.archives.items.length === 0 ? empty(choose.none, choose.noneText) : archiveRows(model, basePath);
   return panel({
     title: choose.stored,
@@ -111,9 +111,8 @@ function verifyPanel(job: JobFacts | undefined, viewer: Viewer): Markup {
 export function restoreView(model: RestoreModel, viewer: Viewer): Markup {
   const { source, contents, error, verifyJob, plan } = model;
   const head = pageHead({
-    title: texts.title,
+    title: source.name,
     crumb: { href: `${viewer.basePath}/restore`, text: texts.title },
-    lead: html`<span class="name">${shown(source.name)}</span>`,
   });
   if (contents === undefined) {
     const form = postForm(viewer, {

@@ -22,7 +22,11 @@ function framed(tab: SettingsTab, viewer: Viewer, body: Markup): Markup {
     ([name, text]) =>
       html`<a href="${viewer.basePath}${path(name)}" ${when(name === tab, () => html`aria-current="page"`)}>${text}</a>`,
   );
-  return html`${pageHead({ title: texts.title })}<nav class="tabs" aria-label="${texts.tabsLabel}">${tabs}</nav>${body}`;
+  // Who may come in is kept by pages of the access layer.
+  const others = Object.entries(texts.adminTabs).map(
+    ([name, text]) => html`<a href="${viewer.basePath}/${name}">${text}</a>`,
+  );
+  return html`${pageHead({ title: texts.title })}<nav class="tabs" aria-label="${texts.tabsLabel}">${tabs}${mayAdminister(viewer.user) ? others : nothing}</nav>${body}`;
 }
 
 function checkResult({ lastCheck }: StorageFacts, nowMs: number): Markup {
