@@ -7,22 +7,22 @@ import { Secret } from '../../secret.ts';
 import { checkObjectName } from '../../storage/object-name.ts';
 import { requireRole } from '../access/roles.ts';
 import type { WebUser } from '../web-environment.ts';
+import { openKeysOf } from './archive-facts.ts';
 import { ArchiveList, type ArchiveSnapshot } from './archive-list.ts';
 import { HeldContents } from './held-contents.ts';
 import { pageBounds } from './page-bounds.ts';
 import { type ServiceContext, shownErrorOf } from './service-context.ts';
 import type { Uploads } from './uploads.ts';
-import {
-  type ArchiveContents,
-  type ArchiveFacts,
-  type ArchivePlace,
-  type ArchiveQuery,
-  type ArchiveServices,
-  type BlockMapFacts,
-  type GivenKeys,
-  openKeysOf,
-  type Page,
-  type RestoreSource,
+import type {
+  ArchiveContents,
+  ArchiveFacts,
+  ArchivePlace,
+  ArchiveQuery,
+  ArchiveServices,
+  BlockMapFacts,
+  GivenKeys,
+  Page,
+  RestoreSource,
 } from './web-services.ts';
 
 const rememberedMaps = 500;

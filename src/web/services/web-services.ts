@@ -1,9 +1,34 @@
 import type { RunKind, RunPhase, RunRecord, RunState } from '../../history/run-record.ts';
 import type { StorageCheckReport } from '../../operation/check-storage.ts';
 import type { Diagnosis } from '../../operation/doctor.ts';
-import type { ArchiveSummary, OpenKeys, Progress, RestoreAction } from '../../operation/options.ts';
 import type { Secret } from '../../secret.ts';
 import type { WebUser } from '../web-environment.ts';
+import type { ArchivePlace, ArchiveServices, Page } from './archive-facts.ts';
+import type { JobFacts, JobServices, LogLine } from './job-facts.ts';
+
+export type {
+  ArchiveContents,
+  ArchiveFacts,
+  ArchivePlace,
+  ArchiveQuery,
+  ArchiveServices,
+  BlockMapFacts,
+  EntryFacts,
+  GivenKeys,
+  Page,
+  ReplicaFacts,
+} from './archive-facts.ts';
+export type {
+  JobEvent,
+  JobFacts,
+  JobKind,
+  JobProgress,
+  JobRequest,
+  JobServices,
+  LogLine,
+  RestoreRequest,
+  RestoreSource,
+} from './job-facts.ts';
 
 /**
  * All that the pages and the API show and do. What reads is quick: it answers from the history and from lists that are held in memory.
@@ -24,12 +49,6 @@ export interface WebServices {
   readonly jobs: JobServices;
   readonly uploads: UploadServices;
   readonly downloads: DownloadServices;
-}
-
-/** A place of an archive: the name that the configuration gives the storage, and the object's name there. */
-export interface ArchivePlace {
-  readonly storage: string;
-  readonly name: string;
 }
 
 /** An error, as it is shown. */
@@ -144,164 +163,6 @@ export interface Trends {
   }[];
 }
 
-// ── Archives ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** An archive or a plain dump, with all storages that hold it under its name. */
-export interface ArchiveFacts {
-  readonly name: string;
-  readonly format: 'holdfast' | 'plain';
-  /** What it is named for; absent where the name does not tell. */
-  readonly series?: string;
-  /** When it was made as its name tells, else when it was written. */
-  readonly createdMs: number;
-  /** Of the largest replica. */
-  readonly sizeBytes: number;
-  readonly archiveId?: string;
-  readonly replicas: readonly ReplicaFacts[];
-  readonly isPinned: boolean;
-  /** Why retention keeps it (`daily 3/7`, `newest`); empty where the next prune removes it. */
-  readonly keptBy: readonly string[];
-  /** `damaged` or `suspect` where any replica is; `proven` where one was read whole; `whole` where its blocks were. */
-  readonly health: 'proven' | 'whole' | 'unproven' | 'suspect' | 'damaged';
-  /** When anyone last read its contents, or its blocks. */
-  readonly lastProofMs?: number;
-  readonly lastCheckMs?: number;
-}
-
-/** An archive on one storage. */
-export interface ReplicaFacts {
-  readonly storage: string;
-  /** Without secrets. */
-  readonly url: string;
-  readonly sizeBytes: number;
-  readonly modifiedMs: number;
-  readonly lockedUntilMs?: number;
-  readonly isPinned: boolean;
-  readonly keptBy: readonly string[];
-  readonly health: ArchiveFacts['health'];
-}
-
-/** Which archives, in which order, and how many. */
-export interface ArchiveQuery {
-  /** A part of the name, whatever its case. */
-  readonly text?: string;
-  readonly series?: string;
-  readonly storage?: string;
-  readonly health?: ArchiveFacts['health'];
-  readonly pinned?: boolean;
-  /** `true`: only what the next prune removes. */
-  readonly leaving?: boolean;
-  readonly fromMs?: number;
-  readonly untilMs?: number;
-  /** `created` unless set. */
-  readonly sort?: 'created' | 'name' | 'size' | 'series';
-  /** `down` unless set. */
-  readonly direction?: 'up' | 'down';
-  /** From 1. */
-  readonly page?: number;
-  /** 50 unless set, 500 at most. */
-  readonly pageSize?: number;
-}
-
-/** A page of a longer list. */
-export interface Page<Item> {
-  readonly items: readonly Item[];
-  readonly page: number;
-  readonly pageSize: number;
-  readonly totalCount: number;
-}
-
-/** What opens an archive, for one request: it is never stored, and never logged. */
-export interface GivenKeys {
-  readonly passphrase?: Secret;
-  /** age identities. */
-  readonly identities?: readonly Secret[];
-}
-
-/** An entry, as it is shown. */
-export interface EntryFacts {
-  readonly path: string;
-  readonly kind: string;
-  readonly sizeBytes: number;
-  readonly sha256: string;
-  readonly rows?: number;
-  /** Tables inside a database that is one entry. */
-  readonly tables?: readonly { readonly path: string; readonly rows: number }[];
-}
-
-/** The entries of an archive that was opened; they are held in memory under `contentsId` for a while, the key is not. */
-export interface ArchiveContents extends Page<EntryFacts> {
-  readonly contentsId: string;
-  readonly totalSizeBytes: number;
-  readonly totalRows: number;
-  /** Whether it holds far less than the archive before. */
-  readonly isSuspect: boolean;
-  /** Databases and trees in it: what a restore can choose from. */
-  readonly parts: readonly {
-    readonly kind: 'database' | 'files' | 'command' | 'models';
-    readonly name: string;
-    readonly entryCount: number;
-    readonly sizeBytes: number;
-    readonly rows: number;
-  }[];
-  /** Whether not all were taken in, since there are too many to be held. */
-  readonly isCut: boolean;
-}
-
-/** The health of every part of an archive at one place: 256 cells a copy at most, as the last look found them. */
-export interface BlockMapFacts {
-  readonly lookedMs: number;
-  readonly perCopy: number;
-  readonly damaged: number;
-  readonly solved: number;
-  readonly lost: number;
-  /** `=` whole, `+` damaged and healed from elsewhere, `#` holds what is lost; from the start of a copy to its end. */
-  readonly copies: readonly string[];
-  /** Data and parity blocks of a stripe. */
-  readonly dataBlocks: number;
-  readonly parityBlocks: number;
-}
-
-/** Reading archives, and marking them. */
-export interface ArchiveServices {
-  list(query?: ArchiveQuery): Promise<Page<ArchiveFacts>>;
-  /** Names for filters. */
-  series(): Promise<readonly string[]>;
-  /** Throws `storage.not_found`. */
-  get(name: string): Promise<ArchiveFacts>;
-  /** The header and the key slots; reads a few blocks. */
-  header(place: ArchivePlace): Promise<ArchiveSummary & { readonly sizeBytes: number }>;
-  /**
-   * Opens the archive and reads its list of entries. Without keys that of the configuration is tried. Throws `key.missing` where one has to be
-   * asked for, `key.wrong`.
-   */
-  open(
-    user: WebUser,
-    source: RestoreSource,
-    keys: GivenKeys,
-    options?: { readonly pageSize?: number },
-  ): Promise<ArchiveContents>;
-  /** A further page of what this user opened; undefined where it is no longer held: it has to be opened again. */
-  contents(
-    user: WebUser,
-    contentsId: string,
-    query?: { readonly text?: string; readonly page?: number; readonly pageSize?: number },
-  ): ArchiveContents | undefined;
-  /** As the last `inspect`, `verify` or scrub found them; undefined where nobody has looked: start a job `inspect`. */
-  blockMap(place: ArchivePlace): BlockMapFacts | undefined;
-  /** Operator. On all storages that have it, unless some are named. */
-  setPinned(user: WebUser, name: string, pinned: boolean, storages?: readonly string[]): Promise<void>;
-  /** Reads the lists of the storages anew. */
-  refresh(): Promise<void>;
-  /** When the lists were read, and what could not be listed. */
-  listing(): Promise<{
-    readonly listedMs: number;
-    readonly failed: readonly { readonly storage: string; readonly error: ShownError }[];
-  }>;
-}
-
-// ── Runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
 /** A run in a list. */
 export interface RunSummary {
   readonly id: string;
@@ -345,8 +206,6 @@ export interface RunServices {
   /** Undefined where there is none. */
   get(id: string): Promise<RunDetails | undefined>;
 }
-
-// ── Storages and settings ────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A storage of the configuration. */
 export interface StorageFacts {
@@ -404,113 +263,6 @@ export interface SettingsServices {
   doctor(user: WebUser): Promise<readonly Diagnosis[]>;
 }
 
-// ── Jobs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Where a restore reads from: a storage, or an upload of the same user. */
-export type RestoreSource = ArchivePlace | { readonly upload: string };
-
-/** What a restore changes. */
-export interface RestoreRequest {
-  readonly kind: 'restore';
-  readonly from: RestoreSource;
-  readonly keys?: GivenKeys;
-  /** `sqlite:copy.db`, or `name=url` for each database. */
-  readonly to?: readonly string[];
-  readonly filesTo?: string;
-  readonly mode?: 'transaction' | 'swap' | 'fresh';
-  /** Globs on entry paths. */
-  readonly only?: readonly string[];
-  readonly overwrite?: boolean;
-  readonly partial?: boolean;
-  /** Says what would be done, and changes nothing: no confirmation is needed. */
-  readonly dryRun?: boolean;
-  /** The name of the archive or upload, typed again; without it nothing is changed. */
-  readonly confirm?: string;
-}
-
-/** What can be started. `restore`, `undo`, `delete` and `prune` need an admin, the others an operator. */
-export type JobRequest =
-  | { readonly kind: 'backup'; readonly job?: string }
-  | ({ readonly kind: 'verify'; readonly level?: 'structure' | 'contents'; readonly keys?: GivenKeys } & ArchivePlace)
-  | ({ readonly kind: 'inspect' } & ArchivePlace)
-  | { readonly kind: 'verifyUpload'; readonly upload: string; readonly keys?: GivenKeys }
-  | { readonly kind: 'scrub'; readonly storages?: readonly string[]; readonly dryRun?: boolean }
-  | ({ readonly kind: 'drill'; readonly keys?: GivenKeys } & ArchivePlace)
-  | ({ readonly kind: 'push'; readonly to: string } & ArchivePlace)
-  | { readonly kind: 'delete'; readonly storages: readonly string[]; readonly name: string; readonly confirm: string }
-  | { readonly kind: 'prune'; readonly dryRun?: boolean }
-  | RestoreRequest
-  | { readonly kind: 'undo'; readonly to?: string; readonly files?: string; readonly dryRun?: boolean };
-
-/** What a job does. */
-export type JobKind = JobRequest['kind'];
-
-/** A line that a job told. */
-export interface LogLine {
-  readonly timeMs: number;
-  readonly text: string;
-}
-
-/** A job that was started here; the newest 200 are remembered. */
-export interface JobFacts {
-  readonly id: string;
-  readonly kind: JobKind;
-  /** What it is of, for people: the job of the schedule, the archive, the storages. */
-  readonly subject: string;
-  readonly place?: ArchivePlace;
-  readonly startedBy: string;
-  readonly startedMs: number;
-  readonly endedMs?: number;
-  readonly state: 'running' | 'succeeded' | 'incomplete' | 'failed' | 'interrupted';
-  readonly progress?: JobProgress;
-  /** The last 500. */
-  readonly log: readonly LogLine[];
-  readonly error?: ShownError;
-  /** The report of the command, as `--json` prints it. */
-  readonly result?: Readonly<Record<string, unknown>>;
-  /** Of a restore, dry or not. */
-  readonly actions?: readonly RestoreAction[];
-  /** In the history, once it is known. */
-  readonly runId?: string;
-}
-
-/** How far a job is. */
-export interface JobProgress extends Progress {
-  /** Smoothed; absent until it is known. */
-  readonly bytesPerSecond?: number;
-  readonly leftMs?: number;
-  /** The entries or archives in work lately, the newest last, 20 at most, with how far each is. */
-  readonly parts: readonly {
-    readonly name: string;
-    readonly doneBytes: number;
-    readonly totalBytes: number;
-    readonly isDone: boolean;
-  }[];
-}
-
-/** What is told while a job runs; the stream of events begins with the present facts and ends with the job. */
-export interface JobEvent {
-  readonly type: 'facts' | 'progress' | 'log' | 'ended';
-  /** `log` is only in `facts` and `ended`; of `log` it has the new lines. */
-  readonly job: JobFacts;
-}
-
-/** Jobs. */
-export interface JobServices {
-  /** Starts it and answers at once. Throws `access.forbidden`, `job.running`, `usage.invalid`. */
-  start(user: WebUser, request: JobRequest): Promise<JobFacts>;
-  /** The newest first. */
-  list(): readonly JobFacts[];
-  get(id: string): JobFacts | undefined;
-  /** Operator. Asks it to end; it cleans up behind itself. */
-  cancel(user: WebUser, id: string): Promise<void>;
-  events(id: string, signal: AbortSignal): AsyncIterable<JobEvent>;
-  /** When it has ended. */
-  ended(id: string, signal?: AbortSignal): Promise<JobFacts>;
-}
-
-// ── Transfer ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
 /** A file on its way up. */
 export interface UploadFacts {
   readonly id: string;
@@ -564,10 +316,4 @@ export interface DownloadServices {
     given: { readonly passphrase: Secret; readonly job?: string },
     signal: AbortSignal,
   ): Promise<Download>;
-}
-
-/** What opens an archive, as the operations take it. */
-export function openKeysOf({ passphrase, identities }: GivenKeys): OpenKeys | undefined {
-  if (passphrase === undefined && (identities ?? []).length === 0) return undefined;
-  return { passphrases: passphrase === undefined ? [] : [passphrase], identities: identities ?? [] };
 }
