@@ -205,10 +205,9 @@ describe('journeys through the web admin', { skip: leftOut('chromium') }, () => 
       const time = page.locator('time').first();
       assert.equal(await time.textContent(), '28 Nov 2026, 03:00');
       await time.hover();
-      assert.equal(
-        await time.getAttribute('title'),
-        'Saturday 28 November 2026 at 03:00:36 CET (2026-11-28 02:00:36 UTC)',
-      );
+      // How the parts are joined is up to the browser's version.
+      const title = await time.getAttribute('title');
+      assert.match(title ?? '', /28 November 2026 .*03:00:36 CET \(2026-11-28 02:00:36 UTC\)$/);
     }));
 
   test('the keyboard reaches the content first, then all that acts', () =>
