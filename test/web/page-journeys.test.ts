@@ -199,6 +199,17 @@ describe('journeys through the web admin', { skip: leftOut('chromium') }, () => 
       );
     }));
 
+  test('times are in the zone of the viewer, the exact one on hover', () =>
+    inWindow(true, async (page) => {
+      await page.goto(`${server.url}/runs/run3`);
+      const time = page.locator('time').first();
+      assert.equal(await time.textContent(), '28 Nov 2026, 03:00');
+      await time.hover();
+      // How the parts are joined is up to the browser's version.
+      const title = await time.getAttribute('title');
+      assert.match(title ?? '', /28 November 2026 .*03:00:36 CET \(2026-11-28 02:00:36 UTC\)$/);
+    }));
+
   test('the keyboard reaches the content first, then all that acts', () =>
     inWindow(true, async (page) => {
       await page.goto(`${server.url}/runs`);

@@ -2,7 +2,7 @@
 import htmx from 'htmx.org';
 import { drawBlockMaps } from './block-map.ts';
 import { followJobs } from './live-job.ts';
-import { localizeTimes } from './times.ts';
+import { explainTimes, localizeTimes } from './times.ts';
 import { resumeUploads } from './upload.ts';
 
 function enhance(root: ParentNode): void {
@@ -13,6 +13,7 @@ function enhance(root: ParentNode): void {
 }
 
 enhance(document);
+explainTimes();
 document.addEventListener('htmx:after:swap', () => enhance(document));
 htmx.config.defaultSwap = 'outerHTML';
 

@@ -86,6 +86,14 @@ function options(figure: HTMLElement, kind: Kind, lines: readonly Line[], width:
   };
 }
 
+let frame: Promise<unknown> = Promise.resolve();
+
+/** A frame of one's own, so that several charts never hold the page up at once. */
+async function nextFrame(): Promise<void> {
+  frame = frame.then(() => new Promise(requestAnimationFrame));
+  await frame;
+}
+
 async function drawChart(figure: HTMLElement): Promise<void> {
   const { chart, source = '', empty = '' } = figure.dataset;
   const place = figure.querySelector('.plot');
@@ -107,6 +115,7 @@ async function drawChart(figure: HTMLElement): Promise<void> {
     plot?.destroy();
     plot = new uPlot(options(figure, kind, drawn, place.clientWidth), data, place as HTMLElement);
   };
+  await nextFrame();
   render();
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', render);
   new ResizeObserver(() => {
@@ -115,16 +124,22 @@ async function drawChart(figure: HTMLElement): Promise<void> {
   }).observe(place);
 }
 
+/** Charts that are nearly looked at are drawn. */
+const margin = '800px';
+
 /** Draws charts once they are looked at. */
 export function drawCharts(figures: Iterable<Element>): void {
-  const seen = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting || !(target instanceof HTMLElement)) continue;
-      seen.unobserve(target);
-      drawChart(target).catch(() => {
-        target.querySelector('.plot')?.append(target.dataset['empty'] ?? '');
-      });
-    }
-  });
+  const seen = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting || !(target instanceof HTMLElement)) continue;
+        seen.unobserve(target);
+        drawChart(target).catch(() => {
+          target.querySelector('.plot')?.append(target.dataset['empty'] ?? '');
+        });
+      }
+    },
+    { rootMargin: margin },
+  );
   for (const figure of figures) seen.observe(figure);
 }

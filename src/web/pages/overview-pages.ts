@@ -1,6 +1,7 @@
 import type { Hono } from 'hono';
 import type { Trends, WebServices } from '../services/web-services.ts';
 import { overviewTexts } from '../texts/overview-texts.ts';
+import { shown } from '../views/markup.ts';
 import { overviewView } from '../views/overview-view.ts';
 import type { WebEnvironment } from '../web-environment.ts';
 import { sendPage, viewerOf } from './page-context.ts';
@@ -19,15 +20,15 @@ function thinned<Point>(points: readonly Point[]): readonly Point[] {
 function chartLines({ jobs, storages }: Trends) {
   return {
     storage: storages.map(({ storage, points }) => ({
-      name: storage,
+      name: shown(storage),
       points: thinned(points).map(({ day, totalSizeBytes }) => [Date.parse(day) / 1000, totalSizeBytes]),
     })),
     size: jobs.map(({ job, points }) => ({
-      name: job,
+      name: shown(job),
       points: thinned(points).map(({ timeMs, sizeBytes }) => [Math.round(timeMs / 1000), sizeBytes]),
     })),
     duration: jobs.map(({ job, points }) => ({
-      name: job,
+      name: shown(job),
       points: thinned(points).map(({ timeMs, durationMs }) => [Math.round(timeMs / 1000), durationMs]),
     })),
   };

@@ -89,6 +89,7 @@ export const archiveTexts = {
   contents: {
     title: 'Contents',
     closed: 'Names and contents are sealed. Opening reads the index, not the data.',
+    viewer: 'Names and contents are sealed. Operators may open them.',
     button: 'Open',
     from: 'From',
     entry: 'Entry',

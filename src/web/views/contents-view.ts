@@ -3,7 +3,7 @@ import { formatCount, formatSize } from '../../cli/format-value.ts';
 import type { ArchiveContents, ArchiveFacts, EntryFacts, ShownError } from '../services/web-services.ts';
 import { archiveTexts } from '../texts/archive-texts.ts';
 import { restoreTexts } from '../texts/restore-texts.ts';
-import { postForm, selectField, textField, type Viewer } from './forms.ts';
+import { mayOperate, postForm, selectField, textField, type Viewer } from './forms.ts';
 import { icon } from './icons.ts';
 import { type Markup, nothing, shown, when } from './markup.ts';
 import { errorNotice, notice, pager, panel, queryString } from './parts.ts';
@@ -62,7 +62,7 @@ function closedContents({ archive, error, isGone = false }: ContentsModel, viewe
     body: html`${places.length > 1 ? selectField({ id: 'open-storage', name: 'storage', label: texts.from, options: places }) : html`<input type="hidden" name="storage" value="${places[0]?.value ?? ''}">`}
 ${keyFields('open')}<div class="actions"><button class="primary">${icon('key')}${texts.button}</button></div>`,
   });
-  return html`<div class="panel-body">${when(error, errorNotice)}${isGone ? notice('plain', texts.gone) : nothing}<p class="quiet gap">${texts.closed}</p>${form}</div>`;
+  return html`<div class="panel-body">${when(error, errorNotice)}${isGone ? notice('plain', texts.gone) : nothing}<p class="quiet gap">${mayOperate(viewer.user) ? texts.closed : texts.viewer}</p>${mayOperate(viewer.user) ? form : nothing}</div>`;
 }
 
 /** What is in an archive, or what it takes to see that. */

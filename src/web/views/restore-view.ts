@@ -121,7 +121,7 @@ export function restoreView(model: RestoreModel, viewer: Viewer): Markup {
       hidden: source.fields,
       body: html`<p class="quiet">${texts.open.text}</p>${keyFields('open')}<div><button class="primary">${texts.open.button}</button></div>`,
     });
-    return html`${head}${steps(1)}${when(error, errorNotice)}${panel({ title: texts.open.title, body: form })}`;
+    return html`${head}${steps(1)}${when(error, errorNotice)}${mayOperate(viewer.user) ? panel({ title: texts.open.title, body: form }) : notice('plain', texts.needsAdmin)}`;
   }
   return html`${head}${steps(plan?.actions === undefined ? 2 : 3)}${when(error, errorNotice)}
 ${verifyPanel(verifyJob, viewer)}${restoreForm({ ...model, contents }, viewer)}`;
