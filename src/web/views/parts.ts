@@ -30,7 +30,7 @@ export function panel(given: {
 }): Markup {
   const { title, note, body, flush = false, id } = given;
   return html`<section class="panel" ${when(id, (name) => html`id="${name}"`)}>
-<div class="panel-head"><h2>${title}</h2>${when(note, (text) => html`<p class="quiet">${text}</p>`)}</div>
+<div class="panel-head"><h2>${title}</h2>${when(note, (text) => html`<div class="quiet">${text}</div>`)}</div>
 ${flush ? body : html`<div class="panel-body">${body}</div>`}</section>`;
 }
 
