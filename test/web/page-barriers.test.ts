@@ -6,8 +6,8 @@ import { leftOut } from '../services/service-packages.ts';
 import { findBarriers, type Look, openWindow, startBrowser } from './browser.ts';
 import { pagePaths } from './page-paths.ts';
 import { type PageServer, pageApplication, startPageServer } from './page-server.ts';
-import { hostile } from './sample-data.ts';
 import { sampleServices } from './sample-services.ts';
+import { hostile } from './sample-sources.ts';
 
 describe('pages of the web admin', { skip: leftOut('chromium') }, () => {
   const few = { archiveCount: 12, runCount: 12 };

@@ -5,8 +5,9 @@ import type { Browser, Page } from 'playwright-core';
 import { leftOut } from '../services/service-packages.ts';
 import { openWindow, startBrowser } from './browser.ts';
 import { type PageServer, pageApplication, startPageServer } from './page-server.ts';
-import { nowMs, sampleArchive } from './sample-data.ts';
+import { sampleArchive } from './sample-data.ts';
 import { type SampleServices, sampleServices } from './sample-services.ts';
+import { nowMs } from './sample-sources.ts';
 
 const passphrase = 'five words that I chose';
 const archive = sampleArchive(0, (name) => name).name;

@@ -1,4 +1,5 @@
-import { type Spelling, sampleArchive } from './sample-data.ts';
+import { sampleArchive } from './sample-data.ts';
+import type { Spelling } from './sample-sources.ts';
 
 /** A page of each kind, by what it shows. */
 export function pagePaths(spell: Spelling = (name) => name): Readonly<Record<string, string>> {

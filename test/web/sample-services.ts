@@ -13,19 +13,16 @@ import type {
 } from '../../src/web/services/web-services.ts';
 import type { WebUser } from '../../src/web/web-environment.ts';
 import {
-  dayMs,
-  nowMs,
-  type Spelling,
   sampleArchive,
   sampleDays,
   sampleEntries,
   sampleJob,
   sampleRun,
   sampleRunDetails,
-  sampleSources,
-  sampleStorages,
   sampleTrends,
 } from './sample-data.ts';
+import { settingsServices } from './sample-settings.ts';
+import { dayMs, nowMs, type Spelling, sampleSources, sampleStorages } from './sample-sources.ts';
 
 /** What a sample is like. */
 export interface SampleOptions {
@@ -277,62 +274,8 @@ function archiveServices(archives: readonly ArchiveFacts[], spell: Spelling): We
   };
 }
 
-function settingsServices(spell: Spelling): WebServices['settings'] {
-  const jobs = ['nightly', 'analytics', 'crm', 'redis'];
-  const schedules = ['0 2 * * *', '30 4 * * *', '0 */6 * * *', '0 * * * *'];
-  return {
-    configuration: async () => ({
-      file: '/srv/shop/holdfast.config.ts',
-      shown: {
-        databases: [{ alias: spell('shop'), url: 'postgres://backup:**redacted**@db-1.internal/shop' }],
-        files: [spell('uploads')],
-        retention: { keepDaily: 7, keepWeekly: 4, keepMonthly: 12 },
-        passphrase: '**redacted**',
-      },
-    }),
-    jobs: async () =>
-      jobs.map((job, index) => ({
-        job: spell(job),
-        enabled: true,
-        schedule: schedules[index] ?? '',
-        timezone: 'Europe/Berlin',
-        nextMs: [nowMs + 18 * 3_600_000, nowMs + 42 * 3_600_000],
-      })),
-    notifiers: async () => [
-      { type: 'email', events: ['failed', 'suspect', 'late'] },
-      { type: spell('slack'), events: ['failed'] },
-    ],
-    testNotifiers: async (_, type) => [
-      {
-        type: type ?? 'email',
-        delivered: type !== 'email',
-        ...(type === 'email' && {
-          error: {
-            code: 'notify.failed',
-            message: spell('smtp.internal: 550 no such user'),
-            hint: 'check the address',
-          },
-        }),
-      },
-    ],
-    doctor: async () => [
-      { part: 'machine', name: 'Node', state: 'ok', message: 'v26.10.0' },
-      {
-        part: 'databases',
-        name: spell('billing'),
-        state: 'failed',
-        message: spell('the server does not answer'),
-        hint: 'check that it runs',
-      },
-      {
-        part: 'storages',
-        name: spell('offsite'),
-        state: 'warning',
-        message: 'versioning is off',
-        hint: 'turn it on, so that nothing is lost by an overwrite',
-      },
-    ],
-  };
+async function unused(): Promise<never> {
+  throw new HoldfastError('operation.failed', { message: 'the sample does not do this' });
 }
 
 /** Made-up services. */
@@ -355,9 +298,6 @@ export function sampleServices(options: SampleOptions = {}): SampleServices {
       expiresMs: nowMs + dayMs,
     },
   ];
-  const unused = async (): Promise<never> => {
-    throw new HoldfastError('operation.failed', { message: 'the sample does not do this' });
-  };
   return {
     started: jobs.started,
     tell: (event) => jobs.tell(event),

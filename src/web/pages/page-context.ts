@@ -11,8 +11,8 @@ export type PageContext = Context<WebEnvironment>;
 
 /** Who looks, and where the admin stands. */
 export function viewerOf(context: PageContext): Viewer {
-  const { user, basePath, csrfToken } = context.var;
-  return { user, basePath, csrfToken };
+  const { user, basePath, csrfToken, way } = context.var;
+  return { user, basePath, csrfToken, ...(way !== undefined && { way }) };
 }
 
 /** Answers with a whole page. */

@@ -3,7 +3,12 @@ import type { WebUser, WebVariables } from '../web-environment.ts';
 import { type Markup, shown, when } from './markup.ts';
 
 /** Whom a page is for, and where it stands. */
-export type Viewer = Pick<WebVariables, 'user' | 'basePath' | 'csrfToken'>;
+export type Viewer = Pick<WebVariables, 'user' | 'basePath' | 'csrfToken' | 'way'>;
+
+/** Whether the user logged in here, and not with the application or the proxy around the admin. */
+export function isOurUser({ way = 'session' }: Viewer): boolean {
+  return way === 'session';
+}
 
 /** Whether a user may run, verify and download. */
 export function mayOperate({ role }: WebUser): boolean {

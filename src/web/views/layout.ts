@@ -2,6 +2,7 @@ import { html } from 'hono/html';
 import { layoutTexts as texts } from '../texts/layout-texts.ts';
 import type { WebUser, WebVariables } from '../web-environment.ts';
 import { assetFolder } from './assets.ts';
+import { isOurUser, postForm, type Viewer } from './forms.ts';
 import { type IconName, icon, mark } from './icons.ts';
 import { type Markup, shown, when } from './markup.ts';
 
@@ -22,7 +23,7 @@ export interface LayoutOptions {
   /** Stands in the tab; the page says its own `<h1>`. */
   readonly title: string;
   /** Without a user the page stands alone, as that for logging in does. */
-  readonly variables: Pick<WebVariables, 'basePath' | 'csrfToken'> & { readonly user?: WebUser | undefined };
+  readonly variables: Pick<WebVariables, 'basePath' | 'csrfToken' | 'way'> & { readonly user?: WebUser | undefined };
   readonly body: Markup;
   /** The part of the admin that the page belongs to. */
   readonly section?: Section;
@@ -46,7 +47,7 @@ export function layout({ title, variables, body, section }: LayoutOptions): Mark
 </head>
 <body>
 <a class="skip" href="#content">${texts.skip}</a>
-${user === undefined ? bareBody(body) : framedBody({ basePath, user, body, section, csrfToken: variables.csrfToken })}
+${user === undefined ? bareBody(body) : framedBody({ viewer: { ...variables, user }, body, section })}
 </body>
 </html>`;
 }
@@ -56,14 +57,16 @@ function bareBody(body: Markup): Markup {
 }
 
 interface Frame {
-  readonly basePath: string;
-  readonly csrfToken: string;
-  readonly user: WebUser;
+  readonly viewer: Viewer;
   readonly section: Section | undefined;
   readonly body: Markup;
 }
 
-function framedBody({ basePath, csrfToken, user, section, body }: Frame): Markup {
+function framedBody({ viewer, section, body }: Frame): Markup {
+  const { basePath, user } = viewer;
+  const logOut = postForm(viewer, { action: '/logout', body: html`<button class="link">${texts.logOut}</button>` });
+  // Scripts that call the API find the token on every page.
+  const token = html`<input type="hidden" name="csrf" value="${viewer.csrfToken}">`;
   return html`<div class="frame">
 <header class="side">
 <a class="brand" href="${basePath}/">${mark()}<span>${texts.product}</span></a>
@@ -72,7 +75,7 @@ ${sections.map((item) => html`<li><a href="${basePath}${item.path}" ${when(item.
 </ul></nav>
 <section class="account" aria-label="${texts.account}">
 <a class="who" href="${basePath}/account" title="${texts.account}"><strong>${shown(user.name)}</strong> <span class="quiet">${texts.roles[user.role]}</span></a>
-<form method="post" action="${basePath}/logout"><input type="hidden" name="csrf" value="${csrfToken}"><button class="link">${texts.logOut}</button></form>
+${isOurUser(viewer) ? logOut : token}
 </section>
 </header>
 <main id="content" tabindex="-1">${body}</main>

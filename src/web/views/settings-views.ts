@@ -6,7 +6,7 @@ import type { NotifierFacts, SettingsServices, ShownError, StorageFacts } from '
 import { archiveTexts } from '../texts/archive-texts.ts';
 import { overviewTexts } from '../texts/overview-texts.ts';
 import { settingTexts as texts } from '../texts/setting-texts.ts';
-import { mayAdminister, mayOperate, postForm, type Viewer } from './forms.ts';
+import { isOurUser, mayAdminister, mayOperate, postForm, type Viewer } from './forms.ts';
 import { shownJson } from './job-view.ts';
 import { type Markup, nothing, shown, when } from './markup.ts';
 import { empty, errorNotice, notice, pageHead, panel, queryString } from './parts.ts';
@@ -23,9 +23,8 @@ function framed(tab: SettingsTab, viewer: Viewer, body: Markup): Markup {
       html`<a href="${viewer.basePath}${path(name)}" ${when(name === tab, () => html`aria-current="page"`)}>${text}</a>`,
   );
   // Who may come in is kept by pages of the access layer.
-  const others = Object.entries(texts.adminTabs).map(
-    ([name, text]) => html`<a href="${viewer.basePath}/${name}">${text}</a>`,
-  );
+  const shownTabs = Object.entries(texts.adminTabs).filter(([name]) => name !== 'users' || isOurUser(viewer));
+  const others = shownTabs.map(([name, text]) => html`<a href="${viewer.basePath}/${name}">${text}</a>`);
   return html`${pageHead({ title: texts.title })}<nav class="tabs" aria-label="${texts.tabsLabel}">${tabs}${mayAdminister(viewer.user) ? others : nothing}</nav>${body}`;
 }
 
