@@ -11,6 +11,8 @@ import type { ArchiveFacts, JobFacts, Overview, Page, UploadFacts } from '../../
 import { openTestAdmin, passphrase, type TestBrowser } from './test-admin.ts';
 
 const databases = [{ alias: 'shop', url: 'sqlite:shop.db' }];
+/** Keys are slow on purpose: where they do not matter there are none. */
+const quick = { encryption: 'none' };
 
 async function openShop(t: Parameters<typeof openTestAdmin>[0], config: object = {}) {
   const admin = await openTestAdmin(t, { clock: systemClock, config: { databases, ...config } });
@@ -43,7 +45,7 @@ async function pathsIn(archive: string, key: string): Promise<string[]> {
 }
 
 test('a backup is started, followed by its events, and shown on the overview', async (t) => {
-  const { browser, api, admin } = await openShop(t);
+  const { browser, api, admin } = await openShop(t, quick);
   const before = await api<Overview>('/overview');
   assert.deepEqual(
     before.sources.map(({ id, state, reason }) => `${id} ${state} ${reason}`),
@@ -189,7 +191,7 @@ async function append(
 }
 
 test('an upload goes on where it stopped, is verified, and is restored', async (t) => {
-  const { browser, headers, admin, api, run } = await openShop(t);
+  const { browser, headers, admin, api, run } = await openShop(t, quick);
   await run('backup');
   const [stored = ''] = await readdir(join(admin.folder, 'backups'));
   const bytes = await readFile(join(admin.folder, 'backups', stored));
@@ -251,7 +253,7 @@ test('a form uploads without scripts', async (t) => {
 });
 
 test('hostile uploads are refused by their reader, and harm nobody else', async (t) => {
-  const { browser, headers, admin, run } = await openShop(t);
+  const { browser, headers, admin, run } = await openShop(t, quick);
   await run('backup');
   const [stored = ''] = await readdir(join(admin.folder, 'backups'));
   const good = await readFile(join(admin.folder, 'backups', stored));
@@ -304,7 +306,7 @@ test('uploads are there after a restart, and go when nobody goes on with them', 
 });
 
 test('a job is cancelled, and leaves nothing', async (t) => {
-  const { admin, api } = await openShop(t);
+  const { admin, api } = await openShop(t, quick);
   await mkdir(join(admin.folder, 'photos', 'many'));
   await writeFile(join(admin.folder, 'photos', 'many', 'large.bin'), Buffer.alloc(200_000_000, 'abc'));
   const { id } = await api<JobFacts>('/jobs/backup', {});

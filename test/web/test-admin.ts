@@ -102,7 +102,12 @@ export async function openTestAdmin(
   await writeFile(join(folder, 'holdfast.config.json'), JSON.stringify(whole));
   const clock = new FakeClock(Date.UTC(2026, 10, 28, 12));
   const logged: string[] = [];
-  const environment = { PATH: process.env['PATH'], HOLDFAST_PASSPHRASE: passphrase };
+  const environment = {
+    PATH: process.env['PATH'],
+    HOLDFAST_PASSPHRASE: passphrase,
+    // Commands are started by the dozen: what Node made of the sources is kept for the next.
+    NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-compile-cache'),
+  };
   const log = (text: string) => void logged.push(text);
   const common = { folder, clock, environment, log, passwordCost: cheap };
   const opened = await openAdmin({ ...common, uploads: { reserveBytes: 0 }, ...web });

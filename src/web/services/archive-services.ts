@@ -1,3 +1,4 @@
+import { timeoutSignal } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import { type inspectArchive, summarizeArchive } from '../../operation/inspect.ts';
 import { openArchive } from '../../operation/open.ts';
@@ -26,6 +27,8 @@ import type {
 } from './web-services.ts';
 
 const rememberedMaps = 500;
+/** An archive whose list of entries takes longer is looked at by a job, or on the command line. */
+const openTimeoutMs = 120_000;
 /** Archives that are opened at once: each takes worker threads. */
 const openedAtOnce = 2;
 
@@ -98,7 +101,8 @@ export class Archives implements ArchiveServices {
     try {
       const location =
         'upload' in source ? this.#uploads.complete(user, source.upload).path : await this.#location(source);
-      await using archive = await openArchive({ archive: location, keys: this.#keysFor(keys), threads: 1 });
+      const signal = timeoutSignal(openTimeoutMs);
+      await using archive = await openArchive({ archive: location, keys: this.#keysFor(keys), threads: 1, signal });
       const contentsId = await this.#held.take(user.name, archive.entries());
       await this.#context.record(user, 'open an archive', subject);
       return this.#held.page(user.name, contentsId, options) ?? missing();
