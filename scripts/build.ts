@@ -1,6 +1,6 @@
 /** Builds the kernel and `dist/`. `--kernel` builds the kernel alone. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,4 +27,6 @@ buildKernel();
 if (!process.argv.includes('--kernel')) {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   run('typescript', 'bin/tsc', ['-p', 'tsconfig.build.json']);
+  run('typescript', 'bin/tsc', ['-p', 'src/web/client/tsconfig.build.json']);
+  cpSync(join(root, 'src/web/style'), join(root, 'dist/web/style'), { recursive: true });
 }

@@ -5,6 +5,7 @@ import type { CommandContext } from './command-context.ts';
 import { addSealKeyOptions, gather, openpgpKeyOption } from './key-options.ts';
 import { notifyingFailure } from './notify-run.ts';
 import { addThreadsOption, moment, wholeNumber } from './number-options.ts';
+import { standardOutput } from './output-stream.ts';
 import { printJson, printNote } from './print-result.ts';
 import { findHistory } from './record.ts';
 import { runHooked } from './run-hooks.ts';
@@ -12,12 +13,15 @@ import { addSourceOptions } from './source-options.ts';
 import { namesOf, tellOfBackup } from './tell-of-backup.ts';
 
 /** Adds `holdfast backup`. */
-export function addBackupCommand(program: Command, context: CommandContext): void {
+export function addBackupCommand(program: Command, given: CommandContext): void {
   const command = program
     .command('backup')
     .description('back up databases and files into one archive, read back before it appears');
   addSourceOptions(command)
-    .option('--output <path>', 'the archive to write (without sources: named by holdfast.config.ts)')
+    .option(
+      '--output <path>',
+      'the archive to write, or - for the standard output (without sources: named by holdfast.config.ts)',
+    )
     .option('--storage <name>', 'a storage of holdfast.config.ts (all enabled ones unless given; repeatable)', gather)
     .option('--job <name>', 'only what one job of the schedule backs up (`holdfast schedule list` names them)')
     .option(
@@ -63,6 +67,8 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
     .option('--json', 'print the result as JSON');
   command.addOption(openpgpKeyOption('file of an OpenPGP public key that plain dumps are encrypted to'));
   addThreadsOption(addSealKeyOptions(command)).action(async (options: BackupCommandOptions) => {
+    // Where the archive goes to the standard output, all else goes to the other one.
+    const context = options.output === standardOutput ? { ...given, stdout: given.stderr } : given;
     if (options.enqueue) {
       const { enqueueBackup } = await import('./enqueue.ts');
       await enqueueBackup(options, context);
@@ -72,7 +78,7 @@ export function addBackupCommand(program: Command, context: CommandContext): voi
     try {
       const loaded = options.dryRun ? undefined : request.loaded;
       const what = `the backup of ${namesOf(request)}`;
-      context.exitCode = await notifyingFailure(loaded, what, context, () => backup(request, context));
+      given.exitCode = await notifyingFailure(loaded, what, context, () => backup(request, context));
     } finally {
       await request.close();
     }

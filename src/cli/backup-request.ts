@@ -11,6 +11,7 @@ import type { CommandContext, OutputOptions } from './command-context.ts';
 import type { SealKeyOptions } from './key-options.ts';
 import { mediaRequests } from './media-requests.ts';
 import type { OpenedStorage } from './open-storages.ts';
+import { OutputStream, standardOutput } from './output-stream.ts';
 import { historyFiles } from './record.ts';
 import { requestedSources, type SourceOptions } from './source-options.ts';
 import { withoutUndefined } from './without-undefined.ts';
@@ -116,9 +117,22 @@ export async function completeRequest(options: BackupCommandOptions, context: Co
 /** Everything on the command line, or all but the sources. Throws `usage.invalid` for a plain dump of more than one database. */
 function toPath(sources: readonly SourceRequest[], output: string, options: BackupCommandOptions): BackupRequest {
   const { copies } = options;
-  const common = { labels: [output], warnings: [], localPaths: [output], options, close: async () => undefined };
+  const isStream = output === standardOutput;
+  const localPaths = isStream ? [] : [output];
+  const common = { labels: [output], warnings: [], localPaths, options, close: async () => undefined };
   const { archived, plain } = divide(sources, options.format);
   const [only, ...others] = plain;
+  if (isStream) {
+    if (only !== undefined) {
+      throw new HoldfastError('usage.invalid', {
+        message: 'a plain dump cannot be written to the standard output',
+        hint: 'give --format holdfast, or a path',
+      });
+    }
+    // What has gone by cannot be read back, nor be written a second time.
+    const groups = [{ output: [{ storage: new OutputStream(process.stdout), name: standardOutput }], copies: 1 }];
+    return { ...common, options: { ...options, verify: 'none' }, sources: archived, plain: [], groups };
+  }
   if (only === undefined) return { ...common, sources: archived, plain: [], groups: [{ output, copies }] };
   if (others.length > 0 || archived.length > 0) {
     throw new HoldfastError('usage.invalid', {

@@ -72,11 +72,21 @@ async function check(options: OutputOptions, context: CommandContext): Promise<n
 }
 
 async function show(options: OutputOptions, context: CommandContext): Promise<void> {
+  const { shown } = await shownConfiguration('.', context.environment);
+  if (options.json) printJson(context, shown);
+  else printLines(context, [JSON.stringify(shown, undefined, 2)]);
+}
+
+/** The configuration of a folder with its defaults, without its secrets; variables stand as they are written. */
+export async function shownConfiguration(
+  folder: string,
+  environment: CommandContext['environment'],
+): Promise<{ readonly file: string; readonly shown: object }> {
   const { loadConfig, readConfigFile } = await import('../config/load-config.ts');
   const { defaultFilenameTemplate } = await import('../config/archive-name.ts');
   const { redact } = await import('../config/redact.ts');
-  const { config } = await loadConfig('.', context.environment);
-  const { value } = await readConfigFile('.', context.environment);
+  const { config, file } = await loadConfig(folder, environment);
+  const { value } = await readConfigFile(folder, environment);
   const format = config.format ?? 'holdfast';
   const defaults = {
     enabled: true,
@@ -91,7 +101,5 @@ async function show(options: OutputOptions, context: CommandContext): Promise<vo
     notifyOnFailure: true,
     storage: { backend: 'local', path: 'backups' },
   };
-  const shown = redact({ ...defaults, ...(value as object) }) as object;
-  if (options.json) printJson(context, shown);
-  else printLines(context, [JSON.stringify(shown, undefined, 2)]);
+  return { file, shown: redact({ ...defaults, ...(value as object) }) as object };
 }

@@ -8,7 +8,7 @@ const barWidth = 20;
 const smoothingPerSecond = 0.35;
 
 /** A rate that does not jump: an exponential mean over time. */
-class SmoothedRate {
+export class SmoothedRate {
   #lastMs: number | undefined;
   #lastBytes = 0;
   bytesPerSecond: number | undefined;
@@ -97,6 +97,9 @@ export interface GivenRun {
   readonly onProgress?: (progress: Progress) => void;
 }
 
+/** Set to `json` by a program that started this one: it gets each step as a line of JSON on stderr. */
+export const progressVariable = 'HOLDFAST_PROGRESS';
+
 /** Runs work with a progress line where a person looks on: stderr is a terminal, and the result is not JSON. */
 export async function withProgress<T>(
   context: CommandContext,
@@ -105,6 +108,13 @@ export async function withProgress<T>(
   onPhase?: (progress: Progress) => void,
 ): Promise<T> {
   const { signal, reportProgress } = context;
+  if (context.environment[progressVariable] === 'json') {
+    const onProgress = (progress: Progress) => {
+      onPhase?.(progress);
+      context.stderr.write(`${JSON.stringify({ progress })}\n`);
+    };
+    return await work({ signal, onProgress });
+  }
   if (json || !context.stderr.isTTY || context.environment['TERM'] === 'dumb') {
     if (reportProgress === undefined) return await work({ signal, ...(onPhase && { onProgress: onPhase }) });
     const onProgress = (progress: Progress) => {

@@ -4,7 +4,7 @@ import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatDuration, formatRate, formatSize, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
 import { addThreadsOption } from './number-options.ts';
-import { withStorage } from './open-storages.ts';
+import { withArchive, withStorage } from './open-storages.ts';
 import { formatFacts, printJson, printLines } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
 import { withoutUndefined } from './without-undefined.ts';
@@ -32,15 +32,21 @@ export function addPushCommand(program: Command, context: CommandContext): void 
   const command = program
     .command('push')
     .description('put an archive on a storage, healed where it is damaged, and read it back; needs no key')
-    .argument('<file>', 'path of the archive')
-    .option('--name <name>', "the object's name (the file's unless given)");
+    .argument('<file>', 'path of the archive, or its name on a storage')
+    .option('--name <name>', "the object's name (the file's unless given)")
+    .option('--archive-storage <name>', 'the storage of holdfast.config.ts that the archive is on');
   addTransferOptions(command).action(
-    async (archive: string, options: TransferCommandOptions & { readonly name?: string }) => {
-      const { name, from, overwrite, dryRun, threads, json } = options;
+    async (
+      archive: string,
+      options: TransferCommandOptions & { readonly name?: string; readonly archiveStorage?: string },
+    ) => {
+      const { name, from, overwrite, dryRun, threads, json, archiveStorage } = options;
       const { pushBackup } = await import('../operation/push.ts');
       const given = withoutUndefined({ name, from, overwrite, dryRun, threads });
       const report = await withStorage(options.storage, context, ({ storage }) =>
-        withProgress(context, json, (run) => pushBackup({ archive, storage, ...given, ...run })),
+        withArchive(archive, archiveStorage, context, (location) =>
+          withProgress(context, json, (run) => pushBackup({ archive: location, storage, ...given, ...run })),
+        ),
       );
       print({ archive, storage: options.storage }, report, options, context);
     },

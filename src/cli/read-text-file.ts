@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { HoldfastError } from '../errors.ts';
 
 const reasons: Readonly<Record<string, string>> = {
@@ -7,10 +8,10 @@ const reasons: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
 };
 
-/** Reads a small text file that the command line names; `what` says which for the error. Throws `usage.invalid`. */
+/** Reads a small text file that the command line names, or with `-` what comes in; `what` says which for the error. Throws `usage.invalid`. */
 export async function readTextFile(path: string, what: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return path === '-' ? await text(process.stdin) : await readFile(path, 'utf8');
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     throw new HoldfastError('usage.invalid', {

@@ -38,7 +38,7 @@ import { formatFacts, formatTable, printJson, printLines, printNote } from './pr
 import type { GivenRun } from './progress-line.ts';
 import { recordedArchive, withRecord } from './record.ts';
 import { runHooked } from './run-hooks.ts';
-import { connectionsOption, lockTimeoutOption } from './source-options.ts';
+import { connectionsOption, lockTimeoutOption, variable } from './source-options.ts';
 import { splitCommand, splitNamed } from './split-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -47,6 +47,7 @@ type AnyRestoreReport = Omit<RestoreReport, 'archiveId'>;
 
 interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions, ReplicaOptions {
   readonly to?: readonly string[];
+  readonly toEnv?: readonly string[];
   readonly filesTo?: string;
   readonly mediaTo?: readonly string[];
   readonly commandTo?: readonly string[];
@@ -80,6 +81,11 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .argument('<archive>', 'path of the archive, or its name on a storage')
     .addOption(archiveStorageOption())
     .option('--to <url>', 'where the database goes: an URL such as sqlite:copy.db, or name=url (repeatable)', gather)
+    .option(
+      '--to-env <variable>',
+      'an environment variable that holds such an URL, so that its password is in no process list (repeatable)',
+      gather,
+    )
     .addOption(
       new Option(
         '--mode <mode>',
@@ -120,7 +126,9 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option('--json', 'print the result as JSON');
   command.addOption(openpgpKeyOption('file of an OpenPGP secret key that opens a plain dump'));
   addThreadsOption(addOpenKeyOptions(addReplicaOptions(command))).action(
-    async (archive: string, options: RestoreCommandOptions) => {
+    async (archive: string, given: RestoreCommandOptions) => {
+      const to = [...(given.to ?? []), ...(given.toEnv ?? []).map((name) => variable(name, context))];
+      const options = to.length > 0 ? { ...given, to } : given;
       context.exitCode = await withArchive(archive, options.storage, context, (location) =>
         withReplicas(archive, options, context, (from) => restore({ archive, location, from }, options, context)),
       );

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { LogSettings } from '../config/log-settings.ts';
 import type { ConfiguredJob } from '../config/scheduled-jobs.ts';
+import type { WebSettings } from '../config/web-settings.ts';
 import { HoldfastError } from '../errors.ts';
 import type { RunRecord } from '../history/run-record.ts';
 import type { ScheduleTimes } from '../policy/schedule.ts';
@@ -27,10 +28,11 @@ export function addScheduleCommand(program: Command, context: CommandContext): v
       const listed = await describeJobs(jobs, loaded, context);
       if (options.json) {
         const prunes = loaded.config.retention?.enabled !== false;
-        const { log = {} } = loaded.config;
+        const { log = {}, web } = loaded.config;
         const path = historyPath(loaded);
         const queue = (await isShared(loaded)) ? 'bullmq' : 'memory';
-        const result: ListedSchedule = { jobs: listed, prunes, queue, log, ...withoutUndefined({ historyPath: path }) };
+        const optional = withoutUndefined({ historyPath: path, web });
+        const result: ListedSchedule = { jobs: listed, prunes, queue, log, ...optional };
         printJson(context, result);
       } else printJobs(listed, context);
     });
@@ -100,6 +102,8 @@ export interface ListedSchedule {
   readonly historyPath?: string;
   /** How `holdfast serve` logs. */
   readonly log: LogSettings;
+  /** The web admin, where the configuration names one. */
+  readonly web?: WebSettings;
 }
 
 interface ListedJob {

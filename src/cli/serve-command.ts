@@ -4,13 +4,18 @@ import type { CommandContext, OutputOptions } from './command-context.ts';
 import { addLogOptions, type LogOptions, openCommandLog } from './log-options.ts';
 import { wholeNumber } from './number-options.ts';
 import { toHoldfastError } from './print-error.ts';
+import { printJson, printLines, printNote } from './print-result.ts';
 import { nothingScheduled, readSchedules } from './read-schedules.ts';
+import type { ListedSchedule } from './schedule-command.ts';
 import { defaultMetricsAddress, metricsAddress } from './serve-metrics.ts';
+import { type ServedWeb, type ServeWebOptions, serveWeb, webAddress } from './serve-web.ts';
 
 interface ServeOptions extends OutputOptions, LogOptions {
   readonly concurrency?: number;
   /** `true` where the address is left out. */
   readonly metrics?: string | true;
+  /** `true` where the address is left out. */
+  readonly web?: string | true;
 }
 
 /** Adds `holdfast serve`. */
@@ -26,7 +31,8 @@ export function addServeCommand(program: Command, context: CommandContext): void
     .option(
       '--metrics [address]',
       `answer /metrics, /healthz and /readyz over HTTP at HOST:PORT (${defaultMetricsAddress})`,
-    );
+    )
+    .option('--web [address]', 'serve the web admin at HOST:PORT (127.0.0.1:8420 unless the configuration says)');
   addLogOptions(command)
     .option('--json', 'print each event as JSON, one on a line')
     .action((options: ServeOptions) => serve(options, context));
@@ -38,20 +44,43 @@ async function serve(options: ServeOptions, context: CommandContext): Promise<vo
   setFlagsFromString('--optimize-for-size');
   const address = await metricsAddress(options.metrics);
   const listed = await readSchedules(context);
-  if (listed.queue === 'bullmq') {
-    const { keepRegistered } = await import('./keep-registered.ts');
-    return await keepRegistered(json, context);
-  }
-  if (listed.jobs.length === 0) throw nothingScheduled();
+  const webAt = webAddress(options.web, listed.web);
+  const isShared = listed.queue === 'bullmq';
+  if (listed.jobs.length === 0 && !isShared && webAt === undefined) throw nothingScheduled();
   const log = await openCommandLog(options, listed.log, context);
-  const { serveJobs } = await import('./serve-jobs.ts');
+  let web: ServedWeb | undefined;
   try {
-    await serveJobs({ listed, address, concurrency, json, log }, context);
+    if (webAt !== undefined) web = await serveWeb(webOptions(webAt, listed, json, context), context);
+    if (isShared) {
+      const { keepRegistered } = await import('./keep-registered.ts');
+      await keepRegistered(json, context);
+    } else {
+      const { serveJobs } = await import('./serve-jobs.ts');
+      await serveJobs({ listed, address, concurrency, json, log }, context);
+    }
   } catch (thrown) {
     // In a log of JSON each line is to be an object; all else is told as every command tells it.
     if ((options.logFormat ?? listed.log.format) !== 'json' || json) throw thrown;
     const { code, message, hint, exitCode } = toHoldfastError(thrown);
     log.error(message, { error: { code, message, hint } });
     context.exitCode = exitCode;
+  } finally {
+    await web?.close();
   }
+}
+
+/** The link for the first admin is told as it is: a log would take its token out. */
+function webOptions(
+  address: ServeWebOptions['address'],
+  listed: ListedSchedule,
+  json: boolean,
+  context: CommandContext,
+): ServeWebOptions {
+  return {
+    address,
+    settings: listed.web ?? {},
+    isScheduling: listed.jobs.length > 0,
+    say: (text) => (json ? printJson(context, { event: 'web', message: text }) : printLines(context, [text])),
+    note: (text) => printNote(context, text),
+  };
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { HoldfastError } from '../errors.ts';
 import type { History } from '../history/history.ts';
@@ -70,6 +71,8 @@ export async function serveJobs(served: ServedJobs, context: CommandContext): Pr
         stopListening = context.onHangup?.(() => telling.keep(reload()));
       },
     });
+    // Without a job there is nothing to wait for but the end.
+    if (jobs.length === 0 && !signal.aborted) await once(signal, 'abort');
     await queues.settle();
     await telling.settle();
     log.info('stopped');

@@ -3,6 +3,7 @@ import { HoldfastError } from '../errors.ts';
 import type { DatabaseSourceOptions } from '../source/database-options.ts';
 import type { ModelSettings } from '../source/model/model-settings.ts';
 import type { SourceRequest } from './collect-sources.ts';
+import type { CommandContext } from './command-context.ts';
 import { gather } from './key-options.ts';
 import { wholeNumber } from './number-options.ts';
 import { splitCommand, splitNamed } from './split-command.ts';
@@ -108,6 +109,13 @@ function modelsOf({ models, row, withOwned }: SourceOptions): ModelSettings | un
     message: '--row and --with-owned choose rows of models',
     hint: 'give --models too',
   });
+}
+
+/** The value of an environment variable that the command line names. Throws `usage.invalid` where it has none. */
+export function variable(name: string, { environment }: Pick<CommandContext, 'environment'>): string {
+  const value = environment[name];
+  if (value) return value;
+  throw new HoldfastError('usage.invalid', { message: `the environment variable ${name} is not set`, hint: 'set it' });
 }
 
 /** `name=url`, or an URL alone. */

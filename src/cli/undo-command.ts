@@ -5,11 +5,12 @@ import { askYes, terminalForQuestion } from './ask.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatDuration, paint, printable } from './format-value.ts';
 import { formatFacts, printJson, printLines } from './print-result.ts';
-import { lockTimeoutOption } from './source-options.ts';
+import { lockTimeoutOption, variable } from './source-options.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 interface UndoCommandOptions extends OutputOptions {
   readonly to?: string;
+  readonly toEnv?: string;
   readonly files?: string;
   readonly lockTimeout?: number;
   readonly yes?: boolean;
@@ -22,12 +23,16 @@ export function addUndoCommand(program: Command, context: CommandContext): void 
     .command('undo')
     .description('bring back what the last restore replaced, and keep what is there: a second undo takes it back')
     .option('--to <url>', 'the database that was restored, such as sqlite:shop.db')
+    .option('--to-env <variable>', 'an environment variable that holds this URL')
     .option('--files <path>', 'the folder or file that was restored')
     .addOption(lockTimeoutOption())
     .option('--yes', 'do not ask')
     .option('--dry-run', 'say what would be done, and change nothing')
     .option('--json', 'print the result as JSON')
-    .action(async (options: UndoCommandOptions) => undo(options, context));
+    .action(async (options: UndoCommandOptions) => {
+      const { toEnv } = options;
+      await undo(toEnv === undefined ? options : { ...options, to: variable(toEnv, context) }, context);
+    });
 }
 
 async function undo(options: UndoCommandOptions, context: CommandContext): Promise<void> {

@@ -10,6 +10,7 @@ import { queueSchema, queueSettingNames } from './queue-settings.ts';
 import { retentionSchema } from './retention-settings.ts';
 import { scheduleOverrideSchema, scheduleSchema } from './schedule-settings.ts';
 import { storageSchema, storageSettingNames } from './storage-settings.ts';
+import { webSchema, webSettingNames } from './web-settings.ts';
 
 /** A name becomes a folder in the archive and a part of file names. */
 const nameSchema = z
@@ -141,6 +142,8 @@ export const configSchema = z.strictObject({
   log: logSchema.optional(),
   /** Where runs are recorded. */
   history: historySchema.optional(),
+  /** The web admin of `holdfast serve`, and of `createHandler` where it sets nothing else. */
+  web: webSchema.optional(),
   /** Which archives are kept. */
   retention: retentionSchema.optional(),
   /** Names of archives, with `{database}`, `{timestamp}` and `{env}`; what follows, such as `.holdfast`, is added. */
@@ -188,6 +191,7 @@ export const settingNames: readonly string[] = [
   ...drillSettingNames,
   ...hookSettingNames,
   ...notificationSettingNames,
+  ...webSettingNames,
   ...[retentionSchema, scheduleSchema, historySchema, logSchema].flatMap((schema) => Object.keys(schema.shape)),
   ...queueSettingNames,
   ...storageSettingNames,

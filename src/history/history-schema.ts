@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { type AccessTables, createAccessTables } from './access/access-schema.ts';
 
 /** A run. Counts are absent where a run has none of the kind. */
 export interface RunTable {
@@ -74,7 +75,7 @@ export interface DeliveryTable {
 }
 
 /** The tables. */
-export interface HistoryTables {
+export interface HistoryTables extends AccessTables {
   readonly run: RunTable;
   readonly drill: DrillTable;
   readonly delivery: DeliveryTable;
@@ -166,6 +167,7 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
       .execute();
     await schema.createIndex('delivery_run').on('delivery').column('run_id').execute();
   },
+  (database) => createAccessTables(database),
 ];
 
 /** The version that {@link migrate} brings a history to. */

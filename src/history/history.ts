@@ -60,6 +60,11 @@ export class History {
     this.#random = random;
   }
 
+  /** The tables themselves, for what else is kept beside the runs: the users of the web admin. */
+  get database(): Kysely<HistoryTables> {
+    return this.#database;
+  }
+
   /** Writes that a run has begun; gives its id. */
   async begin({ archives = [], id = this.#newId(), ...run }: BegunRun): Promise<string> {
     const row: RunTable = {
@@ -363,7 +368,8 @@ const asWhole = (value: number | undefined) => (value === undefined ? null : Mat
 const asNumber = (value: number | null) => (value === null ? null : Number(value));
 const asError = (value: string | null) => (value === null ? null : JSON.parse(value));
 
-function toRecord(row: RunTable, archives: readonly RunArchiveTable[]): RunRecord {
+/** A row as the record that it is. */
+export function toRecord(row: RunTable, archives: readonly RunArchiveTable[]): RunRecord {
   const hasDied = row.state === 'running' && row.process_space === processSpaceTag() && !isRunning(row.process_id);
   return {
     id: row.id,

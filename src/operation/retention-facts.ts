@@ -1,7 +1,8 @@
 import type { RunArchive, RunRecord } from '../history/run-record.ts';
 import type { RetentionFacts } from './prune.ts';
 
-interface Known {
+/** What runs found of an archive. */
+export interface Known {
   isProven: boolean;
   isSuspect: boolean;
   isDamaged: boolean;
@@ -11,8 +12,8 @@ interface Known {
 
 const unknown: Known = { isProven: false, isSuspect: false, isDamaged: false, isRefuted: false };
 
-/** Each run tells what it found; the later one counts, but for what only the backup itself could know. */
-function learn(known: Known, { state }: RunArchive, kind: RunRecord['kind']): Known {
+/** What is known of an archive after a run: each tells what it found; the later one counts, but for what only the backup itself could know. */
+export function learn(known: Known, { state }: RunArchive, kind: RunRecord['kind']): Known {
   if (kind === 'drill' && state === 'suspect') return { ...known, isProven: false, isRefuted: true };
   switch (state) {
     case 'pending':

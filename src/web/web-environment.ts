@@ -14,6 +14,8 @@ export interface WebVariables {
   readonly csrfToken: string;
   /** Where the admin is mounted: `` or `/backups`, without a slash at its end. */
   readonly basePath: string;
+  /** How the user was recognized: only with a session of ours can he log out here, and are there users to administer. */
+  readonly way?: 'session' | 'token' | 'host' | 'proxy';
   /** Stands in the log and on pages that tell of an error. */
   readonly requestId: string;
 }

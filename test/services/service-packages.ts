@@ -17,6 +17,7 @@ type InstalledName =
   | 'zsh'
   | 'fish'
   | 'promtool'
+  | 'chromium'
   | ExtractedName;
 
 interface ServicePackages {
@@ -50,6 +51,8 @@ const services: Readonly<Record<InstalledName, ServicePackages>> = {
   // Checks metrics and alerts.
   promtool: { programs: ['promtool'], packages: ['prometheus'] },
   redis: { programs: ['redis-server', 'redis-cli'], packages: ['redis-server'] },
+  // No server, but the browser that the web admin is looked at with.
+  chromium: { programs: ['chromium'], packages: ['chromium', 'fonts-dejavu-core'] },
   vsftpd: extracted('vsftpd'),
   proftpd: extracted('proftpd'),
   apache: extracted('apache'),

@@ -1,0 +1,42 @@
+import { Hono, type MiddlewareHandler } from 'hono';
+import { compress } from 'hono/compress';
+import type { WebServices } from '../services/web-services.ts';
+import type { WebEnvironment } from '../web-environment.ts';
+import { addArchiveActions } from './archive-actions.ts';
+import { addArchivePages } from './archive-pages.ts';
+import { assetRoutes } from './asset-routes.ts';
+import { addBackupPages } from './backup-pages.ts';
+import { addOverviewPages } from './overview-pages.ts';
+import { addRestorePages } from './restore-pages.ts';
+import { addRunPages } from './run-pages.ts';
+import { addSettingsPages } from './settings-pages.ts';
+
+const compressing: MiddlewareHandler<WebEnvironment> = compress();
+
+/**
+ * Pages are compressed where nothing of the address stands in them: else the length of an answer would tell, guess by guess, what else stands in
+ * it, such as the token of the forms (BREACH).
+ */
+const compressPages: MiddlewareHandler<WebEnvironment> = async (context, next) => {
+  const { method, url } = context.req;
+  if (method === 'GET' && !url.includes('?')) return await compressing(context, next);
+  await next();
+};
+
+/**
+ * The pages of the web admin, and the files they load. The access layer has said who asks, and has checked the token of every form, before any
+ * of them runs; the page for logging in needs the files of {@link assetRoutes} without a user.
+ */
+export function pageRoutes(services: WebServices): Hono<WebEnvironment> {
+  const app = new Hono<WebEnvironment>();
+  app.use(compressPages);
+  app.route('/', assetRoutes());
+  addOverviewPages(app, services);
+  addArchivePages(app, services);
+  addArchiveActions(app, services);
+  addBackupPages(app, services);
+  addRestorePages(app, services);
+  addRunPages(app, services);
+  addSettingsPages(app, services);
+  return app;
+}

@@ -1,0 +1,56 @@
+import { formatCount, formatNumberOf } from '../../cli/format-value.ts';
+
+/** Words that several pages say. */
+export const sharedTexts = {
+  never: 'never',
+  none: '–',
+  now: 'just now',
+  ago: (span: string) => `${span} ago`,
+  ahead: (span: string) => `in ${span}`,
+  spans: {
+    minutes: (count: number) => `${count} min`,
+    hours: (count: number) => `${count} h`,
+    days: (count: number) => formatNumberOf(count, 'day'),
+  },
+  sourceStates: { well: 'Well', late: 'Late', failing: 'Failing', suspect: 'Suspect', unproven: 'Unproven' },
+  runStates: {
+    running: 'Running',
+    succeeded: 'Succeeded',
+    incomplete: 'Incomplete',
+    suspect: 'Suspect',
+    failed: 'Failed',
+    interrupted: 'Interrupted',
+    died: 'Died',
+  },
+  health: { proven: 'Proven', whole: 'Whole', unproven: 'Unproven', suspect: 'Suspect', damaged: 'Damaged' },
+  diagnoses: { ok: 'OK', warning: 'Warning', failed: 'Failed' },
+  kinds: {
+    backup: 'Backup',
+    restore: 'Restore',
+    verify: 'Verify',
+    repair: 'Repair',
+    scrub: 'Scrub',
+    prune: 'Prune',
+    drill: 'Drill',
+    inspect: 'Look at the blocks',
+    verifyUpload: 'Verify upload',
+    push: 'Push',
+    delete: 'Delete',
+    undo: 'Undo',
+  } as Readonly<Record<string, string>>,
+  sourceKinds: { database: 'database', files: 'files', command: 'command', models: 'models' },
+  pages: 'Pages',
+  previous: 'Previous',
+  next: 'Next',
+  range: (first: number, last: number, total: number) =>
+    total === 0 ? 'none' : `${formatCount(first)}–${formatCount(last)} of ${formatCount(total)}`,
+  percent: (percent: number) => `${percent} %`,
+  all: 'All',
+  apply: 'Apply',
+  details: 'Details',
+  error: {
+    title: 'That did not work',
+    request: (id: string) => `Request ${id}: the log tells more under this number.`,
+    back: 'To the overview',
+  },
+} as const;

@@ -1,0 +1,88 @@
+import { html } from 'hono/html';
+import { Layout } from '../../archive/heal/geometry.ts';
+import { formatMoment } from '../../cli/format-value.ts';
+import type { BlockMapFacts, JobFacts } from '../services/web-services.ts';
+import { archiveTexts } from '../texts/archive-texts.ts';
+import { postForm, type Viewer } from './forms.ts';
+import { jobPath } from './job-view.ts';
+import { type Markup, nothing, shown, when } from './markup.ts';
+import { panel } from './parts.ts';
+import { ago } from './time.ts';
+
+const texts = archiveTexts.map;
+
+/** What is known of the blocks of an archive on one storage. */
+export interface StorageMap {
+  readonly storage: string;
+  readonly map: BlockMapFacts | undefined;
+}
+
+/** What the part of a page with the block maps shows. */
+export interface BlockMapModel {
+  readonly name: string;
+  readonly maps: readonly StorageMap[];
+  /** What reads its blocks now. */
+  readonly job: JobFacts | undefined;
+  readonly nowMs: number;
+  readonly mayLook: boolean;
+}
+
+/** How much of each cell is parity: a digit from 0 to 9 for each. Where the outline is not known, nothing is said. */
+export function parityOfCells(map: BlockMapFacts, cellCount: number): string {
+  const layout = Layout.fromTotalBlocks(map.perCopy, map);
+  if (layout === undefined || cellCount === 0) return '0'.repeat(cellCount);
+  const parityBlocks = new Array<number>(cellCount).fill(0);
+  const cellSize = map.perCopy / cellCount;
+  for (let band = 0; band < layout.bands; band++) {
+    const { stripes, parityRows } = layout.bandGeometry(band);
+    const start = layout.parityPosition(band, 0);
+    const end = start + stripes * parityRows;
+    for (let index = Math.floor(start / cellSize); index < cellCount && index * cellSize < end; index++) {
+      const overlap = Math.min(end, (index + 1) * cellSize) - Math.max(start, index * cellSize);
+      parityBlocks[index] = (parityBlocks[index] ?? 0) + Math.max(0, overlap);
+    }
+  }
+  return parityBlocks.map((count) => Math.min(9, Math.round((count / cellSize) * 9))).join('');
+}
+
+function copyFigure(cells: string, index: number, map: BlockMapFacts): Markup {
+  const count = (state: string) => cells.split(state).length - 1;
+  const summary = texts.text(count('='), count('+'), count('#'));
+  return html`<figure class="block-map"><figcaption><span class="strong">${texts.copy(index + 1)}</span><span class="quiet">${summary}</span></figcaption>
+<canvas data-cells="${cells}" data-parity="${parityOfCells(map, cells.length)}" role="img" aria-label="${texts.title}, ${texts.copy(index + 1)}: ${summary}"></canvas></figure>`;
+}
+
+function storageMap({ storage, map }: StorageMap, model: BlockMapModel, viewer: Viewer): Markup {
+  const look = postForm(viewer, {
+    action: '/archive/inspect',
+    hidden: { name: model.name, storage },
+    body: html`<button aria-label="${shown(texts.lookOn(storage))}">${texts.look}</button>`,
+  });
+  const button = model.mayLook && model.job === undefined ? look : nothing;
+  if (map === undefined) {
+    return html`<div class="map-place"><div class="map-head"><h3 class="name">${shown(storage)}</h3>${button}</div><p class="quiet">${texts.none}</p></div>`;
+  }
+  const { perCopy, damaged, solved, lost, copies, lookedMs } = map;
+  const scale = Math.ceil(perCopy / Math.max(1, copies[0]?.length ?? 1));
+  return html`<div class="map-place" data-storage="${storage}"><div class="map-head"><h3 class="name">${shown(storage)} <span class="quiet" title="${formatMoment(lookedMs)}">${texts.looked} ${ago(lookedMs, model.nowMs)}</span></h3>${button}</div>
+<div class="copies">${copies.map((cells, index) => copyFigure(cells, index, map))}</div>
+<p class="sub">${texts.counts(perCopy, damaged, solved, lost)} ${texts.scale(scale)}</p></div>`;
+}
+
+/** Where an archive is whole, healed or lost, for both copies on each storage. */
+export function blockMapView(model: BlockMapModel, viewer: Viewer): Markup {
+  const { maps, job, name } = model;
+  const kinds = ['good', 'parity', 'healed', 'lost'] as const;
+  const legend = html`<p class="legend">${kinds.map((kind) => html`<span><span class="swatch ${kind}"></span>${texts.legend[kind]}</span>`)}</p>`;
+  const running = when(
+    job,
+    (facts) =>
+      html`<p class="map-running" data-map-job="${viewer.basePath}${jobPath(facts)}/events" data-name="${name}"><a href="${viewer.basePath}${jobPath(facts)}">${texts.running}</a></p>`,
+  );
+  return panel({
+    id: 'maps',
+    title: texts.title,
+    note: maps.some(({ map }) => map !== undefined) ? legend : undefined,
+    body: html`${running}<div class="maps">${maps.map((place) => storageMap(place, model, viewer))}</div>`,
+  });
+}

@@ -1,0 +1,223 @@
+/** What people come for, in a browser: with scripts, and the core of it without. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { leftOut } from '../services/service-packages.ts';
+import { openWindow, startBrowser } from './browser.ts';
+import { type PageServer, pageApplication, startPageServer } from './page-server.ts';
+import { sampleArchive } from './sample-data.ts';
+import { type SampleServices, sampleServices } from './sample-services.ts';
+import { nowMs } from './sample-sources.ts';
+
+const passphrase = 'five words that I chose';
+const archive = sampleArchive(0, (name) => name).name;
+
+describe('journeys through the web admin', { skip: leftOut('chromium') }, () => {
+  let browser: Browser;
+  let server: PageServer;
+  let services: SampleServices;
+  before(async () => {
+    browser = await startBrowser();
+    services = sampleServices({ archiveCount: 120, runCount: 60 });
+    server = await startPageServer(pageApplication(services));
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  async function inWindow(scripts: boolean, journey: (page: Page) => Promise<void>): Promise<void> {
+    const { context, page, complaints } = await openWindow(browser, { scripts });
+    await journey(page);
+    await context.close();
+    assert.deepEqual(
+      complaints.filter((text) => !/422|404/.test(text)),
+      [],
+    );
+  }
+
+  test('archives are found, sorted and leafed through without a new page', () =>
+    inWindow(true, async (page) => {
+      await page.goto(`${server.url}/archives`);
+      await page.evaluate('window.stays = true');
+      await page.getByLabel('Name', { exact: true }).fill('crm');
+      await page.getByText('1–24 of 24').waitFor();
+      assert.match(page.url(), /text=crm/);
+      await page.getByRole('link', { name: 'Size' }).click();
+      await page.locator('th[aria-sort=descending]', { hasText: 'Size' }).waitFor();
+      await page.goto(`${server.url}/archives`);
+      await page.evaluate('window.stays = true');
+      await page.getByRole('link', { name: 'Next' }).click();
+      await page.getByText('51–100 of 120').waitFor();
+      assert.equal(await page.evaluate('window.stays'), true);
+      assert.equal(await page.locator('tbody tr').count(), 50);
+    }));
+
+  test('contents are shown for the right key alone, and the key stands nowhere after', () =>
+    inWindow(true, async (page) => {
+      await page.goto(`${server.url}/archive?name=${archive}`);
+      const contents = page.locator('#contents');
+      await contents.getByLabel('Passphrase').fill('a wrong one');
+      await contents.getByRole('button', { name: 'Open' }).click();
+      await page.getByRole('alert').getByText('key.wrong').waitFor();
+      await contents.getByLabel('Passphrase').fill(passphrase);
+      await contents.getByRole('button', { name: 'Open' }).click();
+      await contents.getByText('public.invoice_line').waitFor();
+      assert.doesNotMatch(page.url() + (await page.content()), /five words|five%20words/);
+      await contents.getByLabel('Path has').fill('stock');
+      await contents.getByText('1–1 of 1').waitFor();
+    }));
+
+  test('a backup is started, followed as it goes, found again after a reload, and cancelled', () =>
+    inWindow(true, async (page) => {
+      await page.goto(`${server.url}/backup`);
+      await page.getByRole('button', { name: 'Back up now (nightly)' }).click();
+      await page.getByRole('heading', { name: 'Backup · nightly' }).waitFor();
+      const id = page.url().split('/').at(-1) ?? '';
+      const job = services.jobs.get(id);
+      assert.ok(job);
+      const tell = (doneBytes: number) =>
+        services.tell({
+          type: 'progress',
+          job: {
+            ...job,
+            progress: {
+              phase: 'read',
+              doneBytes,
+              totalBytes: 1000,
+              parts: [{ name: 'shop', doneBytes, totalBytes: 1000, isDone: false }],
+            },
+          },
+        });
+      tell(250);
+      await page.locator('[data-announce]').getByText('25 % · read').waitFor();
+      await page.reload();
+      await page.locator('[data-announce]').getByText('25 % · read').waitFor();
+      tell(750);
+      await page.locator('[data-announce]').getByText('75 % · read').waitFor();
+      await page.getByRole('button', { name: 'Cancel' }).click();
+      await page.getByText('Interrupted').first().waitFor();
+      assert.deepEqual(services.started.at(-1), { kind: 'backup', job: 'nightly' });
+    }));
+
+  test('the end of a job appears by itself', () =>
+    inWindow(true, async (page) => {
+      const job = await services.jobs.start({ name: 'anna', role: 'admin' }, { kind: 'backup', job: 'crm' });
+      await page.goto(`${server.url}/jobs/${job.id}`);
+      await page.getByText('Starting …').first().waitFor();
+      services.tell({
+        type: 'ended',
+        job: {
+          ...job,
+          state: 'failed',
+          endedMs: nowMs + 5000,
+          error: { code: 'storage.full', message: 'the storage is full', hint: 'make room' },
+        },
+      });
+      await page.getByRole('alert').getByText('the storage is full').waitFor();
+      assert.equal(await page.locator('#job-status').textContent(), 'Failed');
+    }));
+
+  test('a block map says in words what it draws, and is read anew when a scrub has ended', () =>
+    inWindow(true, async (page) => {
+      const { name } = sampleArchive(7, (text) => text);
+      await page.goto(`${server.url}/archive?name=${name}`);
+      const copy = page.getByRole('img', { name: 'Block map, Copy 2: 2 lost, 4 healed, 250 good parts' });
+      await copy.waitFor();
+      const pixels =
+        "[...document.querySelector('canvas').getContext('2d').getImageData(4, 4, 1, 1).data].slice(0, 3).join()";
+      await page.waitForFunction(`${pixels} === '47,158,104'`);
+      await page.getByRole('button', { name: 'Start (Scrub its storages)' }).click();
+      await page.getByText('Being read now').waitFor();
+      const job = services.jobs.list().find(({ kind }) => kind === 'scrub');
+      assert.ok(job);
+      services.tell({
+        type: 'progress',
+        job: { ...job, progress: { phase: 'scan', doneBytes: 0, totalBytes: 100, parts: [] } },
+      });
+      await page.waitForFunction(`${pixels} !== '47,158,104'`);
+      services.tell({ type: 'ended', job: { ...job, state: 'succeeded', endedMs: nowMs } });
+      await page.getByText('Being read now').waitFor({ state: 'detached' });
+      await page.waitForFunction(`${pixels} === '47,158,104'`);
+    }));
+
+  async function restore(page: Page, hasScripts: boolean): Promise<void> {
+    await page.goto(`${server.url}/restore`);
+    await page.getByRole('link', { name: `Choose ${archive}` }).click();
+    await page.getByLabel('Passphrase').fill(passphrase);
+    await page.getByRole('button', { name: 'Open and verify' }).click();
+    await page.getByLabel('Database shop').fill('postgres://backup@db-1.internal/shop_copy');
+    await page.getByLabel('Files into the folder').fill('/srv/restore');
+    await page.getByLabel('databases/shop/tables/public.order').check();
+    await page.locator('#restore-passphrase').fill(passphrase);
+    await page.getByRole('button', { name: 'See what will change' }).click();
+    await page.locator('#plan').getByText('is replaced').waitFor();
+    const kept = await page.locator('#restore-passphrase').inputValue();
+    assert.equal(kept, hasScripts ? passphrase : '', 'the key is kept by the browser alone');
+    if (!hasScripts) await page.locator('#restore-passphrase').fill(passphrase);
+    await page.getByLabel(`Type ${archive} to restore`).fill('something else');
+    await page.getByRole('button', { name: 'Restore', exact: true }).click();
+    await page.getByRole('alert').getByText('usage.invalid').waitFor();
+    assert.ok(await page.getByLabel('databases/shop/tables/public.order').isChecked(), 'what was chosen stays');
+    await page.locator('#restore-passphrase').fill(passphrase);
+    await page.getByLabel(`Type ${archive} to restore`).fill(archive);
+    await page.getByRole('button', { name: 'Restore', exact: true }).click();
+    await page.getByRole('heading', { name: 'What it did' }).waitFor();
+    const request = services.started.at(-1);
+    assert.ok(request?.kind === 'restore');
+    assert.deepEqual(request.only, ['files/uploads/**', 'databases/shop/tables/public.order']);
+    assert.deepEqual(
+      [request.to, request.filesTo, request.confirm],
+      [['postgres://backup@db-1.internal/shop_copy'], '/srv/restore', archive],
+    );
+    assert.equal(request.keys?.passphrase?.reveal(), passphrase);
+    await page.getByRole('button', { name: 'Undo /srv/restore/uploads' }).click();
+    await page.getByRole('heading', { name: /^Undo/ }).waitFor();
+    assert.deepEqual(services.started.at(-1), { kind: 'undo', files: '/srv/restore/uploads' });
+  }
+
+  test('a restore is chosen, foreseen, confirmed and undone', () => inWindow(true, (page) => restore(page, true)));
+  test('and so without scripts', () => inWindow(false, (page) => restore(page, false)));
+
+  test('without scripts a backup is started and followed by reloading', () =>
+    inWindow(false, async (page) => {
+      await page.goto(`${server.url}/`);
+      await page.getByRole('link', { name: 'Back up now' }).click();
+      await page.getByRole('button', { name: 'Back up all' }).click();
+      await page.getByText('Starting …').first().waitFor();
+      const job = services.jobs.get(page.url().split('/').at(-1) ?? '');
+      assert.ok(job);
+      services.tell({ type: 'ended', job: { ...job, state: 'succeeded', endedMs: nowMs } });
+      await page.reload();
+      await page.getByText('Succeeded').waitFor();
+      const download = page.locator(`form[action="/backups/download"][method=post]`);
+      await page.goto(`${server.url}/backup`);
+      assert.equal(await download.getByLabel('Passphrase', { exact: true }).getAttribute('type'), 'password');
+      await page.goto(`${server.url}/restore`);
+      assert.equal(
+        await page.locator('form[action="/backups/uploads"]').getAttribute('enctype'),
+        'multipart/form-data',
+      );
+    }));
+
+  test('times are in the zone of the viewer, the exact one on hover', () =>
+    inWindow(true, async (page) => {
+      await page.goto(`${server.url}/runs/run3`);
+      const time = page.locator('time').first();
+      assert.equal(await time.textContent(), '28 Nov 2026, 03:00');
+      await time.hover();
+      // How the parts are joined is up to the browser's version.
+      const title = await time.getAttribute('title');
+      assert.match(title ?? '', /28 November 2026 .*03:00:36 CET \(2026-11-28 02:00:36 UTC\)$/);
+    }));
+
+  test('the keyboard reaches the content first, then all that acts', () =>
+    inWindow(true, async (page) => {
+      await page.goto(`${server.url}/runs`);
+      await page.keyboard.press('Tab');
+      assert.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to content');
+      await page.keyboard.press('Enter');
+      await page.keyboard.press('Tab');
+      assert.equal(await page.evaluate('document.activeElement.id'), 'run-kind');
+    }));
+});
