@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Client, InputAttributes, SFTPWrapper, Stats } from 'ssh2';
 import { type Clock, timeoutSignal } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
+import { PassedBytes } from '../remote/collect-young.ts';
 import {
   explainFailure,
   type FileSystemStatus,
@@ -11,6 +12,9 @@ import {
   silenceError,
   statusError,
 } from './sftp-errors.ts';
+
+/** Each byte is copied twice on its way through the library. */
+const passed = new PassedBytes(4 * 1024 * 1024);
 
 /** An open file on the server, of one connection. */
 export type Handle = Buffer;
@@ -109,8 +113,10 @@ export class SftpConnection {
   }
 
   /** Fills `into`, at most {@link readBytes}; gives how many bytes there were: fewer for any reason, none at the end. */
-  read(handle: Handle, path: string, into: Buffer, offset: number): Promise<number> {
-    return this.#ask<number>(path, (sftp, done) => sftp.read(handle, into, 0, into.length, offset, done));
+  async read(handle: Handle, path: string, into: Buffer, offset: number): Promise<number> {
+    const count = await this.#ask<number>(path, (sftp, done) => sftp.read(handle, into, 0, into.length, offset, done));
+    passed.add(count);
+    return count;
   }
 
   /** Writes at most {@link writeBytes}. */
@@ -121,6 +127,7 @@ export class SftpConnection {
       sftp.write(handle, bytes, 0, bytes.length, offset, (error) => done(error, undefined));
       this.#socket.uncork();
     });
+    passed.add(bytes.length);
   }
 
   stats(path: string): Promise<Stats> {
