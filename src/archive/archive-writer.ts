@@ -79,16 +79,16 @@ export class ArchiveWriter {
     /** Once an entry has so many runs, what follows of it is not interrupted by others; 4,096 unless set. */
     readonly maximumRuns?: number;
   }): Promise<ArchiveWriter> {
-    const { header, slots, dataKey, workers, sink, check } = options;
-    const { parallelEntries = 1, maximumRuns = defaultMaximumRuns } = options;
+    const { header, slots, dataKey, workers, sink, check, parallelEntries = 1 } = options;
+    const { maximumRuns = defaultMaximumRuns } = options;
     const keys = dataKey === undefined ? undefined : deriveKeys(dataKey, header.archiveId);
     const seal: SegmentSeal = { key: keys?.segment, fixedDigest: fixedPartDigest(header) };
     const { archiveId, codec } = header;
     workers.configure({ archiveId, shape: header, codec, seal, totalDataBlocks: unknownDataBlocks });
     const shape = { dataBlocks: header.dataBlocks, parityBlocks: header.parityBlocks };
-    const encode = (more: Header['slots']) =>
-      encodeHeader({ ...header, slots: [...header.slots, ...more] }, keys?.header);
-    const encoded = Promise.resolve(slots ?? []).then(encode);
+    const encoded = Promise.resolve(slots ?? []).then((more) => {
+      return encodeHeader({ ...header, slots: [...header.slots, ...more] }, keys?.header);
+    });
     // Seen where the first block is written.
     encoded.catch(() => undefined);
     const blocks = new BlockWriter({ workers, archiveId, shape, header: encoded, sink });
@@ -312,11 +312,8 @@ export class ArchiveWriter {
       assert(entry !== undefined, 'bytes of an entry that has its places');
       return entry.runs;
     };
-    this.#follower.follow(
-      segments.map(({ number, length }) => ({ number, plainLength: length })),
-      batch.spans,
-      runsOf,
-    );
+    const plain = segments.map(({ number, length }) => ({ number, plainLength: length }));
+    this.#follower.follow(plain, batch.spans, runsOf);
     for (const entry of batch.ended) {
       this.#awaiting.place(entry);
       this.#place(entry);

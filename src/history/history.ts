@@ -5,17 +5,8 @@ import type { Secret } from '../secret.ts';
 import type { DeliveryTable, HistoryTables, JobTable, RunArchiveTable, RunTable } from './history-schema.ts';
 import type { HistoryStore } from './history-store.ts';
 import { type RunFacts, readRunFacts } from './run-facts.ts';
-import type {
-  BegunRun,
-  DrillProof,
-  EndedRun,
-  RecordedDelivery,
-  RunArchive,
-  RunArchiveState,
-  RunKind,
-  RunRecord,
-  RunState,
-} from './run-record.ts';
+import type { BegunRun, DrillProof, EndedRun, RecordedDelivery, RunArchive, RunKind, RunRecord } from './run-record.ts';
+import { toDelivery, toRecord } from './run-rows.ts';
 
 /** Which runs are wanted. */
 export interface RunFilter {
@@ -325,6 +316,9 @@ export class History {
   }
 }
 
+/** The columns take no fractions, which the times of some file systems have. */
+const asWhole = (value: number | undefined) => (value === undefined ? null : Math.round(value));
+
 const freeJob: Omit<JobTable, 'name' | 'handled_ms'> = {
   lease_token: null,
   lease_until_ms: null,
@@ -356,68 +350,6 @@ async function insertArchives(
     };
     await database.insertInto('run_archive').values(row).execute();
   }
-}
-
-/** Leaves out what the table has no value for. */
-function present<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], null> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null)) as never;
-}
-
-/** The columns take no fractions, which the times of some file systems have. */
-const asWhole = (value: number | undefined) => (value === undefined ? null : Math.round(value));
-const asNumber = (value: number | null) => (value === null ? null : Number(value));
-const asError = (value: string | null) => (value === null ? null : JSON.parse(value));
-
-/** A row as the record that it is. */
-export function toRecord(row: RunTable, archives: readonly RunArchiveTable[]): RunRecord {
-  const hasDied = row.state === 'running' && row.process_space === processSpaceTag() && !isRunning(row.process_id);
-  return {
-    id: row.id,
-    kind: row.kind as RunKind,
-    state: hasDied ? 'died' : (row.state as RunState),
-    startedMs: Number(row.started_ms),
-    phases: JSON.parse(row.phases),
-    ...present({
-      job: row.job,
-      scheduledMs: asNumber(row.scheduled_ms),
-      database: row.database,
-      endedMs: asNumber(row.ended_ms),
-      sizeBytes: asNumber(row.size_bytes),
-      plainSizeBytes: asNumber(row.plain_size_bytes),
-      entryCount: asNumber(row.entry_count),
-      rowCount: asNumber(row.row_count),
-      healedBlocks: asNumber(row.healed_blocks),
-      error: asError(row.error),
-    }),
-    archives: archives.map(toArchive),
-  };
-}
-
-function toDelivery(row: DeliveryTable): RecordedDelivery {
-  return {
-    event: row.event,
-    type: row.type,
-    place: row.place,
-    sent: Number(row.sent) === 1,
-    tries: Number(row.tries),
-    atMs: Number(row.at_ms),
-    ...present({ runId: row.run_id, error: asError(row.error) }),
-  };
-}
-
-function toArchive(row: RunArchiveTable): RunArchive {
-  return {
-    url: row.url,
-    state: row.state as RunArchiveState,
-    ...present({
-      storage: row.storage,
-      name: row.name,
-      database: row.database,
-      archiveId: row.archive_id,
-      sizeBytes: asNumber(row.size_bytes),
-      error: asError(row.error),
-    }),
-  };
 }
 
 /** How {@link openHistory} opens a history: a file of SQLite, or a schema of PostgreSQL. */

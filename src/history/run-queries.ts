@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely';
 import { isRunning, processSpaceTag } from '../disk/process-life.ts';
-import { toRecord } from './history.ts';
 import type { HistoryTables } from './history-schema.ts';
 import type { RunArchiveState, RunKind, RunRecord, RunState } from './run-record.ts';
+import { toRecord } from './run-rows.ts';
 
 /** Reading a history that is long: pages of it, and what changed since it was read. */
 
