@@ -66,23 +66,25 @@ export function addBackupCommand(program: Command, given: CommandContext): void 
     .option('--dry-run', 'say what would be backed up, and write nothing')
     .option('--json', 'print the result as JSON');
   command.addOption(openpgpKeyOption('file of an OpenPGP public key that plain dumps are encrypted to'));
-  addThreadsOption(addSealKeyOptions(command)).action(async (options: BackupCommandOptions) => {
-    // Where the archive goes to the standard output, all else goes to the other one.
-    const context = options.output === standardOutput ? { ...given, stdout: given.stderr } : given;
-    if (options.enqueue) {
-      const { enqueueBackup } = await import('./enqueue.ts');
-      await enqueueBackup(options, context);
-      return;
-    }
-    const request = await completeRequest(options, context);
-    try {
-      const loaded = options.dryRun ? undefined : request.loaded;
-      const what = `the backup of ${namesOf(request)}`;
-      given.exitCode = await notifyingFailure(loaded, what, context, () => backup(request, context));
-    } finally {
-      await request.close();
-    }
-  });
+  addThreadsOption(addSealKeyOptions(command)).action((options: BackupCommandOptions) => run(options, given));
+}
+
+async function run(options: BackupCommandOptions, given: CommandContext): Promise<void> {
+  // Where the archive goes to the standard output, all else goes to the other one.
+  const context = options.output === standardOutput ? { ...given, stdout: given.stderr } : given;
+  if (options.enqueue) {
+    const { enqueueBackup } = await import('./enqueue.ts');
+    await enqueueBackup(options, context);
+    return;
+  }
+  const request = await completeRequest(options, context);
+  try {
+    const loaded = options.dryRun ? undefined : request.loaded;
+    const what = `the backup of ${namesOf(request)}`;
+    given.exitCode = await notifyingFailure(loaded, what, context, () => backup(request, context));
+  } finally {
+    await request.close();
+  }
 }
 
 async function backup(request: BackupRequest, context: CommandContext): Promise<number> {
