@@ -172,6 +172,14 @@ test('the commands of the guide make a backup of models, and a masked copy for s
     [''],
   );
   assert.equal(copy.prepare('SELECT count(*) AS count FROM invoice_lines').get()?.['count'], 3);
+  // An archive that was made of the database alone is masked by the names of the application too.
+  const source = ['--models', '--url', 'sqlite:shop.db', '--output', 'alone/rows.holdfast', '--encryption', 'none'];
+  mkdirSync('alone');
+  assert.equal((await runHere(['backup', ...source])).exitCode, 0);
+  const to = ['--to', 'sqlite:alone.db', '--create-schema', '--mask', '--yes'];
+  const alone = await runHere(['restore', 'alone/rows.holdfast', ...to]);
+  assert.equal(alone.exitCode, 0, alone.stderr);
+  assert.match(alone.stdout, /customers +3 +0 +0 +8/);
   const tables = copy.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
   assert.ok(!tables.some(({ name }) => name === 'sessions'));
 });

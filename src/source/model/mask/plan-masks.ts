@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../../errors.ts';
 import { readApplicationModels } from '../application-models.ts';
+import { describeModels } from '../describe-models.ts';
 import { type Application, databaseTables } from '../join-models.ts';
 import { type Model, tableKey } from '../model.ts';
 import type { ModelSchema } from '../model-schema.ts';
@@ -45,8 +46,10 @@ export async function planMasks(options: PlanMasksOptions): Promise<PlannedMasks
   const { application, schema, otherSchemas, loads } = options;
   const tables = databaseTables([schema, ...otherSchemas].flatMap(({ models }) => models));
   const { described, registrations } = await readApplicationModels(application, application.folder, tables);
-  const discovered = schema.models.map(fromDatabase);
-  const others = otherSchemas.map(({ models }) => models.map(fromDatabase));
+  // Registrations use the application's names, which an archive of the database alone does not have.
+  const models = describeModels(schema.models, described);
+  const discovered = models.map(fromDatabase);
+  const others = otherSchemas.map((other) => describeModels(other.models, described).map(fromDatabase));
   const isHere = ({ file, registration }: FoundRegistration): boolean => {
     if (findModel(discovered, described, registration, file) !== undefined) return true;
     if (others.some((one) => findModel(one, described, registration, file) !== undefined)) return false;
@@ -67,10 +70,11 @@ export async function planMasks(options: PlanMasksOptions): Promise<PlannedMasks
   const notes: string[] = [];
   const masks = new Map<string, ModelMasks>();
   for (const load of loads) {
-    const fields = fieldsOf(load, { schema, owners, loads, notes });
+    const fields = fieldsOf(load, { models, owners, loads, notes });
     if (fields.length === 0) continue;
     refuseUnfindable(load, fields);
-    const fieldNames = Object.fromEntries(load.source.columns.map(({ name, field }) => [name, field ?? name]));
+    const { columns } = sameTable(models, load.source) ?? load.source;
+    const fieldNames = Object.fromEntries(columns.map(({ name, field }) => [name, field ?? name]));
     masks.set(load.source.name, { fields, fieldNames, keys: keysOf(load, fields) });
   }
   return { models: masks, notes };
@@ -116,33 +120,42 @@ function ownerOf(
 function fieldsOf(
   load: LoadPlan,
   context: {
-    readonly schema: ModelSchema;
+    readonly models: readonly Model[];
     readonly owners: Owners;
     readonly loads: readonly LoadPlan[];
     readonly notes: string[];
   },
 ): MaskedField[] {
-  const { schema, owners, loads, notes } = context;
-  const { source } = load;
-  return load.fields.flatMap(({ source: column, target, filler }): MaskedField[] => {
+  const { models, owners, loads, notes } = context;
+  const source = sameTable(models, load.source) ?? load.source;
+  return load.fields.flatMap(({ source: { name }, target, filler }): MaskedField[] => {
     // What goes nowhere needs no mask; what was left out has no value.
     if (target === undefined || filler !== undefined) return [];
-    const owner = ownerOf({ model: source, column: column.name }, schema.models, owners);
+    const owner = ownerOf({ model: source, column: name }, models, owners);
     const found = owner === undefined ? undefined : owners.get(tableKey(owner.model.table))?.get(owner.column);
     if (owner === undefined || found === undefined) return [];
-    const field = column.field ?? column.name;
-    const isOwn = owner.model === source && owner.column === column.name;
-    if (!isOwn) notes.push(`${source.name}.${field} is masked as ${owner.model.name}.${found.field}, which it names`);
-    // The same text becomes the same only where the room is the same.
-    const ownerLoad = loads.find((one) => one.source === owner.model) ?? load;
-    const place = isOwn ? column.name : owner.column;
-    return [{ ...found, field, column: column.name, ...limitsOf(ownerLoad, place), required: !target.isNullable }];
+    const field = source.columns.find((column) => column.name === name)?.field ?? name;
+    if (owner.model !== source || owner.column !== name) {
+      notes.push(`${load.source.name}.${field} is masked as ${owner.model.name}.${found.field}, which it names`);
+    }
+    // The same text becomes the same only where the room is the same: that of the column which is named.
+    const { required: _, ...limits } = limitsOf(owner, loads);
+    return [{ ...found, field, column: name, ...limits, required: !target.isNullable }];
   });
 }
 
-function limitsOf({ fields }: LoadPlan, column: string): ColumnLimits {
-  const found = fields.find(({ source }) => source.name === column);
-  const type = (found?.target ?? found?.source)?.type;
+function sameTable(models: readonly Model[], { table }: Model): Model | undefined {
+  return models.find((model) => tableKey(model.table) === tableKey(table));
+}
+
+/** What a column takes in the target, or, where its model is not restored, took when it was backed up. */
+function limitsOf(
+  { model, column }: { readonly model: Model; readonly column: string },
+  loads: readonly LoadPlan[],
+): ColumnLimits {
+  const load = loads.find(({ source }) => tableKey(source.table) === tableKey(model.table));
+  const planned = load?.fields.find(({ source }) => source.name === column);
+  const type = (planned?.target ?? model.columns.find(({ name }) => name === column))?.type;
   const limit = type?.kind === 'text' ? type.maximumLength : undefined;
   return { required: false, ...(limit === undefined ? {} : { maxLengthCharacters: limit }) };
 }
