@@ -1,4 +1,5 @@
 import { HoldfastError } from '../../errors.ts';
+import type { ModelFiles } from './files/model-files.ts';
 import type { ModelDescription } from './model-description.ts';
 
 /** How a database is read as models. */
@@ -13,6 +14,8 @@ export interface ModelSettings {
   readonly withOwned?: boolean;
   /** What the application's ORM says of its models. */
   readonly descriptions?: readonly ModelDescription[];
+  /** The files that rows own; they go along. */
+  readonly files?: ModelFiles;
 }
 
 /** A row by the values of its primary key. */

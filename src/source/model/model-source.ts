@@ -7,6 +7,7 @@ import type { EntryMetadata, Source, SourceContext, SourceDescription, SourceEnt
 import { isExcludedByDefault } from './default-exclusions.ts';
 import { dependencyLevels } from './dependency-order.ts';
 import { describeModels } from './describe-models.ts';
+import { ModelFilesReader } from './files/model-files-reader.ts';
 import { type LeftOut, type Model, storedColumns, tableKey } from './model.ts';
 import type { ModelReader } from './model-reader.ts';
 import { type ModelSchema, writeModelSchema } from './model-schema.ts';
@@ -16,6 +17,8 @@ import { chooseRows, type RowChoices } from './row-choice.ts';
 
 const defaultTimeoutMs = 60_000;
 const chunkBytes = 1024 * 1024;
+/** As many as a tree of files is read with. */
+const filesAtOnce = 2;
 
 /** What a {@link ModelSource} reads. */
 export type ModelSourceOptions = DatabaseSourceOptions & { readonly models: ModelSettings };
@@ -31,6 +34,7 @@ export class ModelSource implements Source {
   readonly parallelEntries: number;
   readonly #options: ModelSourceOptions;
   #reader: ModelReader | undefined;
+  #files: ModelFilesReader | undefined;
 
   constructor(options: ModelSourceOptions) {
     this.#options = options;
@@ -48,7 +52,8 @@ export class ModelSource implements Source {
         message: `${JSON.stringify(this.name)} is not a name for a database`,
       });
     }
-    this.parallelEntries = engineOfUrl(options.url.reveal()).name === 'postgres' ? (options.connections ?? 2) : 1;
+    const rowsAtOnce = engineOfUrl(options.url.reveal()).name === 'postgres' ? (options.connections ?? 2) : 1;
+    this.parallelEntries = Math.max(rowsAtOnce, options.models.files === undefined ? 1 : filesAtOnce);
     parseRowChoice(options.models.row);
     tableFilter(options);
   }
@@ -107,15 +112,25 @@ export class ModelSource implements Source {
     const ordered = models.toSorted(
       (a, b) => (levels.get(tableKey(a.table)) ?? 0) - (levels.get(tableKey(b.table)) ?? 0),
     );
+    const { files } = this.#options.models;
+    this.#files =
+      files && new ModelFilesReader({ files, models, name: this.name, context, hasRoots: !choices.isNarrow });
     for (const model of ordered) {
+      await this.#files?.hasRoomFor(reader.parallelEntries);
       yield this.#rowsEntry({ reader, model, choices, common, level: levels.get(tableKey(model.table)) ?? 0 }, context);
     }
+    if (this.#files !== undefined) yield* this.#files.entries();
   }
 
   async close(): Promise<void> {
-    const reader = this.#reader;
+    const [reader, files] = [this.#reader, this.#files];
     this.#reader = undefined;
-    await reader?.close();
+    this.#files = undefined;
+    try {
+      await files?.close();
+    } finally {
+      await reader?.close();
+    }
   }
 
   #rowsEntry(
@@ -150,7 +165,10 @@ export class ModelSource implements Source {
           rows: rows.rowCount,
         };
       },
-      open: (signal) => this.#explainedBytes(rows.bytes(signal), reader, model, context),
+      open: (signal) => {
+        const bytes = this.#explainedBytes(rows.bytes(signal), reader, model, context);
+        return this.#files?.tap(model, bytes) ?? bytes;
+      },
     };
   }
 

@@ -46,6 +46,7 @@ export class ModelTarget implements RestoreTarget {
   #counts: ModelCounts[] = [];
   #removedRows = 0;
   #hasBegun = false;
+  #isFinished = false;
 
   constructor(options: ModelTargetOptions) {
     this.#options = options;
@@ -116,18 +117,23 @@ export class ModelTarget implements RestoreTarget {
   }
 
   async rehearse(): Promise<TargetChange> {
-    const { writer } = this.#planned();
-    if (this.#hasBegun) await writer.finish();
+    await this.place();
     await this.abort();
     return this.#change();
   }
 
-  async commit(): Promise<TargetChange> {
+  /** All but the end of the transaction. */
+  async place(): Promise<TargetChange> {
     const { writer } = this.#planned();
-    if (this.#hasBegun) {
-      await writer.finish();
-      await writer.commit();
-    }
+    if (this.#hasBegun && !this.#isFinished) await writer.finish();
+    this.#isFinished = true;
+    return this.#change();
+  }
+
+  async commit(): Promise<TargetChange> {
+    await this.place();
+    const { writer } = this.#planned();
+    if (this.#hasBegun) await writer.commit();
     this.#writer = undefined;
     return this.#change();
   }
