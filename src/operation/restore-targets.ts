@@ -8,6 +8,7 @@ import type { Engine } from '../source/engine.ts';
 import { engineOfEntry, engineOfUrl } from '../source/engines.ts';
 import { FileTreeTarget } from '../source/files/file-tree-target.ts';
 import { MediaTarget } from '../source/media/media-target.ts';
+import type { ModelSchema } from '../source/model/model-schema.ts';
 import type { ModelTarget } from '../source/model/model-target.ts';
 import type { RestoreTarget } from '../source/target.ts';
 import { mediaDestinations, treeNames } from './media-destinations.ts';
@@ -86,6 +87,8 @@ export interface Chosen {
   readonly lost?: ReadonlySet<IndexEntry>;
   /** Reads an entry that says how others are restored. */
   read(entry: IndexEntry): Promise<Uint8Array>;
+  /** What only this archive has, and who has no key of it has not. */
+  readonly secret: Uint8Array;
 }
 
 /** Makes the targets for the chosen entries. Throws `usage.invalid`, `target.incompatible`, `target.unsafe`. */
@@ -117,9 +120,24 @@ export async function makeTargets(chosen: Chosen, options: RestoreOptions): Prom
       );
   }
   refuseCollisions(groups);
+  if (options.models?.mask !== undefined) refuseUnmasked(groups);
   return groups
     .map((group) => ({ ...group, entries: group.entries.filter((entry) => lost?.has(entry) !== true) }))
     .filter((group) => group.entries.length > 0);
+}
+
+/** Only models are masked: beside them no database may go in as it is. Files are what they are. */
+function refuseUnmasked(groups: readonly TargetGroup[]): void {
+  const isUnmasked = ({ kind }: TargetGroup) => !['models', 'files', 'media'].includes(kind);
+  const unmasked = groups.find(isUnmasked);
+  if (unmasked === undefined && groups.some(({ kind }) => kind === 'models')) return;
+  throw new HoldfastError('usage.invalid', {
+    message:
+      unmasked === undefined
+        ? 'only models are masked, and none are restored'
+        : `only models are masked, and ${unmasked.prefix} would be restored as it is`,
+    hint: "choose the models with --only 'models/**'; backup --models makes them",
+  });
 }
 
 /** What every target takes. */
@@ -206,7 +224,7 @@ async function modelGroups(
 /** Models go into a database of any engine. Their schema is read first, whether it was chosen or not. */
 async function modelGroup(
   models: { readonly prefix: string; readonly entries: IndexEntry[]; readonly to: string | undefined },
-  { all, read }: Chosen,
+  { all, read, secret }: Chosen,
   options: RestoreOptions,
 ): Promise<TargetGroup & { readonly target: ModelTarget }> {
   const { prefix, entries, to } = models;
@@ -223,8 +241,9 @@ async function modelGroup(
     });
   }
   const path = `${prefix}/schema.json`;
-  const entry = all.find((candidate) => candidate.path === path && candidate.kind === 'model-schema');
-  if (entry === undefined || entry.sizeBytes > maximumSchemaBytes) {
+  const schemas = all.filter(({ kind }) => kind === 'model-schema');
+  const entry = schemas.find((candidate) => candidate.path === path);
+  if (entry === undefined || schemas.some(({ sizeBytes }) => sizeBytes > maximumSchemaBytes)) {
     throw new HoldfastError('archive.corrupt', { message: `${path}, which says what the models are, is not there` });
   }
   const [{ readModelSchema }, { ModelTarget }] = await Promise.all([
@@ -232,10 +251,16 @@ async function modelGroup(
     import('../source/model/model-target.ts'),
   ]);
   const { timeoutMs, random } = options;
+  const schemaOf = async (one: IndexEntry) => readModelSchema(await read(one), one.path);
+  const others = options.models?.mask === undefined ? [] : schemas.filter((one) => one !== entry);
+  const otherSchemas: ModelSchema[] = [];
+  for (const one of others) otherSchemas.push(await schemaOf(one));
   const target = new ModelTarget({
     ...options.models,
     url: new Secret(to),
-    schema: readModelSchema(await read(entry), path),
+    schema: await schemaOf(entry),
+    otherSchemas,
+    maskSecret: secret,
     clock: commonOptions(options).clock,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(random === undefined ? {} : { random }),

@@ -31,6 +31,8 @@ export interface ModelChange {
   readonly inserted: number;
   readonly updated: number;
   readonly skipped: number;
+  /** Values that were masked; absent where the model has no masks. */
+  readonly masked?: number;
 }
 
 /**

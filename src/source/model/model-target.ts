@@ -4,6 +4,10 @@ import { HoldfastError } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
 import type { Secret } from '../../secret.ts';
 import type { RestorableEntry, RestoreTarget, TargetChange } from '../target.ts';
+import type { Application } from './join-models.ts';
+import { maskKey } from './mask/create-masker.ts';
+import { type ChangedLines, changedLines } from './mask/mask-lines.ts';
+import { type ModelMasks, type PlannedMasks, planMasks } from './mask/plan-masks.ts';
 import type { ModelSchema } from './model-schema.ts';
 import type { ModelWriter } from './restore/model-writer.ts';
 import { openModelWriter } from './restore/open-writer.ts';
@@ -23,12 +27,18 @@ export interface ModelRestoreSettings {
   readonly createSchema?: boolean;
   /** `model=table`, `model.column=column`, `model.column=` for one that is left out. */
   readonly renames?: readonly string[];
+  /** Masks values as the registrations of this application say; none are masked unless set. */
+  readonly mask?: Application;
 }
 
 /** Where models go. */
 export interface ModelTargetOptions extends ModelRestoreSettings {
   readonly url: Secret;
   readonly schema: ModelSchema;
+  /** Of the archive's other databases. */
+  readonly otherSchemas?: readonly ModelSchema[];
+  /** With `mask`: what only this archive has, and who reads the masked rows has not. */
+  readonly maskSecret?: Uint8Array;
   readonly timeoutMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -43,6 +53,7 @@ export class ModelTarget implements RestoreTarget {
   #writer: ModelWriter | undefined;
   #plan: RestorePlan | undefined;
   #notes: readonly string[] = [];
+  #masks: PlannedMasks = { models: new Map(), notes: [] };
   #counts: ModelCounts[] = [];
   #removedRows = 0;
   #hasBegun = false;
@@ -88,7 +99,11 @@ export class ModelTarget implements RestoreTarget {
       renames,
     });
     this.#plan = planned.plan;
-    this.#notes = [...planned.notes, ...(await writer.remarks(planned.plan))];
+    const { mask: application, otherSchemas = [] } = this.#options;
+    if (application !== undefined) {
+      this.#masks = await planMasks({ application, schema, otherSchemas, loads: planned.plan.loads });
+    }
+    this.#notes = [...planned.notes, ...this.#masks.notes, ...(await writer.remarks(planned.plan))];
     return this.#change();
   }
 
@@ -104,7 +119,10 @@ export class ModelTarget implements RestoreTarget {
       for await (const _ of bytes);
       return;
     }
-    const counts = await writer.load(load, bytes);
+    const lines = this.#linesOf(load);
+    const masks = this.#masks.models.get(load.source.name);
+    const loading = () => writer.load(load, lines === undefined ? bytes : lines.apply(bytes));
+    const counts = await explainMasks(loading, masks === undefined ? [] : [masks]);
     const { rows } = entry.metadata;
     const found = counts.inserted + counts.updated + counts.skipped;
     if (typeof rows === 'number' && rows !== found) {
@@ -113,7 +131,7 @@ export class ModelTarget implements RestoreTarget {
         context: { path: entry.path },
       });
     }
-    this.#counts.push(counts);
+    this.#counts.push(masks === undefined ? counts : { ...counts, masked: lines?.maskedCount ?? 0 });
   }
 
   async rehearse(): Promise<TargetChange> {
@@ -125,7 +143,9 @@ export class ModelTarget implements RestoreTarget {
   /** All but the end of the transaction. */
   async place(): Promise<TargetChange> {
     const { writer } = this.#planned();
-    if (this.#hasBegun && !this.#isFinished) await writer.finish();
+    if (this.#hasBegun && !this.#isFinished) {
+      await explainMasks(() => writer.finish(), [...this.#masks.models.values()]);
+    }
     this.#isFinished = true;
     return this.#change();
   }
@@ -142,6 +162,14 @@ export class ModelTarget implements RestoreTarget {
     const writer = this.#writer;
     this.#writer = undefined;
     await writer?.rollback();
+  }
+
+  #linesOf(load: LoadPlan): ChangedLines | undefined {
+    const model = this.#masks.models.get(load.source.name);
+    const { maskSecret } = this.#options;
+    if (model === undefined) return changedLines(load, undefined);
+    if (maskSecret !== undefined) return changedLines(load, { model, key: maskKey(maskSecret) });
+    throw new HoldfastError('target.invalid', { message: 'there is no secret to mask with' });
   }
 
   #planned(): { readonly writer: ModelWriter; readonly plan: RestorePlan } {
@@ -167,6 +195,24 @@ export class ModelTarget implements RestoreTarget {
   }
 
   #shown: string | undefined;
+}
+
+/** A conflict of keys that masks may have made is told with these. */
+async function explainMasks<Result>(work: () => Promise<Result>, masks: readonly ModelMasks[]): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const keys = masks.flatMap((model) => model.keys);
+    const isOfKeys = error instanceof HoldfastError && ['target.exists', 'target.invalid'].includes(error.code);
+    if (!isOfKeys || keys.length === 0) throw error;
+    const shown = keys.slice(0, 3).join('; ');
+    throw new HoldfastError('mask.failed', {
+      message: `${error.message}. ${shown}`,
+      hint: 'mend the mask in the *.backup.ts; nothing was restored',
+      context: { ...error.context, keys },
+      cause: error,
+    });
+  }
 }
 
 function loadOf(plan: RestorePlan, { kind, metadata }: RestorableEntry): LoadPlan | undefined {

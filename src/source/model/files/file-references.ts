@@ -51,9 +51,9 @@ export class FileReferences {
     this.#addReference.run(tree, path, row, column);
   }
 
-  /** A file is there. */
-  addFound(tree: number, { path, sizeBytes }: FoundFile): void {
-    this.#addFound.run(tree, path, sizeBytes);
+  /** A file is there. False where that was known. */
+  addFound(tree: number, { path, sizeBytes }: FoundFile): boolean {
+    return Number(this.#addFound.run(tree, path, sizeBytes).changes) > 0;
   }
 
   /** What rows name below a tree. */

@@ -58,7 +58,7 @@ export function planFileTrees(files: ModelFiles, models: readonly Model[], optio
     if (model?.columns.some(({ name }) => name === column) === true) continue;
     throw new HoldfastError('config.invalid', { message: `${table.name} has no column ${column}, which names files` });
   }
-  const roots = (files.roots ?? []).filter(({ table }) => options.hasRoots && chosen.has(tableKey(table)));
+  const roots = files.roots.filter(({ table }) => options.hasRoots && chosen.has(tableKey(table)));
   const absolute = (path: string) => resolve(files.folder, path);
   const whole = outermost(roots.map(({ path }) => absolute(path)));
   const ofColumns = columns.flatMap(({ place }) => (place.kind === 'filePath' ? [absolute(place.root)] : []));

@@ -191,7 +191,7 @@ export class FolderFiles {
 
   async *#whole(folder: string): AsyncGenerator<SourceEntry> {
     const { archivePath, context, isOpen, exclude } = this.#reading;
-    const path = folder === '' ? this.#root : join(this.#realRoot, folder);
+    const path = join(this.#realRoot, folder);
     const archive = folder === '' ? archivePath : `${archivePath}/${folder}`;
     const source = new FilesSource({ path, name: 'files', archivePath: archive, exclude });
     isOpen.add(source);

@@ -27,7 +27,7 @@ export interface ModelFileRoot {
 /** The files that rows of a database own. */
 export interface ModelFiles {
   readonly columns: readonly FileColumn[];
-  readonly roots?: readonly ModelFileRoot[];
+  readonly roots: readonly ModelFileRoot[];
   /** Where relative paths of folders start from. */
   readonly folder: string;
   /** The media storages that columns name, or what opens each when it is needed; such a one is closed with the source. */
@@ -36,10 +36,18 @@ export interface ModelFiles {
   readonly exclude?: (absolutePath: string) => boolean;
 }
 
-/** What the registry says of files: the columns that name some, and the folders that belong to models. */
-export function modelFilesOf(models: readonly PlannedModel[]): Pick<ModelFiles, 'columns'> & {
-  readonly roots: readonly ModelFileRoot[];
-} {
+/** What is said beside an application's registrations. */
+export type ModelFilesSettings = Partial<ModelFiles>;
+
+/** The files of the rows of a database: what registrations say, and the settings. */
+export function filesOf(
+  {
+    files = {},
+    application,
+  }: { readonly files?: ModelFilesSettings; readonly application?: { readonly folder: string } },
+  { planned }: { readonly planned: ReadonlyMap<string, PlannedModel> },
+): ModelFiles {
+  const models = [...planned.values()];
   const columns = models.flatMap(({ table, fields }) =>
     fields.flatMap(({ column, kind }): FileColumn[] => {
       if (kind.kind === 'filePath') return [{ table, column, place: { kind: kind.kind, root: kind.root } }];
@@ -47,5 +55,11 @@ export function modelFilesOf(models: readonly PlannedModel[]): Pick<ModelFiles, 
       return [{ table, column, place: { kind: kind.kind, storage: kind.storage, prefix: kind.prefix } }];
     }),
   );
-  return { columns, roots: models.flatMap(({ table, fileRoots }) => fileRoots.map((root) => ({ ...root, table }))) };
+  const roots = models.flatMap(({ table, fileRoots }) => fileRoots.map((root) => ({ ...root, table })));
+  return {
+    ...files,
+    folder: files.folder ?? application?.folder ?? '.',
+    columns: [...columns, ...(files.columns ?? [])],
+    roots: [...roots, ...(files.roots ?? [])],
+  };
 }

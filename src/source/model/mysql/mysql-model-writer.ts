@@ -6,7 +6,7 @@ import { type CatalogTable, readTables, readVersion } from '../../mysql/server-c
 import { quoteName } from '../../mysql/sql-text.ts';
 import { lockTarget } from '../../mysql/target-lock.ts';
 import { type Discovery, type Model, storedColumns } from '../model.ts';
-import { convertRows, writtenFields } from '../restore/convert-rows.ts';
+import { convertRows, updatedColumns, writtenFields } from '../restore/convert-rows.ts';
 import { familyOf } from '../restore/map-type.ts';
 import type { ModelWriter } from '../restore/model-writer.ts';
 import type { OpenWriterOptions } from '../restore/open-writer.ts';
@@ -206,7 +206,7 @@ export class MysqlModelWriter implements ModelWriter {
     const table = quoteName(load.target.table.name);
     const key = load.target.primaryKey?.columns ?? [];
     const names = writtenFields(load).map(({ target }) => target.name);
-    const others = names.filter((name) => !key.includes(name));
+    const others = updatedColumns(load);
     const on = key.map((name) => `t.${quoteName(name)} = b.${quoteName(name)}`).join(' AND ');
     const changes = others.map((name) => `t.${quoteName(name)} = b.${quoteName(name)}`).join(', ');
     try {

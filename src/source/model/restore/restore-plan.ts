@@ -11,13 +11,15 @@ export interface FieldPlan {
   readonly target?: ModelColumn;
   /** Absent where the text of the value stays as it is. */
   readonly convert?: TextConverter;
+  /** Its column was left out of the backup: every row gets this, and one that is there keeps what it has. */
+  readonly filler?: string;
 }
 
 /** A model of the archive, and the table that its rows go to. */
 export interface LoadPlan {
   readonly source: Model;
   readonly target: Model;
-  /** In the order of the values of a line. */
+  /** In the order of the values of a line; fillers, which lines get on the way, are the last. */
   readonly fields: readonly FieldPlan[];
   readonly onConflict: 'fail' | 'skip' | 'update';
   /** Values may have a class of their own: they come from SQLite. */
@@ -40,4 +42,6 @@ export interface ModelCounts {
   readonly inserted: number;
   readonly updated: number;
   readonly skipped: number;
+  /** Values that were masked; absent where the model has no masks. */
+  readonly masked?: number;
 }
