@@ -13,6 +13,7 @@ import type { ModelTarget } from '../source/model/model-target.ts';
 import type { RestoreTarget } from '../source/target.ts';
 import { mediaDestinations, treeNames } from './media-destinations.ts';
 import type { MediaDestination, RestoreAction, RestoreOptions } from './options.ts';
+import { withoutCollisions } from './restore-collisions.ts';
 
 /** Entries that go to one target. */
 export interface TargetGroup {
@@ -119,9 +120,9 @@ export async function makeTargets(chosen: Chosen, options: RestoreOptions): Prom
         await databaseGroup({ prefix, entries: part, tables: tablesOf(chosen, part), to: urls.get(name) }, options),
       );
   }
-  refuseCollisions(groups);
+  const apart = withoutCollisions(groups);
   if (options.models?.mask !== undefined) refuseUnmasked(groups);
-  return groups
+  return apart
     .map((group) => ({ ...group, entries: group.entries.filter((entry) => lost?.has(entry) !== true) }))
     .filter((group) => group.entries.length > 0);
 }
@@ -346,33 +347,6 @@ function prefixOf(entry: IndexEntry): string {
     hint: 'choose other entries with --only',
     context: { path, kind },
   });
-}
-
-/** Refuses what would put two things in one place: the later one would replace the earlier, or fail after it stands. */
-function refuseCollisions(groups: readonly TargetGroup[]): void {
-  if (groups.length < 2 && groups[0]?.trees === undefined) return;
-  const taken = new Set<string>();
-  const claim = (key: string, shown: string) => {
-    if (taken.has(key)) {
-      throw new HoldfastError('usage.invalid', {
-        message: `two of what is to be restored have the same place: ${shown}`,
-        hint: 'give each another target, or choose entries with --only',
-      });
-    }
-    taken.add(key);
-  };
-  for (const { kind, entries, place, prefix } of groups.flatMap((group) => [group, ...(group.trees ?? [])])) {
-    // Bytes as Latin-1: two names that are not UTF-8 may read alike.
-    const placeKey = Buffer.from(place).toString('latin1');
-    if (kind !== 'files' && kind !== 'media') {
-      claim(placeKey, place);
-      continue;
-    }
-    for (const entry of entries.filter((candidate) => candidate.kind !== 'directory')) {
-      const below = Buffer.from(entry.pathBytes ?? Buffer.from(entry.path)).subarray(Buffer.byteLength(prefix));
-      claim(placeKey + below.toString('latin1'), entry.path);
-    }
-  }
 }
 
 function safeRootName(name: string): string {
