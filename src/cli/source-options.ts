@@ -87,7 +87,9 @@ export function requestedSources(options: SourceOptions): SourceRequest[] {
     timeoutMs: lockTimeout === undefined ? undefined : lockTimeout * 1000,
   });
   const models = modelsOf(options);
-  if (options.url === undefined && Object.keys(settings).length > 0) {
+  // Alone, --models is of the databases of the configuration.
+  const isOfNothing = models !== undefined && (options.files ?? options.command ?? options.media) !== undefined;
+  if (options.url === undefined && (isOfNothing || Object.keys(settings).length > 0)) {
     throw new HoldfastError('usage.invalid', {
       message: 'there are options for databases, and no --url',
       hint: 'give --url too, or set them for each database in the configuration',
