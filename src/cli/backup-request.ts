@@ -10,7 +10,7 @@ import { archiveNameOf, freeName, plainNameOf, seriesOf } from './backup-names.t
 import type { DatabaseRequest, SourceRequest } from './collect-sources.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import type { SealKeyOptions } from './key-options.ts';
-import { mediaRequests } from './media-requests.ts';
+import { mediaOpeners, mediaRequests } from './media-requests.ts';
 import type { OpenedStorage } from './open-storages.ts';
 import { OutputStream, standardOutput } from './output-stream.ts';
 import { historyFiles } from './record.ts';
@@ -188,7 +188,9 @@ async function fromConfig(
   }
   const completed = completedOptions(loaded, options);
   const asked = sources.map((request) =>
-    'url' in request ? { ...withoutUndefined({ format: config.format }), ...request } : request,
+    'url' in request
+      ? { ...withoutUndefined({ format: config.format }), ...withMediaStorages(request, loaded, context) }
+      : request,
   );
   if (options.output !== undefined) refuseMisplacedOutput(config, dirname(file), options.output);
   if (options.output !== undefined) return withoutHistory({ ...toPath(asked, options.output, completed), loaded });
@@ -280,6 +282,17 @@ function groupsOf(name: string, opened: readonly OpenedStorage[], options: Backu
     groups.set(key, group);
   }
   return [...groups.values()];
+}
+
+/** A database whose models may name objects of the configuration's media storages: these are opened when they are needed. */
+export function withMediaStorages(
+  request: DatabaseRequest,
+  loaded: LoadedConfig,
+  context: CommandContext,
+): DatabaseRequest {
+  const { models } = request;
+  if (models === undefined) return request;
+  return { ...request, models: { ...models, files: { ...models.files, storages: mediaOpeners(loaded, context) } } };
 }
 
 /**

@@ -118,7 +118,8 @@ async function rehearse({ reader, all, chosen, tables, options, meter }: Attempt
       const { target } = group;
       let change = await target.plan(group.entries);
       if (target.rehearse !== undefined) {
-        await stageEntries({ reader, groups: [group], meter, signal: options.signal });
+        const entries = group.entries.filter((entry) => target.isRehearsed?.(entry) !== false);
+        await stageEntries({ reader, groups: [{ ...group, entries }], meter, signal: options.signal });
         change = await target.rehearse();
       }
       planned.push(action(group, change, group.entries));

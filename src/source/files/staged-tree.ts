@@ -67,11 +67,21 @@ export class StagedTree {
   }
 }
 
+/** Takes a node out of a tree; the folders on the way stay. */
+export function leaveOut(root: TreeNode, segments: readonly Buffer[]): void {
+  let node: TreeNode | undefined = root;
+  for (const segment of segments.slice(0, -1)) node = node?.children.get(segment.toString('latin1'));
+  const name = segments.at(-1);
+  if (name !== undefined) node?.children.delete(name.toString('latin1'));
+}
+
 /** Something in the target that a node would replace: same kind, same place. */
 export interface Replaced {
   readonly place: Buffer;
   readonly segments: readonly Buffer[];
   readonly kind: 'file' | 'symlink';
+  /** The entry's. */
+  readonly path: string;
 }
 
 /**
@@ -95,7 +105,7 @@ export async function findReplaced(root: TreeNode, rootPlace: Buffer): Promise<r
     }
     const isAlike = node.kind === 'file' ? stats.isFile() : stats.isSymbolicLink();
     if (!isAlike) throw differs(shown, node.kind === 'file' ? 'a file' : 'a link');
-    found.push({ place, segments, kind: node.kind });
+    found.push({ place, segments, kind: node.kind, path: node.path });
   };
   await look(root, rootPlace, []);
   return found;

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../../errors.ts';
+import type { ModelFilesSettings } from './files/model-files.ts';
 import type { Application } from './join-models.ts';
 import type { ModelDescription } from './model-description.ts';
 
@@ -16,6 +17,8 @@ export interface ModelSettings {
   readonly application?: Application;
   /** What more is known of the models, as an ORM would say it. */
   readonly descriptions?: readonly ModelDescription[];
+  /** More than the application says of the files that rows own, and its media storages. */
+  readonly files?: ModelFilesSettings;
 }
 
 /** A row by the values of its primary key. */

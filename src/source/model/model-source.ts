@@ -5,6 +5,8 @@ import { engineOfUrl } from '../engines.ts';
 import { pathPart } from '../postgres/sql-name.ts';
 import type { EntryMetadata, Source, SourceContext, SourceDescription, SourceEntry } from '../source.ts';
 import { dependencyLevels } from './dependency-order.ts';
+import { filesOf } from './files/model-files.ts';
+import { ModelFilesReader } from './files/model-files-reader.ts';
 import { type JoinedModels, joinModels } from './join-models.ts';
 import { type Model, storedColumns, tableKey } from './model.ts';
 import type { ModelReader } from './model-reader.ts';
@@ -15,6 +17,8 @@ import { chooseRows, type RowChoices } from './row-choice.ts';
 
 const defaultTimeoutMs = 60_000;
 const chunkBytes = 1024 * 1024;
+/** As many as a tree of files is read with. */
+const filesAtOnce = 2;
 
 /** What a {@link ModelSource} reads. */
 export type ModelSourceOptions = DatabaseSourceOptions & { readonly models: ModelSettings };
@@ -30,6 +34,7 @@ export class ModelSource implements Source {
   readonly parallelEntries: number;
   readonly #options: ModelSourceOptions;
   #reader: ModelReader | undefined;
+  #files: ModelFilesReader | undefined;
 
   constructor(options: ModelSourceOptions) {
     this.#options = options;
@@ -47,7 +52,10 @@ export class ModelSource implements Source {
         message: `${JSON.stringify(this.name)} is not a name for a database`,
       });
     }
-    this.parallelEntries = engineOfUrl(options.url.reveal()).name === 'postgres' ? (options.connections ?? 2) : 1;
+    const rowsAtOnce = engineOfUrl(options.url.reveal()).name === 'postgres' ? (options.connections ?? 2) : 1;
+    // Whether an application's rows name files is known once it was asked.
+    const hasFiles = options.models.files?.columns !== undefined || options.models.application !== undefined;
+    this.parallelEntries = Math.max(rowsAtOnce, hasFiles ? filesAtOnce : 1);
     parseRowChoice(options.models.row);
     tableFilter(options);
   }
@@ -113,15 +121,26 @@ export class ModelSource implements Source {
     const ordered = models.toSorted(
       (a, b) => (levels.get(tableKey(a.table)) ?? 0) - (levels.get(tableKey(b.table)) ?? 0),
     );
+    const files = filesOf(this.#options.models, found);
+    if (files.columns.length + files.roots.length > 0) {
+      this.#files = new ModelFilesReader({ files, models, name: this.name, context, hasRoots: !choices.isNarrow });
+    }
     for (const model of ordered) {
+      await this.#files?.hasRoomFor(reader.parallelEntries);
       yield this.#rowsEntry({ reader, model, choices, common, level: levels.get(tableKey(model.table)) ?? 0 }, context);
     }
+    if (this.#files !== undefined) yield* this.#files.entries();
   }
 
   async close(): Promise<void> {
-    const reader = this.#reader;
+    const [reader, files] = [this.#reader, this.#files];
     this.#reader = undefined;
-    await reader?.close();
+    this.#files = undefined;
+    try {
+      await files?.close();
+    } finally {
+      await reader?.close();
+    }
   }
 
   #rowsEntry(
@@ -156,7 +175,10 @@ export class ModelSource implements Source {
           rows: rows.rowCount,
         };
       },
-      open: (signal) => this.#explainedBytes(rows.bytes(signal), reader, model, context),
+      open: (signal) => {
+        const bytes = this.#explainedBytes(rows.bytes(signal), reader, model, context);
+        return this.#files?.tap(model, bytes) ?? bytes;
+      },
     };
   }
 

@@ -57,6 +57,7 @@ export class ModelTarget implements RestoreTarget {
   #counts: ModelCounts[] = [];
   #removedRows = 0;
   #hasBegun = false;
+  #isFinished = false;
 
   constructor(options: ModelTargetOptions) {
     this.#options = options;
@@ -134,18 +135,25 @@ export class ModelTarget implements RestoreTarget {
   }
 
   async rehearse(): Promise<TargetChange> {
-    const { writer } = this.#planned();
-    if (this.#hasBegun) await explainMasks(() => writer.finish(), [...this.#masks.models.values()]);
+    await this.place();
     await this.abort();
     return this.#change();
   }
 
-  async commit(): Promise<TargetChange> {
+  /** All but the end of the transaction. */
+  async place(): Promise<TargetChange> {
     const { writer } = this.#planned();
-    if (this.#hasBegun) {
+    if (this.#hasBegun && !this.#isFinished) {
       await explainMasks(() => writer.finish(), [...this.#masks.models.values()]);
-      await writer.commit();
     }
+    this.#isFinished = true;
+    return this.#change();
+  }
+
+  async commit(): Promise<TargetChange> {
+    await this.place();
+    const { writer } = this.#planned();
+    if (this.#hasBegun) await writer.commit();
     this.#writer = undefined;
     return this.#change();
   }

@@ -164,17 +164,25 @@ export class MysqlModelWriter implements ModelWriter {
   }
 
   async commit(): Promise<void> {
-    await this.#asTarget(async () => {
-      await this.#connection.change('COMMIT');
-      this.#made = [];
-      // Numbers that rows had which are gone are not given out again; this is no part of the transaction.
-      for (const { target, fields } of this.#plan?.loads ?? []) {
-        const next = fields.find((field) => field.target?.identity !== undefined)?.source.identity?.next;
-        if (next === undefined || !storedColumns(target).some(({ identity }) => identity !== undefined)) continue;
-        await this.#connection.run(`ALTER TABLE ${quoteName(target.table.name)} AUTO_INCREMENT = ${next}`);
-      }
-    });
+    await this.#asTarget(() => this.#connection.change('COMMIT'));
+    this.#made = [];
+    try {
+      await this.#asTarget(() => this.#setNextNumbers());
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      const message = `the rows are there, but not all numbers that come next are set: ${error.message}`;
+      throw new HoldfastError(error.code, { message, context: { ...error.context, isCommitted: true }, cause: error });
+    }
     await this.#connection.close();
+  }
+
+  /** Numbers that rows had which are gone are not given out again; this is no part of the transaction. */
+  async #setNextNumbers(): Promise<void> {
+    for (const { target, fields } of this.#plan?.loads ?? []) {
+      const next = fields.find((field) => field.target?.identity !== undefined)?.source.identity?.next;
+      if (next === undefined || !storedColumns(target).some(({ identity }) => identity !== undefined)) continue;
+      await this.#connection.run(`ALTER TABLE ${quoteName(target.table.name)} AUTO_INCREMENT = ${next}`);
+    }
   }
 
   async rollback(): Promise<void> {
