@@ -67,6 +67,7 @@ interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions, ReplicaOp
   readonly flush?: boolean;
   readonly createSchema?: boolean;
   readonly rename?: readonly string[];
+  readonly naturalKey?: readonly string[];
   readonly dryRun?: boolean;
   readonly archiveId?: string;
   readonly threads?: number;
@@ -108,6 +109,11 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option(
       '--rename <old=new>',
       'of models: model=table, model.column=column, or model.column= for a column that is left out (repeatable)',
+      gather,
+    )
+    .option(
+      '--natural-key <model:columns>',
+      'of models: the unique key by which rows are known whatever their numbers, as user:email or permission:content_type_id,codename (repeatable)',
       gather,
     )
     .option('--yes', 'do not ask')
@@ -222,8 +228,9 @@ async function runOf(
   return (dryRun) => record(dryRun, (given) => restoreBackup({ ...restoreOptions, dryRun, ...given }));
 }
 
-function modelSettings({ onConflict, flush, createSchema, rename }: RestoreCommandOptions): ModelRestoreSettings {
-  return withoutUndefined({ onConflict, flush, createSchema, renames: rename });
+function modelSettings(options: RestoreCommandOptions): ModelRestoreSettings {
+  const { onConflict, flush, createSchema, rename, naturalKey } = options;
+  return withoutUndefined({ onConflict, flush, createSchema, renames: rename, naturalKeys: naturalKey });
 }
 
 /** The programs that the command line names for streams. */

@@ -6,6 +6,7 @@ import type { Secret } from '../../secret.ts';
 import type { RestorableEntry, RestoreTarget, TargetChange } from '../target.ts';
 import type { ModelSchema } from './model-schema.ts';
 import type { ModelWriter } from './restore/model-writer.ts';
+import { naturalKeysOf } from './restore/natural-keys.ts';
 import { openModelWriter } from './restore/open-writer.ts';
 import { planRestore } from './restore/plan-restore.ts';
 import { parseRenames } from './restore/renames.ts';
@@ -23,6 +24,11 @@ export interface ModelRestoreSettings {
   readonly createSchema?: boolean;
   /** `model=table`, `model.column=column`, `model.column=` for one that is left out. */
   readonly renames?: readonly string[];
+  /**
+   * `user:email`, `permission:content_type_id,codename`: with `skip` and `update`, rows of this model are known by this unique key; they keep the
+   * numbers that they have in the target, and what names them follows. In place of what the archive says of that model.
+   */
+  readonly naturalKeys?: readonly string[];
 }
 
 /** Where models go. */
@@ -61,6 +67,7 @@ export class ModelTarget implements RestoreTarget {
     const { url, schema, timeoutMs = defaultTimeoutMs, clock = systemClock, random = systemRandom } = this.#options;
     const models = schema.models.map(({ name }) => name);
     const renames = parseRenames(this.#options.renames ?? [], models);
+    const naturalKeys = naturalKeysOf(schema.models, this.#options.naturalKeys ?? []);
     const chosen = new Map(
       entries
         .filter(({ kind }) => kind === 'model')
@@ -85,6 +92,7 @@ export class ModelTarget implements RestoreTarget {
       flush,
       createSchema,
       renames,
+      naturalKeys,
     });
     this.#plan = planned.plan;
     this.#notes = [...planned.notes, ...(await writer.remarks(planned.plan))];
@@ -105,19 +113,20 @@ export class ModelTarget implements RestoreTarget {
     }
     const counts = await writer.load(load, bytes);
     const { rows } = entry.metadata;
-    const found = counts.inserted + counts.updated + counts.skipped;
+    const isWaiting = 'waiting' in counts;
+    const found = isWaiting ? counts.waiting : counts.inserted + counts.updated + counts.skipped;
     if (typeof rows === 'number' && rows !== found) {
       throw new HoldfastError('archive.corrupt', {
         message: `${entry.path} tells of ${rows} rows, and holds ${found}`,
         context: { path: entry.path },
       });
     }
-    this.#counts.push(counts);
+    if (!isWaiting) this.#counts.push(counts);
   }
 
   async rehearse(): Promise<TargetChange> {
     const { writer } = this.#planned();
-    if (this.#hasBegun) await writer.finish();
+    if (this.#hasBegun) this.#counts.push(...(await writer.finish()));
     await this.abort();
     return this.#change();
   }
@@ -125,7 +134,7 @@ export class ModelTarget implements RestoreTarget {
   async commit(): Promise<TargetChange> {
     const { writer } = this.#planned();
     if (this.#hasBegun) {
-      await writer.finish();
+      this.#counts.push(...(await writer.finish()));
       await writer.commit();
     }
     this.#writer = undefined;
