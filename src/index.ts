@@ -170,6 +170,8 @@ export { CommandSource, type CommandSourceOptions } from './source/command/comma
 export type { DatabaseSourceOptions, DatabaseTargetOptions, RestoreMode } from './source/database-options.ts';
 export { FilesSource } from './source/files/files-source.ts';
 export { MediaSource, type MediaSourceOptions } from './source/media/media-source.ts';
+export type { ApplicationModelSettings } from './source/model/application-models.ts';
+export type { Application } from './source/model/join-models.ts';
 export type { Mask, MaskContext } from './source/model/mask/mask.ts';
 export {
   maskConstant,

@@ -1,7 +1,8 @@
 import { defineConfig } from 'holdfast';
 
 export default defineConfig({
-  databases: [{ alias: 'shop', url: 'sqlite:shop.db' }],
+  databases: [{ alias: 'shop', url: 'sqlite:shop.db', models: {} }],
+  models: { orm: 'drizzle', schema: 'src/schema.ts' },
   files: ['uploads'],
   storage: { backend: 'local', path: 'backups' },
 });

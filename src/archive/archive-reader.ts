@@ -22,6 +22,8 @@ export interface ReaderOptions extends LocateOptions {
 export class ArchiveReader {
   readonly store: BlockStore;
   readonly index: ArchiveIndex;
+  /** For keys that are derived from it; undefined where the archive is not encrypted. */
+  readonly dataKey: Uint8Array | undefined;
   readonly #workers: WorkerPool;
   readonly #signal: AbortSignal | undefined;
 
@@ -35,10 +37,11 @@ export class ArchiveReader {
   static async from(store: BlockStore, options: ReaderOptions): Promise<ArchiveReader> {
     const unlocked = await unlock(store.header, store.headerBody, options.keys);
     store.configure({ key: unlocked?.keys.segment, fixedDigest: fixedPartDigest(store.header) });
-    return new ArchiveReader(store, await ArchiveIndex.read(store), options);
+    return new ArchiveReader(store, await ArchiveIndex.read(store), options, unlocked?.dataKey);
   }
 
-  private constructor(store: BlockStore, index: ArchiveIndex, options: ReaderOptions) {
+  private constructor(store: BlockStore, index: ArchiveIndex, options: ReaderOptions, dataKey: Uint8Array | undefined) {
+    this.dataKey = dataKey;
     this.store = store;
     this.index = index;
     this.#workers = options.workers;

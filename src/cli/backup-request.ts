@@ -5,14 +5,15 @@ import { refuseMisplacedOutput } from '../config/misplaced-backups.ts';
 import { HoldfastError } from '../errors.ts';
 import type { BackupOptions, BackupOutput } from '../operation/options.ts';
 import { Secret } from '../secret.ts';
+import type { ModelSettings } from '../source/model/model-settings.ts';
 import { archiveNameOf, freeName, plainNameOf, seriesOf } from './backup-names.ts';
 import type { DatabaseRequest, SourceRequest } from './collect-sources.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import type { SealKeyOptions } from './key-options.ts';
-import { mediaRequests } from './media-requests.ts';
+import { mediaOpeners, mediaRequests } from './media-requests.ts';
 import type { OpenedStorage } from './open-storages.ts';
 import { historyFiles } from './record.ts';
-import { requestedSources, type SourceOptions } from './source-options.ts';
+import { modelsOf, requestedSources, type SourceOptions } from './source-options.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 /** What the command line of `holdfast backup` says. */
@@ -159,11 +160,12 @@ async function fromConfig(
       hint: 'enable it, or give --url or --files and --output',
     });
   }
-  const loaded = { ...whole, config: await configFor(whole.config, options) };
+  const databaseCount = whole.config.databases?.length ?? 0;
+  const loaded = { ...whole, databaseCount, config: await configFor(whole.config, options) };
   const { config, file } = loaded;
   const isSaid = given.length > 0 || options.media !== undefined;
   const media = isSaid && options.media === undefined ? [] : mediaRequests(loaded, options.media, context);
-  const sources = [...(isSaid ? given : configuredSources(config)), ...media];
+  const sources = [...(isSaid ? given : configuredSources(loaded, modelsOf(options))), ...media];
   if (sources.length === 0) {
     throw new HoldfastError('source.empty', {
       message: `${file} names no databases, no files and no media storages`,
@@ -172,7 +174,9 @@ async function fromConfig(
   }
   const completed = completedOptions(loaded, options);
   const asked = sources.map((request) =>
-    'url' in request ? { ...withoutUndefined({ format: config.format }), ...request } : request,
+    'url' in request
+      ? { ...withoutUndefined({ format: config.format }), ...withMediaStorages(request, loaded, context) }
+      : request,
   );
   if (options.output !== undefined) refuseMisplacedOutput(config, dirname(file), options.output);
   if (options.output !== undefined) return withoutHistory({ ...toPath(asked, options.output, completed), loaded });
@@ -266,14 +270,42 @@ function groupsOf(name: string, opened: readonly OpenedStorage[], options: Backu
   return [...groups.values()];
 }
 
-/** The sources that a configuration names and does not disable: databases and commands first. */
-export function configuredSources(config: HoldfastConfig): SourceRequest[] {
+/** A database whose models may name objects of the configuration's media storages: these are opened when they are needed. */
+export function withMediaStorages(
+  request: DatabaseRequest,
+  loaded: LoadedConfig,
+  context: CommandContext,
+): DatabaseRequest {
+  const { models } = request;
+  if (models === undefined) return request;
+  return { ...request, models: { ...models, files: { ...models.files, storages: mediaOpeners(loaded, context) } } };
+}
+
+/**
+ * The sources that a configuration names and does not disable: databases and commands first.
+ *
+ * @param loaded Of a job, with the number of all databases: what is registered may be in one that is another job's.
+ * @param asked Of the command line: all databases are read as models, and so.
+ */
+export function configuredSources(
+  { config, file, databaseCount = config.databases?.length ?? 0 }: LoadedConfig & { readonly databaseCount?: number },
+  asked?: ModelSettings,
+): SourceRequest[] {
   const isEnabled = ({ enabled }: { readonly enabled?: boolean | undefined }) => enabled !== false;
-  const databases = (config.databases ?? [])
-    .filter(isEnabled)
-    .map(({ alias, enabled: _, scheduleOverride: _override, ...settings }) => {
-      return { name: alias, ...withoutUndefined(settings) };
-    });
+  const enabled = (config.databases ?? []).filter(isEnabled);
+  const application = {
+    ...withoutUndefined(config.models ?? {}),
+    folder: dirname(file),
+    storages: Object.keys(config.media ?? {}),
+    hasOtherDatabases: databaseCount > 1,
+  };
+  const databases = enabled.map(({ alias, enabled: _, scheduleOverride: _override, models, ...settings }) => ({
+    name: alias,
+    ...withoutUndefined(settings),
+    ...(models === undefined && asked === undefined
+      ? {}
+      : { models: { ...withoutUndefined(models ?? {}), ...asked, application } }),
+  }));
   const commands = (config.commands ?? []).filter(isEnabled).map(({ alias, enabled: _, ...settings }) => {
     return { name: alias, ...withoutUndefined(settings) };
   });

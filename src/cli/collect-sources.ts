@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, parse, relative, resolve } from 'node:path';
 import { isPartialName } from '../disk/partial-path.ts';
 import type { CommandSourceOptions } from '../source/command/command-source.ts';
 import type { DatabaseSourceOptions } from '../source/database-options.ts';
@@ -45,7 +45,11 @@ export async function collectSources(
   const sources: Source[] = [];
   for (const request of requests) {
     const taken = isTree(request) ? treeNames : databaseNames;
-    const exclude = 'path' in request ? await excluderOfAll(outputs, request.path) : () => false;
+    // Files that rows name may be anywhere, and come with real paths.
+    const exclude =
+      isTree(request) && !('path' in request)
+        ? () => false
+        : await excluderOfAll(outputs, 'path' in request ? request.path : parse(process.cwd()).root);
     let source = await makeSource(request, exclude);
     const name = freeName(source.name, taken);
     if (name !== source.name) source = await makeSource({ ...request, name }, exclude);
@@ -64,8 +68,9 @@ function freeName(name: string, taken: ReadonlySet<string>): string {
 
 async function makeSource(request: SourceRequest, exclude: (absolutePath: string) => boolean): Promise<Source> {
   if ('url' in request) {
-    const { url, format: _, ...settings } = request;
-    return await sourceFromUrl(url, settings);
+    const { url, format: _, models, ...settings } = request;
+    const withFiles = models === undefined ? {} : { models: { ...models, files: { ...models.files, exclude } } };
+    return await sourceFromUrl(url, { ...settings, ...withFiles });
   }
   if ('command' in request) {
     const { CommandSource } = await import('../source/command/command-source.ts');

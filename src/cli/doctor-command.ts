@@ -132,7 +132,7 @@ async function examineDatabases(loaded: LoadedConfig, context: CommandContext): 
   const temporaryFolder = await mkdtemp(join(tmpdir(), 'holdfast-'));
   const checks: Diagnosis[] = [];
   try {
-    for (const request of [...configuredSources(loaded.config), ...mediaRequests(loaded, undefined, context)]) {
+    for (const request of [...configuredSources(loaded), ...mediaRequests(loaded, undefined, context)]) {
       const name = 'path' in request ? request.path : (request.name ?? 'database');
       checks.push(
         await diagnose('databases', name, async () => {

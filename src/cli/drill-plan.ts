@@ -42,7 +42,11 @@ export async function plannedSeries(loaded: LoadedConfig, context: CommandContex
     'url' in request && (request.format ?? config.format) === 'plain';
   const aliasOf = (request: SourceRequest) => ('name' in request ? request.name : undefined);
   for (const { name: job } of configuredJobs(config)) {
-    const sources = configuredSources(configOfJob(config, job));
+    const sources = configuredSources({
+      ...loaded,
+      databaseCount: config.databases?.length ?? 0,
+      config: configOfJob(config, job),
+    });
     const archived = sources.filter((request) => !isPlain(request));
     if (archived.length > 0) {
       const series = await seriesOf(await archiveNameOf(archived, loaded, context), loaded, context);

@@ -42,6 +42,19 @@ export function mediaRequests(
   });
 }
 
+/** What opens each media storage of a configuration; what is its own is not closed with others. */
+export function mediaOpeners(
+  loaded: LoadedConfig,
+  context: CommandContext,
+): Record<string, Storage | (() => Promise<Storage>)> {
+  return Object.fromEntries(
+    Object.entries(loaded.config.media ?? {}).map(([name, given]) => [
+      name,
+      isStorage(given) ? given : () => openOne(given, loaded, context),
+    ]),
+  );
+}
+
 async function openOne(given: MediaGiven, { file }: LoadedConfig, context: CommandContext): Promise<Storage> {
   if (isStorage(given)) return given;
   const { openStorage } = await import('../config/open-storage.ts');

@@ -28,6 +28,7 @@ const ofArchives = [
   'archiveId',
   'commandTo',
   'identityFile',
+  'mask',
 ] as const;
 
 /** The only target of a plain dump: a URL, before which a name may stand. Throws `usage.invalid`. */

@@ -7,6 +7,7 @@ import { addConfigCommand } from './config-command.ts';
 import { addDeleteCommand } from './delete-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { addDrillCommand } from './drill-command.ts';
+import { addFilesCommand } from './files-command.ts';
 import { addHistoryCommands } from './history-commands.ts';
 import { addInitCommand } from './init-command.ts';
 import { addInspectCommand } from './inspect-command.ts';
@@ -60,6 +61,7 @@ export function buildProgram(context: CommandContext): Command {
   addPruneCommand(program, context);
   addPinCommands(program, context);
   addStorageCommand(program, context);
+  addFilesCommand(program, context);
   addScheduleCommand(program, context);
   addServeCommand(program, context);
   addWorkerCommand(program, context);

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
@@ -10,6 +11,7 @@ import type {
 } from '../operation/options.ts';
 import type { CommandProgram } from '../source/command/command-program.ts';
 import type { RestoreMode } from '../source/database-options.ts';
+import type { Application } from '../source/model/join-models.ts';
 import type { ModelRestoreSettings } from '../source/model/model-target.ts';
 import type { OnConflict } from '../source/model/restore/restore-plan.ts';
 import type { ModelChange } from '../source/target.ts';
@@ -68,6 +70,7 @@ interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions, ReplicaOp
   readonly createSchema?: boolean;
   readonly rename?: readonly string[];
   readonly naturalKey?: readonly string[];
+  readonly mask?: boolean;
   readonly dryRun?: boolean;
   readonly archiveId?: string;
   readonly threads?: number;
@@ -116,6 +119,7 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
       'of models: the unique key by which rows are known whatever their numbers, as user:email or permission:content_type_id,codename (repeatable)',
       gather,
     )
+    .option('--mask', 'of models: mask values as the *.backup.ts of the application here say')
     .option('--yes', 'do not ask')
     .option('--overwrite', 'allow to replace what is there')
     .option('--no-undo', 'do not keep what is replaced')
@@ -223,14 +227,29 @@ async function runOf(
     }),
     ...withoutUndefined({ timeoutMs: options.lockTimeout === undefined ? undefined : options.lockTimeout * 1000 }),
     commands: commandsTo(options),
-    models: modelSettings(options),
+    models: await modelSettings(options, context),
   };
   return (dryRun) => record(dryRun, (given) => restoreBackup({ ...restoreOptions, dryRun, ...given }));
 }
 
-function modelSettings(options: RestoreCommandOptions): ModelRestoreSettings {
-  const { onConflict, flush, createSchema, rename, naturalKey } = options;
-  return withoutUndefined({ onConflict, flush, createSchema, renames: rename, naturalKeys: naturalKey });
+async function modelSettings(options: RestoreCommandOptions, context: CommandContext): Promise<ModelRestoreSettings> {
+  const { onConflict, flush, createSchema, rename, naturalKey, mask } = options;
+  return withoutUndefined({
+    onConflict,
+    flush,
+    createSchema,
+    renames: rename,
+    naturalKeys: naturalKey,
+    mask: mask === true ? await applicationHere(context) : undefined,
+  });
+}
+
+/** The application in this folder, whether or not a configuration says more of it than its registrations do. */
+async function applicationHere(context: CommandContext): Promise<Application> {
+  const { findConfigFile, loadConfig } = await import('../config/load-config.ts');
+  if ((await findConfigFile('.')) === undefined) return { folder: '.' };
+  const { config, file } = await loadConfig('.', context.environment);
+  return { ...withoutUndefined(config.models ?? {}), folder: dirname(file) };
 }
 
 /** The programs that the command line names for streams. */
@@ -270,11 +289,14 @@ function formatActions({ actions }: AnyRestoreReport, context: CommandContext): 
 
 function formatModels(models: readonly ModelChange[], removedRows: number, context: CommandContext): string[] {
   if (models.length === 0) return [];
-  const counts = models.map(({ model, inserted, updated, skipped }) => {
-    return [printable(model), formatCount(inserted), formatCount(updated), formatCount(skipped)];
+  const areMasked = models.some(({ masked }) => masked !== undefined);
+  const counts = models.map(({ model, inserted, updated, skipped, masked = 0 }) => {
+    const shown = [inserted, updated, skipped, ...(areMasked ? [masked] : [])].map(formatCount);
+    return [printable(model), ...shown];
   });
+  const heads = ['model', '>inserted', '>updated', '>skipped', ...(areMasked ? ['>values masked'] : [])];
   return [
-    ...formatTable(context, ['model', '>inserted', '>updated', '>skipped'], counts),
+    ...formatTable(context, heads, counts),
     ...(removedRows > 0 ? [`  ${formatNumberOf(removedRows, 'row')} removed first`] : []),
   ];
 }

@@ -53,7 +53,10 @@ export function addSourceOptions(command: Command): Command {
       gather,
     )
     .option('--roles', 'the roles of the server too')
-    .option('--models', 'read databases as models: rows that any engine takes back, found without configuration')
+    .option(
+      '--models',
+      'read databases as models: rows that any engine takes back; those of --url, or all of the configuration',
+    )
     .option('--row <model:key>', 'with --models: this row and all that it needs, as invoice:42')
     .option('--with-owned', 'with --row: the rows that belong to it, too')
     .addOption(connectionsOption())
@@ -80,11 +83,13 @@ export function requestedSources(options: SourceOptions): SourceRequest[] {
     method,
     extraOptions: extraOption,
     roles,
-    models: modelsOf(options),
     connections,
     timeoutMs: lockTimeout === undefined ? undefined : lockTimeout * 1000,
   });
-  if (options.url === undefined && Object.keys(settings).length > 0) {
+  const models = modelsOf(options);
+  // Alone, --models is of the databases of the configuration.
+  const isOfNothing = models !== undefined && (options.files ?? options.command ?? options.media) !== undefined;
+  if (options.url === undefined && (isOfNothing || Object.keys(settings).length > 0)) {
     throw new HoldfastError('usage.invalid', {
       message: 'there are options for databases, and no --url',
       hint: 'give --url too, or set them for each database in the configuration',
@@ -95,13 +100,14 @@ export function requestedSources(options: SourceOptions): SourceRequest[] {
     return { name, command: splitCommand(value), ...withoutUndefined({ environment: commandEnv }) };
   });
   return [
-    ...(options.url ?? []).map((text) => ({ ...namedUrl(text), ...settings })),
+    ...(options.url ?? []).map((text) => ({ ...namedUrl(text), ...settings, ...withoutUndefined({ models }) })),
     ...commands,
     ...(options.files ?? []).map((path) => ({ path })),
   ];
 }
 
-function modelsOf({ models, row, withOwned }: SourceOptions): ModelSettings | undefined {
+/** How databases are read as models; undefined where they are not. Throws `usage.invalid`. */
+export function modelsOf({ models, row, withOwned }: SourceOptions): ModelSettings | undefined {
   if (models === true) return withoutUndefined({ row, withOwned });
   if (row === undefined && withOwned === undefined) return undefined;
   throw new HoldfastError('usage.invalid', {

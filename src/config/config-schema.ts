@@ -4,6 +4,7 @@ import { drillSchema, drillSettingNames } from './drill-settings.ts';
 import { hookSettingNames, hooksSchema } from './hook-settings.ts';
 import { logSchema } from './log-settings.ts';
 import { mediaSchema, mediaSettingNames } from './media-settings.ts';
+import { applicationModelShape, checkApplicationModels } from './model-settings.ts';
 import { nearestName } from './nearest-name.ts';
 import { notificationSchema, notificationSettingNames } from './notification-settings.ts';
 import { queueSchema, queueSettingNames } from './queue-settings.ts';
@@ -37,7 +38,7 @@ const databaseSchema = z.strictObject({
   /** Reads it as models, which any engine takes back: `{}` for all of them. */
   models: z
     .strictObject({
-      /** Globs on models that are left out: those of sessions and caches unless set. */
+      /** Globs on models that are left out, besides sessions and caches. */
       excludeModels: z.array(z.string().min(1)).optional(),
       /** For a model, a condition in the SQL of its database: only rows that fit are read. */
       where: z.record(z.string(), z.string().min(1)).optional(),
@@ -77,6 +78,8 @@ const filesSchema = z.strictObject({
   /** The tree's name in archives: its folder's unless set. */
   name: nameSchema.optional(),
 });
+
+const modelsSchema = z.strictObject(applicationModelShape).superRefine(checkApplicationModels);
 
 const historySchema = z
   .strictObject({
@@ -123,6 +126,8 @@ export const configSchema = z.strictObject({
   enabled: z.boolean().optional(),
   /** Databases to back up. */
   databases: z.array(databaseSchema).optional(),
+  /** What the application says of the models in these databases. */
+  models: modelsSchema.optional(),
   /** Programs whose output is backed up. */
   commands: z.array(commandSchema).optional(),
   /** Folders to back up: paths, or paths with names. */
@@ -188,7 +193,9 @@ export const settingNames: readonly string[] = [
   ...drillSettingNames,
   ...hookSettingNames,
   ...notificationSettingNames,
-  ...[retentionSchema, scheduleSchema, historySchema, logSchema].flatMap((schema) => Object.keys(schema.shape)),
+  ...[retentionSchema, scheduleSchema, historySchema, logSchema, modelsSchema].flatMap((schema) =>
+    Object.keys(schema.shape),
+  ),
   ...queueSettingNames,
   ...storageSettingNames,
   ...mediaSettingNames,

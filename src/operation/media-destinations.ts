@@ -2,7 +2,7 @@ import type { IndexEntry } from '../archive/entry/entry.ts';
 import { HoldfastError } from '../errors.ts';
 import type { MediaDestination } from './options.ts';
 
-const filesPath = /^files\/([^/]+)(?:\/|$)/;
+const filesPath = /^(?:models\/[^/]+\/)?files\/([^/]+)(?:\/|$)/;
 
 /** Names of the trees of files that entries belong to. */
 export function treeNames(entries: readonly IndexEntry[]): Set<string> {

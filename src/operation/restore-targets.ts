@@ -8,9 +8,12 @@ import type { Engine } from '../source/engine.ts';
 import { engineOfEntry, engineOfUrl } from '../source/engines.ts';
 import { FileTreeTarget } from '../source/files/file-tree-target.ts';
 import { MediaTarget } from '../source/media/media-target.ts';
+import type { ModelSchema } from '../source/model/model-schema.ts';
+import type { ModelTarget } from '../source/model/model-target.ts';
 import type { RestoreTarget } from '../source/target.ts';
 import { mediaDestinations, treeNames } from './media-destinations.ts';
 import type { MediaDestination, RestoreAction, RestoreOptions } from './options.ts';
+import { withoutCollisions } from './restore-collisions.ts';
 
 /** Entries that go to one target. */
 export interface TargetGroup {
@@ -20,11 +23,15 @@ export interface TargetGroup {
   /** The absolute path that `prefix` in the archive becomes. */
   readonly place: string;
   readonly prefix: string;
+  /** Of models: where the files go that their rows name, in groups of their own; `entries` has them too. */
+  readonly trees?: readonly TargetGroup[];
 }
 
 const databasePath = /^(?:databases|models)\/([^/]+)\//;
 const modelsPath = /^models\/([^/]+)\//;
 const filesPath = /^files\/([^/]+)(?:\/|$)/;
+/** A tree of files that rows name. */
+const modelFilesPath = /^(models\/[^/]+)\/files\/[^/]+/;
 
 /** Names of the databases that entries belong to. */
 function databaseNames(entries: readonly IndexEntry[]): Set<string> {
@@ -81,6 +88,8 @@ export interface Chosen {
   readonly lost?: ReadonlySet<IndexEntry>;
   /** Reads an entry that says how others are restored. */
   read(entry: IndexEntry): Promise<Uint8Array>;
+  /** What only this archive has, and who has no key of it has not. */
+  readonly secret: Uint8Array;
 }
 
 /** Makes the targets for the chosen entries. Throws `usage.invalid`, `target.incompatible`, `target.unsafe`. */
@@ -104,17 +113,32 @@ export async function makeTargets(chosen: Chosen, options: RestoreOptions): Prom
     if (destination !== undefined) groups.push(mediaGroup(prefix, part, destination, options));
     else if (prefix.startsWith('files/')) groups.push(filesGroup(prefix, part, all, options));
     else if (prefix.startsWith('models/'))
-      groups.push(await modelGroup({ prefix, entries: part, to: urls.get(name) }, chosen, options));
+      groups.push(...(await modelGroups({ prefix, entries: part, to: urls.get(name), media }, chosen, options)));
     else if (part.some(({ kind }) => kind === 'stream')) groups.push(commandGroup(prefix, part, name, options));
     else
       groups.push(
         await databaseGroup({ prefix, entries: part, tables: tablesOf(chosen, part), to: urls.get(name) }, options),
       );
   }
-  refuseCollisions(groups);
-  return groups
+  const apart = withoutCollisions(groups);
+  if (options.models?.mask !== undefined) refuseUnmasked(groups);
+  return apart
     .map((group) => ({ ...group, entries: group.entries.filter((entry) => lost?.has(entry) !== true) }))
     .filter((group) => group.entries.length > 0);
+}
+
+/** Only models are masked: beside them no database may go in as it is. Files are what they are. */
+function refuseUnmasked(groups: readonly TargetGroup[]): void {
+  const isUnmasked = ({ kind }: TargetGroup) => !['models', 'files', 'media'].includes(kind);
+  const unmasked = groups.find(isUnmasked);
+  if (unmasked === undefined && groups.some(({ kind }) => kind === 'models')) return;
+  throw new HoldfastError('usage.invalid', {
+    message:
+      unmasked === undefined
+        ? 'only models are masked, and none are restored'
+        : `only models are masked, and ${unmasked.prefix} would be restored as it is`,
+    hint: "choose the models with --only 'models/**'; backup --models makes them",
+  });
 }
 
 /** What every target takes. */
@@ -164,12 +188,46 @@ async function databaseGroup(
 
 const maximumSchemaBytes = 256 * 1024 * 1024;
 
+/** Models, with the files that their rows name: these go along in one group, or alone where no rows are chosen. */
+async function modelGroups(
+  models: {
+    readonly prefix: string;
+    readonly entries: readonly IndexEntry[];
+    readonly to: string | undefined;
+    readonly media: ReadonlyMap<string, MediaDestination>;
+  },
+  chosen: Chosen,
+  options: RestoreOptions,
+): Promise<TargetGroup[]> {
+  const { prefix, entries, to, media } = models;
+  const parts = new Map<string, IndexEntry[]>();
+  for (const entry of entries) {
+    const tree = modelFilesPath.exec(entry.path)?.[0] ?? '';
+    const part = parts.get(tree);
+    if (part === undefined) parts.set(tree, [entry]);
+    else part.push(entry);
+  }
+  const rows = parts.get('') ?? [];
+  parts.delete('');
+  const trees = [...parts].map(([tree, part]) => {
+    const destination = media.get(tree.slice(tree.lastIndexOf('/') + 1));
+    return destination === undefined
+      ? filesGroup(tree, part, chosen.all, options, true)
+      : mediaGroup(tree, part, destination, options);
+  });
+  if (rows.length === 0) return trees;
+  const group = await modelGroup({ prefix, entries: rows, to }, chosen, options);
+  if (trees.length === 0) return [group];
+  const { ModelsWithFilesTarget } = await import('../source/model/files/models-with-files-target.ts');
+  return [{ ...group, target: new ModelsWithFilesTarget(group.target, trees), entries: [...entries], trees }];
+}
+
 /** Models go into a database of any engine. Their schema is read first, whether it was chosen or not. */
 async function modelGroup(
   models: { readonly prefix: string; readonly entries: IndexEntry[]; readonly to: string | undefined },
-  { all, read }: Chosen,
+  { all, read, secret }: Chosen,
   options: RestoreOptions,
-): Promise<TargetGroup> {
+): Promise<TargetGroup & { readonly target: ModelTarget }> {
   const { prefix, entries, to } = models;
   if (to === undefined) {
     throw new HoldfastError('usage.invalid', {
@@ -184,8 +242,9 @@ async function modelGroup(
     });
   }
   const path = `${prefix}/schema.json`;
-  const entry = all.find((candidate) => candidate.path === path && candidate.kind === 'model-schema');
-  if (entry === undefined || entry.sizeBytes > maximumSchemaBytes) {
+  const schemas = all.filter(({ kind }) => kind === 'model-schema');
+  const entry = schemas.find((candidate) => candidate.path === path);
+  if (entry === undefined || schemas.some(({ sizeBytes }) => sizeBytes > maximumSchemaBytes)) {
     throw new HoldfastError('archive.corrupt', { message: `${path}, which says what the models are, is not there` });
   }
   const [{ readModelSchema }, { ModelTarget }] = await Promise.all([
@@ -193,10 +252,16 @@ async function modelGroup(
     import('../source/model/model-target.ts'),
   ]);
   const { timeoutMs, random } = options;
+  const schemaOf = async (one: IndexEntry) => readModelSchema(await read(one), one.path);
+  const others = options.models?.mask === undefined ? [] : schemas.filter((one) => one !== entry);
+  const otherSchemas: ModelSchema[] = [];
+  for (const one of others) otherSchemas.push(await schemaOf(one));
   const target = new ModelTarget({
     ...options.models,
     url: new Secret(to),
-    schema: readModelSchema(await read(entry), path),
+    schema: await schemaOf(entry),
+    otherSchemas,
+    maskSecret: secret,
     clock: commonOptions(options).clock,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(random === undefined ? {} : { random }),
@@ -243,12 +308,13 @@ function filesGroup(
   entries: IndexEntry[],
   all: readonly IndexEntry[],
   options: RestoreOptions,
+  keepSame = false,
 ): TargetGroup {
   const { filesTo } = options;
   const rootEntry = all.find((candidate) => candidate.path === prefix);
-  const name = safeRootName(prefix.slice('files/'.length));
+  const name = safeRootName(prefix.slice(prefix.lastIndexOf('/') + 1));
   const rootPath = filesTo === undefined ? originalPath(rootEntry, prefix) : join(filesTo, name);
-  const target = new FileTreeTarget({ rootPath, prefix, ...commonOptions(options) });
+  const target = new FileTreeTarget({ rootPath, prefix, keepSame, ...commonOptions(options) });
   return { kind: 'files', target, entries, place: resolve(rootPath), prefix };
 }
 
@@ -271,6 +337,8 @@ function prefixOf(entry: IndexEntry): string {
     const name = modelsPath.exec(path)?.[1];
     if (name !== undefined) return `models/${name}`;
   }
+  const ofModels = isFile ? modelFilesPath.exec(path)?.[1] : undefined;
+  if (ofModels !== undefined) return ofModels;
   const isDatabase = !isFile && (kind === 'stream' || engineOfEntry(entry) !== undefined);
   const prefix = isDatabase ? databasePath.exec(path) : isFile ? filesPath.exec(path) : undefined;
   if (prefix?.[1] !== undefined) return `${isDatabase ? 'databases' : 'files'}/${prefix[1]}`;
@@ -279,33 +347,6 @@ function prefixOf(entry: IndexEntry): string {
     hint: 'choose other entries with --only',
     context: { path, kind },
   });
-}
-
-/** Refuses what would put two things in one place: the later one would replace the earlier, or fail after it stands. */
-function refuseCollisions(groups: readonly TargetGroup[]): void {
-  if (groups.length < 2) return;
-  const taken = new Set<string>();
-  const claim = (key: string, shown: string) => {
-    if (taken.has(key)) {
-      throw new HoldfastError('usage.invalid', {
-        message: `two of what is to be restored have the same place: ${shown}`,
-        hint: 'give each another target, or choose entries with --only',
-      });
-    }
-    taken.add(key);
-  };
-  for (const { kind, entries, place, prefix } of groups) {
-    // Bytes as Latin-1: two names that are not UTF-8 may read alike.
-    const placeKey = Buffer.from(place).toString('latin1');
-    if (kind !== 'files' && kind !== 'media') {
-      claim(placeKey, place);
-      continue;
-    }
-    for (const entry of entries.filter((candidate) => candidate.kind !== 'directory')) {
-      const below = Buffer.from(entry.pathBytes ?? Buffer.from(entry.path)).subarray(Buffer.byteLength(prefix));
-      claim(placeKey + below.toString('latin1'), entry.path);
-    }
-  }
 }
 
 function safeRootName(name: string): string {

@@ -85,7 +85,10 @@ export interface Attempt {
 /** Restores all chosen entries but those that are lost, or nothing and leaves nothing. */
 export async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): Promise<RestoreAction[]> {
   const { reader, all, chosen, tables, options } = attempt;
-  const groups = await makeTargets({ all, entries: chosen, tables, lost, read: readerOf(reader) }, options);
+  const groups = await makeTargets(
+    { all, entries: chosen, tables, lost, read: readerOf(reader), secret: secretOf(reader, all) },
+    options,
+  );
   try {
     for (const group of groups) await group.target.plan(group.entries);
     await stageEntries({ reader, groups, meter: attempt.meter, signal: options.signal });
@@ -105,14 +108,18 @@ export async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEn
 
 /** Says what would be done; what can be done and taken back is, so that its counts are true. */
 async function rehearse({ reader, all, chosen, tables, options, meter }: Attempt): Promise<RestoreAction[]> {
-  const groups = await makeTargets({ all, entries: chosen, tables, read: readerOf(reader) }, options);
+  const groups = await makeTargets(
+    { all, entries: chosen, tables, read: readerOf(reader), secret: secretOf(reader, all) },
+    options,
+  );
   const planned: RestoreAction[] = [];
   try {
     for (const group of groups) {
       const { target } = group;
       let change = await target.plan(group.entries);
       if (target.rehearse !== undefined) {
-        await stageEntries({ reader, groups: [group], meter, signal: options.signal });
+        const entries = group.entries.filter((entry) => target.isRehearsed?.(entry) !== false);
+        await stageEntries({ reader, groups: [{ ...group, entries }], meter, signal: options.signal });
         change = await target.rehearse();
       }
       planned.push(action(group, change, group.entries));
@@ -137,6 +144,12 @@ function readerOf(reader: ArchiveReader): (entry: IndexEntry) => Promise<Uint8Ar
     for await (const chunk of reader.read(entry)) chunks.push(Uint8Array.from(chunk));
     return Buffer.concat(chunks);
   };
+}
+
+/** The data key; where the archive has none, what its contents are is known to nobody else. */
+function secretOf({ dataKey, header }: ArchiveReader, all: readonly IndexEntry[]): Uint8Array {
+  if (dataKey !== undefined) return dataKey;
+  return Buffer.concat([header.archiveId, ...all.map(({ sha256 }) => Buffer.from(sha256, 'hex'))]);
 }
 
 async function restore(reader: ArchiveReader, options: RestoreOptions): Promise<Omit<RestoreReport, 'durationMs'>> {

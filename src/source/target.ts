@@ -31,6 +31,8 @@ export interface ModelChange {
   readonly inserted: number;
   readonly updated: number;
   readonly skipped: number;
+  /** Values that were masked; absent where the model has no masks. */
+  readonly masked?: number;
 }
 
 /**
@@ -49,10 +51,16 @@ export interface RestoreTarget {
   plan(entries: readonly RestorableEntry[]): Promise<TargetChange>;
   /** Writes an entry aside. Throws `target.unsafe`, `target.invalid` (its check failed), `storage.full`. */
   stage(entry: RestorableEntry, bytes: AsyncIterable<Uint8Array>): Promise<void>;
+  /**
+   * Puts what was staged in place, so that `abort` still takes it back and `commit` only ends it. Absent where `commit` does both.
+   */
+  place?(): Promise<TargetChange>;
   /** Puts everything that was staged in place, durably. */
   commit(): Promise<TargetChange>;
   /** Does all that `commit` does but the last of it, and takes it back. Absent where nothing is learned from that. */
   rehearse?(): Promise<TargetChange>;
+  /** Whether an entry is staged before `rehearse`; all are unless it is there. */
+  isRehearsed?(entry: RestorableEntry): boolean;
   /** Removes what was staged. May be repeated, and called after a failed commit. */
   abort(): Promise<void>;
 }

@@ -100,7 +100,8 @@ export async function putModels(
   const [first] = kept.entries;
   assert.ok(first);
   const schema = readModelSchema(Buffer.concat(first.chunks), first.entry.path);
-  const target = new ModelTarget({ url: new Secret(to), schema, ...settings });
+  const maskSecret = Buffer.alloc(32, 7);
+  const target = new ModelTarget({ url: new Secret(to), schema, maskSecret, ...settings });
   const { only } = more;
   const entries = kept.entries.filter(({ entry }) => only?.includes(String(entry.metadata['model'])) !== false);
   try {

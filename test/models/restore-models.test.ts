@@ -27,7 +27,7 @@ const shop = (number: string, moment: string) => `
   CREATE TABLE tag (code varchar(10) PRIMARY KEY, label varchar(40));
   CREATE TABLE person_tag (person_id bigint NOT NULL REFERENCES person (id), code varchar(10) NOT NULL REFERENCES tag (code),
     PRIMARY KEY (person_id, code));
-  CREATE TABLE django_session (session_key varchar(40) PRIMARY KEY);
+  CREATE TABLE django_session (session_key varchar(40) PRIMARY KEY, expire_date varchar(40));
   CREATE VIEW people AS SELECT name FROM person;
   INSERT INTO team (id, name) VALUES (1, 'one'), (2, 'two');
   INSERT INTO person VALUES (1, 'Ada', 1, NULL, '2020-01-01 00:00:00.000001', NULL);
@@ -35,7 +35,7 @@ const shop = (number: string, moment: string) => `
   UPDATE team SET lead_id = 2 WHERE id = 1;
   INSERT INTO tag VALUES ('a', 'A'), ('b', 'B');
   INSERT INTO person_tag VALUES (1, 'a'), (1, 'b'), (7, 'a');
-  INSERT INTO django_session VALUES ('s');`;
+  INSERT INTO django_session VALUES ('s', '2020-01-01');`;
 
 const closing = 'ALTER TABLE team ADD CONSTRAINT team_lead FOREIGN KEY (lead_id) REFERENCES person (id)';
 

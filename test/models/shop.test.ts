@@ -12,6 +12,7 @@ import { createMasker, maskKey } from '../../src/source/model/mask/create-masker
 import { maskedFields } from '../../src/source/model/mask/masked-fields.ts';
 import { fromDatabase } from '../../src/source/model/registry/from-database.ts';
 import { type MergedRegistry, mergeRegistry } from '../../src/source/model/registry/merge-registry.ts';
+import { runHere } from '../end-to-end/command-line.ts';
 import { assertDescribes, tablesOfSqlite } from './introspect.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -136,4 +137,41 @@ test('the guide shows what is there', () => {
 test('its configuration is valid', async () => {
   const { config } = await loadConfig(folder, {});
   assert.equal(config.databases?.[0]?.url, 'sqlite:shop.db');
+});
+
+/** What names a customer. */
+const personal = ['mill.example', 'Byron', 'Boole', 'Left', '7946', 'Pays at'];
+
+test('the commands of the guide make a backup of models, and a masked copy for staging', async (t) => {
+  const guide = readFileSync(join(root, 'docs/guides/models.md'), 'utf8');
+  const lines = guide.match(/^ {4}cd examples\/shop\n(?: {4}.*\n)+/m)?.[0].split('\n') ?? [];
+  const commands = lines
+    .map((line) => line.trim())
+    .filter((line) => line.startsWith('npx holdfast '))
+    .map((line) => line.replaceAll("'", '').split(' ').slice(2));
+  assert.deepEqual(
+    commands.map(([name]) => name),
+    ['backup', 'restore'],
+  );
+  assert.ok(commands[0]?.includes('--models') && commands[1]?.includes('--mask'));
+  const before = process.cwd();
+  process.chdir(folder);
+  t.after(() => process.chdir(before));
+  const environment = { HOLDFAST_PASSPHRASE: 'correct horse battery staple' };
+  for (const [index, words] of commands.entries()) {
+    const { exitCode, stdout, stderr } = await runHere(words, { environment });
+    assert.equal(exitCode, 0, stderr);
+    if (index > 0) assert.match(stdout, /customers +3 +0 +0 +8/);
+  }
+  const bytes = readFileSync('staging.db').toString('latin1');
+  for (const text of personal) assert.ok(!bytes.includes(text), text);
+  using copy = new DatabaseSync('staging.db', { readOnly: true });
+  const searched = copy.prepare('SELECT DISTINCT search_text AS text FROM products').all();
+  assert.deepEqual(
+    searched.map(({ text }) => text),
+    [''],
+  );
+  assert.equal(copy.prepare('SELECT count(*) AS count FROM invoice_lines').get()?.['count'], 3);
+  const tables = copy.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+  assert.ok(!tables.some(({ name }) => name === 'sessions'));
 });

@@ -11,8 +11,17 @@ import { systemCode, targetError } from '../system-error.ts';
 import type { RestorableEntry, RestoreTarget, TargetChange } from '../target.ts';
 import { applyLinkMetadata, applyMetadata } from './apply-metadata.ts';
 import { restoredMetadata, symlinkTarget } from './file-metadata.ts';
+import { haveSameBytes, haveSameTarget } from './same-files.ts';
 import { StagedFile, StagingMemory } from './staged-file.ts';
-import { existsError, findReplaced, type NodeKind, StagedTree, type TreeNode } from './staged-tree.ts';
+import {
+  existsError,
+  findReplaced,
+  leaveOut,
+  type NodeKind,
+  type Replaced,
+  StagedTree,
+  type TreeNode,
+} from './staged-tree.ts';
 import { TreeCommit } from './tree-commit.ts';
 
 /** Where a tree of files goes. */
@@ -23,6 +32,8 @@ export interface FileTreeTargetOptions {
   readonly prefix: string;
   /** Lets files that are there be replaced; false unless set. Files that the archive lacks stay either way. */
   readonly overwrite?: boolean;
+  /** Leaves files alone that are there with the very same bytes, whether others may be replaced or not; false unless set. */
+  readonly keepSame?: boolean;
   /** Keeps what is replaced beside it; true unless set. */
   readonly keepUndo?: boolean;
   readonly clock?: Clock;
@@ -55,6 +66,7 @@ export class FileTreeTarget implements RestoreTarget {
   readonly #rootPath: string;
   readonly #prefix: Buffer;
   readonly #overwrite: boolean;
+  readonly #keepSame: boolean;
   readonly #keepUndo: boolean;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -66,11 +78,14 @@ export class FileTreeTarget implements RestoreTarget {
   #staging: Staging | undefined;
   #undo: string | undefined;
   #beatMs = 0;
+  /** What stands in place and can be taken back. */
+  #placed: { readonly commit: TreeCommit; readonly change: TargetChange } | undefined;
 
   constructor(options: FileTreeTargetOptions) {
     this.#rootPath = resolve(options.rootPath);
     this.#prefix = Buffer.from(options.prefix);
     this.#overwrite = options.overwrite ?? false;
+    this.#keepSame = options.keepSame ?? false;
     this.#keepUndo = options.keepUndo ?? true;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
@@ -85,7 +100,8 @@ export class FileTreeTarget implements RestoreTarget {
     if (tree.root === undefined) throw this.#nothing();
     try {
       const place = await this.#place();
-      return await this.#change(tree.root, place);
+      // Whether those that are there are the same is found out when their bytes are at hand.
+      return await this.#change(tree.root, place, { isStaged: false });
     } catch (error) {
       throw targetError(error, this.#rootPath);
     }
@@ -107,27 +123,42 @@ export class FileTreeTarget implements RestoreTarget {
     }
   }
 
-  async commit(): Promise<TargetChange> {
+  async place(): Promise<TargetChange> {
     const staging = this.#staging;
     const root = this.#tree.root;
     if (staging === undefined || root === undefined) throw this.#nothing();
     try {
       await this.#syncs.drain();
-      const change = await this.#change(root, staging.place);
       const place = Buffer.from(staging.place);
+      const change = await this.#change(root, staging.place, { isStaged: true });
       const undo = this.#keepUndo ? staging.undo : join(staging.partial, 'replaced');
       const commit = new TreeCommit({ undoPath: undo, setsExistingFolders: this.#overwrite });
       try {
         await commit.keep(await findReplaced(root, place), basename(staging.place));
         await commit.place(root, stagedRoot(staging), place);
         await syncFolder(dirname(staging.place));
+        await this.#syncMadeParents(staging);
       } catch (error) {
         await commit.rollBack(error);
         throw error;
       }
-      this.#staging = undefined;
+      this.#placed = { commit, change };
+      return change;
+    } catch (error) {
+      throw targetError(error, this.#rootPath);
+    }
+  }
+
+  async commit(): Promise<TargetChange> {
+    const change = this.#placed?.change ?? (await this.place());
+    const staging = this.#staging;
+    // From here on it stays.
+    this.#placed = undefined;
+    this.#staging = undefined;
+    if (staging === undefined) return change;
+    try {
       await removeTree(staging.partial);
-      await this.#syncMadeParents(staging);
+      await syncFolder(dirname(staging.partial));
       return change;
     } catch (error) {
       throw targetError(error, this.#rootPath);
@@ -138,6 +169,9 @@ export class FileTreeTarget implements RestoreTarget {
     await this.#syncs.settle();
     const staging = this.#staging;
     if (staging === undefined) return;
+    const placed = this.#placed;
+    this.#placed = undefined;
+    await placed?.commit.rollBack(new HoldfastError('operation.interrupted'));
     await removeTree(staging.partial);
     this.#staging = undefined;
     if (staging.firstMade === undefined) return;
@@ -182,14 +216,33 @@ export class FileTreeTarget implements RestoreTarget {
   }
 
   /** What putting the tree in place does. Throws when it may not. */
-  async #change(root: TreeNode, place: string): Promise<TargetChange> {
+  async #change(root: TreeNode, place: string, { isStaged }: { readonly isStaged: boolean }): Promise<TargetChange> {
     if ((await statsIfThere(place)) === undefined) return { target: this.#rootPath, action: 'create' };
-    const replaced = await findReplaced(root, Buffer.from(place));
+    let replaced = await findReplaced(root, Buffer.from(place));
+    if (this.#keepSame) replaced = await this.#others(root, replaced, isStaged);
     if (replaced.length > 0 && !this.#overwrite) throw existsError(replaced);
     const action = root.kind === 'directory' ? 'merge' : 'replace';
     if (replaced.length === 0 || !this.#keepUndo) return { target: this.#rootPath, action };
     this.#undo ??= await undoPath(await anchorOf(place), this.#clock);
     return { target: this.#rootPath, action, undo: this.#undo };
+  }
+
+  /** What differs from what is there, as far as that is known. What is the same is left out of the tree. */
+  async #others(root: TreeNode, replaced: readonly Replaced[], isStaged: boolean): Promise<readonly Replaced[]> {
+    if (!isStaged) return replaced.filter(({ kind }) => kind !== 'file');
+    const others: Replaced[] = [];
+    for (const one of replaced) {
+      const staging = this.#staging;
+      if (staging === undefined || one.segments.length === 0) {
+        others.push(one);
+        continue;
+      }
+      const staged = one.segments.reduce(joinBytes, stagedRoot(staging));
+      const isSame = await (one.kind === 'file' ? haveSameBytes(staged, one.place) : haveSameTarget(staged, one.place));
+      if (isSame) leaveOut(root, one.segments);
+      else others.push(one);
+    }
+    return others;
   }
 
   async #prepare(): Promise<Staging> {

@@ -14,7 +14,7 @@ import { entryPath, fileMetadata, symlinkMetadata } from './file-metadata.ts';
 import { ReadPath } from './read-path.ts';
 
 /** O_NONBLOCK: what was a file a moment ago may be a FIFO now, and must not hold the run up. Windows has neither flag. */
-const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+export const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /**
  * From this size on a file that is not in the page cache is read past it, so that a backup does not push out of it what applications
@@ -28,6 +28,8 @@ export interface FilesSourceOptions {
   readonly path: string;
   /** The name under `files/`; the path's last part unless set. */
   readonly name?: string;
+  /** Where the tree stands in the archive: `files/<name>` unless set. */
+  readonly archivePath?: string;
   /** Leaves out what it answers true to, with all that is below. */
   readonly exclude?: (absolutePath: string) => boolean;
   /** Tells how fast large files come; the system's unless set. */
@@ -58,6 +60,7 @@ export class FilesSource implements Source {
   readonly name: string;
   readonly parallelEntries = 2;
   readonly #path: string;
+  readonly #archivePath: string;
   readonly #exclude: (absolutePath: string) => boolean;
   readonly #clock: Clock;
   readonly #readPath = new ReadPath();
@@ -67,6 +70,7 @@ export class FilesSource implements Source {
   constructor(options: FilesSourceOptions) {
     this.#path = resolve(options.path);
     this.name = options.name ?? (basename(this.#path) || 'root');
+    this.#archivePath = options.archivePath ?? `files/${this.name}`;
     this.#exclude = options.exclude ?? (() => false);
     this.#clock = options.clock ?? systemClock;
     if (this.name === '' || this.name === '.' || this.name === '..' || /[/\0]/.test(this.name)) {
@@ -91,7 +95,7 @@ export class FilesSource implements Source {
   async *entries(context: SourceContext): AsyncGenerator<SourceEntry> {
     throwIfAborted(context.signal);
     const stats = await this.#rootStats();
-    const root: Place = { disk: Buffer.from(this.#path), archive: Buffer.from(`files/${this.name}`) };
+    const root: Place = { disk: Buffer.from(this.#path), archive: Buffer.from(this.#archivePath) };
     const extraMetadata = { source: this.#path };
     if (stats.isFile()) {
       const handle = await this.#openRootFile(root.disk);

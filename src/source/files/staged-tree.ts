@@ -67,6 +67,14 @@ export class StagedTree {
   }
 }
 
+/** Takes a node out of a tree; the folders on the way stay. */
+export function leaveOut(root: TreeNode, segments: readonly Buffer[]): void {
+  let node: TreeNode | undefined = root;
+  for (const segment of segments.slice(0, -1)) node = node?.children.get(segment.toString('latin1'));
+  const name = segments.at(-1);
+  if (name !== undefined) node?.children.delete(name.toString('latin1'));
+}
+
 /** Something in the target that a node would replace: same kind, same place. */
 export interface Replaced {
   readonly place: Buffer;

@@ -77,10 +77,15 @@ export class MediaTarget implements RestoreTarget {
     await this.#small.add(() => put(held));
   }
 
-  async commit(): Promise<TargetChange> {
+  async place(): Promise<TargetChange> {
     await this.#small.drain();
-    this.#isDone = true;
     return this.#change ?? { target: this.#options.label, action: 'create' };
+  }
+
+  async commit(): Promise<TargetChange> {
+    const change = await this.place();
+    this.#isDone = true;
+    return change;
   }
 
   async abort(): Promise<void> {
@@ -98,7 +103,7 @@ export class MediaTarget implements RestoreTarget {
     if (kind !== 'file') throw incompatible(path, `is of the kind ${kind}, which a media storage cannot keep`);
     if (pathBytes !== undefined) throw incompatible(path, 'has a name that is not valid Unicode');
     // A tree of one file is that file.
-    const name = path === prefix ? prefix.slice('files/'.length) : path.slice(prefix.length + 1);
+    const name = path === prefix ? prefix.slice(prefix.lastIndexOf('/') + 1) : path.slice(prefix.length + 1);
     if (path !== prefix && !path.startsWith(`${prefix}/`)) {
       const message = `the entry ${JSON.stringify(path)} does not lie below ${prefix}`;
       throw new HoldfastError('target.unsafe', { message, context: { path } });

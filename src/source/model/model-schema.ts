@@ -35,6 +35,7 @@ const column = z.object({
   name: z.string(),
   field: z.string().optional(),
   kind: z.enum(['value', 'file', 'filePath', 'exclude']).optional(),
+  excluded: z.object({ value: z.string() }).optional(),
   type,
   nativeType: z.string(),
   isNullable: z.boolean(),

@@ -1,9 +1,11 @@
 import { HoldfastError } from '../../errors.ts';
+import type { ModelFilesSettings } from './files/model-files.ts';
+import type { Application } from './join-models.ts';
 import type { ModelDescription } from './model-description.ts';
 
 /** How a database is read as models. */
 export interface ModelSettings {
-  /** Globs on models that are left out; those of sessions and caches unless set. */
+  /** Globs on models that are left out, besides sessions and caches. */
   readonly excludeModels?: readonly string[] | undefined;
   /** For a model, by its name, a condition in the SQL of its engine: only rows that fit are read. */
   readonly where?: Readonly<Record<string, string>> | undefined;
@@ -11,8 +13,12 @@ export interface ModelSettings {
   readonly row?: string;
   /** With `row`: the rows that belong to it, too, and what these need. */
   readonly withOwned?: boolean;
-  /** What the application's ORM says of its models. */
+  /** The application that says what its models are; the database alone does unless set. */
+  readonly application?: Application;
+  /** What more is known of the models, as an ORM would say it. */
   readonly descriptions?: readonly ModelDescription[];
+  /** More than the application says of the files that rows own, and its media storages. */
+  readonly files?: ModelFilesSettings;
 }
 
 /** A row by the values of its primary key. */

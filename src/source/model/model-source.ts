@@ -4,10 +4,11 @@ import type { DatabaseSourceOptions } from '../database-options.ts';
 import { engineOfUrl } from '../engines.ts';
 import { pathPart } from '../postgres/sql-name.ts';
 import type { EntryMetadata, Source, SourceContext, SourceDescription, SourceEntry } from '../source.ts';
-import { isExcludedByDefault } from './default-exclusions.ts';
 import { dependencyLevels } from './dependency-order.ts';
-import { describeModels } from './describe-models.ts';
-import { type LeftOut, type Model, storedColumns, tableKey } from './model.ts';
+import { filesOf } from './files/model-files.ts';
+import { ModelFilesReader } from './files/model-files-reader.ts';
+import { type JoinedModels, joinModels } from './join-models.ts';
+import { type Model, storedColumns, tableKey } from './model.ts';
 import type { ModelReader } from './model-reader.ts';
 import { type ModelSchema, writeModelSchema } from './model-schema.ts';
 import { type ModelSettings, parseRowChoice } from './model-settings.ts';
@@ -16,6 +17,8 @@ import { chooseRows, type RowChoices } from './row-choice.ts';
 
 const defaultTimeoutMs = 60_000;
 const chunkBytes = 1024 * 1024;
+/** As many as a tree of files is read with. */
+const filesAtOnce = 2;
 
 /** What a {@link ModelSource} reads. */
 export type ModelSourceOptions = DatabaseSourceOptions & { readonly models: ModelSettings };
@@ -31,6 +34,7 @@ export class ModelSource implements Source {
   readonly parallelEntries: number;
   readonly #options: ModelSourceOptions;
   #reader: ModelReader | undefined;
+  #files: ModelFilesReader | undefined;
 
   constructor(options: ModelSourceOptions) {
     this.#options = options;
@@ -48,7 +52,10 @@ export class ModelSource implements Source {
         message: `${JSON.stringify(this.name)} is not a name for a database`,
       });
     }
-    this.parallelEntries = engineOfUrl(options.url.reveal()).name === 'postgres' ? (options.connections ?? 2) : 1;
+    const rowsAtOnce = engineOfUrl(options.url.reveal()).name === 'postgres' ? (options.connections ?? 2) : 1;
+    // Whether an application's rows name files is known once it was asked.
+    const hasFiles = options.models.files?.columns !== undefined || options.models.application !== undefined;
+    this.parallelEntries = Math.max(rowsAtOnce, hasFiles ? filesAtOnce : 1);
     parseRowChoice(options.models.row);
     tableFilter(options);
   }
@@ -80,15 +87,22 @@ export class ModelSource implements Source {
     const reader = await this.#open(context);
     this.#reader = reader;
     const found = await this.#explained(reader, context, () => this.#discover(reader));
-    const { leftOut } = found;
     const choices = await this.#explained(reader, context, () =>
-      chooseRows(reader, found.models, this.#options.models),
+      chooseRows(reader, found.models, this.#options.models, found.wheres),
     );
-    const models = found.models.filter((model) => !choices.isNarrow || choices.wheres.has(tableKey(model.table)));
+    const isChosen = ({ table }: Model) => !choices.isNarrow || choices.wheres.has(tableKey(table));
+    const models = found.models.filter(isChosen);
+    const leftOut = [
+      ...found.leftOut,
+      ...found.models
+        .filter((model) => !isChosen(model))
+        .map(({ name }) => ({ name, reason: 'none of its rows is chosen' })),
+    ];
     if (models.length === 0) {
       throw new HoldfastError('source.empty', { message: `${this.name} holds no tables that are chosen` });
     }
-    for (const { name, reason } of leftOut) context.note?.(`${name} is left out: ${reason}`);
+    for (const { name, reason } of found.leftOut) context.note?.(`${name} is left out: ${reason}`);
+    for (const note of found.notes) context.note?.(note);
     const common: EntryMetadata = {
       engine: reader.engine,
       engineVersion: reader.engineVersion,
@@ -107,15 +121,26 @@ export class ModelSource implements Source {
     const ordered = models.toSorted(
       (a, b) => (levels.get(tableKey(a.table)) ?? 0) - (levels.get(tableKey(b.table)) ?? 0),
     );
+    const files = filesOf(this.#options.models, found);
+    if (files.columns.length + files.roots.length > 0) {
+      this.#files = new ModelFilesReader({ files, models, name: this.name, context, hasRoots: !choices.isNarrow });
+    }
     for (const model of ordered) {
+      await this.#files?.hasRoomFor(reader.parallelEntries);
       yield this.#rowsEntry({ reader, model, choices, common, level: levels.get(tableKey(model.table)) ?? 0 }, context);
     }
+    if (this.#files !== undefined) yield* this.#files.entries();
   }
 
   async close(): Promise<void> {
-    const reader = this.#reader;
+    const [reader, files] = [this.#reader, this.#files];
     this.#reader = undefined;
-    await reader?.close();
+    this.#files = undefined;
+    try {
+      await files?.close();
+    } finally {
+      await reader?.close();
+    }
   }
 
   #rowsEntry(
@@ -150,7 +175,10 @@ export class ModelSource implements Source {
           rows: rows.rowCount,
         };
       },
-      open: (signal) => this.#explainedBytes(rows.bytes(signal), reader, model, context),
+      open: (signal) => {
+        const bytes = this.#explainedBytes(rows.bytes(signal), reader, model, context);
+        return this.#files?.tap(model, bytes) ?? bytes;
+      },
     };
   }
 
@@ -187,17 +215,20 @@ export class ModelSource implements Source {
   }
 
   /** The models that are chosen, with what is left out and why. */
-  async #discover(reader: ModelReader): Promise<{ models: readonly Model[]; leftOut: readonly LeftOut[] }> {
-    const { models: settings } = this.#options;
-    const found = await reader.discover();
-    const leftOut = [...found.leftOut];
+  async #discover(reader: ModelReader): Promise<JoinedModels> {
+    const { application, descriptions, excludeModels } = this.#options.models;
     const reasonFor = tableFilter(this.#options);
-    const models = describeModels(found.models, settings.descriptions ?? []).filter((model) => {
+    const isAskedFor = (model: Model) => this.#options.includeTables !== undefined && reasonFor(model) === undefined;
+    const { engine } = reader;
+    const found = await reader.discover();
+    const joined = await joinModels(found, { engine, application, descriptions, excludeModels, isAskedFor });
+    const leftOut = [...joined.leftOut];
+    const models = joined.models.filter((model) => {
       const reason = reasonFor(model);
       if (reason !== undefined) leftOut.push({ name: model.name, reason });
       return reason === undefined;
     });
-    return { models, leftOut };
+    return { ...joined, models, leftOut };
   }
 }
 
@@ -226,11 +257,9 @@ function tableFilter(options: ModelSourceOptions): (model: Model) => string | un
       matchers.some((fits) => fits(name) || fits(table.name) || fits(`${table.schema ?? ''}.${table.name}`));
   };
   const isIncluded = includeTables === undefined ? undefined : matcher(includeTables);
-  const isExcluded = matcher([...excludeTables, ...(options.models.excludeModels ?? [])]);
+  const isExcluded = matcher(excludeTables);
   return (model) => {
     if (isExcluded(model)) return 'excluded';
-    if (isIncluded !== undefined) return isIncluded(model) ? undefined : 'not included';
-    const isDefault = options.models.excludeModels === undefined && isExcludedByDefault(model.table.name);
-    return isDefault ? 'sessions and caches are, unless they are included by name' : undefined;
+    return isIncluded === undefined || isIncluded(model) ? undefined : 'not included';
   };
 }

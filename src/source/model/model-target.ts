@@ -4,6 +4,10 @@ import { HoldfastError } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
 import type { Secret } from '../../secret.ts';
 import type { RestorableEntry, RestoreTarget, TargetChange } from '../target.ts';
+import type { Application } from './join-models.ts';
+import { maskKey } from './mask/create-masker.ts';
+import { type ChangedLines, changedLines } from './mask/mask-lines.ts';
+import { type ModelMasks, type PlannedMasks, planMasks } from './mask/plan-masks.ts';
 import type { ModelSchema } from './model-schema.ts';
 import type { ModelWriter } from './restore/model-writer.ts';
 import { naturalKeysOf } from './restore/natural-keys.ts';
@@ -29,12 +33,18 @@ export interface ModelRestoreSettings {
    * numbers that they have in the target, and what names them follows. In place of what the archive says of that model.
    */
   readonly naturalKeys?: readonly string[];
+  /** Masks values as the registrations of this application say; none are masked unless set. */
+  readonly mask?: Application;
 }
 
 /** Where models go. */
 export interface ModelTargetOptions extends ModelRestoreSettings {
   readonly url: Secret;
   readonly schema: ModelSchema;
+  /** Of the archive's other databases. */
+  readonly otherSchemas?: readonly ModelSchema[];
+  /** With `mask`: what only this archive has, and who reads the masked rows has not. */
+  readonly maskSecret?: Uint8Array;
   readonly timeoutMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -49,9 +59,13 @@ export class ModelTarget implements RestoreTarget {
   #writer: ModelWriter | undefined;
   #plan: RestorePlan | undefined;
   #notes: readonly string[] = [];
+  #masks: PlannedMasks = { models: new Map(), notes: [] };
   #counts: ModelCounts[] = [];
+  /** What is known of rows that wait for others, by model. */
+  readonly #waiting = new Map<string, { readonly masked?: number }>();
   #removedRows = 0;
   #hasBegun = false;
+  #isFinished = false;
 
   constructor(options: ModelTargetOptions) {
     this.#options = options;
@@ -95,7 +109,11 @@ export class ModelTarget implements RestoreTarget {
       naturalKeys,
     });
     this.#plan = planned.plan;
-    this.#notes = [...planned.notes, ...(await writer.remarks(planned.plan))];
+    const { mask: application, otherSchemas = [] } = this.#options;
+    if (application !== undefined) {
+      this.#masks = await planMasks({ application, schema, otherSchemas, loads: planned.plan.loads });
+    }
+    this.#notes = [...planned.notes, ...this.#masks.notes, ...(await writer.remarks(planned.plan))];
     return this.#change();
   }
 
@@ -111,7 +129,10 @@ export class ModelTarget implements RestoreTarget {
       for await (const _ of bytes);
       return;
     }
-    const counts = await writer.load(load, bytes);
+    const lines = this.#linesOf(load);
+    const masks = this.#masks.models.get(load.source.name);
+    const loading = () => writer.load(load, lines === undefined ? bytes : lines.apply(bytes));
+    const counts = await explainMasks(loading, masks === undefined ? [] : [masks]);
     const { rows } = entry.metadata;
     const isWaiting = 'waiting' in counts;
     const found = isWaiting ? counts.waiting : counts.inserted + counts.updated + counts.skipped;
@@ -121,22 +142,32 @@ export class ModelTarget implements RestoreTarget {
         context: { path: entry.path },
       });
     }
-    if (!isWaiting) this.#counts.push(counts);
+    const masked = masks === undefined ? {} : { masked: lines?.maskedCount ?? 0 };
+    if (isWaiting) this.#waiting.set(load.source.name, masked);
+    else this.#counts.push({ ...counts, ...masked });
   }
 
   async rehearse(): Promise<TargetChange> {
-    const { writer } = this.#planned();
-    if (this.#hasBegun) this.#counts.push(...(await writer.finish()));
+    await this.place();
     await this.abort();
     return this.#change();
   }
 
-  async commit(): Promise<TargetChange> {
+  /** All but the end of the transaction. */
+  async place(): Promise<TargetChange> {
     const { writer } = this.#planned();
-    if (this.#hasBegun) {
-      this.#counts.push(...(await writer.finish()));
-      await writer.commit();
+    if (this.#hasBegun && !this.#isFinished) {
+      const counts = await explainMasks(() => writer.finish(), [...this.#masks.models.values()]);
+      this.#counts.push(...counts.map((one) => ({ ...one, ...this.#waiting.get(one.model) })));
     }
+    this.#isFinished = true;
+    return this.#change();
+  }
+
+  async commit(): Promise<TargetChange> {
+    await this.place();
+    const { writer } = this.#planned();
+    if (this.#hasBegun) await writer.commit();
     this.#writer = undefined;
     return this.#change();
   }
@@ -145,6 +176,14 @@ export class ModelTarget implements RestoreTarget {
     const writer = this.#writer;
     this.#writer = undefined;
     await writer?.rollback();
+  }
+
+  #linesOf(load: LoadPlan): ChangedLines | undefined {
+    const model = this.#masks.models.get(load.source.name);
+    const { maskSecret } = this.#options;
+    if (model === undefined) return changedLines(load, undefined);
+    if (maskSecret !== undefined) return changedLines(load, { model, key: maskKey(maskSecret) });
+    throw new HoldfastError('target.invalid', { message: 'there is no secret to mask with' });
   }
 
   #planned(): { readonly writer: ModelWriter; readonly plan: RestorePlan } {
@@ -170,6 +209,24 @@ export class ModelTarget implements RestoreTarget {
   }
 
   #shown: string | undefined;
+}
+
+/** A conflict of keys that masks may have made is told with these. */
+async function explainMasks<Result>(work: () => Promise<Result>, masks: readonly ModelMasks[]): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const keys = masks.flatMap((model) => model.keys);
+    const isOfKeys = error instanceof HoldfastError && ['target.exists', 'target.invalid'].includes(error.code);
+    if (!isOfKeys || keys.length === 0) throw error;
+    const shown = keys.slice(0, 3).join('; ');
+    throw new HoldfastError('mask.failed', {
+      message: `${error.message}. ${shown}`,
+      hint: 'mend the mask in the *.backup.ts; nothing was restored',
+      context: { ...error.context, keys },
+      cause: error,
+    });
+  }
 }
 
 function loadOf(plan: RestorePlan, { kind, metadata }: RestorableEntry): LoadPlan | undefined {

@@ -14,6 +14,8 @@ export interface ModelColumn {
   readonly field?: string;
   /** `value` unless set. */
   readonly kind?: FieldKind;
+  /** Of one that is left out: what a restore puts there, as a value stands in a line. */
+  readonly excluded?: { readonly value: string };
   readonly type: ModelType;
   /** As the engine writes it: `character varying(40)`. */
   readonly nativeType: string;

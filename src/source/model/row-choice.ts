@@ -18,11 +18,15 @@ const batchSize = 200;
 
 type Values = readonly (string | null)[];
 
-/** The conditions of the settings. Throws `usage.invalid` for a model that there is not, `source.not_found` for a row. */
+/**
+ * The conditions of the settings, and those that are registered, by table; a row that is asked for is read whatever they say. Throws `usage.invalid` for a model that there is not, `source.not_found` for a
+ * row.
+ */
 export async function chooseRows(
   reader: ModelReader,
   models: readonly Model[],
   settings: ModelSettings,
+  registered: ReadonlyMap<string, string> = new Map(),
 ): Promise<RowChoices> {
   const find = (name: string): Model => {
     const found = models.find((model) => model.name === name) ?? models.find(({ table }) => table.name === name);
@@ -34,10 +38,13 @@ export async function chooseRows(
   };
   const row = parseRowChoice(settings.row);
   if (row === undefined) {
-    const wheres = Object.entries(settings.where ?? {}).map(
-      ([name, where]) => [tableKey(find(name).table), where] as const,
-    );
-    return { wheres: new Map(wheres), isNarrow: false };
+    const wheres = new Map(registered);
+    for (const [name, where] of Object.entries(settings.where ?? {})) {
+      const key = tableKey(find(name).table);
+      const other = registered.get(key);
+      wheres.set(key, other === undefined ? where : `(${other}) AND (${where})`);
+    }
+    return { wheres, isNarrow: false };
   }
   const walk = new RowWalk(reader, models, settings.withOwned === true);
   await walk.start(find(row.model), row.key);

@@ -6,7 +6,7 @@ import { type CatalogTable, readTables, readVersion } from '../../mysql/server-c
 import { quoteName } from '../../mysql/sql-text.ts';
 import { lockTarget } from '../../mysql/target-lock.ts';
 import { type Discovery, type Model, storedColumns } from '../model.ts';
-import { convertRows, writtenFields } from '../restore/convert-rows.ts';
+import { convertRows, updatedColumns, writtenFields } from '../restore/convert-rows.ts';
 import { familyOf } from '../restore/map-type.ts';
 import { matchRows, stageName } from '../restore/match-rows.ts';
 import type { ModelWriter } from '../restore/model-writer.ts';
@@ -172,17 +172,25 @@ export class MysqlModelWriter implements ModelWriter {
   }
 
   async commit(): Promise<void> {
-    await this.#asTarget(async () => {
-      await this.#connection.change('COMMIT');
-      this.#made = [];
-      // Numbers that rows had which are gone are not given out again; this is no part of the transaction.
-      for (const { target, fields } of this.#plan?.loads ?? []) {
-        const next = fields.find((field) => field.target?.identity !== undefined)?.source.identity?.next;
-        if (next === undefined || !storedColumns(target).some(({ identity }) => identity !== undefined)) continue;
-        await this.#connection.run(`ALTER TABLE ${quoteName(target.table.name)} AUTO_INCREMENT = ${next}`);
-      }
-    });
+    await this.#asTarget(() => this.#connection.change('COMMIT'));
+    this.#made = [];
+    try {
+      await this.#asTarget(() => this.#setNextNumbers());
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      const message = `the rows are there, but not all numbers that come next are set: ${error.message}`;
+      throw new HoldfastError(error.code, { message, context: { ...error.context, isCommitted: true }, cause: error });
+    }
     await this.#connection.close();
+  }
+
+  /** Numbers that rows had which are gone are not given out again; this is no part of the transaction. */
+  async #setNextNumbers(): Promise<void> {
+    for (const { target, fields } of this.#plan?.loads ?? []) {
+      const next = fields.find((field) => field.target?.identity !== undefined)?.source.identity?.next;
+      if (next === undefined || !storedColumns(target).some(({ identity }) => identity !== undefined)) continue;
+      await this.#connection.run(`ALTER TABLE ${quoteName(target.table.name)} AUTO_INCREMENT = ${next}`);
+    }
   }
 
   async rollback(): Promise<void> {
@@ -206,7 +214,7 @@ export class MysqlModelWriter implements ModelWriter {
     const table = quoteName(load.target.table.name);
     const key = load.target.primaryKey?.columns ?? [];
     const names = writtenFields(load).map(({ target }) => target.name);
-    const others = names.filter((name) => !key.includes(name));
+    const others = updatedColumns(load);
     const on = key.map((name) => `t.${quoteName(name)} = b.${quoteName(name)}`).join(' AND ');
     const changes = others.map((name) => `t.${quoteName(name)} = b.${quoteName(name)}`).join(', ');
     try {

@@ -6,7 +6,7 @@ import { PostgresConnection } from '../../postgres/postgres-connection.ts';
 import { postgresTargetError } from '../../postgres/postgres-error.ts';
 import { quoteName, quoteText } from '../../postgres/sql-name.ts';
 import { type Discovery, type Model, tableKey } from '../model.ts';
-import { writtenFields } from '../restore/convert-rows.ts';
+import { updatedColumns, writtenFields } from '../restore/convert-rows.ts';
 import { matchRows, stageName } from '../restore/match-rows.ts';
 import type { ModelWriter } from '../restore/model-writer.ts';
 import type { OpenWriterOptions } from '../restore/open-writer.ts';
@@ -164,9 +164,7 @@ export class PostgresModelWriter implements ModelWriter {
     { table, columns, rows }: { readonly table: string; readonly columns: string; readonly rows: number },
   ): Promise<ModelCounts> {
     const key = load.target.primaryKey?.columns ?? [];
-    const others = writtenFields(load)
-      .map(({ target }) => target.name)
-      .filter((name) => !key.includes(name));
+    const others = updatedColumns(load);
     const changes = others.map((name) => `${quoteName(name)} = EXCLUDED.${quoteName(name)}`).join(', ');
     const isUpdate = load.onConflict === 'update' && others.length > 0;
     // Another unique key that is taken means that rows have other numbers now: what names them would name others.

@@ -14,7 +14,7 @@ export type FieldKind =
   | { readonly kind: 'file'; readonly storage: string; readonly prefix: string; readonly mask?: Mask }
   /** It holds the path of a file below a folder; the file goes along. */
   | { readonly kind: 'filePath'; readonly root: string; readonly mask?: Mask }
-  /** It is not backed up. A restore puts `value` in its place, or null where there is none. */
+  /** It is not backed up. A restore puts `value` into new rows; without one the column's default, or null, is there. */
   | { readonly kind: 'exclude'; readonly value?: ExcludedValue };
 
 /** What a restore can put into a column that was not backed up. */

@@ -17,6 +17,14 @@ export function writtenFields({ fields }: LoadPlan): readonly WrittenField[] {
   );
 }
 
+/** The columns that an update of a row that is there changes: not its key, nor what was left out of the backup. */
+export function updatedColumns(load: LoadPlan): readonly string[] {
+  const key = load.target.primaryKey?.columns ?? [];
+  return writtenFields(load)
+    .filter(({ target, filler }) => filler === undefined && !key.includes(target.name))
+    .map(({ target }) => target.name);
+}
+
 /** The rows of a model with the texts that the target takes, those of a chunk at a time. Throws `archive.corrupt`, `target.incompatible`. */
 export async function* convertRows(
   load: LoadPlan,

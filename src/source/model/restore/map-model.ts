@@ -63,7 +63,8 @@ function mapColumn(
 ): ModelColumn {
   const { source, target, isSame, isKey } = where;
   const family = familyOf(target);
-  const { defaultSql, ...rest } = column;
+  // How it goes into a backup is no part of a table.
+  const { defaultSql, kind: _kind, excluded: _excluded, ...rest } = column;
   const keepsType = isSame && isKnownThere(column, source, target);
   const mapped = keepsType ? column : mapType(column, family, isKey);
   if (isSame && !keepsType) {

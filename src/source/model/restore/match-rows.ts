@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../../errors.ts';
-import { writtenFields } from './convert-rows.ts';
+import { updatedColumns, writtenFields } from './convert-rows.ts';
 import type { MatchLink, MatchPlan, MatchTable } from './match-plan.ts';
 import type { MatchSession } from './match-session.ts';
 import type { ModelCounts } from './restore-plan.ts';
@@ -211,7 +211,7 @@ async function write(session: MatchSession, table: MatchTable): Promise<ModelCou
   const [row] = await session.ask(`SELECT count(*) AS count, count(${matchColumn}) AS known FROM ${stage}`);
   const [count, known] = [Number(row?.['count']), Number(row?.['known'])];
   const names = writtenFields(load).map(({ target }) => target.name);
-  const others = names.filter((name) => !identity.includes(name));
+  const others = updatedColumns(load).filter((name) => !identity.includes(name));
   const isUpdate = load.onConflict === 'update' && others.length > 0;
   if (isUpdate) {
     const update = session.updateStatement({

@@ -55,8 +55,9 @@ export function planRestore(options: PlanRestoreOptions): PlannedRestore {
       continue;
     }
     const isMade = creates.includes(target);
-    const fields = fieldsOf(source, target, { schema, engine, renames, problems, notes: isMade ? [] : notes });
-    if (!isMade) checkRequired(target, fields, problems);
+    const context = { schema, engine, renames, problems, notes: isMade ? [] : notes };
+    const fields = [...fieldsOf(source, target, context), ...fillersOf(source, target, context)];
+    checkRequired(target, fields, problems);
     const isFiltered = chosen.get(source.name)?.isFiltered === true;
     const policy = onConflict === 'replace-all' ? (isFiltered ? 'update' : 'fail') : onConflict;
     const columns = isMade || policy === 'fail' ? undefined : naturalKeys.get(source.name);
@@ -146,17 +147,29 @@ function tableText({ schema, name }: TableName): string {
   return schema === undefined ? name : `${schema}.${name}`;
 }
 
-function fieldsOf(
-  source: Model,
-  target: Model,
-  context: {
-    readonly schema: ModelSchema;
-    readonly engine: ModelEngine;
-    readonly renames: Renames;
-    readonly problems: string[];
-    readonly notes: string[];
-  },
-): FieldPlan[] {
+/** What planning the fields of a model needs, and where it tells. */
+interface FieldContext {
+  readonly schema: ModelSchema;
+  readonly engine: ModelEngine;
+  readonly renames: Renames;
+  readonly problems: string[];
+  readonly notes: string[];
+}
+
+/** What is put into columns that were left out of the backup. */
+function fillersOf(source: Model, target: Model, { renames }: FieldContext): FieldPlan[] {
+  return source.columns.flatMap((column): FieldPlan[] => {
+    const wanted = renames.columns.get(`${source.name}.${column.name}`) ?? column.name;
+    const found = target.columns.find(({ name }) => name === wanted);
+    const { excluded } = column;
+    if (excluded === undefined || column.kind !== 'exclude' || found?.generatedSql !== undefined) return [];
+    if (found === undefined) return [];
+    const convert = converterFor(column.type, found.type);
+    return [{ source: column, target: found, filler: excluded.value, ...(convert === undefined ? {} : { convert }) }];
+  });
+}
+
+function fieldsOf(source: Model, target: Model, context: FieldContext): FieldPlan[] {
   const { schema, engine, renames, problems, notes } = context;
   const isSameEngine = schema.engine === engine;
   return storedColumns(source).map((column): FieldPlan => {

@@ -12,13 +12,15 @@ export interface FieldPlan {
   readonly target?: ModelColumn;
   /** Absent where the text of the value stays as it is. */
   readonly convert?: TextConverter;
+  /** Its column was left out of the backup: every row gets this, and one that is there keeps what it has. */
+  readonly filler?: string;
 }
 
 /** A model of the archive, and the table that its rows go to. */
 export interface LoadPlan {
   readonly source: Model;
   readonly target: Model;
-  /** In the order of the values of a line. */
+  /** In the order of the values of a line; fillers, which lines get on the way, are the last. */
   readonly fields: readonly FieldPlan[];
   readonly onConflict: 'fail' | 'skip' | 'update';
   /** The columns of the target by which rows are known there, whatever their numbers; absent where the primary key tells. */
@@ -45,6 +47,8 @@ export interface ModelCounts {
   readonly inserted: number;
   readonly updated: number;
   readonly skipped: number;
+  /** Values that were masked; absent where the model has no masks. */
+  readonly masked?: number;
 }
 
 /** What a load gives: what became of the rows, or how many of them wait until all are there. */

@@ -8,7 +8,7 @@ import { sqlitePathFromUrl } from '../../sqlite/sqlite-path.ts';
 import { partialPath, removeStalePartials, statsIfThere } from '../../staging.ts';
 import type { Discovery } from '../model.ts';
 import { readLines } from '../read-lines.ts';
-import { writtenFields } from '../restore/convert-rows.ts';
+import { updatedColumns, writtenFields } from '../restore/convert-rows.ts';
 import { matchRows, stageName } from '../restore/match-rows.ts';
 import type { ModelWriter } from '../restore/model-writer.ts';
 import type { OpenWriterOptions } from '../restore/open-writer.ts';
@@ -228,8 +228,9 @@ function insertStatement(load: LoadPlan, beside?: string): string {
   const table = beside ?? quoteName(load.target.table.name);
   if (names.length === 0) return `INSERT INTO ${table} DEFAULT VALUES`;
   const key = load.target.primaryKey?.columns ?? [];
-  const others = names.filter((name) => !key.includes(name));
-  const changes = others.map((name) => `${quoteName(name)} = excluded.${quoteName(name)}`).join(', ');
+  const changes = updatedColumns(load)
+    .map((name) => `${quoteName(name)} = excluded.${quoteName(name)}`)
+    .join(', ');
   const own = key.length === 0 ? '' : ` (${key.map(quoteName).join(', ')})`;
   const conflicts = {
     fail: '',
