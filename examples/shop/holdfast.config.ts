@@ -3,6 +3,5 @@ import { defineConfig } from 'holdfast';
 export default defineConfig({
   databases: [{ alias: 'shop', url: 'sqlite:shop.db', models: {} }],
   models: { orm: 'drizzle', schema: 'src/schema.ts' },
-  files: ['uploads'],
   storage: { backend: 'local', path: 'backups' },
 });

@@ -1,15 +1,20 @@
 /** An application whose rows own files, by the command line: backups that tell what is missing, restores, and `holdfast files audit`. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { runHere } from '../end-to-end/command-line.ts';
 
 const environment = { HOLDFAST_PASSPHRASE: 'correct horse battery staple' };
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-audit-'));
 const cwd = process.cwd();
+const main = new URL('../../src/cli/main.ts', import.meta.url);
+const script = `import { main } from '${main}'; await main(process.argv.slice(1));`;
 
 const write = (path: string, text: string) => {
   mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -24,7 +29,8 @@ before(() => {
     export default defineConfig({
       databases: [{ alias: 'app', url: 'sqlite:app.db', models: {} }],
       files: ['uploads'],
-      media: { scans: { backend: 'local', path: 'scans' }, fresh: { backend: 'local', path: 'fresh', enabled: false } },
+      media: { scans: { backend: 'local', path: 'scans' }, fresh: { backend: 'local', path: 'fresh', enabled: false },
+        late: { backend: 'local', path: 'late', enabled: false } },
       storage: { backend: 'local', path: 'backups' },
     });`,
   );
@@ -75,6 +81,46 @@ test('rows and files that agree: a backup and an audit end with 0', async () => 
   assert.equal(readFileSync('out/uploads/invoices/1.pdf', 'utf8'), 'of uploads/invoices/1.pdf');
   assert.equal(readFileSync('fresh/invoices/1.png', 'utf8'), 'scanned');
   assert.equal(readFileSync('fresh/other/note.txt', 'utf8'), 'no column names what is here');
+});
+
+test('a process that dies between files and rows leaves files alone, and the same restore goes on from there', async () => {
+  const restore = [
+    'restore',
+    'whole.holdfast',
+    '--to',
+    'sqlite:again.db',
+    '--files-to',
+    'again',
+    '--media-to',
+    'scans=late',
+    '--yes',
+  ];
+  const target = new DatabaseSync('again.db');
+  target.exec('CREATE TABLE invoice (id INTEGER PRIMARY KEY, pdf TEXT, scan TEXT)');
+  // Whoever reads lets nobody commit: the transaction waits for its end.
+  target.exec('BEGIN; SELECT count(*) FROM invoice');
+  const child = spawn(
+    process.execPath,
+    ['--input-type=module', '-e', script, '--', ...restore, '--lock-timeout', '100'],
+    {
+      env: { ...process.env, ...environment },
+      stdio: 'ignore',
+    },
+  );
+  const ended = once(child, 'exit');
+  const isThere = () => existsSync('again/uploads/invoices/1.pdf') && existsSync('late/invoices/1.png');
+  while (!isThere() && child.exitCode === null) await setImmediate();
+  assert.equal(child.exitCode, null, 'it waits');
+  child.kill('SIGKILL');
+  await ended;
+  target.exec('COMMIT');
+  const count = () => Number(target.prepare('SELECT count(*) AS count FROM invoice').get()?.['count']);
+  assert.equal(count(), 0);
+  const { exitCode, stderr } = await runHere(restore, { environment });
+  assert.equal(exitCode, 0, stderr);
+  assert.equal(count(), 3);
+  assert.equal(readFileSync('again/uploads/invoices/2.pdf', 'utf8'), 'of uploads/invoices/2.pdf');
+  target.close();
 });
 
 test('a row without its file, and files without rows: both are listed, and end with 3', async () => {

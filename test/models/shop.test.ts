@@ -163,6 +163,11 @@ test('the commands of the guide make a backup of models, and a masked copy for s
     assert.equal(exitCode, 0, stderr);
     if (index > 0) assert.match(stdout, /customers +3 +0 +0 +8/);
   }
+  const audit = await runHere(['files', 'audit'], { environment });
+  assert.equal(audit.exitCode, 0, audit.stderr);
+  const files = ['restore', 'rows.holdfast', '--only', 'models/shop/files/**', '--files-to', 'out', '--yes'];
+  assert.equal((await runHere(files, { environment })).exitCode, 0);
+  assert.equal(readFileSync('out/uploads/invoices/2026/1.pdf', 'utf8'), '%PDF-1.4 invoice 1');
   const bytes = readFileSync('staging.db').toString('latin1');
   for (const text of personal) assert.ok(!bytes.includes(text), text);
   using copy = new DatabaseSync('staging.db', { readOnly: true });

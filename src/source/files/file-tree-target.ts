@@ -93,15 +93,16 @@ export class FileTreeTarget implements RestoreTarget {
 
   async plan(entries: readonly RestorableEntry[]): Promise<TargetChange> {
     const tree = new StagedTree();
+    const sizes = new Map<string, number>();
     for (const entry of entries) {
       const kind = nodeKind(entry.kind);
+      sizes.set(entry.path, entry.sizeBytes);
       if (kind !== undefined) tree.add(this.#segments(entry), kind, entry.path, entry.metadata);
     }
     if (tree.root === undefined) throw this.#nothing();
     try {
       const place = await this.#place();
-      // Whether those that are there are the same is found out when their bytes are at hand.
-      return await this.#change(tree.root, place, { isStaged: false });
+      return await this.#change(tree.root, place, sizes);
     } catch (error) {
       throw targetError(error, this.#rootPath);
     }
@@ -130,7 +131,7 @@ export class FileTreeTarget implements RestoreTarget {
     try {
       await this.#syncs.drain();
       const place = Buffer.from(staging.place);
-      const change = await this.#change(root, staging.place, { isStaged: true });
+      const change = await this.#change(root, staging.place);
       const undo = this.#keepUndo ? staging.undo : join(staging.partial, 'replaced');
       const commit = new TreeCommit({ undoPath: undo, setsExistingFolders: this.#overwrite });
       try {
@@ -215,11 +216,13 @@ export class FileTreeTarget implements RestoreTarget {
     }
   }
 
-  /** What putting the tree in place does. Throws when it may not. */
-  async #change(root: TreeNode, place: string, { isStaged }: { readonly isStaged: boolean }): Promise<TargetChange> {
+  /** What putting the tree in place does; `sizes` of the entries while none is staged. Throws when it may not. */
+  async #change(root: TreeNode, place: string, sizes?: ReadonlyMap<string, number>): Promise<TargetChange> {
     if ((await statsIfThere(place)) === undefined) return { target: this.#rootPath, action: 'create' };
     let replaced = await findReplaced(root, Buffer.from(place));
-    if (this.#keepSame) replaced = await this.#others(root, replaced, isStaged);
+    if (this.#keepSame) {
+      replaced = sizes === undefined ? await this.#others(root, replaced) : await this.#planned(replaced, sizes);
+    }
     if (replaced.length > 0 && !this.#overwrite) throw existsError(replaced);
     const action = root.kind === 'directory' ? 'merge' : 'replace';
     if (replaced.length === 0 || !this.#keepUndo) return { target: this.#rootPath, action };
@@ -227,20 +230,27 @@ export class FileTreeTarget implements RestoreTarget {
     return { target: this.#rootPath, action, undo: this.#undo };
   }
 
-  /** What differs from what is there, as far as that is known. What is the same is left out of the tree. */
-  async #others(root: TreeNode, replaced: readonly Replaced[], isStaged: boolean): Promise<readonly Replaced[]> {
-    if (!isStaged) return replaced.filter(({ kind }) => kind !== 'file');
+  /** What may differ from what is there. One of the same size may be the same: that is found out when its bytes are at hand. */
+  async #planned(replaced: readonly Replaced[], sizes: ReadonlyMap<string, number>): Promise<readonly Replaced[]> {
+    if (this.#overwrite) return replaced;
     const others: Replaced[] = [];
     for (const one of replaced) {
-      const staging = this.#staging;
-      if (staging === undefined || one.segments.length === 0) {
-        others.push(one);
-        continue;
-      }
+      if (one.kind === 'file' && (await statsIfThere(one.place))?.size !== sizes.get(one.path)) others.push(one);
+    }
+    return others;
+  }
+
+  /** What differs from what is there. What is the same is left out of the tree. */
+  async #others(root: TreeNode, replaced: readonly Replaced[]): Promise<readonly Replaced[]> {
+    const staging = this.#staging;
+    if (staging === undefined) return replaced;
+    const others: Replaced[] = [];
+    for (const one of replaced) {
       const staged = one.segments.reduce(joinBytes, stagedRoot(staging));
       const isSame = await (one.kind === 'file' ? haveSameBytes(staged, one.place) : haveSameTarget(staged, one.place));
-      if (isSame) leaveOut(root, one.segments);
-      else others.push(one);
+      // A root that is a file is put in its place once more.
+      if (isSame && one.segments.length > 0) leaveOut(root, one.segments);
+      if (!isSame) others.push(one);
     }
     return others;
   }

@@ -80,6 +80,8 @@ export interface Replaced {
   readonly place: Buffer;
   readonly segments: readonly Buffer[];
   readonly kind: 'file' | 'symlink';
+  /** The entry's. */
+  readonly path: string;
 }
 
 /**
@@ -103,7 +105,7 @@ export async function findReplaced(root: TreeNode, rootPlace: Buffer): Promise<r
     }
     const isAlike = node.kind === 'file' ? stats.isFile() : stats.isSymbolicLink();
     if (!isAlike) throw differs(shown, node.kind === 'file' ? 'a file' : 'a link');
-    found.push({ place, segments, kind: node.kind });
+    found.push({ place, segments, kind: node.kind, path: node.path });
   };
   await look(root, rootPlace, []);
   return found;
