@@ -2,7 +2,11 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const files = ['src/source/postgres/postgres-crash.test.ts', 'src/source/mysql/mysql-crash.test.ts'];
+const files = [
+  'src/source/postgres/postgres-crash.test.ts',
+  'src/source/mysql/mysql-crash.test.ts',
+  'src/source/model/restore/restore-crash.test.ts',
+];
 const env = { HOLDFAST_KILL_POINTS: '50', ...process.env };
 const args = [join(import.meta.dirname, 'test.ts'), ...files];
 process.exitCode = spawnSync(process.execPath, args, { stdio: 'inherit', env }).status ?? 1;

@@ -70,6 +70,7 @@ interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions, ReplicaOp
   readonly flush?: boolean;
   readonly createSchema?: boolean;
   readonly rename?: readonly string[];
+  readonly naturalKey?: readonly string[];
   readonly mask?: boolean;
   readonly dryRun?: boolean;
   readonly archiveId?: string;
@@ -117,6 +118,11 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option(
       '--rename <old=new>',
       'of models: model=table, model.column=column, or model.column= for a column that is left out (repeatable)',
+      gather,
+    )
+    .option(
+      '--natural-key <model:columns>',
+      'of models: the unique key by which rows are known whatever their numbers, as user:email or permission:content_type_id,codename (repeatable)',
       gather,
     )
     .option('--mask', 'of models: mask values as the *.backup.ts of the application here say')
@@ -235,12 +241,13 @@ async function runOf(
 }
 
 async function modelSettings(options: RestoreCommandOptions, context: CommandContext): Promise<ModelRestoreSettings> {
-  const { onConflict, flush, createSchema, rename, mask } = options;
+  const { onConflict, flush, createSchema, rename, naturalKey, mask } = options;
   return withoutUndefined({
     onConflict,
     flush,
     createSchema,
     renames: rename,
+    naturalKeys: naturalKey,
     mask: mask === true ? await applicationHere(context) : undefined,
   });
 }

@@ -187,7 +187,11 @@ suite('models into a database that is there', () => {
         FOREIGN KEY (person_id) REFERENCES person (id) ON DELETE CASCADE)`,
       );
       await run(from, `INSERT INTO visit VALUES (1, 1), (2, 7)`);
-      await putModels(kept, from, { onConflict: 'replace-all' });
+      const change = await putModels(kept, from, { onConflict: 'replace-all' });
+      assert.match(
+        change.notes?.join() ?? '',
+        /visit is not restored, and names rows of (public\.)?person by person_id/,
+      );
       assert.equal((await contentsOf(from)).lines.get('visit')?.length, 2, 'they were not deleted with the persons');
       await run(from, `INSERT INTO person (id, name) VALUES (50, 'Later')`);
       await run(from, `INSERT INTO visit VALUES (3, 50)`);

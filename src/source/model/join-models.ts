@@ -103,12 +103,13 @@ function reasonOf({ reason, referencedBy }: ExcludedModel): string {
 }
 
 /** What the registration says of the columns, so that it stands in the archive. */
-function withKinds(model: Model, { fields, registeredIn }: PlannedModel): Model {
+function withKinds(model: Model, { fields, naturalKey, registeredIn }: PlannedModel): Model {
   if (registeredIn === undefined) return model;
   const kinds = new Map(fields.map((field) => [field.column, field]));
   return {
     ...model,
     columns: model.columns.map((column) => withKind(column, kinds.get(column.name), `${registeredIn}: ${model.name}`)),
+    ...(naturalKey === undefined ? {} : { naturalKey }),
   };
 }
 

@@ -66,6 +66,7 @@ const model = z.object({
   primaryKey: key.optional(),
   uniqueKeys: z.array(key),
   foreignKeys: z.array(foreignKey),
+  naturalKey: names.nonempty().optional(),
 });
 const schema = z.object({
   version: z.literal(1),

@@ -10,6 +10,7 @@ import { type ChangedLines, changedLines } from './mask/mask-lines.ts';
 import { type ModelMasks, type PlannedMasks, planMasks } from './mask/plan-masks.ts';
 import type { ModelSchema } from './model-schema.ts';
 import type { ModelWriter } from './restore/model-writer.ts';
+import { naturalKeysOf } from './restore/natural-keys.ts';
 import { openModelWriter } from './restore/open-writer.ts';
 import { planRestore } from './restore/plan-restore.ts';
 import { parseRenames } from './restore/renames.ts';
@@ -27,6 +28,11 @@ export interface ModelRestoreSettings {
   readonly createSchema?: boolean;
   /** `model=table`, `model.column=column`, `model.column=` for one that is left out. */
   readonly renames?: readonly string[];
+  /**
+   * `user:email`, `permission:content_type_id,codename`: with `skip` and `update`, rows of this model are known by this unique key; they keep the
+   * numbers that they have in the target, and what names them follows. In place of what the archive says of that model.
+   */
+  readonly naturalKeys?: readonly string[];
   /** Masks values as the registrations of this application say; none are masked unless set. */
   readonly mask?: Application;
 }
@@ -55,6 +61,8 @@ export class ModelTarget implements RestoreTarget {
   #notes: readonly string[] = [];
   #masks: PlannedMasks = { models: new Map(), notes: [] };
   #counts: ModelCounts[] = [];
+  /** What is known of rows that wait for others, by model. */
+  readonly #waiting = new Map<string, { readonly masked?: number }>();
   #removedRows = 0;
   #hasBegun = false;
   #isFinished = false;
@@ -73,6 +81,7 @@ export class ModelTarget implements RestoreTarget {
     const { url, schema, timeoutMs = defaultTimeoutMs, clock = systemClock, random = systemRandom } = this.#options;
     const models = schema.models.map(({ name }) => name);
     const renames = parseRenames(this.#options.renames ?? [], models);
+    const naturalKeys = naturalKeysOf(schema.models, this.#options.naturalKeys ?? []);
     const chosen = new Map(
       entries
         .filter(({ kind }) => kind === 'model')
@@ -97,6 +106,7 @@ export class ModelTarget implements RestoreTarget {
       flush,
       createSchema,
       renames,
+      naturalKeys,
     });
     this.#plan = planned.plan;
     const { mask: application, otherSchemas = [] } = this.#options;
@@ -124,14 +134,17 @@ export class ModelTarget implements RestoreTarget {
     const loading = () => writer.load(load, lines === undefined ? bytes : lines.apply(bytes));
     const counts = await explainMasks(loading, masks === undefined ? [] : [masks]);
     const { rows } = entry.metadata;
-    const found = counts.inserted + counts.updated + counts.skipped;
+    const isWaiting = 'waiting' in counts;
+    const found = isWaiting ? counts.waiting : counts.inserted + counts.updated + counts.skipped;
     if (typeof rows === 'number' && rows !== found) {
       throw new HoldfastError('archive.corrupt', {
         message: `${entry.path} tells of ${rows} rows, and holds ${found}`,
         context: { path: entry.path },
       });
     }
-    this.#counts.push(masks === undefined ? counts : { ...counts, masked: lines?.maskedCount ?? 0 });
+    const masked = masks === undefined ? {} : { masked: lines?.maskedCount ?? 0 };
+    if (isWaiting) this.#waiting.set(load.source.name, masked);
+    else this.#counts.push({ ...counts, ...masked });
   }
 
   async rehearse(): Promise<TargetChange> {
@@ -144,7 +157,8 @@ export class ModelTarget implements RestoreTarget {
   async place(): Promise<TargetChange> {
     const { writer } = this.#planned();
     if (this.#hasBegun && !this.#isFinished) {
-      await explainMasks(() => writer.finish(), [...this.#masks.models.values()]);
+      const counts = await explainMasks(() => writer.finish(), [...this.#masks.models.values()]);
+      this.#counts.push(...counts.map((one) => ({ ...one, ...this.#waiting.get(one.model) })));
     }
     this.#isFinished = true;
     return this.#change();

@@ -55,6 +55,8 @@ export interface Model {
   readonly primaryKey?: ModelKey;
   readonly uniqueKeys: readonly ModelKey[];
   readonly foreignKeys: readonly ModelForeignKey[];
+  /** The columns of the unique key by which a row is known in another database too; the primary key unless set. */
+  readonly naturalKey?: readonly string[];
 }
 
 /** Something in the database that is no model, or was left out, and why. */

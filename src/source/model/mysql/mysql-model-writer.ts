@@ -8,12 +8,14 @@ import { lockTarget } from '../../mysql/target-lock.ts';
 import { type Discovery, type Model, storedColumns } from '../model.ts';
 import { convertRows, updatedColumns, writtenFields } from '../restore/convert-rows.ts';
 import { familyOf } from '../restore/map-type.ts';
+import { matchRows, stageName } from '../restore/match-rows.ts';
 import type { ModelWriter } from '../restore/model-writer.ts';
 import type { OpenWriterOptions } from '../restore/open-writer.ts';
-import type { LoadPlan, ModelCounts, RestorePlan } from '../restore/restore-plan.ts';
+import type { LoadedRows, LoadPlan, ModelCounts, RestorePlan } from '../restore/restore-plan.ts';
 import { discoverMysql } from './discover-mysql.ts';
 import { InsertBatches, strictMode } from './insert-batches.ts';
 import { tableStatement } from './mysql-ddl.ts';
+import { MysqlMatch, stageStatement } from './mysql-match.ts';
 import { mysqlRowError } from './mysql-row-error.ts';
 import { findOrphan } from './orphans.ts';
 
@@ -111,10 +113,12 @@ export class MysqlModelWriter implements ModelWriter {
     });
   }
 
-  async load(load: LoadPlan, bytes: AsyncIterable<Uint8Array>): Promise<ModelCounts> {
+  async load(load: LoadPlan, bytes: AsyncIterable<Uint8Array>): Promise<LoadedRows> {
     const table = load.target.table.name;
-    const isBeside = load.onConflict !== 'fail' && load.target.primaryKey !== undefined;
+    const waiting = this.#plan?.match?.find((one) => one.load === load);
+    const isBeside = waiting === undefined && load.onConflict !== 'fail' && load.target.primaryKey !== undefined;
     const before = await this.#count(table);
+    if (waiting !== undefined) await this.#asTarget(() => this.#connection.run(stageStatement(waiting)));
     if (isBeside) {
       await this.#asTarget(async () => {
         await this.#connection.run(`DROP TEMPORARY TABLE IF EXISTS ${besideTable}`);
@@ -124,7 +128,7 @@ export class MysqlModelWriter implements ModelWriter {
     const batches = new InsertBatches(this.#connection, {
       load,
       label: this.label,
-      table: isBeside ? besideTable : table,
+      table: waiting === undefined ? (isBeside ? besideTable : table) : stageName(waiting),
       packetBytes: await this.#packetBytes(),
     });
     let rows = 0;
@@ -133,14 +137,17 @@ export class MysqlModelWriter implements ModelWriter {
       await batches.add(values);
     }
     await batches.finish();
+    if (waiting !== undefined) return { waiting: rows };
     const updated = isBeside ? await this.#merge(load) : 0;
     const inserted = (await this.#count(table)) - before;
     return { model: load.source.name, inserted, updated, skipped: rows - inserted - updated };
   }
 
-  async finish(): Promise<void> {
+  async finish(): Promise<readonly ModelCounts[]> {
     const plan = this.#plan;
-    if (plan === undefined) return;
+    if (plan === undefined) return [];
+    const match = new MysqlMatch(this.#connection, this.label);
+    const counts = await this.#asTarget(() => matchRows(match, plan.match ?? []));
     const loaded = plan.loads.map(({ target }) => target);
     const flushed = new Set(plan.flushes.map(({ table }) => table.name));
     const names = new Set(loaded.map(({ table }) => table.name));
@@ -161,6 +168,7 @@ export class MysqlModelWriter implements ModelWriter {
         });
       }
     }
+    return counts;
   }
 
   async commit(): Promise<void> {

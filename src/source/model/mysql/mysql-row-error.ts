@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../../errors.ts';
 import { mysqlTargetError, serverFailure } from '../../mysql/mysql-error.ts';
+import { takenKeyHint } from '../restore/taken-key.ts';
 
 const duplicate = 1062;
 const missingParent = [1451, 1452];
@@ -21,7 +22,7 @@ export function mysqlRowError(
     const [, value = '', key = ''] = /Duplicate entry '(.*)' for key '(.*)'/.exec(message) ?? [];
     return new HoldfastError('target.exists', {
       message: `${table}: a row with ${JSON.stringify(value)} is there already, and the key ${key} is unique`,
-      hint: 'keep what is there with --on-conflict skip, change it with --on-conflict update, or replace all rows of the tables with --on-conflict replace-all',
+      hint: takenKeyHint,
       context,
     });
   }

@@ -7,12 +7,14 @@ import { postgresTargetError } from '../../postgres/postgres-error.ts';
 import { quoteName, quoteText } from '../../postgres/sql-name.ts';
 import { type Discovery, type Model, tableKey } from '../model.ts';
 import { updatedColumns, writtenFields } from '../restore/convert-rows.ts';
+import { matchRows, stageName } from '../restore/match-rows.ts';
 import type { ModelWriter } from '../restore/model-writer.ts';
 import type { OpenWriterOptions } from '../restore/open-writer.ts';
-import type { LoadPlan, ModelCounts, RestorePlan } from '../restore/restore-plan.ts';
+import type { LoadedRows, LoadPlan, ModelCounts, RestorePlan } from '../restore/restore-plan.ts';
 import { copyBytes } from './copy-bytes.ts';
 import { discoverPostgres, quoteModel } from './discover-postgres.ts';
 import { foreignKeyStatement, keyStatements, tableStatements } from './postgres-ddl.ts';
+import { makeStage, PostgresMatch } from './postgres-match.ts';
 import { rowError } from './row-error.ts';
 import { setAside } from './set-aside.ts';
 import { valueSettings } from './value-settings.ts';
@@ -84,27 +86,30 @@ export class PostgresModelWriter implements ModelWriter {
     });
   }
 
-  async load(load: LoadPlan, bytes: AsyncIterable<Uint8Array>): Promise<ModelCounts> {
+  async load(load: LoadPlan, bytes: AsyncIterable<Uint8Array>): Promise<LoadedRows> {
     const fields = writtenFields(load);
     const columns = fields.map(({ target }) => quoteName(target.name)).join(', ');
     const table = quoteModel(load.target);
     const connection = this.#connection;
     try {
+      const waiting = this.#plan?.match?.find((one) => one.load === load);
       const isDirect = load.onConflict === 'fail';
-      if (!isDirect) {
+      if (waiting !== undefined) await makeStage(connection, waiting);
+      else if (!isDirect) {
         await connection.work(
           `CREATE TEMPORARY TABLE holdfast_rows ON COMMIT DROP AS SELECT ${columns} FROM ${table} WITH NO DATA`,
         );
       }
       const names = fields.length === 0 ? '' : ` (${columns})`;
       const rows = await loadRows(copyBytes(load, bytes), {
-        sql: `COPY ${isDirect ? table : besideTable}${isDirect ? names : ''} FROM STDIN`,
+        sql: `COPY ${waiting === undefined ? (isDirect ? table : besideTable) : `pg_temp.${stageName(waiting)}`}${names} FROM STDIN`,
         connections: new LentConnections([connection]),
         timeoutMs: this.#timeoutMs,
         probe: async () => {
           await this.#control.rows('SELECT 1');
         },
       });
+      if (waiting !== undefined) return { waiting: rows };
       if (isDirect) return { model: load.source.name, inserted: rows, updated: 0, skipped: 0 };
       return await this.#merge(load, { table, columns, rows });
     } catch (error) {
@@ -112,9 +117,10 @@ export class PostgresModelWriter implements ModelWriter {
     }
   }
 
-  async finish(): Promise<void> {
+  async finish(): Promise<readonly ModelCounts[]> {
     const plan = this.#plan;
-    if (plan === undefined) return;
+    if (plan === undefined) return [];
+    const counts = await this.#asTarget(() => this.#match(plan));
     const names = plan.sourceEngine === 'postgres';
     const run = async (model: string, sql: string) => {
       try {
@@ -130,6 +136,7 @@ export class PostgresModelWriter implements ModelWriter {
     for (const model of plan.creates) {
       for (const key of model.foreignKeys) await run(model.name, foreignKeyStatement(model, key, names));
     }
+    return counts;
   }
 
   async commit(): Promise<void> {
@@ -143,6 +150,13 @@ export class PostgresModelWriter implements ModelWriter {
   async rollback(): Promise<void> {
     await this.#connection.stop();
     await this.#control.close();
+  }
+
+  async #match({ match }: RestorePlan): Promise<readonly ModelCounts[]> {
+    if (match === undefined) return [];
+    const own = new Map<string, string>();
+    for (const { load } of match) own.set(tableKey(load.target.table), await this.#ownRows(load.target));
+    return await matchRows(new PostgresMatch(this.#connection, this.label, own), match);
   }
 
   async #merge(

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../../errors.ts';
 import { postgresTargetError } from '../../postgres/postgres-error.ts';
+import { takenKeyHint } from '../restore/taken-key.ts';
 
 interface RowFailure {
   readonly code: string;
@@ -31,7 +32,7 @@ export function rowError(cause: unknown, table: string, label: string): unknown 
     case '23505':
       return new HoldfastError('target.exists', {
         message: `${where}: ${key} is there already, and the key ${constraint} is unique`,
-        hint: 'keep what is there with --on-conflict skip, change it with --on-conflict update, or replace all rows of the tables with --on-conflict replace-all',
+        hint: takenKeyHint,
         context,
       });
     case '23503':

@@ -32,6 +32,8 @@ test('a table of Drizzle', () => {
   defineBackup(invoices, { where: { deletedAt: null } });
   // @ts-expect-error a value of another type
   defineBackup(invoices, { where: { id: 'one' } });
+  // @ts-expect-error a field of the natural key that there is not
+  defineBackup(invoices, { naturalKey: ['pdfPaht'] });
   // @ts-expect-error a kind that there is not
   defineBackup(invoices, { fields: { pdfPath: 'exclude' } });
   // @ts-expect-error a setting that there is not

@@ -17,6 +17,8 @@ export interface BackupGiven<Row> {
   readonly fileRoots?: readonly (string | FileRoot)[];
   /** Only these rows. */
   readonly where?: Where<Row>;
+  /** The fields of the unique key by which a row is known in another database too, where it may have another number: `['email']`. */
+  readonly naturalKey?: readonly FieldNameOf<Row>[];
 }
 
 const registrationMark = Symbol.for('holdfast.model-registration');
@@ -29,16 +31,18 @@ export interface ModelRegistration {
   readonly fields: Readonly<Record<string, FieldKind>>;
   readonly fileRoots: readonly FileRoot[];
   readonly where: Readonly<Record<string, unknown>>;
+  readonly naturalKey?: readonly string[];
 }
 
 function registrationOf(model: unknown, given: BackupGiven<never>): ModelRegistration {
-  const { fields = {}, fileRoots = [], where = {} } = given;
+  const { fields = {}, fileRoots = [], where = {}, naturalKey } = given;
   return {
     [registrationMark]: true,
     model,
     fields: fields as Record<string, FieldKind>,
     fileRoots: fileRoots.map((root) => (typeof root === 'string' ? { path: root } : root)),
     where: where as Record<string, unknown>,
+    ...(naturalKey === undefined ? {} : { naturalKey }),
   };
 }
 

@@ -57,6 +57,13 @@ function registered(model: unknown, given: BackupGiven<Record<string, unknown>> 
 const merge = (registrations: FoundRegistration[], options: MergeOptions = {}, models = shop) =>
   mergeRegistry(models, registrations, { described: [{ ...customer, sources: [Customer] }], ...options });
 
+test('a natural key is that of columns, by the names of fields', () => {
+  const { models } = merge([registered('Invoice', { naturalKey: ['customerId', 'number'] })]);
+  assert.deepEqual(models.find(({ name }) => name === 'Invoice')?.naturalKey, ['customer_id', 'number']);
+  assert.ok(models.every(({ name, naturalKey }) => name === 'Invoice' || naturalKey === undefined));
+  assert.throws(() => merge([registered('Invoice', { naturalKey: ['nummer'] })]), /Invoice has no field nummer/);
+});
+
 const fails = (pattern: RegExp, hint = /./) => {
   return (error: HoldfastError) =>
     error.code === 'config.invalid' && pattern.test(error.message) && hint.test(error.hint);

@@ -25,6 +25,8 @@ export interface PlannedModel {
   readonly fileRoots: readonly FileRoot[];
   /** All of these hold for the rows that are backed up; all rows where there are none. A model with any is never flushed. */
   readonly where: readonly RowCondition[];
+  /** The columns of the unique key by which a row is known in another database too. */
+  readonly naturalKey?: readonly string[];
   /** The file that says so; undefined where all was discovered. */
   readonly registeredIn: string | undefined;
 }
@@ -112,7 +114,17 @@ function planModel(
   const { file, registration } = found;
   const fields = planFields(model, registration, { file, storages });
   const where = rowConditions(registration.where, name, (field) => resolveField(model, field, file).column);
-  return { name, table, fields, relations, fileRoots: registration.fileRoots, where, registeredIn: file };
+  const naturalKey = registration.naturalKey?.map((field) => resolveField(model, field, file).column);
+  return {
+    name,
+    table,
+    fields,
+    relations,
+    fileRoots: registration.fileRoots,
+    where,
+    ...(naturalKey === undefined ? {} : { naturalKey }),
+    registeredIn: file,
+  };
 }
 
 /**

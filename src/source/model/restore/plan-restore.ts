@@ -6,6 +6,8 @@ import type { ModelSchema } from '../model-schema.ts';
 import { canBecome, converterFor } from './convert-value.ts';
 import { mapModel, mapTable } from './map-model.ts';
 import { familyOf } from './map-type.ts';
+import { planMatch } from './match-plan.ts';
+import { naturalKeyThere } from './natural-keys.ts';
 import type { Renames } from './renames.ts';
 import type { FieldPlan, LoadPlan, OnConflict, RestorePlan } from './restore-plan.ts';
 
@@ -20,6 +22,8 @@ export interface PlanRestoreOptions {
   readonly flush: boolean;
   readonly createSchema: boolean;
   readonly renames: Renames;
+  /** By model, in columns of the archive; none unless set. */
+  readonly naturalKeys?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** A plan, and what is worth knowing of it. */
@@ -33,7 +37,7 @@ export interface PlannedRestore {
  * that are not there, columns that need a value and get none, types that have become others.
  */
 export function planRestore(options: PlanRestoreOptions): PlannedRestore {
-  const { schema, engine, chosen, there, onConflict, renames } = options;
+  const { schema, engine, chosen, there, onConflict, renames, naturalKeys = new Map() } = options;
   const problems: string[] = [];
   const notes: string[] = [];
   const creates: Model[] = [];
@@ -56,14 +60,24 @@ export function planRestore(options: PlanRestoreOptions): PlannedRestore {
     checkRequired(target, fields, problems);
     const isFiltered = chosen.get(source.name)?.isFiltered === true;
     const policy = onConflict === 'replace-all' ? (isFiltered ? 'update' : 'fail') : onConflict;
-    if (policy === 'update' && target.primaryKey === undefined && !isMade) {
+    const columns = isMade || policy === 'fail' ? undefined : naturalKeys.get(source.name);
+    const naturalKey = columns && naturalKeyThere({ name: source.name, columns }, { target, fields }, problems);
+    if (policy === 'update' && target.primaryKey === undefined && naturalKey === undefined && !isMade) {
       problems.push(`${source.name} has no primary key, which says what is updated`);
     }
     if (isFiltered && (options.flush || onConflict === 'replace-all')) {
       notes.push(`${source.name} is not emptied: the archive holds a choice of its rows`);
     }
-    loads.push({ source, target, fields, onConflict: isMade ? 'fail' : policy, isTagged: schema.engine === 'sqlite' });
+    loads.push({
+      source,
+      target,
+      fields,
+      onConflict: isMade ? 'fail' : policy,
+      isTagged: schema.engine === 'sqlite',
+      ...(naturalKey === undefined ? {} : { naturalKey }),
+    });
   }
+  const match = planMatch({ loads, models: schema.models, naturalKeys }, problems);
   if (problems.length > 0) throw drift(problems, options.createSchema);
   const isFlushed = options.flush || onConflict === 'replace-all';
   const flushes = isFlushed
@@ -73,6 +87,7 @@ export function planRestore(options: PlanRestoreOptions): PlannedRestore {
           .map(({ target }) => target),
       )
     : [];
+  notes.push(...strangersTo(flushes, there.models, loads));
   const made = new Set([...there.models, ...creates].map(({ table }) => tableKey(table)));
   return {
     plan: {
@@ -80,6 +95,7 @@ export function planRestore(options: PlanRestoreOptions): PlannedRestore {
       loads,
       creates: creates.map((model) => withoutMissing(model, made, notes)),
       flushes,
+      ...(match === undefined ? {} : { match }),
     },
     notes,
   };
@@ -201,6 +217,22 @@ function withoutMissing(model: Model, made: ReadonlySet<string>, notes: string[]
     );
   }
   return { ...model, foreignKeys: model.foreignKeys.filter(isThere) };
+}
+
+/** Tables that are not restored and name rows of those that are emptied: the number that a row had may be that of another in the archive. */
+function strangersTo(flushes: readonly Model[], there: readonly Model[], loads: readonly LoadPlan[]): string[] {
+  const flushed = new Set(flushes.map(({ table }) => tableKey(table)));
+  const loaded = new Set(loads.map(({ target }) => tableKey(target.table)));
+  return there
+    .filter(({ table }) => !loaded.has(tableKey(table)))
+    .flatMap(({ name, foreignKeys }) =>
+      foreignKeys
+        .filter(({ references }) => flushed.has(tableKey(references.table)))
+        .map(
+          ({ columns, references }) =>
+            `${name} is not restored, and names rows of ${tableText(references.table)} by ${columns.join(', ')}: where these have other numbers in the archive, it names others now`,
+        ),
+    );
 }
 
 function childrenFirst(models: readonly Model[]): Model[] {

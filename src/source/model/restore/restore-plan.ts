@@ -1,5 +1,6 @@
 import type { Model, ModelColumn, ModelEngine } from '../model.ts';
 import type { TextConverter } from './convert-value.ts';
+import type { MatchPlan } from './match-plan.ts';
 
 /** What is done where a row is there already. */
 export type OnConflict = 'fail' | 'skip' | 'update' | 'replace-all';
@@ -22,6 +23,8 @@ export interface LoadPlan {
   /** In the order of the values of a line; fillers, which lines get on the way, are the last. */
   readonly fields: readonly FieldPlan[];
   readonly onConflict: 'fail' | 'skip' | 'update';
+  /** The columns of the target by which rows are known there, whatever their numbers; absent where the primary key tells. */
+  readonly naturalKey?: readonly string[];
   /** Values may have a class of their own: they come from SQLite. */
   readonly isTagged: boolean;
 }
@@ -34,6 +37,8 @@ export interface RestorePlan {
   readonly creates: readonly Model[];
   /** Tables that are emptied first, children first. */
   readonly flushes: readonly Model[];
+  /** Tables whose rows may have other keys in the target, and what names them; absent where there are none. */
+  readonly match?: MatchPlan;
 }
 
 /** What became of a model's rows. */
@@ -45,3 +50,6 @@ export interface ModelCounts {
   /** Values that were masked; absent where the model has no masks. */
   readonly masked?: number;
 }
+
+/** What a load gives: what became of the rows, or how many of them wait until all are there. */
+export type LoadedRows = ModelCounts | { readonly waiting: number };

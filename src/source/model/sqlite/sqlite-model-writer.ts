@@ -9,12 +9,14 @@ import { partialPath, removeStalePartials, statsIfThere } from '../../staging.ts
 import type { Discovery } from '../model.ts';
 import { readLines } from '../read-lines.ts';
 import { updatedColumns, writtenFields } from '../restore/convert-rows.ts';
+import { matchRows, stageName } from '../restore/match-rows.ts';
 import type { ModelWriter } from '../restore/model-writer.ts';
 import type { OpenWriterOptions } from '../restore/open-writer.ts';
-import type { LoadPlan, ModelCounts, RestorePlan } from '../restore/restore-plan.ts';
+import type { LoadedRows, LoadPlan, ModelCounts, RestorePlan } from '../restore/restore-plan.ts';
 import { discoverSqlite, quoteName } from './discover-sqlite.ts';
 import { rowBinder } from './row-binder.ts';
 import { tableStatement } from './sqlite-ddl.ts';
+import { SqliteMatch, stageStatement } from './sqlite-match.ts';
 import { sqliteRowError } from './sqlite-row-error.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -88,10 +90,15 @@ export class SqliteModelWriter implements ModelWriter {
     });
   }
 
-  async load(load: LoadPlan, bytes: AsyncIterable<Uint8Array>): Promise<ModelCounts> {
+  async load(load: LoadPlan, bytes: AsyncIterable<Uint8Array>): Promise<LoadedRows> {
     const isFromSqlite = this.#plan?.sourceEngine === 'sqlite';
     const table = load.target.table.name;
-    const statement = this.#do(table, () => this.#database.prepare(insertStatement(load)));
+    const waiting = this.#plan?.match?.find((one) => one.load === load);
+    const statement = this.#do(table, () => {
+      if (waiting === undefined) return this.#database.prepare(insertStatement(load));
+      this.#database.exec(stageStatement(waiting));
+      return this.#database.prepare(insertStatement(load, `temp.${stageName(waiting)}`));
+    });
     const bind = rowBinder(load, { isFromSqlite });
     const before = this.#count(table);
     let rows = 0;
@@ -107,11 +114,14 @@ export class SqliteModelWriter implements ModelWriter {
         return sum;
       });
     }
+    if (waiting !== undefined) return { waiting: rows };
     const inserted = this.#count(table) - before;
     return { model: load.source.name, inserted, updated: changed - inserted, skipped: rows - changed };
   }
 
-  async finish(): Promise<void> {
+  async finish(): Promise<readonly ModelCounts[]> {
+    const match = new SqliteMatch(this.#database, this.#path);
+    const counts = await matchRows(match, this.#plan?.match ?? []);
     this.#do('the database', () => {
       for (const trigger of this.#triggers) this.#database.exec(trigger);
       const found = this.#violations().find((violation) => !this.#known.has(violation));
@@ -123,6 +133,7 @@ export class SqliteModelWriter implements ModelWriter {
         context: { table, parent },
       });
     });
+    return counts;
   }
 
   async commit(): Promise<void> {
@@ -210,10 +221,11 @@ function run(statement: StatementSync, values: Parameters<StatementSync['run']>)
   return Number(statement.run(...values).changes);
 }
 
-function insertStatement(load: LoadPlan): string {
+/** `beside`: a table without keys that the rows go to first. */
+function insertStatement(load: LoadPlan, beside?: string): string {
   const fields = writtenFields(load);
   const names = fields.map(({ target }) => target.name);
-  const table = quoteName(load.target.table.name);
+  const table = beside ?? quoteName(load.target.table.name);
   if (names.length === 0) return `INSERT INTO ${table} DEFAULT VALUES`;
   const key = load.target.primaryKey?.columns ?? [];
   const changes = updatedColumns(load)
@@ -227,5 +239,6 @@ function insertStatement(load: LoadPlan): string {
     update: ` ON CONFLICT${own} DO ${changes === '' ? 'NOTHING' : `UPDATE SET ${changes}`}`,
   };
   const places = names.map(() => '?').join(', ');
-  return `INSERT INTO ${table} (${names.map(quoteName).join(', ')}) VALUES (${places})${conflicts[load.onConflict]}`;
+  const conflict = beside === undefined ? conflicts[load.onConflict] : '';
+  return `INSERT INTO ${table} (${names.map(quoteName).join(', ')}) VALUES (${places})${conflict}`;
 }

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../../errors.ts';
 import { sqliteResultCode } from '../../sqlite/sqlite-error.ts';
 import { targetError } from '../../system-error.ts';
+import { takenKeyHint } from '../restore/taken-key.ts';
 
 /** Extended result codes (sqlite.org/rescode.html). */
 const constraints = { unique: 2067, primaryKey: 1555, rowId: 2579, notNull: 1299, check: 275, dataType: 3091 } as const;
@@ -17,7 +18,7 @@ export function sqliteRowError(cause: unknown, options: { readonly table: string
   if (code === constraints.unique || code === constraints.primaryKey || code === constraints.rowId) {
     return new HoldfastError('target.exists', {
       message: `${table}: a row with the same ${of} is there already, and that key is unique`,
-      hint: 'keep what is there with --on-conflict skip, change it with --on-conflict update, or replace all rows of the tables with --on-conflict replace-all',
+      hint: takenKeyHint,
       context,
     });
   }
