@@ -115,7 +115,7 @@ export class ServiceContext {
   #archived(job: string): SourceRequest[] {
     const { config } = this.loaded;
     if (!configuredJobs(config).some(({ name }) => name === job)) return [];
-    return configuredSources(configOfJob(config, job)).filter(
+    return configuredSources({ ...this.loaded, config: configOfJob(config, job) }).filter(
       (request) => !('url' in request && this.isPlain(request)),
     );
   }
