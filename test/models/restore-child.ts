@@ -26,6 +26,7 @@ for (const one of entries.toSorted((a, b) => target.phaseOf(a.entry) - target.ph
     bytes.subarray(index * sizeBytes, (index + 1) * sizeBytes),
   );
   await target.stage(one.entry, Readable.from(parts));
+  if (one.entry.metadata['model'] === 'person') process.send?.('half');
 }
 process.send?.('committing');
 await target.commit();

@@ -16,7 +16,7 @@ import type { ModelRestoreSettings } from '../model-target.ts';
 leaveOutWithout('postgres');
 
 /** How often a restore is killed in each mode: few times here, 50 times by `npm run crash`. */
-const killCount = Number(process.env['HOLDFAST_KILL_POINTS'] ?? 2);
+const killCount = Number(process.env['HOLDFAST_KILL_POINTS'] ?? 3);
 const child = new URL('../../../../test/models/restore-child.ts', import.meta.url);
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-crash-'));
 const file = join(folder, 'models.json');
@@ -156,7 +156,9 @@ describe('a restore of models that is killed leaves the old database or the new 
         assert.notEqual(fresh, old);
         const at = (word: string) => said.get(word) ?? assert.fail(`it did not come to ${word}`);
         const phases = [
-          { word: 'ready', lengthMs: at('committing') - at('ready') },
+          { word: 'ready', lengthMs: at('half') - at('ready') },
+          // One of the two tables is full.
+          { word: 'half', lengthMs: at('committing') - at('half') },
           // Rows are matched, keys are checked, and then it is decided.
           { word: 'committing', lengthMs: at('done') - at('committing') },
         ] as const;
@@ -164,7 +166,7 @@ describe('a restore of models that is killed leaves the old database or the new 
         const random = new SeededRandom(engine.length * 100 + mode.length);
         const seen = new Set<string>();
         for (let turn = 0; turn < killCount; turn += 1) {
-          const { word, lengthMs } = phases[turn % 2 === 0 ? 1 : 0];
+          const { word, lengthMs } = phases[2 - (turn % 3)] ?? phases[0];
           const delayMs = random.float() * lengthMs;
           const isDone = (await killAfter(subject.url, mode, word, delayMs)).has('done');
           const state = await subject.state();
