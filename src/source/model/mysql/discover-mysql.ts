@@ -4,22 +4,22 @@ import type { Discovery, LeftOut, Model, ModelColumn, ModelForeignKey, ModelKey 
 import { modelTypeOf } from './mysql-type.ts';
 
 const tablesQuery = `SELECT table_name AS name, table_type AS type, auto_increment AS next
-  FROM information_schema.tables WHERE table_schema = ? ORDER BY table_name`;
+  FROM information_schema.tables WHERE table_schema = ? ORDER BY CAST(table_name AS BINARY)`;
 
 const columnsQuery = `SELECT table_name AS tableName, column_name AS name, data_type AS type, column_type AS fullType,
     is_nullable AS nullable, column_default AS expression, extra, generation_expression AS generated,
     character_maximum_length AS length, numeric_precision AS digits, numeric_scale AS scale, datetime_precision AS secondDigits
-  FROM information_schema.columns WHERE table_schema = ? ORDER BY table_name, ordinal_position`;
+  FROM information_schema.columns WHERE table_schema = ? ORDER BY CAST(table_name AS BINARY), ordinal_position`;
 
 const keysQuery = `SELECT table_name AS tableName, index_name AS name, column_name AS columnName, sub_part AS part
-  FROM information_schema.statistics WHERE table_schema = ? AND non_unique = 0 ORDER BY table_name, index_name, seq_in_index`;
+  FROM information_schema.statistics WHERE table_schema = ? AND non_unique = 0 ORDER BY CAST(table_name AS BINARY), CAST(index_name AS BINARY), seq_in_index`;
 
 const foreignKeysQuery = `SELECT k.table_name AS tableName, k.constraint_name AS name, k.column_name AS columnName,
     k.referenced_table_schema AS targetSchema, k.referenced_table_name AS targetName, k.referenced_column_name AS targetColumn,
     r.delete_rule AS onDelete, r.update_rule AS onUpdate
   FROM information_schema.key_column_usage k JOIN information_schema.referential_constraints r
     ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name
-  WHERE k.table_schema = ? AND k.referenced_table_name IS NOT NULL ORDER BY k.table_name, k.constraint_name, k.ordinal_position`;
+  WHERE k.table_schema = ? AND k.referenced_table_name IS NOT NULL ORDER BY CAST(k.table_name AS BINARY), CAST(k.constraint_name AS BINARY), k.ordinal_position`;
 
 const jsonQuery = `SELECT table_name AS tableName, check_clause AS clause FROM information_schema.check_constraints
   WHERE constraint_schema = ? AND check_clause LIKE 'json_valid(%'`;
