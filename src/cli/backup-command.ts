@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { History } from '../history/history.ts';
-import { type BackupCommandOptions, type BackupRequest, completeRequest } from './backup-request.ts';
+import type { BackupCommandOptions, BackupRequest } from './backup-request.ts';
 import type { CommandContext } from './command-context.ts';
 import { addSealKeyOptions, gather, openpgpKeyOption } from './key-options.ts';
 import { notifyingFailure } from './notify-run.ts';
@@ -77,6 +77,7 @@ async function run(options: BackupCommandOptions, given: CommandContext): Promis
     await enqueueBackup(options, context);
     return;
   }
+  const { completeRequest } = await import('./backup-request.ts');
   const request = await completeRequest(options, context);
   try {
     const loaded = options.dryRun ? undefined : request.loaded;

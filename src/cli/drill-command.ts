@@ -6,7 +6,7 @@ import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { DrillOptions, DrillReport } from '../operation/drill-options.ts';
 import { Secret } from '../secret.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
-import { type DrillTarget, givenTargets, newestArchives, plannedSeries } from './drill-plan.ts';
+import type { DrillTarget } from './drill-plan.ts';
 import { printDrills } from './drill-report.ts';
 import {
   addOpenKeyOptions,
@@ -71,6 +71,7 @@ async function drill(
   const loaded = await findConfig(given !== undefined && options.storage === undefined, context);
   const storages = loaded === undefined ? [] : await openStorages(given, options, loaded, context);
   try {
+    const { givenTargets, newestArchives, plannedSeries } = await import('./drill-plan.ts');
     const planned = loaded === undefined ? [] : await plannedSeries(loaded, context);
     const targets =
       given === undefined && loaded !== undefined

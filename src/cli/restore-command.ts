@@ -27,7 +27,6 @@ import {
   printable,
 } from './format-value.ts';
 import { addOpenKeyOptions, gather, type OpenKeyOptions, openKeys, openpgpKeyOption } from './key-options.ts';
-import { withMediaDestinations } from './media-requests.ts';
 import { addThreadsOption } from './number-options.ts';
 import {
   addReplicaOptions,
@@ -162,6 +161,7 @@ async function restore(
   const dryRun = options.dryRun ?? false;
   const terminal = options.yes || dryRun ? undefined : terminalForQuestion(context, 'a restore');
   try {
+    const { withMediaDestinations } = await import('./media-requests.ts');
     return await withMediaDestinations(options.mediaTo, context, async (mediaTo) => {
       const run = await runOf({ location, from, mediaTo }, options, context);
       if (terminal !== undefined) await confirmPlan(await run(true), terminal, context);

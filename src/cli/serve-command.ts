@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
+import type { ListenAddress } from '../web/listen-address.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { addLogOptions, type LogOptions, openCommandLog } from './log-options.ts';
 import { wholeNumber } from './number-options.ts';
@@ -7,8 +8,9 @@ import { toHoldfastError } from './print-error.ts';
 import { printJson, printLines, printNote } from './print-result.ts';
 import { nothingScheduled, readSchedules } from './read-schedules.ts';
 import type { ListedSchedule } from './schedule-command.ts';
-import { defaultMetricsAddress, metricsAddress } from './serve-metrics.ts';
 import { type ServedWeb, type ServeWebOptions, serveWeb, webAddress } from './serve-web.ts';
+
+const defaultMetricsAddress = '127.0.0.1:9464';
 
 interface ServeOptions extends OutputOptions, LogOptions {
   readonly concurrency?: number;
@@ -38,11 +40,17 @@ export function addServeCommand(program: Command, context: CommandContext): void
     .action((options: ServeOptions) => serve(options, context));
 }
 
+/** What `--metrics` says. Throws `usage.invalid`. */
+async function listenAddress(metrics: string | true): Promise<ListenAddress> {
+  const { parseListenAddress } = await import('../web/listen-address.ts');
+  return parseListenAddress(metrics === true ? defaultMetricsAddress : metrics);
+}
+
 async function serve(options: ServeOptions, context: CommandContext): Promise<void> {
   const { json = false, concurrency = 2 } = options;
   // It idles for months: 8 MiB less count for more than speed.
   setFlagsFromString('--optimize-for-size');
-  const address = await metricsAddress(options.metrics);
+  const address = options.metrics === undefined ? undefined : await listenAddress(options.metrics);
   const listed = await readSchedules(context);
   const webAt = webAddress(options.web, listed.web);
   const isShared = listed.queue === 'bullmq';

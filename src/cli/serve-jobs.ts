@@ -16,7 +16,6 @@ import { openConfiguredHistory } from './record.ts';
 import { newRunId } from './run-job.ts';
 import type { ListedSchedule } from './schedule-command.ts';
 import { logEvent, type ServeEvent } from './serve-events.ts';
-import { serveMetrics } from './serve-metrics.ts';
 import { ServedQueues } from './served-queues.ts';
 import { Telling } from './telling.ts';
 
@@ -52,7 +51,11 @@ export async function serveJobs(served: ServedJobs, context: CommandContext): Pr
     logEvent(event, 'job' in event ? runIds.get(event.job) : undefined, log);
   };
   try {
-    if (address !== undefined) server = await serveMetrics({ address, store, jobs: () => jobs, log }, context);
+    if (address !== undefined) {
+      // What it loads is not kept in memory for nothing.
+      const { serveMetrics } = await import('./serve-metrics.ts');
+      server = await serveMetrics({ address, store, jobs: () => jobs, log }, context);
+    }
     log.info(`${formatNumberOf(jobs.length, 'job')} scheduled`, { jobCount: jobs.length });
     collectGarbage();
     await runScheduler({

@@ -6,15 +6,6 @@ import type { CommandContext } from './command-context.ts';
 import { historyMetrics } from './metrics-command.ts';
 import { toHoldfastError } from './print-error.ts';
 
-export const defaultMetricsAddress = '127.0.0.1:9464';
-
-/** What `--metrics` says; `true` where the address is left out. Throws `usage.invalid`. */
-export async function metricsAddress(metrics: string | true | undefined): Promise<ListenAddress | undefined> {
-  if (metrics === undefined) return undefined;
-  const { parseListenAddress } = await import('../web/listen-address.ts');
-  return parseListenAddress(metrics === true ? defaultMetricsAddress : metrics);
-}
-
 /** Answers scrapes from the history that is open, and from the jobs as they are by then. */
 export async function serveMetrics(
   served: {
