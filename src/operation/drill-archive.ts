@@ -35,6 +35,15 @@ interface Contents {
 async function readContents(reader: ArchiveReader): Promise<Contents> {
   const all: IndexEntry[] = [];
   for await (const entry of reader.entries()) if (!isNote(entry)) all.push(entry);
+  const model = all.find(({ path }) => path.startsWith('models/'));
+  // Without them it would prove less than it says.
+  if (model !== undefined) {
+    throw new HoldfastError('usage.invalid', {
+      message: `the archive holds models (${model.path}), which no drill restores`,
+      hint: 'restore them into an empty database with --create-schema, or read all of it with `holdfast verify --level contents`',
+      context: { path: model.path },
+    });
+  }
   const chosen = all.filter((entry) => !isOnlyRead(entry));
   const isDatabase = (entry: IndexEntry) => !isFile(entry);
   const databases = Map.groupBy(chosen.filter(isDatabase), ({ path }) => databasePrefix.exec(path)?.[1] ?? path);

@@ -67,6 +67,24 @@ function drills(stdout: string): unknown[] {
   return parsed.drills.map(({ database, isProven, rowCount, fileCount }) => [database, isProven, rowCount, fileCount]);
 }
 
+it('refuses an archive with models, which it would not restore, and says what else there is', async () => {
+  const made = await holdfast(
+    'backup',
+    '--models',
+    '--url',
+    'sqlite:shop.db',
+    '--output',
+    'rows.holdfast',
+    '--encryption',
+    'none',
+  );
+  assert.equal(made.exitCode, 0, made.stderr);
+  const { exitCode, stderr } = await holdfast('drill', 'rows.holdfast');
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /holds models \(models\/.*\), which no drill restores \[usage\.invalid\]/);
+  rmSync('rows.holdfast');
+});
+
 describe('holdfast drill', () => {
   it('without a backup there is nothing to prove, and that is told', async () => {
     configure({});
