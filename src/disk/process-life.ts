@@ -3,15 +3,22 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isSystemError } from './system-error.ts';
 
-/** Whether a process of this host and container has the number. */
+/** Whether a process of this host and container has the number, and has not ended. */
 export function isRunning(processId: number): boolean {
   try {
     process.kill(processId, 0);
-    return true;
   } catch (error) {
     // EPERM: it runs, as another user.
-    return !isSystemError(error) || error.code !== 'ESRCH';
+    if (isSystemError(error) && error.code === 'ESRCH') return false;
   }
+  return !hasEnded(processId);
+}
+
+/** A process that has ended keeps its number until its parent asks for the end, which the first one of many containers never does. */
+function hasEnded(processId: number): boolean {
+  // Only Linux has it. The program's name, in parentheses, may hold anything.
+  const status = textOf(() => readFileSync(`/proc/${processId}/stat`, 'latin1'));
+  return /^[ZX]/.test(status.slice(status.lastIndexOf(')') + 2));
 }
 
 /** A text of the system that is not everywhere: empty where it is missing. */
