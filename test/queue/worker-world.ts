@@ -149,13 +149,17 @@ function listen(t: TestContext, child: ChildProcess): Told {
   if (child.stdout === null) throw new Error('a process without output');
   const exited = once(child, 'exit');
   const lines = createInterface({ input: child.stdout });
+  const wake = () => {
+    heard.resolve();
+    heard = Promise.withResolvers<void>();
+  };
   lines.on('line', (line) => {
     events.push(JSON.parse(line));
-    heard.resolve();
+    wake();
   });
   lines.on('close', () => {
     isOver = true;
-    heard.resolve();
+    wake();
   });
   return {
     child,
@@ -164,7 +168,6 @@ function listen(t: TestContext, child: ChildProcess): Told {
       while (!events.some((one) => one.event === event)) {
         if (isOver) throw new Error(`it ended, and told of ${events.map((one) => one.event).join(', ')}`);
         await heard.promise;
-        heard = Promise.withResolvers<void>();
       }
     },
     end: async () => {

@@ -28,7 +28,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServi
   const user = serverUser(['redis', 'daemon']);
   const folder = makeServiceFolder(user);
   const { password, durable } = options;
-  const keep = ['--save', '', '--appendonly', durable === true ? 'yes' : 'no'];
+  // Synced at once: while a sync of each second is slow the server holds back what it was told, and a kill loses that.
+  const keep = ['--save', '', '--appendonly', durable === true ? 'yes' : 'no', '--appendfsync', 'always'];
   const access = password === undefined ? [] : ['--requirepass', password];
   const server = await ServerProcess.start({
     folder,
