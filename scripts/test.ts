@@ -12,6 +12,8 @@ const files =
 const args = ['--test', '--test-concurrency=2', ...files];
 installServices();
 const missing = missingServices();
-const result = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+// Thousands of short processes load the same modules: stripped of types and compiled once, by whoever comes first.
+const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'build', 'compiled') };
+const result = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env });
 for (const reason of missing) console.error(reason);
 process.exitCode = missing.length > 0 && process.env['CI'] === 'true' ? 1 : (result.status ?? 1);

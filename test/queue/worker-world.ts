@@ -32,6 +32,9 @@ export interface Told {
   end(): Promise<number | null>;
 }
 
+/** Below the limit of a test, which would not say what was told. */
+const toldWithinMs = 100_000;
+
 /** A folder with a configuration, its queue and its history. */
 export interface WorkerWorld {
   readonly folder: string;
@@ -146,6 +149,7 @@ function listen(t: TestContext, child: ChildProcess): Told {
   const events: Told['events'][number][] = [];
   let heard = Promise.withResolvers<void>();
   let isOver = false;
+  let isLate = false;
   if (child.stdout === null) throw new Error('a process without output');
   const exited = once(child, 'exit');
   const lines = createInterface({ input: child.stdout });
@@ -165,10 +169,17 @@ function listen(t: TestContext, child: ChildProcess): Told {
     child,
     events,
     until: async (event) => {
+      const limit = setTimeout(() => {
+        isLate = true;
+        wake();
+      }, toldWithinMs).unref();
       while (!events.some((one) => one.event === event)) {
-        if (isOver) throw new Error(`it ended, and told of ${events.map((one) => one.event).join(', ')}`);
+        if (isOver || isLate) {
+          throw new Error(`no ${event}: it ${isOver ? 'ended' : 'waits'}, and told of ${JSON.stringify(events)}`);
+        }
         await heard.promise;
       }
+      clearTimeout(limit);
     },
     end: async () => {
       child.kill('SIGTERM');

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { programEnvironment } from '../program-environment.ts';
 
 const entry = fileURLToPath(new URL('holdfast.ts', import.meta.url));
 let folder = '';
@@ -18,11 +19,10 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 function start(...words: string[]): ChildProcess {
-  const environment = { PATH: process.env['PATH'] };
   const stdio = ['ignore', 'pipe', 'pipe'] as const;
   return spawn(process.execPath, [entry, ...words], {
     cwd: folder,
-    env: environment,
+    env: programEnvironment(),
     stdio: [...stdio],
     detached: true,
   });

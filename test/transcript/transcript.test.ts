@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { programEnvironment } from '../program-environment.ts';
 import { outputPattern, parseTranscript, type Step } from './parse-transcript.ts';
 import { stepActions } from './steps.ts';
 
@@ -15,7 +16,7 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 async function runHoldfast(words: readonly string[], folder: string, environment: Record<string, string>) {
   const child = spawn(process.execPath, [join(here, 'holdfast.ts'), ...words], {
     cwd: folder,
-    env: { PATH: process.env['PATH'], ...environment },
+    env: { ...programEnvironment(), ...environment },
     // A session of its own has no controlling terminal.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
