@@ -1,4 +1,4 @@
-import { drillJob } from '../config/job-names.ts';
+import { drillJob, scrubJob } from '../config/job-names.ts';
 import { type ErrorCode, errorTable, HoldfastError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import type { Progress } from '../operation/options.ts';
@@ -31,15 +31,15 @@ export function newRunId(): string {
   return `${Buffer.from(systemRandom.bytes(10)).toString('hex')}0000`;
 }
 
-/** A backup as the command line makes it, in a process of its own; then what the retention does not keep is removed. Or a drill. */
+/** A backup as the command line makes it, in a process of its own; then what the retention does not keep is removed. Or a drill, or a scrub. */
 export async function runJob(
   { job, scheduledMs, prunes, runId = newRunId() }: JobToRun,
   context: CommandContext,
   signal: AbortSignal,
   output: JobOutput = {},
 ): Promise<void> {
-  if (job === drillJob) {
-    await runDone(['drill', '--json'], context, signal, { ...output, fields: { job, runId } });
+  if (job === drillJob || job === scrubJob) {
+    await runDone([job, '--json'], context, signal, { ...output, fields: { job, runId } });
     return;
   }
   const words = ['backup', '--job', job, '--scheduled-at', String(scheduledMs), '--json'];
@@ -87,8 +87,19 @@ export async function runForResult<Result>(
   return JSON.parse(output);
 }
 
+/** What a scrub found is its result, and no error: its exit code says how bad it is. */
+const foundByScrub: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  10: ['operation.failed', 'the scrub found damage that can be repaired, and could not write it back'],
+  11: ['archive.damaged', 'the scrub found an archive that is damaged beyond repair'],
+};
+
 /** The error that a command printed as JSON. */
 function errorOf(command: string, exitCode: number, output: string): HoldfastError {
+  const found = command === 'scrub' ? foundByScrub[exitCode] : undefined;
+  if (found !== undefined) {
+    const [code, message] = found;
+    return new HoldfastError(code, { message, hint: '`holdfast scrub --dry-run` names the archives' });
+  }
   const ended = new HoldfastError('operation.failed', { message: `holdfast ${command} ended with ${exitCode}` });
   let parsed: { readonly error?: { readonly code: ErrorCode; readonly message: string; readonly hint: string } };
   try {

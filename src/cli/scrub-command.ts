@@ -31,17 +31,21 @@ export function addScrubCommand(program: Command, context: CommandContext): void
     .option('--dry-run', 'look, and write nothing')
     .option('--json', 'print the result as JSON');
   addThreadsOption(command).action(async (options: ScrubCommandOptions) => {
-    const { dryRun, threads, json, missing: restoreMissing } = options;
+    const { dryRun, threads, json } = options;
     const { scrubStorages } = await import('../operation/scrub.ts');
     const { scrubOutcome } = await import('../operation/run-outcomes.ts');
     const { loadConfig } = await import('../config/load-config.ts');
+    const { scrubJob } = await import('../config/job-names.ts');
     const configured = await loadConfig('.', context.environment);
+    const restoreMissing = options.missing && configured.config.scrub?.restoreMissing !== false;
+    // One of some storages is not what the schedule means.
+    const job = options.storage === undefined ? scrubJob : undefined;
     const loaded = dryRun ? undefined : configured;
     const report = await notifyingFailure(loaded, 'the scrub', context, () =>
       withStorages(options.storage, context, (storages) =>
         withRecord(
           context,
-          { kind: 'scrub', json, dryRun, loaded: configured },
+          { kind: 'scrub', json, dryRun, loaded: configured, ...withoutUndefined({ job }) },
           (run) => scrubStorages({ storages, restoreMissing, ...withoutUndefined({ dryRun, threads }), ...run }),
           (result) => scrubOutcome(storages, result),
         ),

@@ -10,6 +10,7 @@ import { notificationSchema, notificationSettingNames } from './notification-set
 import { queueSchema, queueSettingNames } from './queue-settings.ts';
 import { retentionSchema } from './retention-settings.ts';
 import { scheduleOverrideSchema, scheduleSchema } from './schedule-settings.ts';
+import { scrubSchema, scrubSettingNames } from './scrub-settings.ts';
 import { storageSchema, storageSettingNames } from './storage-settings.ts';
 import { webSchema, webSettingNames } from './web-settings.ts';
 
@@ -143,6 +144,8 @@ export const configSchema = z.strictObject({
   queue: queueSchema.optional(),
   /** How backups are proven by restoring them. */
   drill: drillSchema.optional(),
+  /** How archives are kept whole on their storages. */
+  scrub: scrubSchema.optional(),
   /** How `holdfast serve` logs. */
   log: logSchema.optional(),
   /** Where runs are recorded. */
@@ -194,6 +197,7 @@ export const settingNames: readonly string[] = [
   ...Object.keys(configSchema.shape),
   ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
   ...drillSettingNames,
+  ...scrubSettingNames,
   ...hookSettingNames,
   ...notificationSettingNames,
   ...webSettingNames,

@@ -3,3 +3,6 @@ export const mainJob = 'backup';
 
 /** The job that proves the newest backups by restoring them. */
 export const drillJob = 'drill';
+
+/** The job that reads all archives, and mends them. */
+export const scrubJob = 'scrub';

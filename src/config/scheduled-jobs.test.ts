@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { HoldfastError } from '../errors.ts';
 import { parseConfig } from './parse-config.ts';
 import { retentionPolicy } from './retention-settings.ts';
-import { configOfJob, configuredJobs } from './scheduled-jobs.ts';
+import { configOfJob, configuredJobs, scheduledJobs } from './scheduled-jobs.ts';
 
 const parse = (value: unknown) => parseConfig(value, {}, 'holdfast.config.ts');
 
@@ -108,4 +108,26 @@ test('all is backed up by one job, but for databases with a schedule of their ow
     ['backup:crm'],
   );
   assert.deepEqual(configuredJobs(parse({})), []);
+});
+
+test('drills and scrubs run by themselves where they have schedules', () => {
+  const databases = [{ alias: 'shop', url: 'sqlite:shop.db' }];
+  const schedule = { cron: '0 4 * * 0' };
+  const names = (given: object) => scheduledJobs(parse({ databases, ...given })).map(({ name }) => name);
+  assert.deepEqual(names({ scrub: {}, drill: {} }), ['backup']);
+  assert.deepEqual(names({ scrub: { schedule }, drill: { schedule } }), ['backup', 'drill', 'scrub']);
+  const of = (scrub: object) =>
+    scheduledJobs(parse({ databases, schedule: { timezone: 'Asia/Tokyo', queue: 'slow' }, scrub }))[1];
+  assert.deepEqual(of({ schedule }), {
+    name: 'scrub',
+    enabled: true,
+    times: { ...schedule, timezone: 'Asia/Tokyo' },
+    jitterMs: 0,
+    queue: 'slow',
+  });
+  assert.deepEqual(
+    [of({ schedule, enabled: false })?.enabled, of({ schedule: { enabled: false } })?.enabled],
+    [false, false],
+  );
+  assert.deepEqual(scheduledJobs(parse({ scrub: { schedule } })), [], 'there is nothing to scrub');
 });

@@ -1,14 +1,14 @@
 import { HoldfastError } from '../errors.ts';
 import type { ScheduleTimes } from '../policy/schedule.ts';
 import type { HoldfastConfig } from './config-schema.ts';
-import { drillJob, mainJob } from './job-names.ts';
+import { drillJob, mainJob, scrubJob } from './job-names.ts';
 import { isMediaEnabled } from './media-settings.ts';
 import { nearestName } from './nearest-name.ts';
 import { defaultQueue } from './queue-settings.ts';
 
 /** A job of the schedule. */
 export interface ConfiguredJob {
-  /** `backup`, `backup:<alias>` for a database that has a `scheduleOverride`, or `drill`. */
+  /** `backup`, `backup:<alias>` for a database that has a `scheduleOverride`, `drill`, or `scrub`. */
   readonly name: string;
   /** The database that it is for alone. */
   readonly alias?: string;
@@ -42,16 +42,24 @@ export function configuredJobs(config: HoldfastConfig): ConfiguredJob[] {
   return hasMain ? [main, ...own] : own;
 }
 
-/** All jobs that run by themselves: those that back up, and the drill where it has a schedule. */
+/** All jobs that run by themselves: those that back up, and the drill and the scrub where they have schedules. */
 export function scheduledJobs(config: HoldfastConfig): ConfiguredJob[] {
   const jobs = configuredJobs(config);
-  const { schedule = {}, drill } = config;
-  if (drill?.schedule === undefined || jobs.length === 0) return jobs;
+  const { schedule = {}, drill, scrub } = config;
+  if (jobs.length === 0) return jobs;
   const { timezone, jitterMinutes = 0, queue: queueOfAll = defaultQueue } = schedule;
-  const { enabled: isOn = true, queue = queueOfAll, ...times } = drill.schedule;
-  const enabled = config.enabled !== false && drill.enabled !== false && isOn;
   const jitterMs = jitterMinutes * 60_000;
-  return [...jobs, { name: drillJob, enabled, times: { ...times, timezone }, jitterMs, queue }];
+  const proofs = [
+    [drillJob, drill],
+    [scrubJob, scrub],
+  ] as const;
+  const scheduled = proofs.flatMap(([name, settings]): ConfiguredJob[] => {
+    if (settings?.schedule === undefined) return [];
+    const { enabled: isOn = true, queue = queueOfAll, ...times } = settings.schedule;
+    const enabled = config.enabled !== false && settings.enabled !== false && isOn;
+    return [{ name, enabled, times: { ...times, timezone }, jitterMs, queue }];
+  });
+  return [...jobs, ...scheduled];
 }
 
 /** The names of all queues that jobs wait in. */

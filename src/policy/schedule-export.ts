@@ -7,7 +7,7 @@ export type ExportFormat = 'systemd' | 'cron' | 'kubernetes';
 
 /** A job as it is exported. */
 export interface ExportedJob {
-  /** `backup`, `backup:crm`, `drill`. */
+  /** `backup`, `backup:crm`, `drill`, `scrub`. */
   readonly name: string;
   readonly schedule: Schedule;
   readonly jitterMs: number;
@@ -49,7 +49,7 @@ function cronOf(schedule: Schedule, format: ExportFormat): string {
 }
 
 function commandsOf({ name }: ExportedJob, { prunes }: ExportOptions): string[] {
-  if (name === 'drill') return ['npx holdfast drill'];
+  if (name === 'drill' || name === 'scrub') return [`npx holdfast ${name}`];
   return [`npx holdfast backup --job ${shellWord(name)}`, ...(prunes ? ['npx holdfast prune --yes'] : [])];
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -206,5 +206,37 @@ test('the drill is a job like the others: it proves the newest backup', { timeou
   assert.deepEqual(
     [run?.state, run?.job, run?.proof?.isProven, run?.proof?.fileCount],
     ['succeeded', 'drill', true, 1],
+  );
+});
+
+test('the scrub is a job like the others: it mends what is damaged, and tells what it cannot', {
+  timeout: 90_000,
+}, async (t) => {
+  const { folder, history } = await newFolder(t, [{ alias: 'cache', command: ['echo', 'data'] }], {
+    scrub: { schedule: { cron: yearly.cron } },
+  });
+  await history.setHandledMs('backup', Date.now());
+  const backup = spawn(process.execPath, [program, 'backup', '--json'], { cwd: folder, stdio: 'ignore' });
+  assert.deepEqual(await once(backup, 'exit'), [0, null]);
+  const [name = ''] = (await readdir(join(folder, 'backups'))).filter((one) => one.endsWith('.holdfast'));
+  const archive = join(folder, 'backups', name);
+  const whole = await readFile(archive);
+  const scrubOnce = async () => {
+    await history.setHandledMs('scrub', Date.UTC(2020, 0, 1));
+    const served = serve(t, folder);
+    assert.equal((await served.next()).event, 'started');
+    const { event, error } = await served.next();
+    assert.equal(await served.end(), 0);
+    return [event, error?.code];
+  };
+  await writeFile(archive, Buffer.from(whole).fill(0, 5000, 9000));
+  assert.deepEqual(await scrubOnce(), ['ended', undefined]);
+  assert.deepEqual(await readFile(archive), whole);
+  await writeFile(archive, Buffer.from(whole).fill(0, 5000));
+  assert.deepEqual(await scrubOnce(), ['failed', 'archive.damaged']);
+  const runs = await history.runs({ kind: 'scrub' });
+  assert.deepEqual(
+    runs.map(({ job, state }) => `${job} ${state}`),
+    ['scrub failed', 'scrub succeeded'],
   );
 });
