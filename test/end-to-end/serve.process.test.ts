@@ -15,7 +15,7 @@ const program = fileURLToPath(new URL('../transcript/holdfast.ts', import.meta.u
 const yearly = { cron: '0 0 1 1 *', timezone: 'UTC' };
 
 /** A program that writes when it is allowed to. */
-const waiting = ['sh', '-c', 'while ! test -e go; do sleep 0.1; done; echo data'];
+const waiting = ['sh', '-c', 'while ! test -e go && test -e holdfast.config.json; do sleep 0.1; done; echo data'];
 
 interface Served {
   readonly child: ChildProcess;

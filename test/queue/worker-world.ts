@@ -19,7 +19,8 @@ const program = fileURLToPath(new URL('../transcript/holdfast.ts', import.meta.u
 const waiting = [
   'sh',
   '-c',
-  'head -c 3000000 /dev/zero; echo > begun; while ! test -e go; do sleep 0.2; done; echo data',
+  // It ends with the folder of its test, whoever started it.
+  'head -c 3000000 /dev/zero; echo > begun; while ! test -e go && test -e holdfast.config.json; do sleep 0.2; done; echo data',
 ];
 
 /** What is told by a process, one event after the other. */
