@@ -249,20 +249,29 @@ export async function createBackup(options: BackupOptions): Promise<BackupReport
   return { ...written, durationMs: Math.round(clock.monotonicMs() - startMs), problems };
 }
 
+/** Bytes of all sources, as far as they are known. */
+interface Expected {
+  readonly sizeBytes: number;
+  /** Each source told how many it has. */
+  readonly isWhole: boolean;
+}
+
 /** Finds out what is wrong with the sources before any is read; gives the bytes that are expected. */
-async function describeAll(sources: readonly Source[], context: SourceContext): Promise<number> {
+async function describeAll(sources: readonly Source[], context: SourceContext): Promise<Expected> {
   const databases = new Set<string>();
   const trees = new Set<string>();
-  let expectedBytes = 0;
+  let sizeBytes = 0;
+  let isWhole = true;
   for (const source of sources) {
     const { type, expectedSizeBytes } = await source.describe(context);
-    expectedBytes += expectedSizeBytes;
+    sizeBytes += expectedSizeBytes;
+    if (expectedSizeBytes === 0) isWhole = false;
     // Whatever their kind, databases and commands share one folder of the archive, folders and media storages the other.
     const taken = type === 'files' || type === 'media' ? trees : databases;
     if (taken.has(source.name)) throw sameName(source);
     taken.add(source.name);
   }
-  return expectedBytes;
+  return { sizeBytes, isWhole };
 }
 
 function sameName({ name }: Source): HoldfastError {
@@ -290,8 +299,8 @@ async function readAndWrite(
     },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  const expectedBytes = await describeAll(options.sources, context);
-  const written = await writeArchive({ options, archive, workers, context, expectedBytes });
+  const expected = await describeAll(options.sources, context);
+  const written = await writeArchive({ options, archive, workers, context, expected });
   return { ...written, problems, ...(notes.length > 0 ? { notes } : {}) };
 }
 
@@ -300,13 +309,13 @@ async function writeArchive(run: {
   readonly archive: NewArchive;
   readonly workers: WorkerPool;
   readonly context: SourceContext;
-  readonly expectedBytes: number;
+  readonly expected: Expected;
 }): Promise<Omit<BackupReport, 'durationMs' | 'problems'>> {
-  const { options, archive, workers, context, expectedBytes } = run;
+  const { options, archive, workers, context, expected } = run;
   const meter = new ProgressMeter(options);
   const { writer: output, reports } = await openOutputs(options, {
     copies: archive.header.copies,
-    expectedSizeBytes: expectedBytes,
+    ...(expected.isWhole ? { expectedSizeBytes: expected.sizeBytes } : {}),
     onReplicate: (doneBytes, totalBytes) => meter.report({ phase: 'write', doneBytes, totalBytes }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
@@ -325,7 +334,7 @@ async function writeArchive(run: {
     const { onProgress } = options;
     const detailed = onProgress && { onProgress: (progress: Progress) => onProgress(counted.detail(progress)) };
     const reading = { ...options, ...detailed, sources: counted.sources };
-    const totals = await writeSources(reading, writer, context, expectedBytes);
+    const totals = await writeSources(reading, writer, context, expected.sizeBytes);
     if (totals.entryCount === 0) throw new HoldfastError('source.empty', { message: 'the sources hold nothing' });
     const comparison = compare(await previous, counted.parts, options);
     if (comparison.falls.length > 0) {

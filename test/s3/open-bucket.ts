@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { openS3Storage, s3Adapter } from '../../src/storage/s3/s3-adapter.ts';
 import type { S3Patience } from '../../src/storage/s3/s3-connection.ts';
 import type { S3Storage } from '../../src/storage/s3/s3-storage.ts';
+import type { UploadLimits } from '../../src/storage/s3/s3-writer.ts';
 import type { RgwService, RgwUser } from '../services/start-rgw.ts';
 
 /** Settings as a user writes them. */
@@ -40,7 +41,7 @@ export async function makeBucket(client: S3Client, options: { objectLock?: boole
 export async function openBucket(
   server: RgwService,
   bucket: string,
-  options: { input?: S3Input; patience?: Partial<S3Patience>; user?: RgwUser } = {},
+  options: { input?: S3Input; patience?: Partial<S3Patience>; user?: RgwUser; limits?: UploadLimits } = {},
 ): Promise<S3Storage> {
   const { accessKey, secretKey } = options.user ?? server;
   const settings = s3Adapter.schema.parse({
@@ -51,5 +52,5 @@ export async function openBucket(
     secretKey,
     ...options.input,
   });
-  return await openS3Storage(settings, { folder: '/' }, { ...impatient, ...options.patience });
+  return await openS3Storage(settings, { folder: '/' }, { ...impatient, ...options.patience }, options.limits);
 }

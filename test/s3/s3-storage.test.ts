@@ -48,7 +48,7 @@ for (const version of [16, 20] as const) {
         const input = { endpointUrl: `http://127.0.0.1:${proxy.port}`, preset, region: 'us-east-1' } as const;
         const storage = await openBucket(server, await makeBucket(client), { input });
         const run = new SeededRandom(version).bytes(equalParts ? 17 * mebibyte + 4096 : 16 * mebibyte + 1);
-        const writer = await storage.writer('x.holdfast', { copies: 2 });
+        const writer = await storage.writer('x.holdfast', { copies: 2, expectedSizeBytes: run.length });
         await writer.write(run);
         await writer.commit();
         const access = await storage.open('x.holdfast');
@@ -71,13 +71,56 @@ for (const version of [16, 20] as const) {
       });
     }
 
+    for (const preset of ['aws', 'r2'] as const) {
+      test(`a size that nobody knew is uploaded in stretches, of which ${preset} makes the copies`, async () => {
+        await using proxy = await startRulesProxy(server.port, { equalParts: preset === 'r2' });
+        const input = { endpointUrl: `http://127.0.0.1:${proxy.port}`, preset, region: 'us-east-1' } as const;
+        const bucket = await makeBucket(client);
+        // Of two parts each: 16 MiB, and 32 MiB where they have to be alike; then a part of more than fits in memory has a seam.
+        const storage = await openBucket(server, bucket, { input, limits: { stretchParts: 2, copiedParts: 4 } });
+        const run = new SeededRandom(version).bytes(37 * mebibyte + 4096);
+        for (const copies of [2, 1]) {
+          const writer = await storage.writer('x.holdfast', { copies });
+          for (let done = 0; done < run.length; done += 3_000_000)
+            await writer.write(run.subarray(done, done + 3_000_000));
+          await writer.commit(async (access) => {
+            const expected = Buffer.concat(Array.from({ length: copies }, () => run));
+            assert.equal(Buffer.compare(await readAll(access), expected), 0);
+          });
+          assert.equal((await storage.stat('x.holdfast')).sizeBytes, copies * run.length);
+          await assertAlone(bucket, ['x.holdfast']);
+        }
+        const refused = await storage.writer('y.holdfast', { copies: 2 });
+        await refused.write(run);
+        const check = async () => Promise.reject(new HoldfastError('archive.verify_failed'));
+        await assertCode(refused.commit(check), 'archive.verify_failed');
+        const left = await storage.writer('y.holdfast', { copies: 2 });
+        await left.write(run);
+        await left.abort();
+        await assertAlone(bucket, ['x.holdfast']);
+        await storage.close();
+      });
+    }
+
+    /** Only these objects are in a bucket, and no upload. */
+    async function assertAlone(bucket: string, keys: readonly string[]): Promise<void> {
+      const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }));
+      assert.deepEqual(
+        Contents.map(({ Key }) => Key),
+        keys,
+      );
+      const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+      assert.deepEqual(Uploads ?? [], []);
+    }
+
     test('the proxy refuses what breaks a rule, and nothing of it stays', async () => {
       await using proxy = await startRulesProxy(server.port, { equalParts: true });
       const input = { endpointUrl: `http://127.0.0.1:${proxy.port}` };
       const bucket = await makeBucket(client);
       const storage = await openBucket(server, bucket, { input });
-      const writer = await storage.writer('x.holdfast', { copies: 2 });
-      await writer.write(new Uint8Array(16 * mebibyte));
+      const expectedSizeBytes = 16 * mebibyte;
+      const writer = await storage.writer('x.holdfast', { copies: 2, expectedSizeBytes });
+      await writer.write(new Uint8Array(expectedSizeBytes));
       await assertCode(writer.commit(), 'storage.failed');
       assert.deepEqual(await listNames(storage), []);
       const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));

@@ -3,18 +3,22 @@ import { type Clock, systemClock, systemWait, type Wait } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { RandomAccess, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
 import { type FanOutTarget, Lane, type LaneOptions } from './lane.ts';
+import { SharedPieces } from './shared-pieces.ts';
 
 export type { FanOutTarget };
 
 /** How several storages are written. */
 export interface FanOutOptions extends WriterOptions {
-  /** Bytes that may wait for the slowest storage before the run does: 8 MiB unless set. They are held once, whatever the number of storages. */
+  /** Bytes that may wait for the slowest storage before the run does: 4 MiB unless set. They are held once, whatever the number of storages. */
   readonly bufferBytes?: number;
   /** A storage that takes nothing for this long is given up: 300,000 unless set. */
   readonly stallTimeoutMs?: number;
   readonly clock?: Clock;
   readonly wait?: Wait;
 }
+
+/** Of so many pieces one waits while another is written. */
+const pieceCount = 4;
 
 /** What became of one storage. */
 export interface FanOutResult {
@@ -26,12 +30,12 @@ export interface FanOutResult {
 /**
  * Writes the same object to several storages at once. One that fails is left out from then on, and leaves nothing; the writer fails when
  * none is left. The slowest one sets the pace, until it stalls. Checks of `commit` run one after the other, each on what that
- * storage holds, and only those whose check passes appear. Memory: `bufferBytes`, and the bytes of one `write`.
+ * storage holds, and only those whose check passes appear. Memory: `bufferBytes`.
  */
 export class FanOutWriter implements StorageWriter {
   readonly #lanes: readonly Lane[];
   readonly #options: FanOutOptions;
-  readonly #bufferBytes: number;
+  readonly #pieces: SharedPieces;
   readonly #replicated = new Map<FanOutTarget, number>();
   #reportedBytes = 0;
   #isCommitted = false;
@@ -49,12 +53,14 @@ export class FanOutWriter implements StorageWriter {
   }
 
   private constructor(targets: readonly FanOutTarget[], options: FanOutOptions) {
-    const { bufferBytes = 8 * 1024 * 1024, stallTimeoutMs = 300_000, clock = systemClock, wait = systemWait } = options;
+    const { bufferBytes = 4 * 1024 * 1024, ...writerOptions } = options;
+    const { stallTimeoutMs = 300_000, clock = systemClock, wait = systemWait } = writerOptions;
     this.#options = options;
-    this.#bufferBytes = bufferBytes;
+    const pieceBytes = Math.ceil(bufferBytes / pieceCount);
+    this.#pieces = new SharedPieces({ count: pieceCount, pieceBytes, lanes: targets.length });
     this.#lanes = targets.map((target) => {
       const onReplicate = (doneBytes: number, totalBytes: number) => this.#onReplicate(target, doneBytes, totalBytes);
-      const shared: LaneOptions = { ...options, bufferBytes, stallTimeoutMs, clock, wait, onReplicate };
+      const shared: LaneOptions = { ...writerOptions, stallTimeoutMs, clock, wait, onReplicate };
       return new Lane(target, shared);
     });
   }
@@ -80,16 +86,19 @@ export class FanOutWriter implements StorageWriter {
   async write(bytes: Uint8Array): Promise<void> {
     assert(!this.#isCommitted, 'the writer has not committed');
     throwIfAborted(this.#options.signal);
-    const kept = bytes.slice();
-    for (const lane of this.#lanes) lane.push(kept);
-    await Promise.all(this.#lanes.map((lane) => lane.settle(this.#bufferBytes)));
-    await this.#throwIfNoneIsLeft();
+    for (let taken = 0; taken < bytes.length; ) {
+      const piece = await this.#pieces.fill(bytes.subarray(taken));
+      taken += piece.bytes.length;
+      for (const lane of this.#lanes) lane.push(piece);
+      await this.#throwIfNoneIsLeft();
+    }
   }
 
   /** Gives what the first storage holds that did not fail. */
   async commit(check?: (stored: RandomAccess) => Promise<void>): Promise<StoredObject> {
     assert(!this.#isCommitted, 'the writer commits once');
     this.#isCommitted = true;
+    this.#pieces.close();
     const exclusive = (work: () => Promise<void>): Promise<void> => {
       const turn = this.#order.then(work);
       this.#order = turn.catch(() => undefined);

@@ -2,6 +2,7 @@ import type { Clock, Wait } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { RandomAccess, Storage, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
 import { forwardReads } from '../wrap/forwarding-storage.ts';
+import type { SharedPiece } from './shared-pieces.ts';
 
 /** One of several places that the same bytes go to. */
 export interface FanOutTarget {
@@ -13,7 +14,6 @@ export interface FanOutTarget {
 
 /** What a lane shares with the others. */
 export interface LaneOptions extends WriterOptions {
-  readonly bufferBytes: number;
   readonly stallTimeoutMs: number;
   readonly clock: Clock;
   readonly wait: Wait;
@@ -23,7 +23,7 @@ export interface LaneOptions extends WriterOptions {
 const abortTimeoutMs = 10_000;
 
 /**
- * The way of the bytes to one storage: a queue of chunks that are shared with the other lanes, written one after the other. A lane that
+ * The way of the bytes to one storage: a queue of pieces that are shared with the other lanes, written one after the other. A lane that
  * fails, or does not move for `stallTimeoutMs`, is closed, and takes no part any more.
  */
 export class Lane {
@@ -34,8 +34,7 @@ export class Lane {
   readonly #options: LaneOptions;
   readonly #closing = new AbortController();
   #writer: StorageWriter | undefined;
-  readonly #queue: Uint8Array[] = [];
-  #queuedBytes = 0;
+  readonly #queue: SharedPiece[] = [];
   #isPumping = false;
   #changed = Promise.withResolvers<void>();
   #movedMs = 0;
@@ -52,7 +51,7 @@ export class Lane {
   }
 
   async open(): Promise<void> {
-    const { bufferBytes: _, stallTimeoutMs: _limit, clock: _clock, wait: _wait, ...given } = this.#options;
+    const { stallTimeoutMs: _limit, clock: _clock, wait: _wait, ...given } = this.#options;
     const { signal, onReplicate } = given;
     const own = this.#closing.signal;
     const options: WriterOptions = {
@@ -74,21 +73,21 @@ export class Lane {
     });
   }
 
-  /** Queues bytes, which nobody may change any more. */
-  push(bytes: Uint8Array): void {
-    if (!this.isOpen) return;
-    this.#queue.push(bytes);
-    this.#queuedBytes += bytes.length;
+  /** Queues a piece, and releases it when it is written, or the lane is closed. */
+  push(piece: SharedPiece): void {
+    if (!this.isOpen) {
+      piece.release(false);
+      return;
+    }
+    this.#queue.push(piece);
     if (this.#isPumping) return;
     this.#isPumping = true;
     void this.#pump();
   }
 
-  /** Resolves when no more than `limitBytes` wait to be written, or the lane is closed. */
-  async settle(limitBytes: number): Promise<void> {
-    while (this.isOpen && (this.#queuedBytes > limitBytes || (limitBytes === 0 && this.#isPumping))) {
-      await this.#changed.promise;
-    }
+  /** Resolves when all that was pushed is written, or the lane is closed. */
+  async #settle(): Promise<void> {
+    while (this.isOpen && this.#isPumping) await this.#changed.promise;
   }
 
   /** Commits what was pushed. `exclusive` runs one check at a time. */
@@ -96,7 +95,7 @@ export class Lane {
     check: ((stored: RandomAccess) => Promise<void>) | undefined,
     exclusive: (work: () => Promise<void>) => Promise<void>,
   ): Promise<void> {
-    await this.settle(0);
+    await this.#settle();
     const held = async (stored: RandomAccess) => {
       this.#isHeld = true;
       await exclusive(async () => {
@@ -113,18 +112,17 @@ export class Lane {
 
   async abort(): Promise<void> {
     this.failure ??= { error: new HoldfastError('operation.interrupted') };
+    this.#releaseQueue();
     await this.#discard(this.#writer);
   }
 
   async #pump(): Promise<void> {
     await this.#step(async () => {
       try {
-        for (let bytes = this.#queue[0]; bytes !== undefined && this.isOpen; bytes = this.#queue[0]) {
-          if (this.#writer === undefined) return;
-          await this.#limited(this.#writer.write(bytes));
-          this.#queue.shift();
-          this.#queuedBytes -= bytes.length;
-          this.#notify();
+        while (this.isOpen) {
+          const piece = this.#queue.shift();
+          if (piece === undefined) return;
+          await this.#write(piece);
         }
       } finally {
         // In the same turn in which the queue was seen to be empty: what is pushed later starts anew.
@@ -134,6 +132,17 @@ export class Lane {
     });
   }
 
+  async #write(piece: SharedPiece): Promise<void> {
+    let isWritten = false;
+    try {
+      if (this.#writer !== undefined) await this.#limited(this.#writer.write(piece.bytes));
+      isWritten = true;
+    } finally {
+      // A write that was given up may go on.
+      piece.release(!isWritten);
+    }
+  }
+
   /** Runs a step; a failure closes the lane, and nothing of the object stays. */
   async #step(step: () => Promise<void>): Promise<void> {
     if (!this.isOpen) return;
@@ -141,8 +150,7 @@ export class Lane {
       await step();
     } catch (error) {
       this.failure ??= { error };
-      this.#queue.length = 0;
-      this.#queuedBytes = 0;
+      this.#releaseQueue();
       this.#notify();
       await this.#discard(this.#writer);
     }
@@ -161,6 +169,10 @@ export class Lane {
     } finally {
       timer.abort();
     }
+  }
+
+  #releaseQueue(): void {
+    for (const piece of this.#queue.splice(0)) piece.release(false);
   }
 
   #moved(): void {

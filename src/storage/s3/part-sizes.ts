@@ -1,4 +1,4 @@
-/** How large the parts of a multipart upload are. */
+/** How large the parts of a multipart upload are. A part is held in memory until it has arrived. */
 
 /** Amazon's limits, which the others share or are more generous with. */
 export const mostParts = 10_000;
@@ -6,12 +6,11 @@ export const leastPartBytes = 5 * 2 ** 20;
 export const mostObjectBytes = 5 * 2 ** 40;
 const mostPartBytes = 5 * 2 ** 30;
 
-const firstPartBytes = 5 * 2 ** 20;
+/** Parts of what is uploaded piece by piece, and the largest of lanes. It bounds the memory, whatever the size of the object. */
+export const heldPartBytes = 8 * 2 ** 20;
+/** The same where all parts have to be alike. */
+export const equalPartBytes = 16 * 2 ** 20;
 const granuleBytes = 64 * 1024;
-/** The last part of a full lane is e^6.55 times the first, 3.4 GiB; their sum is 107 times what equal ones would give: 5 TiB and a bit. */
-const growth = 6.55;
-/** A good size where all have to be alike. */
-const leastEqualPartBytes = 16 * 2 ** 20;
 
 /** How many parts each of some lanes has: the first lane from part 1, of two lanes the second from part 5,001. */
 export function partsInLane(lanes: number): number {
@@ -24,26 +23,29 @@ const evenShare = 0.8;
 const reserve = 1.12;
 
 /**
- * The size of part `index` (from 0) of a lane. Where a size of the lane is expected, parts are alike and just large enough for it, and grow
- * steeply should it be more after all. Where nothing is, they begin small and grow as the object does, so that 5 TiB can be reached.
+ * Whether lanes of about `expectedBytes` each fit in one upload, in parts that may be held in memory. Two lanes do up to 30 GB; what is not known
+ * never does.
  */
-export function growingPartBytes(index: number, lanes: number, expectedBytes?: number): number {
-  const count = partsInLane(lanes);
-  if (expectedBytes === undefined) return roundUp(firstPartBytes * Math.exp((growth * index) / count));
-  const even = Math.max(firstPartBytes, (expectedBytes * reserve) / (count * evenShare));
-  const evenCount = count * evenShare;
-  if (index < evenCount || even >= mostPartBytes) return Math.min(mostPartBytes, roundUp(even));
-  const steep = (mostPartBytes / even) ** ((index - evenCount) / (count - evenCount));
-  return Math.min(mostPartBytes, roundUp(even * steep));
+export function fitsInLanes(expectedBytes: number | undefined, lanes: number): expectedBytes is number {
+  return expectedBytes !== undefined && expectedBytes * reserve <= partsInLane(lanes) * evenShare * heldPartBytes;
+}
+
+/** The same of one lane in parts that are alike: up to 134 GB. */
+export function fitsInEqualParts(expectedBytes: number | undefined): boolean {
+  return expectedBytes !== undefined && expectedBytes <= mostParts * evenShare * equalPartBytes;
 }
 
 /**
- * The size of every part where all have to be alike: chosen ahead for an object of about `expectedBytes`, with room for twice as much;
- * 160 GB where nothing is expected.
+ * The size of part `index` (from 0) of a lane that is expected to have so many bytes: parts are alike and just large enough, and grow steeply
+ * should it be more after all, so that 5 TiB can be reached.
  */
-export function equalPartBytes(expectedBytes: number | undefined): number {
-  const needed = Math.min(mostObjectBytes, 2 * (expectedBytes ?? 0)) / mostParts;
-  return Math.min(mostPartBytes, roundUp(Math.max(leastEqualPartBytes, needed)));
+export function lanePartBytes(index: number, lanes: number, expectedBytes: number): number {
+  const count = partsInLane(lanes);
+  const evenCount = count * evenShare;
+  const even = Math.max(leastPartBytes, (expectedBytes * reserve) / evenCount);
+  if (index < evenCount) return roundUp(even);
+  const steep = (mostPartBytes / even) ** ((index - evenCount) / (count - evenCount));
+  return Math.min(mostPartBytes, roundUp(even * steep));
 }
 
 function roundUp(sizeBytes: number): number {

@@ -8,6 +8,7 @@ import type { StorageAdapter, StorageContext } from '../storage-adapter.ts';
 import { S3Connection, type S3Patience, usualPatience } from './s3-connection.ts';
 import { type S3Preset, s3PresetNames, s3Presets } from './s3-presets.ts';
 import { S3Storage } from './s3-storage.ts';
+import type { UploadLimits } from './s3-writer.ts';
 
 const retentionDays = z.int().min(1).max(36_500);
 
@@ -80,11 +81,12 @@ export const s3Adapter: StorageAdapter<typeof s3Settings> = {
   },
 };
 
-/** As {@link s3Adapter} opens it, with another patience. */
+/** As {@link s3Adapter} opens it, with another patience and other limits. */
 export async function openS3Storage(
   settings: S3Settings,
   context: StorageContext,
   patience: S3Patience,
+  limits: UploadLimits = {},
 ): Promise<S3Storage> {
   const preset = presetOf(settings);
   const endpoint = endpointOf(settings, preset);
@@ -115,6 +117,7 @@ export async function openS3Storage(
     prefix: prefixOf(settings),
     random,
     warnings: warningsOf(endpoint),
+    limits,
     isCreateOnlyKnown: preset !== unknownServer && (preset.createOnly ?? false),
     ...(context.clock === undefined ? {} : { clock: context.clock }),
     settings: {

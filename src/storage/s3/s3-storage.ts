@@ -18,7 +18,7 @@ import type { S3ObjectSettings } from './object-settings.ts';
 import { leastPartBytes } from './part-sizes.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { openS3Object } from './s3-object.ts';
-import { S3Writer } from './s3-writer.ts';
+import { S3Writer, type UploadLimits } from './s3-writer.ts';
 import { findMarks, removeMarksOf } from './unchecked-mark.ts';
 import { removeUnfinished } from './unfinished.ts';
 import { digestOfName, isUnfinishedName, uncheckedMarkName, unfinishedName } from './unfinished-key.ts';
@@ -37,6 +37,7 @@ export interface S3StorageOptions {
   readonly isCreateOnlyKnown: boolean;
   readonly random: Random;
   readonly clock?: Clock;
+  readonly limits?: UploadLimits;
 }
 
 /**
@@ -63,7 +64,7 @@ export class S3Storage implements Storage {
     const key = this.#key(name);
     assert(Number.isInteger(options.copies) && options.copies >= 1 && options.copies <= 8, 'copies are 1 to 8');
     throwIfAborted(options.signal);
-    const { prefix, settings, random, clock = systemClock } = this.#options;
+    const { prefix, settings, random, clock = systemClock, limits = {} } = this.#options;
     const connection = this.#connection;
     const { headers, isPublic, createOnly = false } = options;
     const isSure = createOnly && this.#options.isCreateOnlyKnown;
@@ -88,6 +89,7 @@ export class S3Storage implements Storage {
         markKey: `${prefix}${uncheckedMarkName(name, random)}`,
         removeOlderMarks: () => removeMarksOf({ connection, prefix }, name),
         replaces,
+        limits,
       },
       options,
     );

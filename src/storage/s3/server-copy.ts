@@ -1,30 +1,40 @@
-/** Objects that the server makes of others: no byte of them passes through here, but for the seams of repeated ones. */
+/** Objects that the server makes of others: no byte of them passes through here, but for the seams where parts have to be alike. */
+import { Gate } from '../remote/ranged-access.ts';
+import {
+  type CopiedRun,
+  type CopySource,
+  type PlannedPart,
+  planEqualParts,
+  planUnequalParts,
+  type SourceRange,
+  totalOf,
+  wholeCopyBytes,
+} from './copy-plan.ts';
 import { copySource, MultipartUpload } from './multipart-upload.ts';
-import { type ObjectCreation, publish, withObjectInput } from './object-creation.ts';
-import { mostParts } from './part-sizes.ts';
+import { type ObjectCreation, publish, removeOwn, withObjectInput } from './object-creation.ts';
+import { readHead } from './object-head.ts';
+import { equalPartBytes } from './part-sizes.ts';
 
-/** Up to here one request copies all: more could take longer than a connection lives. */
-const wholeCopyBytes = 256 * 2 ** 20;
-/** A part that holds a seam is held in memory. */
-const seamPartBytes = 16 * 2 ** 20;
-const granuleBytes = 64 * 1024;
 const copiesAtOnce = 4;
 
-/** What is to be copied: the object as it was when it had this tag, so many times in a row. */
-export interface CopiedObject {
-  readonly key: string;
-  readonly etag: string;
-  readonly sizeBytes: number;
-  readonly repeats: number;
+/** What an object is made of, and how. */
+export interface ServerCopy extends CopiedRun {
+  /** A new object that is never listed, for what has to be put together before it can be copied. */
+  readonly stage: () => ObjectCreation;
   readonly onProgress?: (doneBytes: number) => void;
+  /** Of parts that are alike; S3's limit unless set. */
+  readonly partsAtMost?: number | undefined;
 }
 
-/** Makes an object of another one. An object under the key is replaced when all of the new one is there. */
-export async function copyOnServer(source: CopiedObject, creation: ObjectCreation): Promise<void> {
-  if (source.repeats === 1 && source.sizeBytes <= wholeCopyBytes) return await copyWhole(source, creation);
+/** Makes an object of others. An object under the key is replaced when all of the new one is there. Memory: 16 MiB at most. */
+export async function copyOnServer(copy: ServerCopy, creation: ObjectCreation): Promise<void> {
+  const [only] = copy.sources;
+  const isSmall = only !== undefined && copy.sources.length === 1 && only.sizeBytes <= wholeCopyBytes;
+  // A copy in one request knows no condition.
+  if (isSmall && copy.repeats === 1 && !creation.createOnly) return await copyWhole(only, creation);
   const upload = await MultipartUpload.begin(creation);
   try {
-    await copyParts(source, upload, creation);
+    await copyParts(copy, upload, creation);
     await upload.complete();
   } catch (error) {
     await upload.abort();
@@ -32,7 +42,7 @@ export async function copyOnServer(source: CopiedObject, creation: ObjectCreatio
   }
 }
 
-async function copyWhole({ key, etag, sizeBytes }: CopiedObject, creation: ObjectCreation): Promise<void> {
+async function copyWhole({ key, etag, sizeBytes }: CopySource, creation: ObjectCreation): Promise<void> {
   const { connection, signal } = creation;
   const source = { CopySource: copySource(connection.bucket, key), CopySourceIfMatch: etag };
   await publish(creation, () =>
@@ -51,54 +61,90 @@ async function copyWhole({ key, etag, sizeBytes }: CopiedObject, creation: Objec
   );
 }
 
-async function copyParts(source: CopiedObject, upload: MultipartUpload, creation: ObjectCreation): Promise<void> {
-  const totalBytes = source.sizeBytes * source.repeats;
-  const leastBytes = source.repeats === 1 ? wholeCopyBytes : seamPartBytes;
-  const partBytes = Math.max(leastBytes, Math.ceil(totalBytes / mostParts / granuleBytes) * granuleBytes);
+async function copyParts(copy: ServerCopy, upload: MultipartUpload, creation: ObjectCreation): Promise<void> {
+  const isEqual = creation.settings.equalParts && totalOf(copy.sources) * copy.repeats > equalPartBytes;
+  const parts = isEqual ? planEqualParts(copy, copy.partsAtMost) : planUnequalParts(copy);
+  const seams = new Seams(copy, upload, creation);
   let next = 0;
   let doneBytes = 0;
   const copyOnes = async (): Promise<void> => {
-    while (next * partBytes < totalBytes) {
-      const number = next + 1;
-      const offset = next * partBytes;
+    for (let part = parts[next]; part !== undefined; part = parts[next]) {
       next += 1;
-      const sizeBytes = Math.min(partBytes, totalBytes - offset);
-      await copyPart(source, upload, creation, { number, offset, sizeBytes });
-      doneBytes += sizeBytes;
-      source.onProgress?.(doneBytes);
+      const [range] = part.ranges;
+      if (range !== undefined && part.ranges.length === 1) await upload.copy(part.number, rangeOf(range));
+      else await seams.make(part);
+      doneBytes += part.sizeBytes;
+      copy.onProgress?.(doneBytes);
     }
   };
   const workers = await Promise.allSettled(Array.from({ length: copiesAtOnce }, copyOnes));
   for (const worker of workers) if (worker.status === 'rejected') throw worker.reason;
 }
 
-interface CopiedPart {
-  readonly number: number;
-  /** In the object that is made. */
-  readonly offset: number;
-  readonly sizeBytes: number;
+function rangeOf({ source, offset, sizeBytes }: SourceRange) {
+  return { key: source.key, etag: source.etag, offset, sizeBytes };
 }
 
-async function copyPart(
-  source: CopiedObject,
-  upload: MultipartUpload,
-  creation: ObjectCreation,
-  { number, offset, sizeBytes }: CopiedPart,
-): Promise<void> {
-  const { key, etag } = source;
-  const inSource = offset % source.sizeBytes;
-  if (inSource + sizeBytes <= source.sizeBytes) {
-    return await upload.copy(number, { key, etag, offset: inSource, sizeBytes });
+/** Parts that no one range of a source has: one at a time is read, and sent; what is too large for memory, as an object that is then copied. */
+class Seams {
+  readonly #copy: ServerCopy;
+  readonly #upload: MultipartUpload;
+  readonly #creation: ObjectCreation;
+  readonly #gate = new Gate(1);
+
+  constructor(copy: ServerCopy, upload: MultipartUpload, creation: ObjectCreation) {
+    this.#copy = copy;
+    this.#upload = upload;
+    this.#creation = creation;
   }
-  // The end of one repeat and the beginning of the next: no range of the source.
-  const { connection } = creation;
-  const bytes = Buffer.allocUnsafeSlow(sizeBytes);
-  const signal = creation.signal ?? new AbortController().signal;
-  for (let done = 0; done < sizeBytes; ) {
-    const from = (offset + done) % source.sizeBytes;
-    const into = bytes.subarray(done, done + Math.min(sizeBytes - done, source.sizeBytes - from));
-    await connection.readRange({ key, etag, offset: from, into, signal });
-    done += into.length;
+
+  async make(part: PlannedPart): Promise<void> {
+    await this.#gate.run(async () => {
+      const memory = Buffer.allocUnsafeSlow(Math.min(part.sizeBytes, equalPartBytes));
+      if (part.sizeBytes > memory.length) return await this.#makeStaged(part, memory);
+      await this.#read(part, 0, memory);
+      await this.#upload.send(part.number, memory, undefined);
+    });
   }
-  await upload.send(number, bytes, undefined);
+
+  async #makeStaged(part: PlannedPart, memory: Buffer): Promise<void> {
+    const staged = this.#copy.stage();
+    const upload = await MultipartUpload.begin(staged);
+    try {
+      for (let offset = 0; offset < part.sizeBytes; offset += memory.length) {
+        const bytes = memory.subarray(0, Math.min(memory.length, part.sizeBytes - offset));
+        await this.#read(part, offset, bytes);
+        await upload.send(offset / memory.length + 1, bytes, undefined);
+      }
+      await upload.complete();
+    } catch (error) {
+      await upload.abort();
+      throw error;
+    }
+    try {
+      const { key, connection } = staged;
+      const { etag } = await readHead(connection, key);
+      await this.#upload.copy(part.number, { key, etag, offset: 0, sizeBytes: part.sizeBytes });
+    } finally {
+      await removeOwn(staged);
+    }
+  }
+
+  /** Bytes of a part, from an offset in it. */
+  async #read({ ranges }: PlannedPart, offset: number, into: Buffer): Promise<void> {
+    const { connection } = this.#creation;
+    const signal = this.#creation.signal ?? new AbortController().signal;
+    let skipped = offset;
+    let filled = 0;
+    for (const { source, offset: start, sizeBytes } of ranges) {
+      const length = Math.min(sizeBytes - skipped, into.length - filled);
+      if (length > 0) {
+        const { key, etag } = source;
+        const bytes = into.subarray(filled, filled + length);
+        await connection.readRange({ key, etag, offset: start + skipped, into: bytes, signal });
+        filled += length;
+      }
+      skipped = Math.max(0, skipped - sizeBytes);
+    }
+  }
 }

@@ -30,6 +30,11 @@ export class UploadLanes {
     this.#lanes = lanes;
   }
 
+  /** Parts of each lane so far. */
+  get partCount(): number {
+    return this.#nextPart - 1;
+  }
+
   /** Sends the next part of every lane, and waits until there is room for more. `release` is called when the memory is free again. */
   async add(bytes: Uint8Array, release: () => void): Promise<void> {
     const number = this.#nextPart;
@@ -89,7 +94,8 @@ function isInterrupted(error: unknown): boolean {
   return error instanceof HoldfastError && error.code === 'operation.interrupted';
 }
 
-function tooManyParts(key: string): HoldfastError {
+/** The error of an object that is larger than S3 takes. */
+export function tooManyParts(key: string): HoldfastError {
   return new HoldfastError('storage.full', {
     message: `${key}: it is larger than one upload can be`,
     hint: 'an object has 5 TiB at most; back up in several archives, or with fewer copies',
