@@ -103,11 +103,12 @@ export async function openServices(options: OpenServicesOptions): Promise<Opened
   await uploads.open();
   const archives = new Archives(context, uploads);
   const storages = new Storages(context, archives);
-  const jobs = new Jobs(context, new JobCommands(context, uploads), (job, command) => {
-    archives.invalidate(command.changesArchives);
-    if (job.kind === 'inspect' && job.result !== undefined && job.place !== undefined) {
-      archives.rememberMap(job.place, job.result);
-    }
+  const jobs = new Jobs(context, new JobCommands(context, uploads), {
+    onBlocks: (job, step) => archives.seeBlocks(job, step),
+    onEnded: (job, command) => {
+      archives.invalidate(command.changesArchives);
+      archives.endBlocks(job);
+    },
   });
   const made = new MadeFacts(context, archives);
   const runs = new Runs(context, jobs);

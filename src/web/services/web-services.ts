@@ -12,6 +12,7 @@ export type {
   ArchivePlace,
   ArchiveQuery,
   ArchiveServices,
+  BlockMapEvent,
   BlockMapFacts,
   EntryFacts,
   GivenKeys,
