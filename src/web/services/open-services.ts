@@ -64,10 +64,12 @@ class Runs implements RunServices {
     if (run === undefined) return undefined;
     const job = this.#jobs.ofRun(id);
     const duration = durationOf(run);
+    const kept = await this.#context.history.runLog(id);
     return {
       ...run,
       ...(duration === undefined ? {} : { durationMs: duration }),
-      log: job?.log ?? [],
+      // Until it has ended only the job knows.
+      log: kept.length > 0 ? kept : (job?.log ?? []),
       ...(job && { jobId: job.id }),
     };
   }
