@@ -30,6 +30,8 @@ export interface ArchiveFacts {
   /** When anyone last read its contents, or its blocks. */
   readonly lastProofMs?: number;
   readonly lastCheckMs?: number;
+  /** When it was last restored for a trial. */
+  readonly lastDrillMs?: number;
 }
 
 /** An archive on one storage. */
