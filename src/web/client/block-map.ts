@@ -75,12 +75,16 @@ function followReading(note: HTMLElement): void {
   if (mapBlocks === undefined) return;
   note.removeAttribute('data-map-blocks');
   const events = new EventSource(mapBlocks);
+  const renew = (part: string) => htmx.ajax('GET', location.href, { target: part, select: part, swap: 'outerHTML' });
   const reload = () => {
     events.close();
-    void htmx.ajax('GET', location.href, { target: '#maps', select: '#maps', swap: 'outerHTML' });
+    void renew('#maps');
   };
   events.addEventListener('blocks', ({ data }: MessageEvent<string>) => {
     if (!take(JSON.parse(data))) reload();
   });
-  events.addEventListener('ended', reload);
+  events.addEventListener('ended', () => {
+    reload();
+    void renew('#archive-jobs');
+  });
 }

@@ -29,6 +29,7 @@ export const restoreTexts = {
     incomplete: (done: string, total: string) => `${done} of ${total} arrived`,
     complete: 'complete',
     expires: 'removed',
+    uploadWaiting: 'The connection broke off. It goes on by itself …',
     uploading: (done: string, total: string) => `${done} of ${total}`,
     uploaded: 'Uploaded. Opening …',
     uploadFailed: (reason: string) => `The upload stopped: ${reason}. Choose the same file again to go on.`,
