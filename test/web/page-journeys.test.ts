@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { leftOut } from '../services/service-packages.ts';
-import { openWindow, startBrowser } from './browser.ts';
+import { type OpenedWindow, openWindow, startBrowser } from './browser.ts';
 import { type PageServer, pageApplication, startPageServer } from './page-server.ts';
 import { sampleArchive } from './sample-data.ts';
 import { type SampleServices, sampleServices } from './sample-services.ts';
@@ -26,12 +26,15 @@ describe('journeys through the web admin', { skip: leftOut('chromium') }, () => 
     await server?.close();
   });
 
+  /** With scripts, and without: what a window has fetched the next one need not fetch again. */
+  const windows = new Map<boolean, OpenedWindow>();
   async function inWindow(scripts: boolean, journey: (page: Page) => Promise<void>): Promise<void> {
-    const { context, page, complaints } = await openWindow(browser, { scripts });
+    const opened = windows.get(scripts) ?? (await openWindow(browser, { scripts }));
+    windows.set(scripts, opened);
+    const { page, complaints } = opened;
     await journey(page);
-    await context.close();
     assert.deepEqual(
-      complaints.filter((text) => !/422|404|readback/.test(text)),
+      complaints.splice(0).filter((text) => !/422|404|readback/.test(text)),
       [],
     );
   }
