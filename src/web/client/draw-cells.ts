@@ -13,15 +13,16 @@ function legendColour(name: string): string {
   return swatch === null ? '#888888' : getComputedStyle(swatch).backgroundColor;
 }
 
-/** Cells are seen, and hit, down to this width. */
-const leastSize = 5;
-const mostSize = 18;
+/** Cells are seen, and hit, down to this width; few of them are not drawn larger than that. */
+const leastSize = 4;
+const mostSize = 14;
+/** A drawing of many cells is about so high. */
+const wantedHeight = 110;
 
-/** As many columns as make the drawing wide and low, in whole powers of two, so that rows line up over the storages. */
+/** As many columns as make the drawing wide and low. Drawings of one width and count have as many, so that their rows line up. */
 function columnsFor(width: number, count: number): number {
-  let columns = 16;
-  while (width / (columns * 2) >= leastSize && (columns * 2 <= count / 4 || width / columns > mostSize)) columns *= 2;
-  return columns;
+  const size = Math.min(mostSize, Math.max(leastSize, Math.sqrt((width * wantedHeight) / count)));
+  return Math.max(8, Math.floor(width / size / 8) * 8);
 }
 
 /** Draws the cells of a copy; damage is drawn over the whole cell, so that one bad block of many is seen. */
@@ -39,7 +40,7 @@ export function drawCells(canvas: HTMLCanvasElement): void {
   context.scale(scale, scale);
   const colours = new Map(Object.entries(stateNames).map(([state, name]) => [state, legendColour(name)]));
   const parityColour = legendColour('parity');
-  const side = size - Math.max(1, Math.min(2, size / 5));
+  const side = size - Math.max(0.75, Math.min(2, size / 5));
   let last = '';
   for (let index = 0; index < cells.length; index++) {
     const state = cells[index] ?? '.';

@@ -86,7 +86,7 @@ export const archiveTexts = {
     legend: {
       good: 'good',
       parity: 'parity',
-      damaged: 'damaged, the rest can heal it',
+      damaged: 'damaged, to be healed',
       healed: 'healed',
       lost: 'lost',
       unread: 'not read yet',

@@ -22,7 +22,7 @@ export const restoreTexts = {
     none: 'No archive is here yet',
     noneText: 'Upload one, or make the first backup.',
     upload: 'Upload one',
-    uploadText: 'Any size. Where the connection breaks, choose the same file again: it goes on from where it stopped.',
+    uploadText: 'Any size. Where the connection breaks it goes on by itself; later, choose the same file again.',
     file: 'File (.holdfast)',
     uploadButton: 'Upload',
     uploads: 'Uploaded',

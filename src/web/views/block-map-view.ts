@@ -89,7 +89,7 @@ function placesTable({ copies, perCopy }: BlockMapFacts): Markup {
     return html`<tr><td>${copy + 1}</td><td>${texts.blocks(firstBlock, endBlock - 1)}</td><td class="number">${offset}</td><td><span class="swatch ${state}"></span> ${texts.legend[state]}</td></tr>`;
   });
   const more = places.length - rows.length;
-  return html`<details class="map-places"><summary>${texts.places(places.length)}</summary><div class="table-wrap"><table><thead><tr><th scope="col">${columns.copy}</th><th scope="col">${columns.blocks}</th><th scope="col" class="number">${columns.offset}</th><th scope="col">${columns.state}</th></tr></thead><tbody>${rows}</tbody></table></div>${more > 0 ? html`<p class="sub">${texts.more(more)}</p>` : nothing}</details>`;
+  return html`<details class="map-places"><summary>${texts.places(places.length)}</summary><div class="table-wrap" tabindex="0" role="region" aria-label="${texts.places(places.length)}"><table><thead><tr><th scope="col">${columns.copy}</th><th scope="col">${columns.blocks}</th><th scope="col" class="number">${columns.offset}</th><th scope="col">${columns.state}</th></tr></thead><tbody>${rows}</tbody></table></div>${more > 0 ? html`<p class="sub">${texts.more(more)}</p>` : nothing}</details>`;
 }
 
 function storageMap({ storage, map }: StorageMap, model: BlockMapModel, viewer: Viewer): Markup {
@@ -112,7 +112,8 @@ function storageMap({ storage, map }: StorageMap, model: BlockMapModel, viewer: 
 /** Where an archive is whole, healed or lost, for both copies on each storage. */
 export function blockMapView(model: BlockMapModel, viewer: Viewer): Markup {
   const { maps, job, name } = model;
-  const kinds = ['good', 'parity', 'healed', 'damaged', 'lost', 'unread'] as const;
+  const isPartly = job !== undefined || maps.some(({ map }) => map?.copies.some((cells) => cells.includes('.')));
+  const kinds = ['good', 'parity', 'healed', 'damaged', 'lost', ...(isPartly ? (['unread'] as const) : [])] as const;
   const legend = html`<p class="legend">${kinds.map((kind) => html`<span><span class="swatch ${kind}"></span>${texts.legend[kind]}</span>`)}</p>`;
   const running = when(
     job,
