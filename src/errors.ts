@@ -247,6 +247,13 @@ export const errorTable = {
     'load the page again, and send it once more',
   ),
   'access.wrong_login': define(1, 401, false, 'the name, the password or the code is wrong', 'try it again'),
+  'access.factor_locked': define(
+    1,
+    503,
+    false,
+    'the key that second factors are sealed with is not here',
+    'bring back `.holdfast/web.key` or `web.secret`; recovery codes work meanwhile',
+  ),
   'access.limited': define(1, 429, true, 'there were too many tries', 'wait for a quarter of an hour'),
   'access.link_used': define(
     1,

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import type { Progress } from '../operation/options.ts';
+import type { RunLog } from './run-log.ts';
 
 /** A stream of text on its way out: a terminal when `isTTY`. */
 export interface TextOutput {
@@ -53,6 +54,8 @@ export interface CommandContext {
   onHangup?(listener: () => void): () => void;
   /** The run of the history that was recorded last: what is told of it is recorded with it. */
   recordedRun?: string;
+  /** Keeps what is written to `stderr` for the record of runs; absent where nobody wants it. */
+  readonly runLog?: RunLog;
   /** Set by a command that ends well but not with 0. */
   exitCode: number;
 }

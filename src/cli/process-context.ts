@@ -7,6 +7,7 @@ import { systemClock, systemWait } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { Progress } from '../operation/options.ts';
 import type { CommandContext, Terminal } from './command-context.ts';
+import { RunLog } from './run-log.ts';
 
 /** The world of this process: its streams, environment and signals. */
 export function openProcessContext(): CommandContext {
@@ -19,9 +20,11 @@ export function openProcessContext(): CommandContext {
     process.kill(process.pid, 'SIGINT');
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  const runLog = new RunLog(systemClock, process.env);
   return {
     stdout: process.stdout,
-    stderr: process.stderr,
+    stderr: runLog.listen(process.stderr),
+    runLog,
     environment: process.env,
     clock: systemClock,
     signal: interruption.signal,

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { Progress } from '../operation/options.ts';
+import type { BlockStep, Progress } from '../operation/options.ts';
 import type { CommandContext } from './command-context.ts';
 import { cutToWidth, formatDuration, formatNumberOf, formatSize, printable } from './format-value.ts';
 
@@ -95,9 +95,11 @@ export class ProgressLine {
 export interface GivenRun {
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+  /** Only where a program looks on. */
+  readonly onBlocks?: (blocks: BlockStep) => void;
 }
 
-/** Set to `json` by a program that started this one: it gets each step as a line of JSON on stderr. */
+/** Set to `json` by a program that started this one: it gets each step as a line of JSON on stderr, and what is found of blocks. */
 export const progressVariable = 'HOLDFAST_PROGRESS';
 
 /** Runs work with a progress line where a person looks on: stderr is a terminal, and the result is not JSON. */
@@ -113,7 +115,8 @@ export async function withProgress<T>(
       onPhase?.(progress);
       context.stderr.write(`${JSON.stringify({ progress })}\n`);
     };
-    return await work({ signal, onProgress });
+    const onBlocks = (blocks: BlockStep) => void context.stderr.write(`${JSON.stringify({ blocks })}\n`);
+    return await work({ signal, onProgress, onBlocks });
   }
   if (json || !context.stderr.isTTY || context.environment['TERM'] === 'dumb') {
     if (reportProgress === undefined) return await work({ signal, ...(onPhase && { onProgress: onPhase }) });

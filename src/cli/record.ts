@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { History } from '../history/history.ts';
 import type { BegunRun, RunArchive } from '../history/run-record.ts';
-import type { ArchiveLocation } from '../operation/options.ts';
+import type { ArchiveLocation, Progress } from '../operation/options.ts';
 import type { RunOutcome } from '../operation/record-run.ts';
 import { Secret } from '../secret.ts';
 import type { CommandContext } from './command-context.ts';
@@ -114,9 +114,23 @@ export async function recordIn<Result>(
     context.recordedRun = id;
   };
   const id = await nextRunId(history, context);
+  const { runLog } = context;
+  const takeLog = runLog && (() => runLog.take());
   return await recordRun(
-    { ...begun, history, clock, onProblem, onBegun, ...withoutUndefined({ id }) },
-    (onPhase) => withProgress(context, json, work, onPhase),
+    { ...begun, history, clock, onProblem, onBegun, ...withoutUndefined({ id, takeLog }) },
+    async (onPhase) => {
+      const onProgress = (progress: Progress) => {
+        onPhase(progress);
+        runLog?.enter(progress.phase);
+      };
+      try {
+        return await withProgress(context, json, work, onProgress);
+      } catch (thrown) {
+        const { message, code } = toHoldfastError(thrown);
+        runLog?.add(`failed: ${message} [${code}]`);
+        throw thrown;
+      }
+    },
     outcomeOf,
   );
 }

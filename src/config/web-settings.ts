@@ -20,6 +20,10 @@ const uploadsSchema = z.strictObject({
   maximumTotalMb: z.int().min(1).optional(),
 });
 
+const secretText = z
+  .string()
+  .min(32, 'must have 32 characters or more: make them at random, `openssl rand -base64 32`');
+
 /** The web admin. */
 export const webSchema = z.strictObject({
   /** Whether `holdfast serve` serves it: `true` unless set. */
@@ -42,6 +46,11 @@ export const webSchema = z.strictObject({
   proxyAddresses: z.array(z.string().min(1)).optional(),
   /** A proxy that says who the user is, in place of our own login; believed from `proxyAddresses` alone. */
   trustedProxy: trustedProxySchema.optional(),
+  /**
+   * What the keys of second factors are sealed with, such as `${HOLDFAST_WEB_SECRET}`: 32 random characters or more, the same on every machine
+   * that shares a history. Of several the first seals, and all of them open. Unless set a file beside a history of SQLite, `web.key`.
+   */
+  secret: z.union([secretText, z.array(secretText).min(1).max(10)]).optional(),
   /** A session ends after so long without a request: 120 unless set. */
   sessionIdleMinutes: z.int().min(1).max(10_080).optional(),
   /** A session ends after so long in any case: 24 unless set. */

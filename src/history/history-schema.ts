@@ -74,12 +74,22 @@ export interface DeliveryTable {
   readonly error: string | null;
 }
 
+/** What a run told. */
+export interface RunLogTable {
+  readonly run_id: string;
+  /** When the run ended: the oldest logs make room for new ones. */
+  readonly at_ms: number;
+  /** JSON: `[timeMs, text][]`. */
+  readonly lines: string;
+}
+
 /** The tables. */
 export interface HistoryTables extends AccessTables {
   readonly run: RunTable;
   readonly drill: DrillTable;
   readonly delivery: DeliveryTable;
   readonly run_archive: RunArchiveTable;
+  readonly run_log: RunLogTable;
   readonly job: JobTable;
   readonly schema_version: { readonly version: number };
 }
@@ -168,6 +178,16 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
     await schema.createIndex('delivery_run').on('delivery').column('run_id').execute();
   },
   (database) => createAccessTables(database),
+  async ({ schema }) => {
+    await schema
+      .createTable('run_log')
+      .ifNotExists()
+      .addColumn('run_id', 'text', (column) => column.primaryKey().references('run.id').onDelete('cascade'))
+      .addColumn('at_ms', 'bigint', (column) => column.notNull())
+      .addColumn('lines', 'text', (column) => column.notNull())
+      .execute();
+    await schema.createIndex('run_log_at').ifNotExists().on('run_log').column('at_ms').execute();
+  },
 ];
 
 /** The version that {@link migrate} brings a history to. */

@@ -66,6 +66,22 @@ test('a history of the first version is brought to the present one, by one of ma
   await again.close();
 });
 
+test('the logs of the oldest runs make room', async (t) => {
+  const path = await newPath(t);
+  const history = await openHistory({ path });
+  t.after(() => history.close());
+  using file = new DatabaseSync(path);
+  file.exec(`INSERT INTO run (id, kind, state, started_ms, process_id, process_space, phases)
+    WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 2000)
+    SELECT 'run' || n, 'backup', 'succeeded', n, 0, '', '[]' FROM number;
+    INSERT INTO run_log SELECT id, started_ms, '[[1,"x"]]' FROM run`);
+  const id = await history.begin({ kind: 'backup', startedMs: 3000 });
+  const log = [{ timeMs: 3000, text: 'the newest' }];
+  await history.end(id, { state: 'succeeded', endedMs: 3001, phases: [], archives: [], log });
+  const lengths = await Promise.all(['run1', 'run2', id].map(async (one) => (await history.runLog(one)).length));
+  assert.deepEqual(lengths, [0, 1, 1]);
+});
+
 test('a file that is no history is told, and left as it is', async (t) => {
   const path = await newPath(t);
   const folder = join(path, '..', '..');

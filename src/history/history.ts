@@ -5,7 +5,17 @@ import type { Secret } from '../secret.ts';
 import type { DeliveryTable, HistoryTables, JobTable, RunArchiveTable, RunTable } from './history-schema.ts';
 import type { HistoryStore } from './history-store.ts';
 import { type RunFacts, readRunFacts } from './run-facts.ts';
-import type { BegunRun, DrillProof, EndedRun, RecordedDelivery, RunArchive, RunKind, RunRecord } from './run-record.ts';
+import { readRunLog, writeRunLog } from './run-logs.ts';
+import type {
+  BegunRun,
+  DrillProof,
+  EndedRun,
+  RecordedDelivery,
+  RunArchive,
+  RunKind,
+  RunLogLine,
+  RunRecord,
+} from './run-record.ts';
 import { toDelivery, toRecord } from './run-rows.ts';
 
 /** Which runs are wanted. */
@@ -112,6 +122,7 @@ export class History {
       await transaction.updateTable('run').set(changes).where('id', '=', id).execute();
       await transaction.deleteFrom('run_archive').where('run_id', '=', id).execute();
       await insertArchives(transaction, id, run.archives);
+      if (run.log !== undefined) await writeRunLog(transaction, id, { atMs: Math.round(run.endedMs), lines: run.log });
       await transaction.deleteFrom('drill').where('run_id', '=', id).execute();
       if (run.proof === undefined) return;
       await transaction
@@ -188,6 +199,11 @@ export class History {
         ...(notifications === undefined ? {} : { notifications }),
       };
     });
+  }
+
+  /** What a run told on its way: of the newest 2,000 runs. */
+  async runLog(id: string): Promise<readonly RunLogLine[]> {
+    return await this.#store.attempt(() => readRunLog(this.#database, id));
   }
 
   /** What all runs come to. */

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Expression, type Kysely, sql } from 'kysely';
 import { isRunning, processSpaceTag } from '../disk/process-life.ts';
 import type { HistoryTables } from './history-schema.ts';
 import type { RunArchiveState, RunKind, RunRecord, RunState } from './run-record.ts';
@@ -129,8 +129,9 @@ export async function* runsSince(database: Database, fromMs: number): AsyncGener
   for (;;) {
     const after = last;
     let query = briefQuery(database).orderBy('started_ms').orderBy('id').limit(chunkSize);
-    if (after === undefined) query = query.where('started_ms', '>=', fromMs);
-    else {
+    // The index is gone through from there on.
+    query = query.where('started_ms', '>=', after?.startedMs ?? fromMs);
+    if (after !== undefined) {
       query = query.where((where) =>
         where.or([
           where('started_ms', '>', after.startedMs),
@@ -139,7 +140,9 @@ export async function* runsSince(database: Database, fromMs: number): AsyncGener
       );
     }
     const runs = (await query.execute()).map(toBrief);
-    if (runs.length > 0) yield { runs, archives: await archivesOf(database, runs) };
+    // By the same condition, since so many ids would take longer to be written down than to be found.
+    const archives = runs.length > 0 ? await archivesOf(database, query.clearSelect().select('id')) : [];
+    if (runs.length > 0) yield { runs, archives };
     if (runs.length < chunkSize) return;
     last = runs.at(-1);
     await new Promise((resolve) => setImmediate(resolve));
@@ -151,7 +154,7 @@ export async function runsById(database: Database, ids: readonly string[]): Prom
   if (ids.length === 0) return { runs: [], archives: [] };
   const rows = await briefQuery(database).where('id', 'in', ids.slice(0, chunkSize)).execute();
   const runs = rows.map(toBrief);
-  return { runs, archives: await archivesOf(database, runs) };
+  return { runs, archives: await archivesOf(database, sql`(${sql.join(runs.map(({ id }) => id))})`) };
 }
 
 function briefQuery(database: Database) {
@@ -175,16 +178,11 @@ function toBrief(row: Awaited<ReturnType<ReturnType<typeof briefQuery>['execute'
   };
 }
 
-async function archivesOf(database: Database, runs: readonly RunBrief[]): Promise<ArchiveBrief[]> {
-  if (runs.length === 0) return [];
+async function archivesOf(database: Database, runs: Expression<{ id: string }>): Promise<ArchiveBrief[]> {
   const rows = await database
     .selectFrom('run_archive')
     .select(['run_id', 'url', 'archive_id', 'state'])
-    .where(
-      'run_id',
-      'in',
-      runs.map(({ id }) => id),
-    )
+    .where('run_id', 'in', runs as never)
     .execute();
   return rows.map((row) => ({
     runId: row.run_id,

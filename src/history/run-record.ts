@@ -62,6 +62,12 @@ export interface RunPhase {
   readonly durationMs: number;
 }
 
+/** A line that a run told. */
+export interface RunLogLine {
+  readonly timeMs: number;
+  readonly text: string;
+}
+
 /** An assertion of the user about what was restored, and how it came out. */
 export interface DrillCheck {
   /** The statement, or the name of the function. */
@@ -138,4 +144,6 @@ export type EndedRun = RunCounts &
     readonly endedMs: number;
     readonly phases: readonly RunPhase[];
     readonly archives: readonly RunArchive[];
+    /** What it told, without secrets. */
+    readonly log?: readonly RunLogLine[];
   };

@@ -47,7 +47,7 @@ export async function inspectArchive(options: ValidateOptions): Promise<ArchiveI
   const archiveId = checkedArchiveId(options.archiveId);
   return await withSources([options.archive], (sources) =>
     withWorkers(options, async (workers) => {
-      const { keys } = options;
+      const { keys, onBlocks } = options;
       const checked = await checkArchive({
         sources,
         workers,
@@ -56,6 +56,7 @@ export async function inspectArchive(options: ValidateOptions): Promise<ArchiveI
         keys,
         archiveId,
         indexOnly: true,
+        onBlocks,
       });
       return {
         summary: summarize(checked.header),

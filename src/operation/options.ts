@@ -83,6 +83,24 @@ export interface BlockHealth {
   readonly lost: number;
 }
 
+/** What was found of the blocks of an archive since the step before: enough to draw them while they are read. */
+export interface BlockStep {
+  /** The archive, and what its storage is called, where several are read. */
+  readonly archive?: string;
+  readonly storage?: string;
+  /** As far as it was read. */
+  readonly blocks: BlockHealth;
+  /** Data and parity blocks of a stripe. */
+  readonly dataBlocks: number;
+  readonly parityBlocks: number;
+  /** Cells that a copy is drawn in: one for each block, or 4,096 where there are more; each stands for the worst block in it. */
+  readonly cellCount: number;
+  /** Cells that changed, from one on, in a copy: `.` not read yet, `=` whole, `+` damaged, `#` holds what is lost. */
+  readonly changes: readonly { readonly copy: number; readonly from: number; readonly cells: string }[];
+  /** Whether it is the last of this archive. */
+  readonly isDone: boolean;
+}
+
 /** A storage that a backup goes to. */
 export interface BackupOutput {
   readonly storage: Storage;
@@ -182,6 +200,8 @@ export interface ValidateOptions extends RunOptions {
   readonly keys?: OpenKeys;
   /** Chooses one archive where a file (a disk image) holds several: hex. */
   readonly archiveId?: string;
+  /** Told what was found of the blocks, at most some five times a second; must not throw. */
+  readonly onBlocks?: (step: BlockStep) => void;
 }
 
 /** What {@link validateBackup} found. */

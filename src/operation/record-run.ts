@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { History } from '../history/history.ts';
-import type { BegunRun, EndedRun, RunArchive, RunPhase } from '../history/run-record.ts';
+import type { BegunRun, EndedRun, RunArchive, RunLogLine, RunPhase } from '../history/run-record.ts';
 import { errorReport } from './error-report.ts';
 import type { Progress } from './options.ts';
 
@@ -15,6 +15,8 @@ export interface RecordRunOptions extends Omit<BegunRun, 'startedMs'> {
   readonly clock?: Clock;
   /** Told the id under which the run is recorded. */
   readonly onBegun?: (id: string) => void;
+  /** What it told on its way, asked for at its end. */
+  readonly takeLog?: () => readonly RunLogLine[];
   /** Told when the history cannot be written: that never ends a run. */
   readonly onProblem?: (error: unknown) => void;
 }
@@ -64,7 +66,7 @@ export async function recordRun<Result>(
   work: (onProgress: (progress: Progress) => void) => Promise<Result>,
   outcomeOf: (result: Result) => RunOutcome,
 ): Promise<Result> {
-  const { history, clock = systemClock, onProblem, onBegun, ...begun } = options;
+  const { history, clock = systemClock, onProblem, onBegun, takeLog, ...begun } = options;
   if (history === undefined) return await work(() => undefined);
   const attempt = async <Value>(write: () => Promise<Value>): Promise<Value | undefined> => {
     try {
@@ -87,7 +89,9 @@ export async function recordRun<Result>(
     const id = began ?? (await attempt(begin));
     if (id === undefined) return;
     const archives = outcome.archives.map((archive) => withKnown(archive, begun.archives ?? []));
-    await attempt(() => history.end(id, { ...outcome, archives, endedMs: clock.nowMs(), phases: timer.end() }));
+    const log = takeLog === undefined ? {} : { log: takeLog() };
+    const ended = { ...outcome, archives, endedMs: clock.nowMs(), phases: timer.end(), ...log };
+    await attempt(() => history.end(id, ended));
   };
   let result: Result;
   try {

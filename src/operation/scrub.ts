@@ -4,7 +4,7 @@ import type { Storage } from '../storage/storage.ts';
 import { errorReport } from './error-report.ts';
 import { summarizeArchive } from './inspect.ts';
 import type { WritableLocation } from './location.ts';
-import type { BlockHealth, OutputReport, RunOptions } from './options.ts';
+import type { BlockHealth, BlockStep, OutputReport, RunOptions } from './options.ts';
 import { checkPlainDumps } from './plain-copies.ts';
 import { repairArchive } from './repair.ts';
 import { listArchives } from './sync.ts';
@@ -27,6 +27,8 @@ export interface ScrubOptions extends RunOptions {
   readonly restoreMissing?: boolean;
   /** Called before each archive is read. */
   readonly onArchive?: (storage: string, archive: string) => void;
+  /** Told what was found of the blocks of each archive, also when one that was mended is read again; must not throw. */
+  readonly onBlocks?: (step: BlockStep) => void;
 }
 
 /** What became of one archive on one storage. */
@@ -67,9 +69,26 @@ interface Found extends WritableLocation {
   readonly error?: unknown;
 }
 
-async function look(location: WritableLocation, label: string, run: RunOptions): Promise<Found> {
+type Look = RunOptions & Pick<ScrubOptions, 'onBlocks'>;
+
+/** What is told of a reading says of which archive. */
+function named({ onProgress, onBlocks, ...run }: Look, storage: string, archive: string): Look {
+  return {
+    ...run,
+    ...(onProgress && {
+      onProgress: (progress) => {
+        const { doneBytes: entryDoneBytes, totalBytes: entryExpectedBytes } = progress;
+        onProgress({ ...progress, entry: `${archive} (${storage})`, entryDoneBytes, entryExpectedBytes });
+      },
+    }),
+    ...(onBlocks && { onBlocks: (step) => onBlocks({ ...step, storage, archive }) }),
+  };
+}
+
+async function look(location: WritableLocation, label: string, run: Look): Promise<Found> {
   try {
-    const { archiveId, state, blocks } = await validateBackup({ ...run, archive: location, level: 'structure' });
+    const options = { ...named(run, label, location.name), archive: location, level: 'structure' } as const;
+    const { archiveId, state, blocks } = await validateBackup(options);
     return { ...location, label, archiveId, state, blocks };
   } catch (error) {
     throwIfAborted(run.signal);
@@ -106,12 +125,14 @@ function replicasOf(found: Found, all: readonly Found[]): Found[] {
 class Scrub {
   readonly #options: ScrubOptions;
   readonly #run: RunOptions;
+  readonly #look: Look;
   readonly #found: Found[] = [];
 
   constructor(options: ScrubOptions) {
-    const { storages: _, dryRun: _dryRun, restoreMissing: _restoreMissing, onArchive: _onArchive, ...run } = options;
+    const { storages: _, dryRun: _dry, restoreMissing: _missing, onArchive: _archive, onBlocks, ...run } = options;
     this.#options = options;
     this.#run = run;
+    this.#look = { ...run, ...(onBlocks && { onBlocks }) };
   }
 
   async run(): Promise<Pick<ScrubReport, 'archives' | 'failedStorages'>> {
@@ -141,7 +162,7 @@ class Scrub {
     for (const { name } of await listArchives(storage)) {
       throwIfAborted(this.#run.signal);
       this.#options.onArchive?.(label, name);
-      this.#found.push(await look({ storage, name }, label, this.#run));
+      this.#found.push(await look({ storage, name }, label, this.#look));
     }
   }
 
@@ -182,7 +203,7 @@ class Scrub {
   }
 
   async #readAgain(found: Found): Promise<Found> {
-    const again = await look({ storage: found.storage, name: found.name }, found.label, this.#run);
+    const again = await look({ storage: found.storage, name: found.name }, found.label, this.#look);
     if (again.state === 'intact') return again;
     throw new HoldfastError('archive.verify_failed', {
       message: `${found.storage.url(found.name)}: what was repaired does not read back as it was`,

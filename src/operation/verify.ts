@@ -4,13 +4,14 @@ import type { IndexEntry } from '../archive/entry/entry.ts';
 import type { Header } from '../archive/header.ts';
 import { BlockStore } from '../archive/heal/block-store.ts';
 import { blockSizeBytes, type Layout } from '../archive/heal/geometry.ts';
-import { sweep } from '../archive/heal/sweep.ts';
+import { type BlockTally, drawProven, sweep } from '../archive/heal/sweep.ts';
 import type { RandomAccess, ReadBack } from '../archive/random-access.ts';
 import { hasKeys, type UnlockKeys } from '../archive/unlock.ts';
 import type { WorkerPool } from '../archive/worker/worker-pool.ts';
 import type { WrittenCheck } from '../archive/written-check.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
+import { BlockWatch } from './block-watch.ts';
 import { checkedArchiveId, withSources } from './location.ts';
 import type { RunOptions, ValidateOptions, ValidationReport } from './options.ts';
 import { ProgressMeter, withWorkers } from './run.ts';
@@ -38,6 +39,8 @@ export interface CheckOptions {
   readonly written?: WrittenCheck | undefined;
   /** Reads the index, but no contents. */
   readonly indexOnly?: boolean;
+  /** Told what was found of the blocks while they are read. */
+  readonly onBlocks?: ValidateOptions['onBlocks'] | undefined;
 }
 
 /** Checks every block, and at level `contents` every entry. A wrong key is found before any bulk work. */
@@ -75,6 +78,7 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     layout: store.layout,
     contentBytes: contents?.index.tail.plainBytes ?? 0,
   });
+  const watch = new BlockWatch(store, { clock, onBlocks: options.onBlocks });
   // Blocks that hold contents which are whole are proven on the way; the sweep reads what is left.
   let lostEntries: string[] = [];
   if (contents !== undefined && options.written !== undefined) {
@@ -82,9 +86,17 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     await options.written.finish(readBack, contents.index, entries);
     store.addProven(options.written.provenBlocks);
   } else if (contents !== undefined) {
-    lostEntries = await lostPaths(contents, entries, progress.onContents);
+    lostEntries = await lostPaths(contents, entries, (entry, bytes) => {
+      progress.onContents(entry, bytes);
+      watch.step((cells) => drawProven(store, cells));
+    });
   }
-  const swept = await sweep({ store, workers, onProgress: progress.onBlocks });
+  const onSwept = (doneBytes: number, _total: number, tally: BlockTally) => {
+    progress.onBlocks(doneBytes);
+    watch.step(() => undefined, tally);
+  };
+  const swept = await sweep({ store, workers, cells: watch.cells, onProgress: onSwept });
+  watch.end(swept.tally);
   const state = stateOf(swept, store.inPlace);
   return {
     state: lostEntries.length > 0 || indexLost !== undefined ? 'lost' : state,
@@ -167,8 +179,8 @@ export async function validateBackup(options: ValidateOptions): Promise<Validati
   const archiveId = checkedArchiveId(options.archiveId);
   return await withSources([options.archive], (sources) =>
     withWorkers(options, async (workers) => {
-      const { level, keys } = options;
-      const checked = await checkArchive({ sources, workers, run: options, level, keys, archiveId });
+      const { level, keys, onBlocks } = options;
+      const checked = await checkArchive({ sources, workers, run: options, level, keys, archiveId, onBlocks });
       const { map: _map, entries: _entries, header: _header, indexRead: _indexRead, ...report } = checked;
       return report;
     }),

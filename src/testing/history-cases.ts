@@ -219,6 +219,31 @@ export const historyCases: readonly HistoryCase[] = [
       }),
   },
   {
+    name: 'what a run told is kept with it, and cut in its middle where it is long',
+    run: async (subject) => {
+      await opened(subject, 1, async (history) => {
+        const ended = { state: 'succeeded', endedMs: 9, phases: [], archives: [] } as const;
+        const id = await history.begin({ kind: 'backup', startedMs: 1 });
+        const log = [
+          { timeMs: 5, text: 'phase: read' },
+          { timeMs: 6, text: 'ünïcode "quoted"' },
+        ];
+        await history.end(id, { ...ended, log });
+        assert.deepEqual(await history.runLog(id), log);
+        await history.end(id, ended);
+        assert.deepEqual(await history.runLog(id), log, 'who knows no log leaves it');
+        const long = Array.from({ length: 500 }, (_, index) => ({ timeMs: index, text: 'x'.repeat(1000) }));
+        await history.end(id, { ...ended, log: long });
+        const kept = await history.runLog(id);
+        assert.ok(kept.length > 50 && kept.length < 70, `${kept.length}`);
+        assert.deepEqual([kept[0]?.timeMs, kept.at(-1)?.timeMs], [0, 499]);
+        await history.end(id, { ...ended, log: [] });
+        assert.deepEqual(await history.runLog(id), []);
+        assert.deepEqual(await history.runLog('0'.repeat(24)), []);
+      });
+    },
+  },
+  {
     name: 'what all runs come to is added up',
     run: (subject) =>
       opened(subject, 1, async (history) => {

@@ -5,6 +5,8 @@ import { HoldfastError } from '../errors.ts';
 import type { AccessEnvironment, ClientInfo } from './access/access-environment.ts';
 import { AccessStore } from './access/access-store.ts';
 import { accountRoutes } from './access/account-routes.ts';
+import { FactorSeal } from './access/factor-seal.ts';
+import { factorKeyPath, openFactorSeal, sealFactors } from './access/factor-secrets.ts';
 import { guard } from './access/guard.ts';
 import { loginRoutes, makeSetupLink } from './access/login-routes.ts';
 import { tokenRoutes } from './access/token-routes.ts';
@@ -88,10 +90,13 @@ export async function openAdmin(given: WebConfig): Promise<OpenedAdmin> {
   try {
     const { clock, random, sessions, uploads } = whole;
     const { passwordCost, isScheduling } = given;
-    const store = new AccessStore(history, { clock, random, sessions, ...(passwordCost && { passwordCost }) });
+    const isOwn = whole.access.authorize === undefined && whole.access.trustedProxy === undefined;
+    const factors = isOwn ? await openFactorSeal({ loaded, history, random, log }) : new FactorSeal([], random);
+    const cost = passwordCost && { passwordCost };
+    const store = new AccessStore(history, { clock, random, sessions, factors, ...cost });
+    if (isOwn) await sealFactors(store, history, { isFile: factorKeyPath(loaded) !== undefined, log });
     const common = { loaded, history, access: store, environment, clock, random, log, uploads };
     const services = await openServices({ ...common, ...(isScheduling === undefined ? {} : { isScheduling }) });
-    const isOwn = whole.access.authorize === undefined && whole.access.trustedProxy === undefined;
     const setupPath = isOwn ? await firstSetup(store, whole, log) : undefined;
     const close = async () => {
       await services.close();

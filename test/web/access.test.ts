@@ -1,10 +1,13 @@
 /** Who is let in, for how long, and what is written down. */
 import assert from 'node:assert/strict';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Secret } from '../../src/secret.ts';
+import { recoveryCodeHash } from '../../src/web/access/log-in.ts';
 import { codeAt, codeStep, fromBase32 } from '../../src/web/access/one-time-code.ts';
-import { createHandler } from '../../src/web/create-handler.ts';
-import { openTestAdmin, password, type TestAdmin, type TestBrowser } from './test-admin.ts';
+import { createHandler, type OpenedAdmin, openAdmin } from '../../src/web/create-handler.ts';
+import { cheap, openTestAdmin, password, type TestAdmin, TestBrowser } from './test-admin.ts';
 
 const minuteMs = 60_000;
 
@@ -173,6 +176,80 @@ test('the second factor: turned on with a code, asked for, taken once, and repla
   assert.equal(late.headers.get('location'), '/login', 'too many: the password is asked for again');
   await browser.send('/account/factor/end', { current: password });
   assert.equal((await store.users.find('admin'))?.totp_secret, null);
+});
+
+test('second factors are sealed in the history, with a key that lies beside it', async (t) => {
+  const admin = await openTestAdmin(t);
+  const { store } = admin.opened;
+  const folder = join(admin.folder, '.holdfast');
+  const path = join(folder, 'web.key');
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  const factor = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP';
+  const recovery = 'AAAABBBBCCCCDDDD';
+  // As earlier versions wrote it.
+  const row = {
+    totp_secret: factor,
+    totp_pending: factor,
+    recovery_codes: JSON.stringify([recoveryCodeHash(recovery)]),
+  };
+  await store.users.change('admin', row);
+  const inFiles = async () => {
+    const texts = await Promise.all(
+      (await readdir(folder))
+        .filter((name) => name.startsWith('history'))
+        .map((name) => readFile(join(folder, name), 'latin1')),
+    );
+    return texts.some((text) => text.includes(factor));
+  };
+  assert.equal(await inFiles(), true);
+  const reopen = async (logged: string[] = [], config: object = {}) => {
+    await writeFile(join(admin.folder, 'holdfast.config.json'), JSON.stringify({ files: ['photos'], ...config }));
+    const opened = await openAdmin({
+      folder: admin.folder,
+      clock: admin.clock,
+      environment: {},
+      passwordCost: cheap,
+      log: (text) => logged.push(text),
+    });
+    t.after(() => opened.close());
+    return opened;
+  };
+  const sealed = async () => (await store.users.find('admin'))?.totp_secret ?? '';
+  const enter = async (opened: OpenedAdmin, code: string) => {
+    const browser = new TestBrowser({ ...admin, opened });
+    await browser.logIn('admin');
+    return await browser.send('/login/code', { code }, '/login/code');
+  };
+  const code = () => {
+    admin.clock.advance(30_000);
+    return codeAt(fromBase32(factor), codeStep(admin.clock.nowMs()));
+  };
+  const migrated = await reopen();
+  assert.match(await sealed(), /^sealed1:/);
+  assert.equal(await inFiles(), false, 'nor in free pages, nor in the log of changes');
+  assert.equal((await enter(migrated, code())).status, 303);
+  const before = await sealed();
+  await reopen([], { web: { secret: 'x'.repeat(32) } });
+  assert.notEqual(await sealed(), before, 'sealed anew with the secret of the configuration');
+  await rm(path);
+  assert.equal(
+    (await enter(await reopen([], { web: { secret: ['y'.repeat(32), 'x'.repeat(32)] } }), code())).status,
+    303,
+  );
+  const logged: string[] = [];
+  const locked = await reopen(logged);
+  assert.match(logged.join(), /2 second factors cannot be opened: their key is not here/);
+  assert.equal(
+    await readdir(folder).then((names) => names.includes('web.key')),
+    false,
+    'none is made that would hide it',
+  );
+  const refused = await enter(locked, code());
+  assert.equal(refused.status, 503);
+  assert.match(await refused.text(), /access\.factor_locked.*|recovery codes work meanwhile/);
+  assert.equal((await enter(locked, recovery)).status, 303);
+  await writeFile(path, 'short\n');
+  await assert.rejects(reopen(), { code: 'config.invalid', message: /holds no key/ });
 });
 
 test('users are added by a link, and one admin stays', async (t) => {

@@ -22,11 +22,15 @@ export interface Look {
   readonly scripts?: boolean;
 }
 
+/** A window, and what its page complains of. */
+export interface OpenedWindow {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  readonly complaints: string[];
+}
+
 /** A window of its own. What the page complains of, such as what its security policy forbade, is gathered. */
-export async function openWindow(
-  browser: Browser,
-  look: Look = {},
-): Promise<{ readonly context: BrowserContext; readonly page: Page; readonly complaints: string[] }> {
+export async function openWindow(browser: Browser, look: Look = {}): Promise<OpenedWindow> {
   const { colours = 'light', width = 1280, scripts = true } = look;
   const context = await browser.newContext({
     colorScheme: colours,
@@ -57,10 +61,12 @@ interface AxeResult {
   }[];
 }
 
-/** What axe finds wrong with a page, a line each. */
-export async function findBarriers(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  const { violations }: AxeResult = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })");
+/** What axe finds wrong with a page, a line each: by all of its rules, or by some. */
+export async function findBarriers(page: Page, rules?: readonly string[]): Promise<string[]> {
+  if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axe);
+  // There are no frames, and no styles from elsewhere that it would fetch anew.
+  const options = { resultTypes: ['violations'], iframes: false, preload: false, ...(rules && { runOnly: rules }) };
+  const { violations }: AxeResult = await page.evaluate(`axe.run(document, ${JSON.stringify(options)})`);
   return violations.flatMap(({ id, nodes }) =>
     nodes.slice(0, 3).map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`),
   );

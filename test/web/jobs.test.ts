@@ -3,11 +3,18 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { openArchive } from '../../src/operation/open.ts';
 import { Secret } from '../../src/secret.ts';
-import type { ArchiveFacts, JobFacts, Overview, Page, UploadFacts } from '../../src/web/services/web-services.ts';
+import type {
+  ArchiveFacts,
+  JobFacts,
+  LogLine,
+  Overview,
+  Page,
+  UploadFacts,
+} from '../../src/web/services/web-services.ts';
 import { openTestAdmin, passphrase, type TestBrowser } from './test-admin.ts';
 
 const databases = [{ alias: 'shop', url: 'sqlite:shop.db' }];
@@ -33,6 +40,26 @@ async function openShop(t: Parameters<typeof openTestAdmin>[0], config: object =
   return { admin, browser, headers, api, run };
 }
 
+/** One admin with one backup, for all tests that leave both as they are. */
+let shared: ReturnType<typeof openShop> | undefined;
+const untilTheEnd: (() => unknown)[] = [];
+after(async () => {
+  for (const close of untilTheEnd.reverse()) await close();
+});
+async function sharedShop() {
+  shared ??= openShop({ after: (close: () => unknown) => void untilTheEnd.push(close) }, quick);
+  return await shared;
+}
+
+/** The archive of the shared admin. */
+async function sharedArchive(): Promise<Buffer> {
+  const { admin, run } = await sharedShop();
+  const folder = join(admin.folder, 'backups');
+  if ((await readdir(folder).catch(() => [])).length === 0) await run('backup');
+  const [stored = ''] = await readdir(folder);
+  return await readFile(join(folder, stored));
+}
+
 async function bytesOf(response: Response): Promise<Buffer> {
   return Buffer.from(await response.arrayBuffer());
 }
@@ -44,8 +71,8 @@ async function pathsIn(archive: string, key: string): Promise<string[]> {
   return paths;
 }
 
-test('a backup is started, followed by its events, and shown on the overview', async (t) => {
-  const { browser, api, admin } = await openShop(t, quick);
+test('a backup is started, followed by its events, and shown on the overview', async () => {
+  const { browser, api, admin } = await sharedShop();
   const before = await api<Overview>('/overview');
   assert.deepEqual(
     before.sources.map(({ id, state, reason }) => `${id} ${state} ${reason}`),
@@ -77,8 +104,9 @@ test('a backup is started, followed by its events, and shown on the overview', a
   );
   assert.equal(after.archiveCount, 1);
   assert.equal(after.recentRuns[0]?.id, ended.runId);
-  const run = await api<{ state: string; jobId: string }>(`/runs/${ended.runId}`);
+  const run = await api<{ state: string; jobId: string; log: LogLine[] }>(`/runs/${ended.runId}`);
   assert.deepEqual([run.state, run.jobId], ['succeeded', ended.id]);
+  assert.ok(run.log.some(({ text }) => text === 'phase: read'));
   const { items } = await api<Page<ArchiveFacts>>('/archives');
   assert.equal(items[0]?.health, 'proven');
   assert.ok(items[0]?.keptBy.includes('newest'));
@@ -190,11 +218,9 @@ async function append(
   return await browser.ask(path, { method: 'PATCH', headers: { ...headers, 'upload-offset': String(offset) }, body });
 }
 
-test('an upload goes on where it stopped, is verified, and is restored', async (t) => {
-  const { browser, headers, admin, api, run } = await openShop(t, quick);
-  await run('backup');
-  const [stored = ''] = await readdir(join(admin.folder, 'backups'));
-  const bytes = await readFile(join(admin.folder, 'backups', stored));
+test('an upload goes on where it stopped, is verified, and is restored', async () => {
+  const bytes = await sharedArchive();
+  const { browser, headers, admin, api, run } = await sharedShop();
   const { upload } = await announce(browser, headers, '../../etc/cron.d/evil\u202e.holdfast', bytes.length);
   assert.equal(upload.name, 'evil.holdfast');
   assert.match(upload.id, /^[0-9a-f]{24}$/);
@@ -236,8 +262,8 @@ test('an upload goes on where it stopped, is verified, and is restored', async (
   assert.deepEqual(await readdir(join(admin.folder, '.holdfast', 'uploads')), []);
 });
 
-test('a form uploads without scripts', async (t) => {
-  const { browser, admin } = await openShop(t);
+test('a form uploads without scripts', async () => {
+  const { browser, admin } = await sharedShop();
   const csrf = await browser.csrf();
   const form = new FormData();
   form.set('csrf', csrf);
@@ -252,11 +278,9 @@ test('a form uploads without scripts', async (t) => {
   assert.deepEqual([upload?.name, upload?.sizeBytes, upload?.isComplete], ['my backup.holdfast', 300_000, true]);
 });
 
-test('hostile uploads are refused by their reader, and harm nobody else', async (t) => {
-  const { browser, headers, admin, run } = await openShop(t, quick);
-  await run('backup');
-  const [stored = ''] = await readdir(join(admin.folder, 'backups'));
-  const good = await readFile(join(admin.folder, 'backups', stored));
+test('hostile uploads are refused by their reader, and harm nobody else', async () => {
+  const good = await sharedArchive();
+  const { browser, headers, run } = await sharedShop();
   const broken = Buffer.from(good);
   for (let at = 0; at < broken.length; at += 512) broken.fill(0xff, at, at + 64);
   const cases = { noise: Buffer.alloc(100_000, 'x'), broken };
@@ -320,8 +344,8 @@ test('a job is cancelled, and leaves nothing', async (t) => {
   );
 });
 
-test('the API describes itself', async (t) => {
-  const { api } = await openShop(t);
+test('the API describes itself', async () => {
+  const { api } = await sharedShop();
   const document = await api<{ openapi: string; paths: Record<string, Record<string, { operationId: string }>> }>(
     '/openapi.json',
   );

@@ -1,7 +1,8 @@
 /** The admin over HTTP: served by itself, and mounted under a path in the servers that people have. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
@@ -201,6 +202,49 @@ test('a body that is too large is answered before it is sent, and the connection
   const [response] = (await once(sending, 'response')) as [IncomingMessage];
   assert.deepEqual([response.statusCode, response.headers.connection], [413, 'close']);
   sending.destroy();
+});
+
+test('an upload that is cut off goes on where it was', async (t) => {
+  const { handler, folder } = await newHandler(t);
+  const server = await serveHttp(handler, { port: 0 });
+  t.after(() => server.close());
+  const user = { 'x-user': 'anna' };
+  const page = await fetch(`${server.url}${basePath}/account`, { headers: user });
+  const cookie = page.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+  const headers = { ...user, cookie, 'x-csrf-token': /name="csrf" value="([^"]+)"/.exec(await page.text())?.[1] ?? '' };
+  const api = `${server.url}${basePath}/api/v1/uploads`;
+  const bytes = randomBytes(1_000_000);
+  const announced = await fetch(api, {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'x', sizeBytes: bytes.length }),
+  });
+  const { id } = (await announced.json()) as { id: string };
+  const stateOf = async () =>
+    (await (await fetch(`${api}/${id}`, { headers })).json()) as { receivedBytes: number; isComplete: boolean };
+  const sending = httpRequest(`${api}/${id}`, {
+    method: 'PATCH',
+    headers: { ...headers, 'upload-offset': '0', 'content-length': bytes.length },
+  });
+  sending.on('error', () => undefined);
+  sending.write(bytes.subarray(0, 400_000));
+  while ((await stateOf()).receivedBytes < 400_000) await new Promise((resolve) => setImmediate(resolve));
+  sending.destroy();
+  const resume = async (offset: number) =>
+    await fetch(`${api}/${id}`, {
+      method: 'PATCH',
+      headers: { ...headers, 'upload-offset': String(offset) },
+      body: bytes.subarray(offset),
+    });
+  // Until the server notices that nobody sends any more it says so.
+  let resumed = await resume(400_000);
+  while (resumed.status === 409) resumed = await resume(400_000);
+  assert.equal(resumed.status, 200, await resumed.clone().text());
+  assert.equal((await stateOf()).isComplete, true);
+  assert.ok(
+    bytes.equals(await readFile(join(folder, '.holdfast', 'uploads', `${id}.part`))),
+    'no byte twice, none left out',
+  );
 });
 
 test('a large download and upload pass through, and are held nowhere', async (t) => {

@@ -55,7 +55,8 @@ test('sizes are written alike by the server and in the browser', () => {
 });
 
 test('parity is drawn where the format puts it', () => {
-  const map = { lookedMs: 0, damaged: 0, solved: 0, lost: 0, copies: [], dataBlocks: 239, parityBlocks: 16 };
+  const counts = { damaged: 0, solved: 0, lost: 0, dataBlocks: 239, parityBlocks: 16 };
+  const map = { lookedMs: 0, ...counts, copies: [], isBeingRead: false };
   // A full band: 3 headers, 64 × 239 data and 64 × 16 parity blocks; then the 3 last headers.
   const cells = parityOfCells({ ...map, perCopy: 3 + 64 * 255 + 3 }, 255);
   assert.match(cells, /^0{239}9{15}[89]$|^0{238}[0-9]9{15}[0-9]$/);
@@ -136,6 +137,7 @@ test('the overview of 10,000 archives and 100,000 runs weighs less than 150 kB w
     'live-job.js',
     'times.js',
     'block-map.js',
+    'draw-cells.js',
     'upload.js',
     'number-format.js',
     'htmx.js',

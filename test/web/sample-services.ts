@@ -1,8 +1,12 @@
 /** Services that answer from made-up data, as many as wanted, and remember what was asked of them. */
+import { systemClock } from '../../src/clock.ts';
 import { HoldfastError } from '../../src/errors.ts';
+import type { BlockStep } from '../../src/operation/options.ts';
+import { BlockMaps } from '../../src/web/services/block-maps.ts';
 import type {
   ArchiveContents,
   ArchiveFacts,
+  ArchivePlace,
   ArchiveQuery,
   BlockMapFacts,
   JobEvent,
@@ -38,6 +42,8 @@ export interface SampleServices extends WebServices {
   readonly started: JobRequest[];
   /** Sends an event to whoever follows the job. */
   tell(event: JobEvent): void;
+  /** Tells what a job found of blocks. */
+  tellBlocks(jobId: string, place: ArchivePlace, step: BlockStep): void;
 }
 
 function paged<Item>(
@@ -83,9 +89,31 @@ function sampleContents(spell: Spelling, page: number, text: string | undefined)
 }
 
 function sampleMap(isDamaged: boolean): BlockMapFacts {
-  const whole = '='.repeat(256);
-  const first = isDamaged ? `${'='.repeat(91)}${'+'.repeat(17)}${'='.repeat(60)}+${'='.repeat(87)}` : whole;
-  const second = isDamaged ? `${'='.repeat(200)}${'+'.repeat(4)}##${'='.repeat(50)}` : whole;
+  const row = (parts: readonly (readonly [string, number])[]) => {
+    const drawn = parts.map(([state, count]) => state.repeat(count)).join('');
+    return drawn + '='.repeat(4096 - drawn.length);
+  };
+  const first = row(
+    isDamaged
+      ? [
+          ['=', 1456],
+          ['+', 272],
+          ['=', 960],
+          ['+', 9],
+        ]
+      : [],
+  );
+  const second = row(
+    isDamaged
+      ? [
+          ['=', 3200],
+          ['+', 64],
+          ['#', 2],
+          ['=', 300],
+          ['~', 21],
+        ]
+      : [],
+  );
   // One band and a half, so that parity shows.
   return {
     lookedMs: nowMs - 2 * dayMs,
@@ -96,6 +124,7 @@ function sampleMap(isDamaged: boolean): BlockMapFacts {
     copies: [first, second],
     dataBlocks: 239,
     parityBlocks: 16,
+    isBeingRead: false,
   };
 }
 
@@ -202,14 +231,15 @@ class SampleJobs {
     }
   }
 
-  async ended(id: string): Promise<JobFacts> {
-    const job = this.#jobs.get(id);
-    if (job === undefined) throw new HoldfastError('storage.not_found');
-    return job;
+  async ended(id: string, signal = new AbortController().signal): Promise<JobFacts> {
+    const known = this.#jobs.get(id);
+    if (known !== undefined && known.state !== 'running') return known;
+    for await (const { type, job } of this.events(id, signal)) if (type === 'ended') return job;
+    throw new HoldfastError('storage.not_found');
   }
 }
 
-function archiveServices(archives: readonly ArchiveFacts[], spell: Spelling): WebServices['archives'] {
+function archiveServices(archives: readonly ArchiveFacts[], spell: Spelling, maps: BlockMaps): WebServices['archives'] {
   return {
     list: async (query = {}) =>
       paged(
@@ -247,12 +277,12 @@ function archiveServices(archives: readonly ArchiveFacts[], spell: Spelling): We
       return sampleContents(spell, 1, undefined);
     },
     contents: (_, id, { text, page = 1 } = {}) => (id === 'contents1' ? sampleContents(spell, page, text) : undefined),
-    blockMap: ({ storage, name }) =>
-      archives[7]?.name === name && storage === spell('local')
-        ? sampleMap(true)
-        : archives[9]?.name === name
-          ? undefined
-          : sampleMap(false),
+    blockMap: ({ storage, name }) => {
+      const read = maps.get({ storage, name });
+      if (read !== undefined || archives[9]?.name === name) return read;
+      return sampleMap(archives[7]?.name === name && storage === spell('local'));
+    },
+    blockEvents: (name, signal) => maps.follow(name, signal),
     setPinned: async () => {},
     refresh: async () => {},
     listing: async () => ({
@@ -287,6 +317,7 @@ export function sampleServices(options: SampleOptions = {}): SampleServices {
   const sources = isNew ? [] : sampleSources(spell);
   const jobs = new SampleJobs(spell, isNew ? [] : [sampleJob(spell)]);
   const storages = sampleStorages(spell, archiveCount);
+  const maps = new BlockMaps(systemClock);
   const uploads = [
     {
       id: 'u1',
@@ -301,6 +332,7 @@ export function sampleServices(options: SampleOptions = {}): SampleServices {
   return {
     started: jobs.started,
     tell: (event) => jobs.tell(event),
+    tellBlocks: (jobId, place, step) => maps.see(jobId, place, step),
     nowMs: () => nowMs,
     overview: async () => ({
       sources,
@@ -324,7 +356,7 @@ export function sampleServices(options: SampleOptions = {}): SampleServices {
     }),
     calendar: async ({ days = 371 } = {}) => (isNew ? [] : sampleDays(days)),
     trends: async () => sampleTrends(spell),
-    archives: archiveServices(archives, spell),
+    archives: archiveServices(archives, spell, maps),
     runs: {
       list: async (query = {}) =>
         paged(

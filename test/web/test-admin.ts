@@ -91,7 +91,7 @@ export interface TestAdmin {
 
 /** Opens an admin over a folder with a tree of files and a local storage; it is closed after the test. */
 export async function openTestAdmin(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   given: WebConfig & { readonly config?: object } = {},
 ): Promise<TestAdmin> {
   const { config, ...web } = given;

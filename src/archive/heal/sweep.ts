@@ -3,6 +3,7 @@ import type { Range } from '../range-set.ts';
 import { BufferPool } from '../worker/buffer-pool.ts';
 import { mapOrdered } from '../worker/ordered.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
+import { BlockCells, cellStates } from './block-cells.ts';
 import type { BlockStore } from './block-store.ts';
 import { blockSizeBytes, headerReplicas, type Layout, payloadSizeBytes } from './geometry.ts';
 
@@ -41,14 +42,35 @@ export interface SweepResult {
   readonly tally: BlockTally;
   /** Lost data blocks as inclusive ranges of positions; only the first 1,000. */
   readonly lostRanges: readonly (readonly [number, number])[];
-  /** One character for each cell of each copy: `=` whole, `+` damaged, `#` holds what is lost. */
+  /** One character for each cell of each copy, 256 at most: `=` whole, `+` damaged, `#` holds what is lost. */
   readonly map: readonly string[];
 }
+
+/** Cells of a copy in {@link SweepResult.map}. */
+const resultCells = 256;
 
 /** Of some data blocks, by number, those that are to be read. */
 type Unproven = (firstData: number, count: number) => Iterable<Range>;
 
 const readAll: Unproven = (firstData, count) => [{ start: firstData, end: firstData + count }];
+
+/** The data blocks in between. */
+function* proven(layout: Layout, unproven: Unproven): Generator<Range> {
+  let start = 0;
+  for (const gap of unproven(0, layout.totalDataBlocks)) {
+    if (gap.start > start) yield { start, end: gap.start };
+    start = gap.end;
+  }
+  if (start < layout.totalDataBlocks) yield { start, end: layout.totalDataBlocks };
+}
+
+/** Draws what a reading of the contents has proven so far. */
+export function drawProven(store: BlockStore, cells: BlockCells): void {
+  const { layout } = store;
+  for (const { start, end } of proven(layout, (first, count) => store.unproven(first, count))) {
+    drawWholeData(cells, layout, start, end - start);
+  }
+}
 
 function* ranges(layout: Layout, unproven: Unproven): Generator<SweepRange> {
   for (let band = 0; band < layout.bands; band++) {
@@ -74,38 +96,39 @@ function* ranges(layout: Layout, unproven: Unproven): Generator<SweepRange> {
 class Counter {
   readonly #layout: Layout;
   readonly #copies: number;
-  readonly #cells: Uint8Array[];
-  readonly #cellCount: number;
+  readonly #cells: BlockCells;
   readonly #layers: number;
   readonly lostRanges: [number, number][] = [];
   intact = 0;
   solved = 0;
   lost = 0;
+  damaged = 0;
 
-  constructor(store: BlockStore) {
+  constructor(store: BlockStore, cells: BlockCells) {
     this.#layout = store.layout;
     this.#copies = store.header.copies;
     this.#layers = store.map.primaryLayers;
-    this.#cellCount = Math.min(256, store.layout.totalBlocks);
-    this.#cells = Array.from({ length: this.#copies }, () => new Uint8Array(this.#cellCount));
+    this.#cells = cells;
   }
 
   /** Counts a block by the layers in which it is intact. */
   add(position: number, layers: number): void {
-    const cell = this.#cell(position);
     let found = 0;
     for (let layer = 0; layer < this.#layers; layer++) if ((layers & (1 << layer)) !== 0) found++;
-    this.intact += Math.min(found, this.#copies);
+    const intact = Math.min(found, this.#copies);
+    this.intact += intact;
+    this.damaged += this.#copies - intact;
     for (let copy = 0; copy < this.#copies; copy++) {
       // In a file that is in place layer and copy are the same; elsewhere the first copies are said to be whole.
       const whole = this.#layers === this.#copies ? (layers & (1 << copy)) !== 0 : copy < found;
-      if (!whole) this.#mark(copy, cell, 1);
+      this.#cells.see(copy, position, whole ? cellStates.whole : cellStates.damaged);
     }
   }
 
-  /** Counts blocks that are intact in every copy. */
-  addWhole(count: number): void {
+  /** Counts data blocks that are intact in every copy. */
+  addWhole(firstData: number, count: number): void {
     this.intact += count * this.#copies;
+    drawWholeData(this.#cells, this.#layout, firstData, count);
   }
 
   addSolved(): void {
@@ -114,28 +137,32 @@ class Counter {
 
   addLost(position: number): void {
     this.lost++;
-    for (let copy = 0; copy < this.#copies; copy++) this.#mark(copy, this.#cell(position), 2);
+    for (let copy = 0; copy < this.#copies; copy++) this.#cells.see(copy, position, cellStates.lost);
     const last = this.lostRanges.at(-1);
     if (last !== undefined && last[1] === position - 1) last[1] = position;
     else if (this.lostRanges.length < 1000) this.lostRanges.push([position, position]);
   }
 
-  result(): SweepResult {
+  tally(): BlockTally {
     const perCopy = this.#layout.totalBlocks;
     const copies = this.#copies;
-    const { intact, solved, lost, lostRanges } = this;
-    const tally = { perCopy, copies, intact, damaged: perCopy * copies - intact, solved, lost };
-    const map = this.#cells.map((cells) => Array.from(cells, (state) => '=+#'.charAt(state)).join(''));
-    return { tally, lostRanges, map };
+    const { intact, damaged, solved, lost } = this;
+    return { perCopy, copies, intact, damaged, solved, lost };
   }
 
-  #cell(position: number): number {
-    return Math.floor((position * this.#cellCount) / this.#layout.totalBlocks);
+  result(): SweepResult {
+    return { tally: this.tally(), lostRanges: this.lostRanges, map: this.#cells.draw(resultCells) };
   }
+}
 
-  #mark(copy: number, cell: number, state: number): void {
-    const cells = this.#cells[copy];
-    if (cells !== undefined) cells[cell] = Math.max(cells[cell] ?? 0, state);
+/** Draws data blocks that are whole in every copy; between them lies the parity of each band. */
+function drawWholeData(cells: BlockCells, layout: Layout, firstData: number, count: number): void {
+  const fullBand = layout.bandDataBlocks(0);
+  for (let number = firstData; number < firstData + count; ) {
+    const band = Math.floor(number / fullBand);
+    const end = Math.min(firstData + count, layout.bandFirstData(band) + layout.bandDataBlocks(band));
+    cells.seeWhole(layout.dataPosition(number), end - number);
+    number = end;
   }
 }
 
@@ -144,7 +171,10 @@ export interface SweepOptions {
   readonly workers: WorkerPool;
   /** Given each window of data payloads in order, healed. */
   readonly onWindow?: (window: SweptWindow) => Promise<void>;
-  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  /** The tally is of what was read so far. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number, tally: BlockTally) => void;
+  /** Drawn as the sweep goes; ones of its own unless given. */
+  readonly cells?: BlockCells;
 }
 
 /**
@@ -162,12 +192,16 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
 async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined> {
   const { store, workers } = options;
   const { layout, map } = store;
-  const counter = new Counter(store);
+  const cells = options.cells ?? new BlockCells(layout, store.header.copies);
+  cells.clear();
+  const counter = new Counter(store, cells);
   const unproven: Unproven =
     options.onWindow === undefined ? (firstData, count) => store.unproven(firstData, count) : readAll;
-  let doneBlocks = layout.totalDataBlocks;
-  for (const { start, end } of unproven(0, layout.totalDataBlocks)) doneBlocks -= end - start;
-  counter.addWhole(doneBlocks);
+  let doneBlocks = 0;
+  for (const { start, end } of proven(layout, unproven)) {
+    counter.addWhole(start, end - start);
+    doneBlocks += end - start;
+  }
   const layerNumbers = store.allLayers();
   const inFlight = workers.threadCount + 1;
   // A window of each layer, and its payloads.
@@ -217,6 +251,7 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
     options.onProgress?.(
       doneBlocks * blockSizeBytes * store.header.copies,
       layout.totalBlocks * blockSizeBytes * store.header.copies,
+      counter.tally(),
     );
   }
   buffers.close();

@@ -8,7 +8,7 @@ export interface UserTable {
   /** Argon2id, as a PHC string; null until the user has set one by a link. */
   readonly password: string | null;
   readonly created_ms: number;
-  /** The key of the second factor, base32; `totp_pending` until it was tried once. */
+  /** The key of the second factor, sealed; `totp_pending` until it was tried once. */
   readonly totp_secret: string | null;
   readonly totp_pending: string | null;
   /** The last step of time whose code was taken: none is taken twice. */

@@ -62,6 +62,22 @@ export class Users {
     return result.numUpdatedRows > 0n;
   }
 
+  /** Writes the key of a second factor in another form, unless it changed since it was read. */
+  async replaceFactor(
+    name: string,
+    column: 'totp_secret' | 'totp_pending',
+    before: string,
+    after: string,
+  ): Promise<boolean> {
+    const result = await this.#database
+      .updateTable('web_user')
+      .set({ [column]: after })
+      .where('name', '=', name)
+      .where(column, '=', before)
+      .executeTakeFirst();
+    return result.numUpdatedRows > 0n;
+  }
+
   /** Replaces the codes that are left, unless somebody else did since they were read. */
   async replaceRecoveryCodes(name: string, before: string, after: string): Promise<boolean> {
     const result = await this.#database

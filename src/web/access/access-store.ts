@@ -8,6 +8,7 @@ import { Users } from '../../history/access/users.ts';
 import type { History } from '../../history/history.ts';
 import { type Random, systemRandom } from '../../random.ts';
 import type { WebUser } from '../web-environment.ts';
+import { FactorSeal } from './factor-seal.ts';
 import { type PasswordCost, Passwords } from './passwords.ts';
 
 /** How long sessions last. */
@@ -26,6 +27,8 @@ export interface AccessStoreOptions {
   readonly random?: Random;
   readonly passwordCost?: PasswordCost;
   readonly sessions?: Partial<SessionLimits>;
+  /** What seals second factors; without it none can be turned on. */
+  readonly factors?: FactorSeal;
 }
 
 /** Everything about users that lasts, and what it needs: one place for all that asks who may do what. */
@@ -37,6 +40,7 @@ export class AccessStore {
   readonly attempts: Attempts;
   readonly links: SetupLinks;
   readonly passwords: Passwords;
+  readonly factors: FactorSeal;
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: SessionLimits;
@@ -51,6 +55,7 @@ export class AccessStore {
     this.attempts = new Attempts(database);
     this.links = new SetupLinks(database);
     this.passwords = new Passwords({ random, ...(passwordCost && { cost: passwordCost }) });
+    this.factors = options.factors ?? new FactorSeal([], random);
     this.clock = clock;
     this.random = random;
     this.limits = { ...defaultLimits, ...options.sessions };

@@ -76,13 +76,13 @@ function addFactor(post: Post, store: AccessStore): void {
     await confirmPassword(store, context, own);
     if (own.totp_secret !== null) throw new HoldfastError('request.conflict', { message: texts.factorOn });
     const secret = toBase32(store.random.bytes(20));
-    await store.users.change(own.name, { totp_pending: secret });
+    await store.users.change(own.name, { totp_pending: store.factors.seal(own.name, secret) });
     return { pending: { secret, uri: codeUri(secret, own.name) } };
   });
   post('/account/factor/confirm', 'turn on the second factor', async (context, own) => {
-    const secret = own.totp_pending;
-    if (secret === null) throw new HoldfastError('request.conflict');
+    if (own.totp_pending === null) throw new HoldfastError('request.conflict');
     await countTry(store, own);
+    const secret = store.factors.open(own.name, own.totp_pending);
     const step = matchingStep(fromBase32(secret), context.var.form?.get('code') ?? '', store.clock.nowMs());
     if (step === undefined) {
       return { error: new HoldfastError('access.wrong_login'), pending: { secret, uri: codeUri(secret, own.name) } };
@@ -91,7 +91,7 @@ function addFactor(post: Post, store: AccessStore): void {
       toBase32(store.random.bytes(10)).replace(/.{4}(?=.)/g, '$&-'),
     );
     await store.users.change(own.name, {
-      totp_secret: secret,
+      totp_secret: store.factors.seal(own.name, secret),
       totp_pending: null,
       totp_step: step,
       recovery_codes: JSON.stringify(recoveryCodes.map(recoveryCodeHash)),

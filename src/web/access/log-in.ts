@@ -137,13 +137,20 @@ export async function enterCode(
 }
 
 async function isRightCode(store: AccessStore, user: UserTable, code: string): Promise<boolean> {
-  const step = matchingStep(fromBase32(user.totp_secret ?? ''), code, store.clock.nowMs());
-  if (step !== undefined && user.totp_secret !== null) return await store.users.takeStep(user.name, step);
+  if (await takeRecoveryCode(store, user, code)) return true;
+  if (user.totp_secret === null) return false;
+  const factor = fromBase32(store.factors.open(user.name, user.totp_secret));
+  const step = matchingStep(factor, code, store.clock.nowMs());
+  return step !== undefined && (await store.users.takeStep(user.name, step));
+}
+
+async function takeRecoveryCode(store: AccessStore, user: UserTable, code: string): Promise<boolean> {
   const before = user.recovery_codes;
   if (before === null) return false;
+  const known = JSON.parse(before) as string[];
   const hash = recoveryCodeHash(code);
-  const left = (JSON.parse(before) as string[]).filter((one) => one !== hash);
-  if (left.length === (JSON.parse(before) as string[]).length) return false;
+  const left = known.filter((one) => one !== hash);
+  if (left.length === known.length) return false;
   return await store.users.replaceRecoveryCodes(user.name, before, JSON.stringify(left));
 }
 

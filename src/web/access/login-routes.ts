@@ -85,7 +85,9 @@ export function loginRoutes(store: AccessStore): Hono<AccessEnvironment> {
       return context.redirect(nextPath(context, next), 303);
     } catch (thrown) {
       const error = shownError(thrown);
-      if (error.code !== 'access.wrong_login') return context.redirect(`${context.var.basePath}/login`, 303);
+      // Both can be tried again here, the second with a recovery code.
+      const stays = ['access.wrong_login', 'access.factor_locked'].includes(error.code);
+      if (!stays) return context.redirect(`${context.var.basePath}/login`, 303);
       return bare(context, accessTexts.login.codeTitle, codeView(context.var, { error, next }), error.httpStatus);
     }
   });

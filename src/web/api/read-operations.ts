@@ -94,7 +94,7 @@ export const readOperations = [
     ...reading,
     path: '/storages/:storage/archives/:name/blocks',
     id: 'getBlockMap',
-    summary: 'The health of its blocks as the last job `inspect` found them',
+    summary: 'The health of its blocks, as the last job that read them found it or finds it now',
     run: async ({ services, param }) =>
       found(services.archives.blockMap({ storage: param('storage'), name: param('name') })),
   }),

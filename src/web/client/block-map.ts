@@ -1,62 +1,12 @@
 import htmx from 'htmx.org';
-
-/** Colours come from the legend, so that they stand in the style sheet alone. */
-function legendColour(name: string): string {
-  const swatch = document.querySelector(`.swatch.${name}`);
-  return swatch === null ? '#888888' : getComputedStyle(swatch).backgroundColor;
-}
-
-const gapSize = 2;
-
-interface Grid {
-  readonly columns: number;
-  readonly rows: number;
-  readonly size: number;
-}
-
-/** Whole rows of 64 where they fit, of 32 on a phone. */
-function gridFor(width: number, count: number): Grid {
-  const columns = width >= 560 ? 64 : 32;
-  return { columns, rows: Math.ceil(count / columns), size: width / columns };
-}
-
-/** How much of the archive a reading has passed, by the figure that it is drawn in. */
-const passed = new WeakMap<HTMLCanvasElement, number>();
-
-function draw(canvas: HTMLCanvasElement): void {
-  const { cells = '', parity = '' } = canvas.dataset;
-  const width = canvas.clientWidth;
-  const context = canvas.getContext('2d');
-  if (context === null || width === 0 || cells === '') return;
-  const { columns, rows, size } = gridFor(width, cells.length);
-  const scale = window.devicePixelRatio;
-  canvas.width = Math.round(width * scale);
-  canvas.height = Math.round(rows * size * scale);
-  context.scale(scale, scale);
-  const colours = { '=': legendColour('good'), '+': legendColour('healed'), '#': legendColour('lost') };
-  const parityColour = legendColour('parity');
-  const read = (passed.get(canvas) ?? 1) * cells.length;
-  for (const [index, state] of [...cells].entries()) {
-    const left = (index % columns) * size;
-    const top = Math.floor(index / columns) * size;
-    const side = size - gapSize;
-    context.globalAlpha = index < read ? 1 : 0.35;
-    context.fillStyle = colours[state as keyof typeof colours] ?? parityColour;
-    context.fillRect(left, top, side, side);
-    const share = Number(parity[index] ?? 0) / 9;
-    if (state !== '=' || share === 0) continue;
-    context.fillStyle = parityColour;
-    const height = share > 0.9 ? side : Math.max(1, side * share);
-    context.fillRect(left, top + side - height, side, height);
-  }
-}
+import { drawCells, stateNames } from './draw-cells.ts';
 
 const canvases = new Set<HTMLCanvasElement>();
 const sizes = new ResizeObserver((entries) => {
-  for (const { target } of entries) if (target instanceof HTMLCanvasElement) draw(target);
+  for (const { target } of entries) if (target instanceof HTMLCanvasElement) drawCells(target);
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-  for (const canvas of canvases) draw(canvas);
+  for (const canvas of canvases) drawCells(canvas);
 });
 
 /** Draws the block maps of a part of the page, and follows what reads the blocks now. */
@@ -66,43 +16,75 @@ export function drawBlockMaps(root: ParentNode): void {
     if (!(canvas instanceof HTMLCanvasElement) || canvases.has(canvas)) continue;
     canvases.add(canvas);
     sizes.observe(canvas);
+    canvas.addEventListener('pointermove', explainCell);
   }
-  for (const note of root.querySelectorAll('[data-map-job]')) if (note instanceof HTMLElement) followReading(note);
+  for (const note of root.querySelectorAll('[data-map-blocks]')) if (note instanceof HTMLElement) followReading(note);
 }
 
-interface Reading {
-  readonly doneBytes: number;
-  readonly totalBytes: number;
-  readonly parts: readonly {
-    readonly name: string;
-    readonly doneBytes: number;
-    readonly totalBytes: number;
-    readonly isDone: boolean;
-  }[];
+/** Which blocks a cell stands for, in the words of the legend. */
+function explainCell({ currentTarget, offsetX, offsetY }: PointerEvent): void {
+  if (!(currentTarget instanceof HTMLCanvasElement)) return;
+  const { cells = '', columns = '1' } = currentTarget.dataset;
+  const size = currentTarget.clientWidth / Number(columns);
+  const index = Math.floor(offsetY / size) * Number(columns) + Math.floor(offsetX / size);
+  const state = cells[index];
+  currentTarget.title = state === undefined ? '' : cellWords(currentTarget, index, stateNames[state] ?? '');
 }
 
-/** The share of this archive that was read: by its own part, where several archives are read. */
-function shareRead({ doneBytes, totalBytes, parts }: Reading, name: string): number {
-  const own = parts.findLast((part) => part.name.includes(name));
-  const { doneBytes: done, totalBytes: total } = own ?? { doneBytes, totalBytes };
-  return own?.isDone === true || total === 0 ? 1 : done / total;
+function cellWords({ dataset }: HTMLCanvasElement, index: number, state: string): string {
+  const { cells = '', blocks = '0' } = dataset;
+  const perCell = Number(blocks) / cells.length;
+  const first = Math.ceil(index * perCell);
+  const last = Math.ceil((index + 1) * perCell) - 1;
+  const word = document.querySelector(`.legend .swatch.${state}`)?.parentElement?.textContent ?? '';
+  return `${first === last ? first : `${first} – ${last}`}: ${word.trim()}`;
+}
+
+interface BlockEvent {
+  readonly storage: string;
+  readonly changes: readonly { readonly copy: number; readonly from: number; readonly cells: string }[];
+  /** Each copy, and all of them, in words. */
+  readonly copies: readonly string[];
+  readonly counts: string;
+}
+
+function say(element: Element | null | undefined, text: string): void {
+  if (element) element.textContent = text;
+}
+
+/** Takes in what is new; false where the page has no drawing of it yet. */
+function take({ storage, changes, copies, counts }: BlockEvent): boolean {
+  const place = document.querySelector(`[data-storage="${CSS.escape(storage)}"]`);
+  for (const { copy, from, cells } of changes) {
+    const canvas = place?.querySelector(`canvas[data-copy="${copy}"]`);
+    if (!(canvas instanceof HTMLCanvasElement)) return false;
+    const before = canvas.dataset['cells'] ?? '';
+    // Another outline than the one that is drawn.
+    if (from + cells.length > before.length || (from === 0 && cells.length < before.length && cells.includes('.')))
+      return false;
+    canvas.dataset['cells'] = before.slice(0, from) + cells + before.slice(from + cells.length);
+    drawCells(canvas);
+    say(canvas.parentElement?.querySelector('[data-words]'), copies[copy] ?? '');
+  }
+  say(place?.querySelector('[data-counts]'), counts);
+  return place !== null;
 }
 
 function followReading(note: HTMLElement): void {
-  const { mapJob, name = '' } = note.dataset;
-  if (mapJob === undefined) return;
-  note.removeAttribute('data-map-job');
-  const events = new EventSource(mapJob);
-  const reload = () => void htmx.ajax('GET', location.href, { target: '#maps', select: '#maps', swap: 'outerHTML' });
-  events.addEventListener('progress', ({ data }: MessageEvent<string>) => {
-    const share = shareRead(JSON.parse(data), name);
-    for (const canvas of canvases) {
-      passed.set(canvas, share);
-      draw(canvas);
-    }
+  const { mapBlocks } = note.dataset;
+  if (mapBlocks === undefined) return;
+  note.removeAttribute('data-map-blocks');
+  const events = new EventSource(mapBlocks);
+  const renew = (part: string) => htmx.ajax('GET', location.href, { target: part, select: part, swap: 'outerHTML' });
+  const reload = () => {
+    events.close();
+    void renew('#maps');
+  };
+  events.addEventListener('blocks', ({ data }: MessageEvent<string>) => {
+    if (!take(JSON.parse(data))) reload();
   });
   events.addEventListener('ended', () => {
-    events.close();
     reload();
+    void renew('#archive-jobs');
   });
 }

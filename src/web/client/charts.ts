@@ -70,7 +70,7 @@ function options(figure: HTMLElement, kind: Kind, lines: readonly Line[], width:
     ],
     series: [
       { label: '', value: (_, time) => (time === null ? '' : new Date(time * 1000).toLocaleDateString()) },
-      ...lines.map(({ name }, index): uPlot.Series => {
+      ...lines.map(({ name, points }, index): uPlot.Series => {
         const stroke = colour(figure, lineColours[index % lineColours.length] ?? 'line-1');
         return {
           label: name,
@@ -78,7 +78,11 @@ function options(figure: HTMLElement, kind: Kind, lines: readonly Line[], width:
           width: 1.5,
           spanGaps: true,
           points: { show: false },
-          value: (_, value) => (value === null ? '–' : format(value)),
+          value: (_, value, __, at) => {
+            // Where nothing is pointed at the newest value stands.
+            const told = at === null ? points.at(-1)?.[1] : value;
+            return told === null || told === undefined ? '–' : format(told);
+          },
           ...(lines.length === 1 && { fill: stroke.replace('rgb(', 'rgba(').replace(')', ', 0.12)') }),
         };
       }),

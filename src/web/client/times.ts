@@ -1,6 +1,8 @@
 /** Times stand in UTC in the page; here they are put into the viewer's zone, the exact one on hover. */
 
 const short = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+const formats: Readonly<Record<string, Intl.DateTimeFormat>> = { moment: short, clock };
 // Made when it is first needed: the names of zones take a while to load.
 let exact: Intl.DateTimeFormat | undefined;
 
@@ -11,11 +13,12 @@ function dateOf(element: HTMLTimeElement): Date | undefined {
 
 /** Puts the times of a part of the page that are written out into the viewer's zone. */
 export function localizeTimes(root: ParentNode): void {
-  for (const element of root.querySelectorAll('time[data-show=moment]')) {
+  for (const element of root.querySelectorAll('time[data-show]')) {
     if (!(element instanceof HTMLTimeElement)) continue;
     const date = dateOf(element);
+    const format = formats[element.dataset['show'] ?? ''];
     element.removeAttribute('data-show');
-    if (date !== undefined) element.textContent = short.format(date);
+    if (date !== undefined && format !== undefined) element.textContent = format.format(date);
   }
 }
 

@@ -1,9 +1,11 @@
 import type { Hono } from 'hono';
-import type { ArchiveFacts, ArchiveQuery, JobFacts, WebServices } from '../services/web-services.ts';
+import { eventStream } from '../api/event-stream.ts';
+import type { ArchiveFacts, ArchiveQuery, BlockMapEvent, JobFacts, WebServices } from '../services/web-services.ts';
 import { archiveTexts } from '../texts/archive-texts.ts';
 import { sharedTexts } from '../texts/shared-texts.ts';
 import { archiveListView } from '../views/archive-list-view.ts';
 import { type ArchiveModel, archiveView } from '../views/archive-view.ts';
+import { copyWords, mapWords } from '../views/block-map-view.ts';
 import type { WebEnvironment } from '../web-environment.ts';
 import { attempt, type PageContext, pageNumber, sendPage, viewerOf } from './page-context.ts';
 
@@ -85,6 +87,26 @@ export async function sendArchive(
   return await sendPage(context, { title: given.name, section: 'archives', body, status });
 }
 
+/** What is told of the blocks of an archive while a job reads them: cells to draw, and words. */
+type LiveBlocks =
+  | (Omit<BlockMapEvent, 'map'> & { readonly copies: readonly string[]; readonly counts: string })
+  | { readonly type: 'ended' };
+
+async function* blockEvents(
+  services: WebServices,
+  { name, job }: { readonly name: string; readonly job: string },
+  signal: AbortSignal,
+): AsyncIterable<LiveBlocks> {
+  const reading = new AbortController();
+  const stop = () => reading.abort();
+  signal.addEventListener('abort', stop, { once: true });
+  services.jobs.ended(job, signal).then(stop, stop);
+  for await (const { map, ...event } of services.archives.blockEvents(name, reading.signal)) {
+    yield { ...event, copies: map.copies.map(copyWords), counts: mapWords(map) };
+  }
+  yield { type: 'ended' };
+}
+
 /** The list of archives, and the page of each. */
 export function addArchivePages(app: Hono<WebEnvironment>, services: WebServices): void {
   app.get('/archives', async (context) => {
@@ -105,6 +127,13 @@ export function addArchivePages(app: Hono<WebEnvironment>, services: WebServices
     };
     const body = archiveListView(model, viewerOf(context));
     return await sendPage(context, { title: archiveTexts.title, section: 'archives', body });
+  });
+  app.get('/archive/blocks', (context) => {
+    const { name = '', job = '' } = context.req.query();
+    // 204 tells an EventSource not to try again.
+    return services.jobs.get(job) === undefined
+      ? context.body(null, 204)
+      : eventStream((signal) => blockEvents(services, { name, job }, signal));
   });
   app.get(
     '/archive',

@@ -30,6 +30,8 @@ export interface ArchiveFacts {
   /** When anyone last read its contents, or its blocks. */
   readonly lastProofMs?: number;
   readonly lastCheckMs?: number;
+  /** When it was last restored for a trial. */
+  readonly lastDrillMs?: number;
 }
 
 /** An archive on one storage. */
@@ -112,18 +114,32 @@ export interface ArchiveContents extends Page<EntryFacts> {
   readonly isCut: boolean;
 }
 
-/** The health of every part of an archive at one place: 256 cells a copy at most, as the last look found them. */
+/** The health of every part of an archive at one place, as the last look found it, or as far as it is being read now. */
 export interface BlockMapFacts {
   readonly lookedMs: number;
   readonly perCopy: number;
   readonly damaged: number;
   readonly solved: number;
   readonly lost: number;
-  /** `=` whole, `+` damaged and healed from elsewhere, `#` holds what is lost; from the start of a copy to its end. */
+  /**
+   * A character for each cell of a copy from its start to its end; a cell is one block, or where there are more than 4,096 as many as need be,
+   * and tells the worst of them: `.` not read yet, `=` whole, `~` damaged and healed since, `+` damaged and to be healed from elsewhere, `#`
+   * holds what is lost.
+   */
   readonly copies: readonly string[];
   /** Data and parity blocks of a stripe. */
   readonly dataBlocks: number;
   readonly parityBlocks: number;
+  readonly isBeingRead: boolean;
+}
+
+/** What is new of a block map while it is read. */
+export interface BlockMapEvent {
+  readonly type: 'blocks';
+  readonly storage: string;
+  readonly map: BlockMapFacts;
+  /** Cells that are not as they were told before. */
+  readonly changes: readonly { readonly copy: number; readonly from: number; readonly cells: string }[];
 }
 
 /** Reading archives, and marking them. */
@@ -151,8 +167,10 @@ export interface ArchiveServices {
     contentsId: string,
     query?: { readonly text?: string; readonly page?: number; readonly pageSize?: number },
   ): ArchiveContents | undefined;
-  /** As the last `inspect`, `verify` or scrub found them; undefined where nobody has looked: start a job `inspect`. */
+  /** As the last `inspect`, `verify` or scrub found them, or finds them now; undefined where nobody has looked: start a job `inspect`. */
   blockMap(place: ArchivePlace): BlockMapFacts | undefined;
+  /** What changes of the block maps of an archive, on all of its storages, until the signal is aborted. */
+  blockEvents(name: string, signal: AbortSignal): AsyncIterable<BlockMapEvent>;
   /** Operator. On all storages that have it, unless some are named. */
   setPinned(user: WebUser, name: string, pinned: boolean, storages?: readonly string[]): Promise<void>;
   /** Reads the lists of the storages anew. */

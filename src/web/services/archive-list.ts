@@ -1,10 +1,12 @@
 import { delay } from '../../clock.ts';
 import { retentionPolicy } from '../../config/retention-settings.ts';
+import type { History } from '../../history/history.ts';
+import type { RunRecord } from '../../history/run-record.ts';
 import { pinSuffix } from '../../operation/pin.ts';
 import { retentionFacts } from '../../operation/retention-facts.ts';
 import { isPlainName } from '../../plain/plain-name.ts';
-import { systemTimezone } from '../../policy/local-time.ts';
 import { judgeRetention, type RetentionArchive } from '../../policy/retention.ts';
+import type { KnownPlace } from './run-digest.ts';
 import { type ServiceContext, shownErrorOf, type WebStorage } from './service-context.ts';
 import type { ArchiveFacts, ReplicaFacts, ShownError } from './web-services.ts';
 
@@ -18,6 +20,8 @@ const remakeAfterMs = 500;
 const maximumObjects = 100_000;
 /** Runs that are asked why nothing is removed. */
 const heldRuns = 1000;
+/** Of these the newest are read each time. */
+const lookedRuns = 50;
 
 interface ListedObject extends RetentionArchive {
   readonly url: string;
@@ -46,6 +50,8 @@ export class ArchiveList {
   readonly #context: ServiceContext;
   #listing: Listing | undefined;
   #reading: Promise<Listing> | undefined;
+  #named: { readonly listing: Listing; readonly archives: readonly NamedArchive[] } | undefined;
+  readonly #backups = new NewestBackups();
   #isStale = false;
   #mustMake = false;
   #making: Promise<void> | undefined;
@@ -158,76 +164,130 @@ export class ArchiveList {
 
   async #make(listing: Listing): Promise<ArchiveSnapshot> {
     const reasons = await this.#judge(listing.objects);
-    const names = Map.groupBy(listing.objects, ({ name }) => name);
-    const archives = [...names.values()].map((objects) => this.#factsOf(objects, reasons));
-    archives.sort((left, right) => right.createdMs - left.createdMs || (left.name < right.name ? -1 : 1));
+    if (this.#named?.listing !== listing) this.#named = { listing, archives: inOrder(listing.objects) };
+    const { digest } = this.#context;
+    const archives = this.#named.archives.map((named) => {
+      const places = named.objects.map(({ url }) => digest.place(url));
+      const why = named.objects.map((object) => reasons.get(object) ?? noReasons);
+      // Of most archives nothing has changed: what was made of them is good still.
+      if (named.facts === undefined || !areSame(named.places, places) || !areAlike(named.why, why)) {
+        named.facts = factsOf(named.objects, places, why);
+        named.places = places;
+        named.why = why;
+      }
+      return named.facts;
+    });
     const byName = new Map(archives.map((archive) => [archive.name, archive]));
     return { listedMs: listing.listedMs, failed: listing.failed, archives, byName };
   }
 
   /** Why each is kept, as the next prune would say. */
   async #judge(objects: readonly ListedObject[]): Promise<ReadonlyMap<ListedObject, readonly string[]>> {
-    const { loaded, history, digest, clock } = this.#context;
+    const { loaded, history, digest, clock, timezone } = this.#context;
     const policy = retentionPolicy(loaded.config);
     const known = objects.filter(({ isNamed }) => isNamed);
     const others = objects.filter(({ isNamed }) => !isNamed).map((object) => [object, ['not named by us']] as const);
     if (policy === undefined) return new Map(objects.map((object) => [object, ['retention is off']]));
-    const facts = retentionFacts(await history.runs({ kind: 'backup', limit: heldRuns }));
+    const facts = retentionFacts(await this.#backups.read(history));
     const judged = known.map((object) => {
       const { isProven, isSuspect, isDamaged } = digest.place(object.url);
       return { ...object, isProven, isDoubtful: object.sizeBytes === 0 || isSuspect || isDamaged };
     });
     const { verdicts } = judgeRetention(judged, policy, {
       nowMs: clock.nowMs(),
-      timezone: loaded.config.schedule?.timezone ?? systemTimezone(),
+      timezone,
       hold: (database, storage) => facts.hold(database, storage),
     });
     const kept = verdicts.map(({ keep, reasons }, index) => [known[index], keep ? reasons : []] as const);
     return new Map([...kept, ...others].flatMap(([object, why]) => (object === undefined ? [] : [[object, why]])));
   }
+}
 
-  #factsOf(objects: readonly ListedObject[], reasons: ReadonlyMap<ListedObject, readonly string[]>): ArchiveFacts {
-    const { digest } = this.#context;
-    const places = objects.map(({ url }) => digest.place(url));
-    const replicas = objects.map((object, index): ReplicaFacts => {
-      const { storage, url, sizeBytes, modifiedMs, lockedUntilMs, isPinned = false } = object;
-      const place = places[index];
-      const health =
-        place === undefined
-          ? 'unproven'
-          : place.isDamaged
-            ? 'damaged'
-            : place.isSuspect
-              ? 'suspect'
-              : place.provenMs !== undefined
-                ? 'proven'
-                : place.wholeMs !== undefined
-                  ? 'whole'
-                  : 'unproven';
-      const locked = lockedUntilMs === undefined ? {} : { lockedUntilMs };
-      return { storage, url, sizeBytes, modifiedMs, ...locked, isPinned, keptBy: reasons.get(object) ?? [], health };
-    });
-    const [first] = objects;
-    const latest = (moments: readonly (number | undefined)[]) => Math.max(0, ...moments.map((moment) => moment ?? 0));
-    const provenMs = latest(places.map((place) => place.provenMs));
-    const checkMs = latest(places.map((place) => place.wholeMs));
-    const archiveId = places.find((place) => place.archiveId !== undefined)?.archiveId;
-    const health = (['damaged', 'suspect', 'proven', 'whole', 'unproven'] as const).find((one) =>
-      replicas.some((replica) => replica.health === one),
-    );
-    return {
-      name: first?.name ?? '',
-      format: first?.format ?? 'holdfast',
-      ...(first?.isNamed ? { series: first.database } : {}),
-      createdMs: first?.createdMs ?? 0,
-      sizeBytes: Math.max(...objects.map(({ sizeBytes }) => sizeBytes)),
-      ...(archiveId === undefined ? {} : { archiveId }),
-      replicas,
-      isPinned: replicas.some(({ isPinned }) => isPinned),
-      keptBy: [...new Set(replicas.flatMap(({ keptBy }) => keptBy))],
-      health: health ?? 'unproven',
-      ...(provenMs > 0 ? { lastProofMs: provenMs } : {}),
-      ...(checkMs > 0 ? { lastCheckMs: checkMs } : {}),
-    };
+/** The newest backups, read anew only as far as something has changed. */
+class NewestBackups {
+  #known: readonly RunRecord[] = [];
+
+  async read(history: Pick<History, 'runs'>): Promise<readonly RunRecord[]> {
+    const newest = await history.runs({ kind: 'backup', limit: lookedRuns });
+    const ids = new Set(newest.map(({ id }) => id));
+    const at = this.#known.findIndex(({ id }) => id === newest.at(-1)?.id);
+    const older = this.#known.slice(at + 1);
+    // Where they do not meet what was known, or an older one had not ended, all are read.
+    const isAll =
+      at < 0 || newest.length < lookedRuns || older.some(({ state, id }) => state === 'running' || ids.has(id));
+    this.#known = isAll
+      ? await history.runs({ kind: 'backup', limit: heldRuns })
+      : [...newest, ...older].slice(0, heldRuns);
+    return this.#known;
   }
+}
+
+/** An archive of a list, with what was made of it last. */
+interface NamedArchive {
+  readonly objects: readonly ListedObject[];
+  places: readonly KnownPlace[];
+  why: readonly (readonly string[])[];
+  facts: ArchiveFacts | undefined;
+}
+
+const noReasons: readonly string[] = [];
+
+/** The archives of a list, the newest first. */
+function inOrder(objects: readonly ListedObject[]): NamedArchive[] {
+  const byName = [...Map.groupBy(objects, ({ name }) => name)];
+  const createdMs = (list: readonly ListedObject[]) => list[0]?.createdMs ?? 0;
+  byName.sort(([name, list], [other, others]) => createdMs(others) - createdMs(list) || (name < other ? -1 : 1));
+  return byName.map(([, list]) => ({ objects: list, places: [], why: [], facts: undefined }));
+}
+
+function areSame(left: readonly unknown[], right: readonly unknown[]): boolean {
+  return left.length === right.length && left.every((value, index) => value === right[index]);
+}
+
+function areAlike(left: readonly (readonly string[])[], right: readonly (readonly string[])[]): boolean {
+  return left.length === right.length && left.every((reasons, index) => areSame(reasons, right[index] ?? []));
+}
+
+function healthOf({ isDamaged, isSuspect, provenMs, wholeMs }: KnownPlace): ReplicaFacts['health'] {
+  if (isDamaged) return 'damaged';
+  if (isSuspect) return 'suspect';
+  if (provenMs !== undefined) return 'proven';
+  return wholeMs === undefined ? 'unproven' : 'whole';
+}
+
+const worstFirst = ['damaged', 'suspect', 'proven', 'whole', 'unproven'] as const;
+
+function factsOf(
+  objects: readonly ListedObject[],
+  places: readonly KnownPlace[],
+  why: readonly (readonly string[])[],
+): ArchiveFacts {
+  const replicas = objects.map((object, index): ReplicaFacts => {
+    const { storage, url, sizeBytes, modifiedMs, lockedUntilMs, isPinned = false } = object;
+    const place = places[index];
+    const health = place === undefined ? 'unproven' : healthOf(place);
+    const locked = lockedUntilMs === undefined ? {} : { lockedUntilMs };
+    return { storage, url, sizeBytes, modifiedMs, ...locked, isPinned, keptBy: why[index] ?? noReasons, health };
+  });
+  const [first] = objects;
+  const latest = (moments: readonly (number | undefined)[]) => Math.max(0, ...moments.map((moment) => moment ?? 0));
+  const provenMs = latest(places.map((place) => place.provenMs));
+  const checkMs = latest(places.map((place) => place.wholeMs));
+  const drilledMs = latest(places.map((place) => place.drilledMs));
+  const archiveId = places.find((place) => place.archiveId !== undefined)?.archiveId;
+  return {
+    name: first?.name ?? '',
+    format: first?.format ?? 'holdfast',
+    ...(first?.isNamed ? { series: first.database } : {}),
+    createdMs: first?.createdMs ?? 0,
+    sizeBytes: Math.max(...objects.map(({ sizeBytes }) => sizeBytes)),
+    ...(archiveId === undefined ? {} : { archiveId }),
+    replicas,
+    isPinned: replicas.some(({ isPinned }) => isPinned),
+    keptBy: [...new Set(replicas.flatMap(({ keptBy }) => keptBy))],
+    health: worstFirst.find((one) => replicas.some(({ health }) => health === one)) ?? 'unproven',
+    ...(provenMs > 0 ? { lastProofMs: provenMs } : {}),
+    ...(checkMs > 0 ? { lastCheckMs: checkMs } : {}),
+    ...(drilledMs > 0 ? { lastDrillMs: drilledMs } : {}),
+  };
 }

@@ -1,8 +1,8 @@
 import { timeoutSignal } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
-import { type inspectArchive, summarizeArchive } from '../../operation/inspect.ts';
+import { summarizeArchive } from '../../operation/inspect.ts';
 import { openArchive } from '../../operation/open.ts';
-import type { ArchiveLocation, ArchiveSummary } from '../../operation/options.ts';
+import type { ArchiveLocation, ArchiveSummary, BlockStep } from '../../operation/options.ts';
 import { pinArchive, unpinArchive } from '../../operation/pin.ts';
 import { Secret } from '../../secret.ts';
 import { checkObjectName } from '../../storage/object-name.ts';
@@ -10,6 +10,7 @@ import { requireRole } from '../access/roles.ts';
 import type { WebUser } from '../web-environment.ts';
 import { openKeysOf } from './archive-facts.ts';
 import { ArchiveList, type ArchiveSnapshot } from './archive-list.ts';
+import { BlockMaps } from './block-maps.ts';
 import { HeldContents } from './held-contents.ts';
 import { pageBounds } from './page-bounds.ts';
 import { type ServiceContext, shownErrorOf } from './service-context.ts';
@@ -20,13 +21,14 @@ import type {
   ArchivePlace,
   ArchiveQuery,
   ArchiveServices,
+  BlockMapEvent,
   BlockMapFacts,
   GivenKeys,
+  JobFacts,
   Page,
   RestoreSource,
 } from './web-services.ts';
 
-const rememberedMaps = 500;
 /** An archive whose list of entries takes longer is looked at by a job, or on the command line. */
 const openTimeoutMs = 120_000;
 /** Archives that are opened at once: each takes worker threads. */
@@ -37,7 +39,7 @@ export class Archives implements ArchiveServices {
   readonly #context: ServiceContext;
   readonly #uploads: Uploads;
   readonly #held: HeldContents;
-  readonly #maps = new Map<string, BlockMapFacts>();
+  readonly #maps: BlockMaps;
   #opening = 0;
   readonly #list: ArchiveList;
 
@@ -45,6 +47,7 @@ export class Archives implements ArchiveServices {
     this.#context = context;
     this.#uploads = uploads;
     this.#list = new ArchiveList(context);
+    this.#maps = new BlockMaps(context.clock);
     this.#held = new HeldContents(context.clock, () => context.access.newId());
   }
 
@@ -122,30 +125,24 @@ export class Archives implements ArchiveServices {
     return this.#held.page(user.name, contentsId, query);
   }
 
-  blockMap({ storage, name }: ArchivePlace): BlockMapFacts | undefined {
-    return this.#maps.get(`${storage}\0${name}`);
+  blockMap(place: ArchivePlace): BlockMapFacts | undefined {
+    return this.#maps.get(place);
   }
 
-  /** Takes what a job `inspect` found. */
-  rememberMap({ storage, name }: ArchivePlace, result: Readonly<Record<string, unknown>>): void {
-    const inspection = result as unknown as Awaited<ReturnType<typeof inspectArchive>> & ArchiveSummary;
-    const { blocks, map, dataBlocks, parityBlocks } = inspection;
-    const key = `${storage}\0${name}`;
-    this.#maps.delete(key);
-    this.#maps.set(key, {
-      lookedMs: this.#context.clock.nowMs(),
-      perCopy: blocks.perCopy,
-      damaged: blocks.damaged,
-      solved: blocks.solved,
-      lost: blocks.lost,
-      copies: map.map(({ cells }) => cells),
-      dataBlocks,
-      parityBlocks,
-    });
-    for (const old of this.#maps.keys()) {
-      if (this.#maps.size <= rememberedMaps) break;
-      this.#maps.delete(old);
-    }
+  blockEvents(name: string, signal: AbortSignal): AsyncIterable<BlockMapEvent> {
+    return this.#maps.follow(name, signal);
+  }
+
+  /** Takes in what a job tells of blocks: of its own archive, or of the one that the step names. */
+  seeBlocks({ id, place }: Pick<JobFacts, 'id' | 'place'>, step: BlockStep): void {
+    const { archive: name, storage } = step;
+    const told = name === undefined || storage === undefined ? place : { storage, name };
+    if (told !== undefined) this.#maps.see(id, told, step);
+  }
+
+  /** A job reads no more. */
+  endBlocks({ id }: Pick<JobFacts, 'id'>): void {
+    this.#maps.end(id);
   }
 
   async setPinned(user: WebUser, name: string, pinned: boolean, storages?: readonly string[]): Promise<void> {

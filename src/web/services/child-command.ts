@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { progressVariable } from '../../cli/progress-line.ts';
 import { systemWait } from '../../clock.ts';
 import { type ErrorCode, errorTable, HoldfastError } from '../../errors.ts';
-import type { Progress } from '../../operation/options.ts';
+import type { BlockStep, Progress } from '../../operation/options.ts';
 import type { Secret } from '../../secret.ts';
 
 /** The command line as a program: `.ts` where the project runs from its sources. */
@@ -30,6 +30,7 @@ export interface ChildCommand {
   readonly input?: Secret;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+  readonly onBlocks?: (step: BlockStep) => void;
   readonly onLine?: (text: string) => void;
 }
 
@@ -51,7 +52,7 @@ interface Started {
 
 /** Starts a command; what it writes to its standard output has to be read. */
 export function startCommand(command: ChildCommand): Started {
-  const { words, folder, environment, secrets = {}, input, signal, onProgress, onLine } = command;
+  const { words, folder, environment, secrets = {}, input, signal, onLine } = command;
   const revealed = Object.entries(secrets).map(([name, secret]) => [name, secret.reveal()]);
   const child = spawn(process.execPath, [program, ...words], {
     cwd: folder,
@@ -74,8 +75,9 @@ export function startCommand(command: ChildCommand): Started {
   if (signal.aborted) end();
   signal.addEventListener('abort', end, { once: true });
   createInterface({ input: child.stderr, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => {
-    const progress = readProgress(line);
-    if (progress !== undefined) onProgress?.(progress);
+    const { progress, blocks } = readStep(line);
+    if (progress !== undefined) command.onProgress?.(progress);
+    else if (blocks !== undefined) command.onBlocks?.(blocks);
     else if (line.trim() !== '') onLine?.(line.slice(0, keptLineLength));
   });
   child.on('error', (cause) => {
@@ -107,13 +109,13 @@ export async function runCommand(
   return { exitCode, result, error: errorOf(result) };
 }
 
-function readProgress(line: string): Progress | undefined {
-  if (!line.startsWith('{"progress":')) return undefined;
+function readStep(line: string): { readonly progress?: Progress; readonly blocks?: BlockStep } {
+  if (!line.startsWith('{"progress":') && !line.startsWith('{"blocks":')) return {};
   try {
-    return (JSON.parse(line) as { progress: Progress }).progress;
+    return JSON.parse(line);
   } catch {
     // Another program wrote into the line: it is shown as it is.
-    return undefined;
+    return {};
   }
 }
 

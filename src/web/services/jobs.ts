@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../errors.ts';
 import { runOfProcess } from '../../history/run-queries.ts';
-import type { RestoreAction } from '../../operation/options.ts';
+import type { BlockStep, RestoreAction } from '../../operation/options.ts';
 import { requireRole } from '../access/roles.ts';
 import type { WebUser } from '../web-environment.ts';
 import { type EndedCommand, runCommand } from './child-command.ts';
@@ -48,18 +48,25 @@ class Job {
   }
 }
 
+/** What others learn of jobs. */
+export interface JobWatch {
+  /** What a job finds of the blocks of an archive. */
+  readonly onBlocks: (job: JobFacts, step: BlockStep) => void;
+  readonly onEnded: (job: JobFacts, command: JobCommand) => void;
+}
+
 /** Runs commands for users, remembers how they went, and tells whoever looks on. */
 export class Jobs implements JobServices {
   readonly #context: ServiceContext;
   readonly #commands: JobCommands;
-  readonly #onEnded: (job: JobFacts, command: JobCommand) => void;
+  readonly #watch: JobWatch;
   /** The oldest first. */
   readonly #jobs = new Map<string, Job>();
 
-  constructor(context: ServiceContext, commands: JobCommands, onEnded: (job: JobFacts, command: JobCommand) => void) {
+  constructor(context: ServiceContext, commands: JobCommands, watch: JobWatch) {
     this.#context = context;
     this.#commands = commands;
-    this.#onEnded = onEnded;
+    this.#watch = watch;
   }
 
   async start(user: WebUser, request: JobRequest): Promise<JobFacts> {
@@ -188,7 +195,7 @@ export class Jobs implements JobServices {
     const runId = job.facts.runId ?? changes.runId;
     job.change('ended', { ...changes, endedMs: context.clock.nowMs(), ...(runId === undefined ? {} : { runId }) });
     try {
-      this.#onEnded(job.facts, job.command);
+      this.#watch.onEnded(job.facts, job.command);
     } catch (error) {
       context.log(`after a job: ${String(error)}`);
     }
@@ -218,6 +225,7 @@ export class Jobs implements JobServices {
             const { current } = job.progress;
             if (current !== undefined) job.change('progress', { progress: current });
           },
+          onBlocks: (step) => this.#watch.onBlocks(job.facts, step),
           onLine: (text) => job.addLine({ timeMs: clock.nowMs(), text }),
         },
         (id) => {

@@ -64,10 +64,12 @@ class Runs implements RunServices {
     if (run === undefined) return undefined;
     const job = this.#jobs.ofRun(id);
     const duration = durationOf(run);
+    const kept = await this.#context.history.runLog(id);
     return {
       ...run,
       ...(duration === undefined ? {} : { durationMs: duration }),
-      log: job?.log ?? [],
+      // Until it has ended only the job knows.
+      log: kept.length > 0 ? kept : (job?.log ?? []),
       ...(job && { jobId: job.id }),
     };
   }
@@ -103,11 +105,12 @@ export async function openServices(options: OpenServicesOptions): Promise<Opened
   await uploads.open();
   const archives = new Archives(context, uploads);
   const storages = new Storages(context, archives);
-  const jobs = new Jobs(context, new JobCommands(context, uploads), (job, command) => {
-    archives.invalidate(command.changesArchives);
-    if (job.kind === 'inspect' && job.result !== undefined && job.place !== undefined) {
-      archives.rememberMap(job.place, job.result);
-    }
+  const jobs = new Jobs(context, new JobCommands(context, uploads), {
+    onBlocks: (job, step) => archives.seeBlocks(job, step),
+    onEnded: (job, command) => {
+      archives.invalidate(command.changesArchives);
+      archives.endBlocks(job);
+    },
   });
   const made = new MadeFacts(context, archives);
   const runs = new Runs(context, jobs);

@@ -52,6 +52,8 @@ export class RunDigest {
   #count = 0;
   #newestMs = 0;
   #refreshing: Promise<void> | undefined;
+  /** Changes where runs have got other places among the others; what is added at the end changes none. */
+  order = 0;
   /** Changes with every change: what was made from the digest is good as long as it stays. */
   version = 0;
 
@@ -62,6 +64,18 @@ export class RunDigest {
   /** The runs, the oldest first. */
   get runs(): readonly RunBrief[] {
     return this.#runs;
+  }
+
+  /** The place of the first run that began at a moment or later. */
+  placeOf(timeMs: number): number {
+    let low = 0;
+    let high = this.#runs.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#runs[middle]?.startedMs ?? 0) < timeMs) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** Backups of a job under one name, the oldest first. */
@@ -104,6 +118,7 @@ export class RunDigest {
   }
 
   async #readAll(): Promise<void> {
+    this.order++;
     this.#runs = [];
     this.#byId = new Map();
     this.#places = new Map();
@@ -158,6 +173,7 @@ export class RunDigest {
   }
 
   #order(): void {
+    this.order++;
     this.#runs.sort((left, right) => left.startedMs - right.startedMs || (left.id < right.id ? -1 : 1));
     this.#runs.splice(0, Math.max(0, this.#runs.length - maximumRuns));
     this.#byId = new Map(this.#runs.map(({ id }, index) => [id, index]));

@@ -12,6 +12,7 @@ import { HoldfastError } from '../../errors.ts';
 import type { History } from '../../history/history.ts';
 import { errorReport } from '../../operation/error-report.ts';
 import { type ArchiveSeries, archiveSeriesReader } from '../../policy/archive-series.ts';
+import { systemTimezone } from '../../policy/local-time.ts';
 import type { Random } from '../../random.ts';
 import { isStorage } from '../../storage/is-storage.ts';
 import type { Storage } from '../../storage/storage.ts';
@@ -56,6 +57,8 @@ export class ServiceContext {
   /** What a name tells; undefined where it tells nothing. */
   readonly readName: (name: string) => ArchiveSeries | undefined;
   readonly storages: readonly WebStorage[];
+  /** That days are counted in: of the schedule, else of this machine. */
+  readonly timezone: string;
   readonly #opened = new Map<string, Promise<Storage>>();
 
   constructor(options: ServiceContextOptions) {
@@ -72,6 +75,7 @@ export class ServiceContext {
     const environment = environmentInName(configuredEnvironment(config, this.environment));
     const template = config.filenameTemplate ?? defaultFilenameTemplate;
     this.readName = archiveSeriesReader({ template, environment }) ?? (() => undefined);
+    this.timezone = config.schedule?.timezone ?? systemTimezone();
     this.storages = configuredStorages(config).map((configured) => this.#storageOf(configured));
   }
 

@@ -10,6 +10,7 @@ import { nextRuns, readSchedule } from '../../policy/schedule.ts';
 import { isStorage } from '../../storage/is-storage.ts';
 import { requireRole } from '../access/roles.ts';
 import type { WebUser } from '../web-environment.ts';
+import type { ArchiveSnapshot } from './archive-list.ts';
 import type { Archives } from './archive-services.ts';
 import { runCommand } from './child-command.ts';
 import type { ServiceContext, WebStorage } from './service-context.ts';
@@ -18,6 +19,30 @@ import type { NotifierFacts, SettingsServices, StorageFacts, StorageServices } f
 const shownRuns = 3;
 /** A command that only looks is given up after so long. */
 const lookTimeoutMs = 5 * 60_000;
+
+interface Total {
+  count: number;
+  sizeBytes: number;
+}
+
+const knownTotals = new WeakMap<ArchiveSnapshot, ReadonlyMap<string, Total>>();
+
+/** What lies on each storage, added up once for each list. */
+function totalsOf(snapshot: ArchiveSnapshot): ReadonlyMap<string, Total> {
+  const known = knownTotals.get(snapshot);
+  if (known !== undefined) return known;
+  const totals = new Map<string, Total>();
+  for (const { replicas } of snapshot.archives) {
+    for (const { storage, sizeBytes } of replicas) {
+      const total = totals.get(storage) ?? { count: 0, sizeBytes: 0 };
+      total.count++;
+      total.sizeBytes += sizeBytes;
+      totals.set(storage, total);
+    }
+  }
+  knownTotals.set(snapshot, totals);
+  return totals;
+}
 
 /** The storages of the configuration. */
 export class Storages implements StorageServices {
@@ -32,16 +57,9 @@ export class Storages implements StorageServices {
   }
 
   async list(): Promise<readonly StorageFacts[]> {
-    const { archives, failed } = await this.#archives.snapshot();
-    const totals = new Map<string, { count: number; sizeBytes: number }>();
-    for (const { replicas } of archives) {
-      for (const { storage, sizeBytes } of replicas) {
-        const total = totals.get(storage) ?? { count: 0, sizeBytes: 0 };
-        total.count++;
-        total.sizeBytes += sizeBytes;
-        totals.set(storage, total);
-      }
-    }
+    const snapshot = await this.#archives.snapshot();
+    const { failed } = snapshot;
+    const totals = totalsOf(snapshot);
     return await Promise.all(
       this.#context.storages.map(async (storage) => {
         const { name, enabled } = storage.configured;

@@ -65,56 +65,86 @@ export function configuredSourcesOf(context: ServiceContext): ConfiguredSource[]
   ];
 }
 
-/** Runs of one series, the newest first, as far as they tell of its state. */
+/** Runs of one series, as far as they tell of its state. */
 class SeriesRuns {
   readonly last: RunBrief | undefined;
   readonly lastGood: RunBrief | undefined;
   /** The newest good ones, the oldest first. */
   readonly good: readonly RunBrief[];
 
+  /** They come the oldest first; only the newest are looked at. */
   constructor(runs: readonly RunBrief[]) {
-    const ended = runs.filter(({ state }) => state !== 'running');
-    this.last = ended.at(-1);
-    const good = ended.filter(({ state }) => state === 'succeeded' || state === 'incomplete');
-    this.lastGood = good.at(-1);
-    this.good = good.slice(-sparkCount);
+    const good: RunBrief[] = [];
+    for (let index = runs.length - 1; index >= 0 && good.length < sparkCount; index--) {
+      const run = runs[index] as RunBrief;
+      if (run.state === 'running') continue;
+      this.last ??= run;
+      if (run.state === 'succeeded' || run.state === 'incomplete') good.push(run);
+    }
+    this.lastGood = good[0];
+    this.good = good.reverse();
   }
 }
+
+/** What the archives of a series tell together. */
+interface SeriesArchives {
+  /** The newest first. */
+  readonly archives: readonly ArchiveFacts[];
+  readonly lastProofMs: number;
+  readonly lastDrillMs: number;
+}
+
+/** Lists are made anew where anything of them changes: until then what they tell stays. */
+const bySeries = new WeakMap<ArchiveSnapshot, ReadonlyMap<string, SeriesArchives>>();
+
+function seriesOf(snapshot: ArchiveSnapshot): ReadonlyMap<string, SeriesArchives> {
+  const known = bySeries.get(snapshot);
+  if (known !== undefined) return known;
+  const latest = (moments: readonly (number | undefined)[]) =>
+    moments.reduce<number>((last, moment = 0) => Math.max(last, moment), 0);
+  const made = new Map(
+    [...Map.groupBy(snapshot.archives, ({ series }) => series ?? '')].map(([series, archives]) => [
+      series,
+      {
+        archives,
+        lastProofMs: latest(archives.map(({ lastProofMs }) => lastProofMs)),
+        lastDrillMs: latest(archives.map(({ lastDrillMs }) => lastDrillMs)),
+      },
+    ]),
+  );
+  bySeries.set(snapshot, made);
+  return made;
+}
+
+const noArchives: SeriesArchives = { archives: [], lastProofMs: 0, lastDrillMs: 0 };
 
 /** How each source stands. The digest has to be up to date. */
 export function sourceStates(context: ServiceContext, snapshot: ArchiveSnapshot): SourceFacts[] {
   const jobs = new Map(configuredJobs(context.loaded.config).map((job) => [job.name, job]));
-  const archives = Map.groupBy(snapshot.archives, ({ series }) => series ?? '');
+  const archives = seriesOf(snapshot);
   return configuredSourcesOf(context).map((source) => {
     const { job, series } = source;
     // Where names tell nothing the runs have no series either.
     const named = context.digest.backupsOf(job, series);
     const runs = named.length > 0 ? named : context.digest.backupsOf(job);
-    const own = archives.get(series) ?? [];
-    return factsOf(source, { context, job: jobs.get(job), runs: new SeriesRuns(runs), archives: own });
+    const own = archives.get(series) ?? noArchives;
+    return factsOf(source, { context, job: jobs.get(job), runs: new SeriesRuns(runs), ...own });
   });
 }
 
-interface Known {
+interface Known extends SeriesArchives {
   readonly context: ServiceContext;
   readonly job: ConfiguredJob | undefined;
   readonly runs: SeriesRuns;
-  /** The newest first. */
-  readonly archives: readonly ArchiveFacts[];
 }
 
 function factsOf(source: ConfiguredSource, known: Known): SourceFacts {
-  const { context, job, runs, archives } = known;
+  const { context, job, runs, archives, lastProofMs, lastDrillMs } = known;
   const nowMs = context.clock.nowMs();
   const schedule = job?.enabled === true ? readSchedule(job.times) : undefined;
   const { last, lastGood, good } = runs;
   const newest = archives.find(({ health }) => health !== 'suspect') ?? archives[0];
-  const lastProofMs = Math.max(0, ...archives.map((archive) => archive.lastProofMs ?? 0));
-  const drills = archives.flatMap(({ replicas }) =>
-    replicas.map(({ url }) => context.digest.place(url).drilledMs ?? 0),
-  );
-  const lastDrillMs = Math.max(0, ...drills);
-  const [state, reason] = judge(source, { ...known, schedule, lastProofMs, nowMs });
+  const [state, reason] = judge(source, { ...known, schedule, nowMs });
   const [reasonText, remedyText] = stateTexts[reason];
   const nextRunMs = source.enabled ? schedule?.nextMs(nowMs) : undefined;
   const isOfLast = reason.startsWith('last_run');
@@ -150,7 +180,7 @@ const badStates: Readonly<Record<string, StateReason>> = {
 
 function judge(
   { enabled }: ConfiguredSource,
-  given: Known & { readonly schedule: Schedule | undefined; readonly lastProofMs: number; readonly nowMs: number },
+  given: Known & { readonly schedule: Schedule | undefined; readonly nowMs: number },
 ): readonly [SourceState, StateReason] {
   const { runs, archives, schedule, lastProofMs, nowMs, job } = given;
   const { last, lastGood } = runs;

@@ -12,6 +12,7 @@ export type {
   ArchivePlace,
   ArchiveQuery,
   ArchiveServices,
+  BlockMapEvent,
   BlockMapFacts,
   EntryFacts,
   GivenKeys,
@@ -182,7 +183,7 @@ export interface RunSummary {
 export interface RunDetails extends RunRecord {
   readonly durationMs?: number;
   readonly phases: readonly RunPhase[];
-  /** What it told while it ran, where it was started here and is remembered. */
+  /** What it told while it ran; of the newest 2,000 runs, wherever they were started. */
   readonly log: readonly LogLine[];
   /** The job here, while it is remembered. */
   readonly jobId?: string;

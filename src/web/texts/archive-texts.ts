@@ -1,5 +1,8 @@
 import { formatCount, formatNumberOf } from '../../cli/format-value.ts';
 
+/** What a cell of a block map tells. */
+export type CellState = 'good' | 'healed' | 'damaged' | 'lost' | 'unread';
+
 /** Archives. */
 export const archiveTexts = {
   title: 'Archives',
@@ -66,24 +69,44 @@ export const archiveTexts = {
   map: {
     title: 'Block map',
     copy: (number: number) => `Copy ${number}`,
-    text: (good: number, healed: number, lost: number) =>
-      lost > 0
-        ? `${formatCount(lost)} lost, ${formatCount(healed)} healed, ${formatCount(good)} good parts`
-        : healed > 0
-          ? `${formatCount(healed)} healed, ${formatCount(good)} good parts`
-          : `all ${formatCount(good)} parts are good`,
-    legend: { good: 'good', parity: 'parity', healed: 'damaged, healed from the rest', lost: 'lost' },
+    /** How many cells are in each state; those of which there are none are left out. */
+    text: ({ good, healed, damaged, lost, unread }: Readonly<Record<CellState, number>>) => {
+      const parts = [
+        [lost, 'lost'],
+        [damaged, 'damaged'],
+        [healed, 'healed'],
+        [good, 'good'],
+        [unread, 'not read yet'],
+      ] as const;
+      const present = parts.filter(([count]) => count > 0);
+      const [only] = present;
+      if (present.length === 1 && only?.[1] === 'good') return `all ${formatCount(good)} parts are good`;
+      return `${present.map(([count, state]) => `${formatCount(count)} ${state}`).join(', ')}`;
+    },
+    legend: {
+      good: 'good',
+      parity: 'parity',
+      damaged: 'damaged, to be healed',
+      healed: 'healed',
+      lost: 'lost',
+      unread: 'not read yet',
+    },
     scale: (blocks: number) =>
       blocks <= 1
         ? 'A cell is a block of 4 KiB.'
         : `A cell is ${formatCount(blocks)} blocks of 4 KiB, drawn by the worst of them.`,
+    blocks: (first: number, last: number) =>
+      first === last ? `Block ${formatCount(first)}` : `Blocks ${formatCount(first)} to ${formatCount(last)}`,
+    places: (count: number) => formatNumberOf(count, 'place that is not good', 'places that are not good'),
+    more: (count: number) => `and ${formatNumberOf(count, 'more place')}`,
+    columns: { copy: 'Copy', blocks: 'Blocks', offset: 'From', state: 'State' },
     looked: 'Looked at',
     counts: (total: number, damaged: number, solved: number, lost: number) =>
       `${formatNumberOf(total, 'block')} a copy: ${formatCount(damaged)} damaged, ${formatCount(solved)} solved from parity, ${formatCount(lost)} lost.`,
     none: 'Nobody has looked at its blocks here yet.',
     look: 'Look at every block',
     lookOn: (storage: string) => `Look at every block on ${storage}`,
-    running: 'Being read now. Cells turn solid as the reading passes them.',
+    running: 'Being read now: cells are filled in as they are read.',
   },
 
   contents: {

@@ -15,7 +15,7 @@ export const runTexts = {
     phases: 'Phases',
     archives: 'Archives',
     log: 'Log',
-    noLog: 'What a run told is remembered only in the process that ran it, for its last runs.',
+    noLog: 'It told nothing, or its log made room for newer ones.',
     job: 'Job',
     subject: 'Of',
     started: 'Started',

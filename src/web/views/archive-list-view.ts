@@ -35,9 +35,9 @@ function archiveRow(archive: ArchiveFacts, { nowMs }: ArchiveListModel, basePath
   const { name, createdMs, sizeBytes, replicas, isPinned, keptBy, health } = archive;
   const kept = keptBy.length === 0 ? html`<span class="tag warn">${texts.leaving}</span>` : shown(keptBy.join(', '));
   return html`<tr><th scope="row"><a class="name" href="${basePath}/archive?name=${encodeURIComponent(name)}">${shown(name)}</a>${when(isPinned, () => html` <span class="tag">${icon('pin')}${texts.pinned}</span>`)}
-<span class="sub narrow">${ago(createdMs, nowMs)} · ${replicas.map(({ storage }) => shown(storage)).join(', ')}</span></th>
+<span class="sub narrow">${ago(createdMs, nowMs)} · ${formatSize(sizeBytes)} · ${replicas.map(({ storage }) => shown(storage)).join(', ')}</span></th>
 <td class="wide nowrap">${moment(createdMs)}</td>
-<td class="number">${formatSize(sizeBytes)}</td>
+<td class="number wide">${formatSize(sizeBytes)}</td>
 <td class="wide clip">${replicas.map(({ storage }) => shown(storage)).join(', ')}</td>
 <td class="wide quiet clip" title="${shown(keptBy.join(', '))}">${kept}</td>
 <td>${healthSign(health)}</td></tr>`;
@@ -88,7 +88,7 @@ function table(model: ArchiveListModel, basePath: string): Markup {
     return isFiltered(query) ? empty(texts.noMatch, texts.noMatchText) : empty(texts.none, texts.noneText);
   }
   return html`<div class="table-wrap"><table class="archives"><thead><tr>
-${sortHead(model, basePath, { sort: 'name', text: columns.name })}${sortHead(model, basePath, { sort: 'created', text: columns.created, kind: 'wide' })}${sortHead(model, basePath, { sort: 'size', text: columns.size, kind: 'number' })}
+${sortHead(model, basePath, { sort: 'name', text: columns.name })}${sortHead(model, basePath, { sort: 'created', text: columns.created, kind: 'wide' })}${sortHead(model, basePath, { sort: 'size', text: columns.size, kind: 'number wide' })}
 <th scope="col" class="wide">${columns.places}</th><th scope="col" class="wide">${columns.kept}</th><th scope="col">${columns.state}</th></tr></thead>
 <tbody>${page.items.map((archive) => archiveRow(archive, model, basePath))}</tbody></table></div>`;
 }

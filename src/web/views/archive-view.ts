@@ -92,7 +92,7 @@ export function archiveView(model: ArchiveModel, viewer: Viewer): Markup {
   });
   const map = blockMapView({ name: archive.name, maps, job, nowMs, mayLook: mayOperate(user) }, viewer);
   return html`${head}
-${when(jobs.length > 0, () => html`<section class="panel"><div class="panel-body"><ul class="lines">${jobs.map((active) => jobLine(active, viewer))}</ul></div></section>`)}
+<div id="archive-jobs">${when(jobs.length > 0, () => html`<section class="panel"><div class="panel-body"><ul class="lines">${jobs.map((active) => jobLine(active, viewer))}</ul></div></section>`)}</div>
 <div class="split"><div>
 ${archive.format === 'plain' ? nothing : map}
 ${placesPanel(archive, viewer)}

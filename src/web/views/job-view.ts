@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatDuration, formatMoment, formatRate, formatSize } from '../../cli/format-value.ts';
+import { formatDuration, formatRate, formatSize } from '../../cli/format-value.ts';
 import type { JobFacts, JobProgress, LogLine } from '../services/web-services.ts';
 import { runTexts } from '../texts/run-texts.ts';
 import { sharedTexts } from '../texts/shared-texts.ts';
@@ -8,7 +8,7 @@ import { type Markup, nothing, shown, when } from './markup.ts';
 import { errorNotice, notice, panel } from './parts.ts';
 import { actionTable } from './plan-view.ts';
 import { runSign } from './signs.ts';
-import { moment } from './time.ts';
+import { clockTime, moment } from './time.ts';
 
 const texts = runTexts.job;
 
@@ -74,7 +74,7 @@ function partsTable({ parts }: JobProgress): Markup {
 
 /** Lines as they were told. */
 export function logView(log: readonly LogLine[], absent: string): Markup {
-  const lines = log.map(({ timeMs, text }) => `${formatMoment(timeMs).slice(11, 19)}  ${shown(text)}`).join('\n');
+  const lines = log.map(({ timeMs, text }) => html`${clockTime(timeMs)}  ${shown(text)}\n`);
   return panel({
     title: texts.log,
     flush: true,

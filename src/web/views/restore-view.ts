@@ -78,7 +78,7 @@ function uploadPanel({ uploads, nowMs }: RestoreChoiceModel, viewer: Viewer): Ma
     action: '/uploads',
     kind: 'form',
     isUpload: true,
-    attributes: html`data-upload="${viewer.basePath}/api/v1/uploads" data-next="${viewer.basePath}/restore" data-uploading="${choose.uploading('{done}', '{total}')}" data-uploaded="${choose.uploaded}" data-failed="${choose.uploadFailed('{reason}')}"`,
+    attributes: html`data-upload="${viewer.basePath}/api/v1/uploads" data-next="${viewer.basePath}/restore" data-uploading="${choose.uploading('{done}', '{total}')}" data-uploaded="${choose.uploaded}" data-waiting="${choose.uploadWaiting}" data-failed="${choose.uploadFailed('{reason}')}"`,
     body: html`<p class="quiet">${choose.uploadText}</p><div class="field"><label for="file">${choose.file}</label><input id="file" name="file" type="file" accept=".holdfast" required></div>
 <div class="upload-progress" hidden><progress max="100" value="0" aria-label="${choose.uploadButton}"></progress><p class="sub" role="status"></p></div>
 <div><button class="primary">${choose.uploadButton}</button></div>`,

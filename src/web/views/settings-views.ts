@@ -137,12 +137,17 @@ function seriesPanel({ series, name, header, error }: SeriesKeys, viewer: Viewer
     ({ id, type, label, createdMs }) =>
       html`<tr><th scope="row" class="name">${label === '' ? html`<span class="quiet mono">${id}</span>` : shown(label)}</th><td><span class="tag">${archiveTexts.slotTypes[type]}</span></td><td class="number">${moment(createdMs)}</td></tr>`,
   );
-  const warn = slots.length === 1 && header?.encryption !== 'none' ? notice('late', texts.keys.oneSlot) : nothing;
+  const isOpen = header?.encryption === 'none';
+  const notices = [
+    ...(error === undefined ? [] : [errorNotice(error)]),
+    ...(slots.length === 1 && !isOpen ? [notice('late', texts.keys.oneSlot)] : []),
+    ...(isOpen ? [notice('late', archiveTexts.unsealed)] : []),
+  ];
   return panel({
     title: shown(series),
     note: html`<a href="${viewer.basePath}/archive${queryString({ name })}" class="name">${shown(name)}</a>`,
     flush: true,
-    body: html`<div class="panel-body">${when(error, errorNotice)}${warn}${header?.encryption === 'none' ? notice('late', archiveTexts.unsealed) : nothing}</div>${slots.length > 0 ? html`<div class="table-wrap"><table><tbody>${slots}</tbody></table></div>` : nothing}`,
+    body: html`${notices.length === 0 ? nothing : html`<div class="panel-body">${notices}</div>`}${slots.length > 0 ? html`<div class="table-wrap"><table><tbody>${slots}</tbody></table></div>` : nothing}`,
   });
 }
 

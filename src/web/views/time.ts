@@ -36,3 +36,9 @@ export function moment(timeMs: number | undefined, absent: string = texts.none):
   const exact = formatMoment(timeMs);
   return html`<time datetime="${iso(timeMs)}" title="${exact}" data-show="moment">${exact.slice(0, 16)} UTC</time>`;
 }
+
+/** The time of day of a line in a log; the browser puts it into the viewer's zone. */
+export function clockTime(timeMs: number): Markup {
+  const exact = formatMoment(timeMs);
+  return html`<time datetime="${iso(timeMs)}" title="${exact}" data-show="clock">${exact.slice(11, 19)}</time>`;
+}
