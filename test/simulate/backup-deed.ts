@@ -115,8 +115,11 @@ export function backupDeed(world: World, session: Session, action: BackupAction)
   };
   const labels = chosen.map(({ name }) => name);
   const judge = (end: End<BackupReport>): string => {
-    if (note.isKnown) {
-      for (const label of labels) truth.setHold(database, label, end === 'died' ? 'died' : 'failed');
+    const hasFailed = end === 'died' || 'error' in end;
+    if (note.isKnown && hasFailed) {
+      const { startedMs } = note;
+      for (const label of labels)
+        truth.addRun(database, label, { startedMs, hold: end === 'died' ? 'died' : 'failed' });
     }
     if (end === 'died') return 'died';
     mustSucceed(session, end, `a backup of ${database}`);
@@ -164,6 +167,9 @@ function judgeReport(world: World, session: Session, { report, database, note, s
     );
   for (const output of report.outputs) {
     const label = output.storage ?? '';
+    const { startedMs } = note;
+    const reason = report.suspect ? 'suspect' : output.error === undefined ? undefined : 'failed';
+    if (note.isKnown) truth.addRun(database, label, { startedMs, hold: reason });
     if (output.error !== undefined) continue;
     const isThere = session.changes.some(
       ({ storage, name, bytes }) =>
@@ -171,7 +177,6 @@ function judgeReport(world: World, session: Session, { report, database, note, s
     );
     hold('never green but empty', isThere, () => `${output.output} was reported, and nothing appeared`);
     if (!note.isKnown) continue;
-    truth.setHold(database, label, report.suspect ? 'suspect' : undefined);
     truth.learn(output.output, { isProven: !report.suspect, isSuspect: report.suspect, isDamaged: false });
   }
 }

@@ -30,6 +30,8 @@ export function asDeed<Result>(deed: Deed<Result>): Deed {
 /** What the history has of a run, told by the run itself. */
 export class Recorded {
   isBegun = false;
+  /** As it is recorded. */
+  startedMs = 0;
   state: RunState | undefined;
 
   /** Whether the history knows how it came out; one that died is known by what it left. */
@@ -54,6 +56,7 @@ export async function recorded<Result>(
   const history: NonNullable<RecordRunOptions['history']> = {
     begin: async (begun) => {
       await reach();
+      note.startedMs = begun.startedMs;
       const id = await world.history.begin(begun);
       note.isBegun = true;
       return id;

@@ -80,11 +80,11 @@ export const mistakes: Readonly<Record<string, System>> = {
   'retention removes the newest': { ...product, pruneStorages: pruneTheNewest },
   'retention passes over failed runs': {
     ...product,
-    retentionFacts: (runs) => ({ ...retentionFacts(runs), hold: () => undefined }),
+    retentionFacts: (...given) => ({ ...retentionFacts(...given), hold: () => undefined }),
   },
   'retention knows nothing of proofs': {
     ...product,
-    retentionFacts: (runs) => ({ ...retentionFacts(runs), isProven: () => false, isDoubtful: () => false }),
+    retentionFacts: (...given) => ({ ...retentionFacts(...given), isProven: () => false, isDoubtful: () => false }),
   },
   'a source ends early without an error': { ...product, hidesSourceFailures: true },
   'a backup is not compared with the one before': {

@@ -35,7 +35,7 @@ export function pruneDeed(world: World, session: Session): Deed {
   const policy = policyOf(plan.world);
   const work = async (): Promise<PruneReport> => {
     if (session.process.lacksHistory) throw new Error('the history is away');
-    const facts = system.retentionFacts(await history.runs());
+    const facts = system.retentionFacts(await history.runs(), { nowMs: world.clock.nowMs() });
     const { storages } = session;
     const { clock } = world;
     const { signal } = session.process;

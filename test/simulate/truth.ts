@@ -60,8 +60,8 @@ export class Truth {
   /** Which archive was last made visible at a place, by its URL. */
   readonly #idByPlace = new Map<string, string>();
   readonly #knowledge = new Map<string, Knowledge>();
-  /** Why nothing of a database may be removed from a storage, by both. */
-  readonly #holds = new Map<string, string>();
+  /** Backups in the order in which they truly were, by storage and database. */
+  readonly #runs = new Map<string, readonly { readonly startedMs: number; readonly hold: string | undefined }[]>();
 
   constructor(settings: WorldSettings) {
     this.#settings = settings;
@@ -118,15 +118,25 @@ export class Truth {
     this.#knowledge.delete(url);
   }
 
-  setHold(database: string, label: string, reason: string | undefined): void {
-    if (reason === undefined) this.#holds.delete(`${label} ${database}`);
-    else this.#holds.set(`${label} ${database}`, reason);
+  /** Takes note of a backup of a database to a storage: why nothing may be removed after it, or that nothing hinders that. */
+  addRun(
+    database: string,
+    label: string,
+    run: { readonly startedMs: number; readonly hold: string | undefined },
+  ): void {
+    const key = `${label} ${database}`;
+    this.#runs.set(key, [...(this.#runs.get(key) ?? []), run]);
   }
 
-  /** The holds as they are now. */
-  holds(): (database: string, label: string) => string | undefined {
-    const now = new Map(this.#holds);
-    return (database, label) => now.get(`${label} ${database}`);
+  /** Why nothing may be removed, as things are now: because of the last backup, unless the clock hides that it was the last. */
+  holds(nowMs: number): (database: string, label: string) => string | undefined {
+    const now = new Map(this.#runs);
+    return (database, label) => {
+      const runs = now.get(`${label} ${database}`) ?? [];
+      const last = runs.at(-1);
+      const isHidden = runs.some(({ startedMs }) => startedMs > (last?.startedMs ?? 0) && startedMs <= nowMs);
+      return isHidden ? undefined : last?.hold;
+    };
   }
 
   /** What lies on a storage, as retention is to judge it. */

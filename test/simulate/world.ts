@@ -135,7 +135,8 @@ export class World {
   retentionView(): RetentionView {
     const { truth } = this;
     const archives = this.storages.flatMap((storage) => truth.retentionArchives(storage));
-    return { archives, nowMs: this.clock.nowMs(), hold: truth.holds() };
+    const nowMs = this.clock.nowMs();
+    return { archives, nowMs, hold: truth.holds(nowMs) };
   }
 
   /** What all operations of a process take. */
