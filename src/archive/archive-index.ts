@@ -198,8 +198,9 @@ function checkedTable(part: IndexPart, place: IndexPartPlace, segmentSizeBytes: 
 
 async function readPart(store: BlockStore, place: IndexPartPlace): Promise<IndexPart> {
   if (place.length > maximumIndexPartBytes + sealedOverheadBytes) throw corrupt('a part is too long');
-  // How far a part expands is not written anywhere; most are small.
-  for (const limit of [2 * 1024 * 1024, maximumIndexPartBytes]) {
+  // How far a part expands is not written anywhere; most are small, and expand to less than this.
+  const usualBytes = Math.min(2 * 1024 * 1024, 64 * 1024 + 32 * place.length);
+  for (const limit of [usualBytes, maximumIndexPartBytes]) {
     const into = new Uint8Array(new SharedArrayBuffer(limit));
     const { segment: number, offset, length } = place;
     try {

@@ -95,7 +95,7 @@ async function factsFor(loaded: LoadedConfig, dryRun: boolean, context: CommandC
   if (history === undefined) return undefined;
   try {
     const { retentionFacts } = await import('../operation/retention-facts.ts');
-    return retentionFacts(await history.runs());
+    return retentionFacts(await history.runs(), { nowMs: context.clock.nowMs() });
   } finally {
     await history.close();
   }

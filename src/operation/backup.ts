@@ -49,7 +49,7 @@ async function newArchive(options: BackupOptions): Promise<NewArchive> {
   checkKeys({ passphrases, recipients });
   const header: Header = {
     archiveId,
-    createdMs: clock.nowMs(),
+    createdMs: Math.floor(clock.nowMs()),
     cipher,
     codec: options.compression ?? 'zstd',
     copies: inRange(options.copies ?? 2, 'copies', [1, 8]),

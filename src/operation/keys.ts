@@ -5,7 +5,7 @@ import { unlock } from '../archive/unlock.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import { systemRandom } from '../random.ts';
-import { withSources, writableLocation } from './location.ts';
+import { type WritableLocation, withSources, writableLocation } from './location.ts';
 import type { KeySlot, OpenKeys, RunOptions, SealKeys } from './options.ts';
 import { rewriteArchive } from './rewrite.ts';
 import { withWorkers } from './run.ts';
@@ -14,7 +14,8 @@ import { keySlots } from './summary.ts';
 
 /** How {@link addKeySlots} changes an archive. */
 export interface AddKeySlotsOptions extends RunOptions {
-  readonly archive: string;
+  /** A path on local disk, or an object in a storage. */
+  readonly archive: string | WritableLocation;
   /** What opens it now. */
   readonly keys: OpenKeys;
   readonly add: SealKeys;
@@ -24,7 +25,8 @@ export interface AddKeySlotsOptions extends RunOptions {
 
 /** How {@link removeKeySlot} changes an archive. */
 export interface RemoveKeySlotOptions extends RunOptions {
-  readonly archive: string;
+  /** A path on local disk, or an object in a storage. */
+  readonly archive: string | WritableLocation;
   readonly keys: OpenKeys;
   /** Hex, as {@link KeySlot.id}. */
   readonly slotId: string;
@@ -32,7 +34,7 @@ export interface RemoveKeySlotOptions extends RunOptions {
 
 /** Writes the archive anew with another header, and its payload as it is. */
 async function changeSlots(
-  options: RunOptions & { readonly archive: string; readonly keys: OpenKeys },
+  options: RunOptions & { readonly archive: string | WritableLocation; readonly keys: OpenKeys },
   change: (header: Header, dataKey: Uint8Array) => Promise<Header['slots']>,
 ): Promise<Header> {
   return await withSources([options.archive], (sources) =>

@@ -48,7 +48,7 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Called at most some ten times a second from the main thread; must not throw. */
   readonly onProgress?: (progress: Progress) => void;
-  /** Worker threads; as many as the machine has cores, 8 at most, unless set. */
+  /** Worker threads; as many as the machine has cores, 8 at most, unless set. 0 does all in the calling thread: slower, and nothing is started. */
   readonly threads?: number;
   readonly clock?: Clock;
   readonly random?: Random;

@@ -55,8 +55,9 @@ export async function findPrevious(options: BackupOptions): Promise<FoundPreviou
     for (const { location } of candidates.slice(0, maximumCandidates)) {
       try {
         // Threads are of one archive at a time.
-        const found = await withWorkers({ ...(signal && { signal }), threads: 1 }, (workers) =>
-          readParts(location, keysFor(options), workers, signal),
+        const found = await withWorkers(
+          { ...(signal && { signal }), threads: Math.min(1, options.threads ?? 1) },
+          (workers) => readParts(location, keysFor(options), workers, signal),
         );
         if (found.isSuspect && previous === undefined) {
           suspects += 1;

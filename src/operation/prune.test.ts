@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { retentionPolicy } from '../config/retention-settings.ts';
 import { HoldfastError } from '../errors.ts';
 import { MemoryStorage } from '../storage/memory/memory-storage.ts';
+import { ForwardingStorage } from '../storage/wrap/forwarding-storage.ts';
 import { readOnlyStorage } from '../storage/wrap/read-only.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { FaultyStorage } from '../testing/faulty-storage.ts';
@@ -183,4 +184,19 @@ test('ten thousand archives are judged by their names alone', async () => {
   storage.open = async () => assert.fail('nothing is opened');
   const { archives } = await prune({ storages: [{ name: 'near', storage }] });
   assert.equal(archives.filter(({ removed }) => removed).length, 9998);
+});
+
+/** Lists each object twice, as a server does that makes pages of what changes meanwhile. */
+class Doubling extends ForwardingStorage {
+  override async *list(prefix?: string) {
+    for await (const object of this.inner.list(prefix)) yield* [object, object];
+  }
+}
+
+test('an archive that is listed twice does not make way for itself', async () => {
+  const names = [nameOf('shop', 0), nameOf('shop', 3), nameOf('shop', 4)];
+  const storage = await storageWith(...names);
+  const { archives } = await prune({ storages: [{ name: 'near', storage: new Doubling(storage) }] });
+  assert.equal(archives.length, 3);
+  assert.deepEqual(await namesIn(storage), names.slice(0, 2).sort());
 });

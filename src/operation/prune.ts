@@ -84,8 +84,12 @@ async function list(named: NamedStorage, read: ReadName, options: PruneOptions):
   const found: Omit<Listed, 'isPinned'>[] = [];
   const unknownNames: Listing['unknownNames'] = [];
   const pins = new Set<string>();
+  const seen = new Set<string>();
   for await (const { name, sizeBytes, lockedUntilMs } of storage.list()) {
     throwIfAborted(signal);
+    // An archive that is listed twice would make way for itself.
+    if (seen.has(name)) continue;
+    seen.add(name);
     const series = read(name);
     if (series === undefined) {
       if (name.endsWith(pinSuffix)) pins.add(name.slice(0, -pinSuffix.length));

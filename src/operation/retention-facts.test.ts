@@ -160,3 +160,13 @@ test('a run that makes archives of several databases counts for each', () => {
     [undefined, 'the last run failed', undefined],
   );
 });
+
+test('a run from a time that is still to come does not hide that one failed since', () => {
+  const ahead = run('backup', 'succeeded', { 'near/a': 'proven' });
+  const failed = run('backup', 'failed', { 'near/b': 'failed' });
+  // The clock was set back in between, so the history has them the other way round.
+  const runs = [ahead, { ...failed, startedMs: ahead.startedMs - 1 }];
+  const holdAt = (nowMs: number) => retentionFacts(runs, { nowMs }).hold('shop', 'near');
+  assert.equal(holdAt(ahead.startedMs - 1), 'the last run failed');
+  assert.equal(holdAt(ahead.startedMs), undefined);
+});

@@ -66,8 +66,14 @@ function backupsByDatabase(runs: readonly RunRecord[]): Map<string, RunRecord[]>
   return found;
 }
 
-/** What retention has to know of runs; they come newest first. */
-export function retentionFacts(runs: readonly RunRecord[]): RetentionFacts {
+/**
+ * What retention has to know of runs; they come newest first. With `nowMs` a run that began after it says nothing good: the clock was wrong
+ * then, and it may be older than one that failed since.
+ */
+export function retentionFacts(
+  runs: readonly RunRecord[],
+  { nowMs = Number.POSITIVE_INFINITY }: { readonly nowMs?: number } = {},
+): RetentionFacts {
   const known = new Map<string, Known>();
   for (const { kind, archives } of runs.toReversed()) {
     for (const archive of archives) {
@@ -79,7 +85,8 @@ export function retentionFacts(runs: readonly RunRecord[]): RetentionFacts {
     hold: (database, storage) => {
       for (const run of backups.get(database) ?? []) {
         const reason = holdAfter(run, database, storage);
-        if (reason !== 'older') return reason;
+        if (reason === 'older' || (reason === undefined && run.startedMs > nowMs)) continue;
+        return reason;
       }
       return undefined;
     },

@@ -14,8 +14,8 @@ export async function withWorkers<Result>(
 ): Promise<Result> {
   throwIfAborted(options.signal);
   const threads = options.threads ?? Math.min(availableParallelism(), maximumThreads);
-  if (!Number.isInteger(threads) || threads < 1 || threads > 64) {
-    throw new HoldfastError('usage.invalid', { message: 'the number of threads is 1 to 64' });
+  if (!Number.isInteger(threads) || threads < 0 || threads > 64) {
+    throw new HoldfastError('usage.invalid', { message: 'the number of threads is 0 to 64' });
   }
   const workers = new WorkerPool(threads);
   try {

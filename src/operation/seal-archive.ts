@@ -39,7 +39,7 @@ export async function makeSlots(options: SlotOptions): Promise<Slot[]> {
   const add = (type: number, body: Uint8Array) => {
     let id = random.bytes(slotIdSizeBytes);
     while (taken().includes(Buffer.from(id).toString('hex'))) id = random.bytes(slotIdSizeBytes);
-    slots.push({ type, id, createdMs: clock.nowMs(), label, body });
+    slots.push({ type, id, createdMs: Math.floor(clock.nowMs()), label, body });
   };
   for (const passphrase of keys.passphrases ?? []) {
     add(slotType.passphrase, await sealPassphraseSlot({ passphrase, dataKey, archiveId, random }));

@@ -38,9 +38,10 @@ export interface SyncReport {
 
 /** Archives of a storage, by name. */
 export async function listArchives(storage: Storage): Promise<StoredObject[]> {
-  const found: StoredObject[] = [];
-  for await (const object of storage.list()) if (object.name.endsWith('.holdfast')) found.push(object);
-  return found.sort((left, right) => (left.name < right.name ? -1 : 1));
+  // One that is listed twice is one.
+  const found = new Map<string, StoredObject>();
+  for await (const object of storage.list()) if (object.name.endsWith('.holdfast')) found.set(object.name, object);
+  return [...found.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
 /**

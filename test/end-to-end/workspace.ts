@@ -8,6 +8,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { after } from 'node:test';
 import type { Clock, EntryKind, RandomAccess, Source } from '../../src/index.ts';
 
+export { ageKeys } from './age-keys.ts';
+
 /** A folder for the tests of one file, removed after them. */
 export function makeWorkspace(name: string): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), `holdfast-test-${name}-`)));
@@ -89,18 +91,6 @@ export function countingAccess(inner: RandomAccess): RandomAccess & { readBytes:
     close: () => inner.close(),
   };
 }
-
-/** Identities of age with their recipients; made for these tests, they open nothing else. */
-export const ageKeys = [
-  {
-    identity: 'AGE-SECRET-KEY-1V0UJG2Q5RDTUC6RK579TPRXCULQDC7898NLVTKSZQ9A0ASECDVHSZZ0TKT',
-    recipient: 'age1zlkpwxgezcd65vucee62hymdud25wcy7vy70xgqhudze3s8wng0qclfksw',
-  },
-  {
-    identity: 'AGE-SECRET-KEY-1VW8U36HKU4J8VR8NYUMH55YAFJLK4SQ502AZXFAGTV4FR3T0KQ4SUP2DLW',
-    recipient: 'age1unvp6j6we06qmkrdc3w23cgqnrvxa9l8gk06v29phvsg3kksza6q64e2ek',
-  },
-] as const;
 
 /** One entry of an {@link entriesSource}. */
 export interface GivenEntry {

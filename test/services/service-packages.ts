@@ -18,6 +18,7 @@ type InstalledName =
   | 'fish'
   | 'promtool'
   | 'chromium'
+  | 'strace'
   | ExtractedName;
 
 interface ServicePackages {
@@ -51,6 +52,8 @@ const services: Readonly<Record<InstalledName, ServicePackages>> = {
   // Checks metrics and alerts.
   promtool: { programs: ['promtool'], packages: ['prometheus'] },
   redis: { programs: ['redis-server', 'redis-cli'], packages: ['redis-server'] },
+  // Tells what a program does to files.
+  strace: { programs: ['strace'], packages: ['strace'] },
   // No server, but the browser that the web admin is looked at with.
   chromium: { programs: ['chromium'], packages: ['chromium', 'fonts-dejavu-core'] },
   vsftpd: extracted('vsftpd'),

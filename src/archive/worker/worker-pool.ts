@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorCode, errorTable, HoldfastError } from '../../errors.ts';
 import { BulkMemory } from './bulk-memory.ts';
 import type { TaskError, TaskName, TaskRequest, TaskResponse, Tasks, WorkerSetup } from './protocol.ts';
+import { TaskRunner } from './task-runner.ts';
 
 interface Pending {
   readonly resolve: (output: unknown) => void;
@@ -23,8 +24,38 @@ function stopped(): HoldfastError {
   return new HoldfastError('operation.interrupted', { message: 'the worker threads were stopped' });
 }
 
+/** What does tasks in the order in which they are given. */
+interface TaskDoer {
+  readonly pendingCount: number;
+  run<Name extends TaskName>(
+    name: Name,
+    input: Tasks[Name]['input'],
+    transfer?: readonly ArrayBuffer[],
+  ): Promise<Tasks[Name]['output']>;
+  close(): Promise<void>;
+}
+
+/** One for all that is done in this thread, run after run. */
+const inPlaceMemory = new BulkMemory();
+
+/** Does tasks in this thread. What goes in and comes out is copied as between threads: a task may use its memory again. */
+class InPlace implements TaskDoer {
+  readonly pendingCount = 0;
+  readonly #runner = new TaskRunner();
+  #isClosed = false;
+
+  async run<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output']> {
+    if (this.#isClosed) throw stopped();
+    return structuredClone(this.#runner.run({ name, input })) as Tasks[Name]['output'];
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+  }
+}
+
 /** One thread with its tasks under way. */
-class TaskThread {
+class TaskThread implements TaskDoer {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #failure: Error | undefined;
@@ -80,17 +111,23 @@ class TaskThread {
   }
 }
 
-/** The worker threads of one run: `threads` for blocks and segments, and one for the SHA-256 of entries, which is sequential. */
+/**
+ * The worker threads of one run: `threads` for blocks and segments, and one for the SHA-256 of entries, which is sequential. With 0 threads
+ * all is done in this one.
+ */
 export class WorkerPool {
   /** For what the threads work on. */
-  readonly memory = new BulkMemory();
-  readonly #threads: readonly TaskThread[];
-  #hashThread: TaskThread | undefined;
+  readonly memory: BulkMemory;
+  readonly #threads: readonly TaskDoer[];
+  readonly #isInPlace: boolean;
+  #hashThread: TaskDoer | undefined;
   #nextHash = 0;
   #closed = false;
 
   constructor(threads: number) {
-    this.#threads = Array.from({ length: threads }, () => new TaskThread());
+    this.#isInPlace = threads === 0;
+    this.memory = this.#isInPlace ? inPlaceMemory : new BulkMemory();
+    this.#threads = this.#isInPlace ? [new InPlace()] : Array.from({ length: threads }, () => new TaskThread());
   }
 
   get threadCount(): number {
@@ -137,7 +174,7 @@ export class WorkerPool {
   hash(input: Tasks['hash']['input']): Promise<Tasks['hash']['output']> {
     // A thread that is started now would never be stopped.
     if (this.#closed) return Promise.reject(stopped());
-    this.#hashThread ??= new TaskThread();
+    this.#hashThread ??= this.#isInPlace ? new InPlace() : new TaskThread();
     return this.#hashThread.run('hash', input);
   }
 

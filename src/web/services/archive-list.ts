@@ -188,7 +188,7 @@ export class ArchiveList {
     const known = objects.filter(({ isNamed }) => isNamed);
     const others = objects.filter(({ isNamed }) => !isNamed).map((object) => [object, ['not named by us']] as const);
     if (policy === undefined) return new Map(objects.map((object) => [object, ['retention is off']]));
-    const facts = retentionFacts(await this.#backups.read(history));
+    const facts = retentionFacts(await this.#backups.read(history), { nowMs: clock.nowMs() });
     const judged = known.map((object) => {
       const { isProven, isSuspect, isDamaged } = digest.place(object.url);
       return { ...object, isProven, isDoubtful: object.sizeBytes === 0 || isSuspect || isDamaged };

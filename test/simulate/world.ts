@@ -1,0 +1,194 @@
+/** A simulated world: storages, a clock, an application, a history, and a user with a folder. */
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import type { History } from '../../src/history/history.ts';
+import { type Log, openLog } from '../../src/log/log.ts';
+import type { OpenKeys, SealKeys } from '../../src/operation/options.ts';
+import type { NamedStorage } from '../../src/operation/scrub.ts';
+import type { RetentionArchive } from '../../src/policy/retention.ts';
+import { Secret } from '../../src/secret.ts';
+import { retryStorage } from '../../src/storage/wrap/retry.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { SeededRandom } from '../../src/testing/seeded-random.ts';
+import { ageKeys } from '../end-to-end/age-keys.ts';
+import { canaries, passphraseCanary } from './canaries.ts';
+import type { System } from './mistakes.ts';
+import type { Fault, Plan, StorageFault } from './plan.ts';
+import { SimulatedProcess } from './simulated-process.ts';
+import { hold, Truth } from './truth.ts';
+import { type Change, StorageSession, WorldStorage } from './world-storage.ts';
+
+/** No process has this number: the system gives none above 2^22. */
+const deadProcessId = 2 ** 22 + 7;
+
+/** A process at work on an action, with its ways to the storages. */
+export interface Session {
+  readonly process: SimulatedProcess;
+  readonly storages: readonly NamedStorage[];
+  readonly faults: readonly Fault[];
+  /** Kinds of faults that came to pass. */
+  readonly hit: Set<string>;
+  readonly changes: Change[];
+  /** Another process was at work meanwhile. */
+  readonly isShared: boolean;
+  /** What lay on each storage when it began. */
+  readonly before: readonly ReadonlyMap<string, Uint8Array>[];
+  /** What retention had to go by then. */
+  readonly retention: RetentionView;
+}
+
+/** What retention is to judge, as it is truly. */
+export interface RetentionView {
+  readonly archives: readonly RetentionArchive[];
+  readonly nowMs: number;
+  hold(database: string, storage: string): string | undefined;
+}
+
+export class World {
+  readonly plan: Plan;
+  readonly system: System;
+  readonly clock = new FakeClock();
+  readonly random: SeededRandom;
+  readonly storages: readonly WorldStorage[];
+  readonly truth: Truth;
+  readonly history: History;
+  /** For what operations put aside, and for what is restored. */
+  readonly folder: string;
+  readonly processes: SimulatedProcess[] = [];
+  /** How often each kind of fault came to pass, and each action had each outcome. */
+  readonly tally = new Map<string, number>();
+  /** Backups so far, by database. */
+  readonly versions = new Map<string, number>();
+  readonly events: string[] = [];
+  #log: Log | undefined;
+
+  constructor(plan: Plan, options: { readonly system: System; readonly history: History; readonly folder: string }) {
+    this.plan = plan;
+    this.system = options.system;
+    this.history = options.history;
+    this.folder = options.folder;
+    this.random = new SeededRandom(plan.seed);
+    this.truth = new Truth(plan.world);
+    const labels = ['near', 'far', 'third'].slice(0, plan.world.storageCount);
+    this.storages = labels.map((label) => new WorldStorage(label, options.system.storageMistake));
+  }
+
+  async open(): Promise<void> {
+    await mkdir(join(this.folder, 'temporary'), { recursive: true });
+    for (const table of ['drill', 'run_archive', 'run'] as const)
+      await this.history.database.deleteFrom(table).execute();
+    const environmentVariables = { HOLDFAST_PASSPHRASE: passphraseCanary };
+    const write = (line: string) => this.seeNoSecret('the log', line);
+    this.#log = await openLog({ format: 'json', write, environment: environmentVariables, clock: this.clock });
+  }
+
+  async close(): Promise<void> {
+    for (const process of this.processes) await process.bury();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  count(what: string): void {
+    this.tally.set(what, (this.tally.get(what) ?? 0) + 1);
+  }
+
+  get sealKeys(): { keys: SealKeys } | { encryption: 'none' } {
+    const { key } = this.plan.world;
+    if (key === 'none') return { encryption: 'none' };
+    if (key === 'recipient') return { keys: { recipients: [ageKeys[0].recipient] } };
+    return { keys: { passphrases: [new Secret(passphraseCanary)] } };
+  }
+
+  get openKeys(): { keys?: OpenKeys } {
+    const { key } = this.plan.world;
+    if (key === 'none') return {};
+    if (key === 'recipient') return { keys: { identities: ageKeys.map(({ identity }) => new Secret(identity)) } };
+    return { keys: { passphrases: [new Secret(passphraseCanary)] } };
+  }
+
+  /** Starts a process that does an action. */
+  startSession(faults: readonly Fault[], isShared: boolean): Session {
+    const hit = new Set<string>();
+    const changes: Change[] = [];
+    const onFault = (kind: string) => {
+      if (!hit.has(kind)) this.count(`fault ${kind}`);
+      hit.add(kind);
+    };
+    const { clock } = this;
+    const process = new SimulatedProcess({ clock, faults, onFault });
+    if (process.lacksHistory) onFault('history-away');
+    this.processes.push(process);
+    const storages = this.storages.map((storage, index) => {
+      const own = faults.filter((fault): fault is StorageFault => 'storage' in fault && fault.storage === index);
+      const onChange = (change: Change) => void changes.push(change);
+      const session = new StorageSession(storage, { process, clock, faults: own, onFault, onChange });
+      const repeated = { clock, wait: clock.wait, random: this.random.fork(), signal: process.signal };
+      return {
+        name: storage.label,
+        storage: this.plan.world.repeatsCalls ? retryStorage(session, repeated) : session,
+      };
+    });
+    const before = this.storages.map(({ objects }) => new Map([...objects].map(([name, { bytes }]) => [name, bytes])));
+    return { process, storages, faults, hit, changes, isShared, before, retention: this.retentionView() };
+  }
+
+  retentionView(): RetentionView {
+    const { truth } = this;
+    const archives = this.storages.flatMap((storage) => truth.retentionArchives(storage));
+    const nowMs = this.clock.nowMs();
+    return { archives, nowMs, hold: truth.holds(nowMs) };
+  }
+
+  /** What all operations of a process take. */
+  run(session: Session) {
+    return {
+      threads: 0,
+      clock: this.clock,
+      random: this.random.fork(),
+      signal: session.process.signal,
+      onProgress: (progress: unknown) => this.seeNoSecret('progress', JSON.stringify(progress)),
+    };
+  }
+
+  /** Runs of a process that has died are without an end, and its number is free. */
+  async buryRuns(): Promise<void> {
+    await this.history.database
+      .updateTable('run')
+      .set({ process_id: deadProcessId })
+      .where('state', '=', 'running')
+      .execute();
+  }
+
+  /** Looks through what was said or written for what must not stand in it. */
+  see(where: string, value: unknown): void {
+    const text = value instanceof Error ? inspect(value, { depth: 8 }) : JSON.stringify(value);
+    this.seeNoSecret(where, text ?? '');
+    if (value instanceof Error) this.#log?.error(value.message, { error: value });
+  }
+
+  seeNoSecret(where: string, text: string): void {
+    for (const needle of canaries) {
+      hold(
+        'no secret is told',
+        !text.includes(needle),
+        () => `${where} tells ${needle.slice(0, 16)}…: ${text.slice(0, 300)}`,
+      );
+    }
+  }
+
+  /** The files that the user has of a database, as text: path and content. */
+  async restoredFiles(database: string): Promise<ReadonlyMap<string, string>> {
+    const root = join(this.folder, 'out', database);
+    const found = new Map<string, string>();
+    const look = async (folder: string, base: string): Promise<void> => {
+      const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+      for (const entry of entries) {
+        const path = `${base}${entry.name}`;
+        if (entry.isDirectory()) await look(join(folder, entry.name), `${path}/`);
+        else found.set(path, await readFile(join(folder, entry.name), 'latin1'));
+      }
+    };
+    await look(root, '');
+    return found;
+  }
+}
