@@ -37,6 +37,8 @@ export interface RunArchiveTable {
   readonly database: string | null;
   readonly archive_id: string | null;
   readonly size_bytes: number | null;
+  /** Of a plain dump as it was written. */
+  readonly sha256: string | null;
   readonly state: string;
   readonly error: string | null;
 }
@@ -168,6 +170,9 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
     await schema.createIndex('delivery_run').on('delivery').column('run_id').execute();
   },
   (database) => createAccessTables(database),
+  async ({ schema }) => {
+    await schema.alterTable('run_archive').addColumn('sha256', 'text').execute();
+  },
 ];
 
 /** The version that {@link migrate} brings a history to. */
