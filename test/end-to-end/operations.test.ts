@@ -231,3 +231,27 @@ describe('an archive and plain dumps in one run', () => {
     );
   });
 });
+
+describe('a job that cannot even be begun', () => {
+  it('is a run that failed, and is told; what was mistyped is not', async () => {
+    configure({
+      databases: [{ alias: 'shop', url: 'sqlite:shop.db', includeTables: ['item'] }],
+      storage: { backend: 'local', path: 'near' },
+    });
+    const { exitCode, stderr } = await runHere(['backup', '--job', 'backup', '--scheduled-at', '86400000']);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /includeTables is not for it \[usage\.invalid\]/);
+    assert.deepEqual(
+      told().map(({ event, title }) => [event, title]),
+      [['failure', 'the job backup failed']],
+    );
+    const [run] = JSON.parse((await runHere(['runs', '--json'])).stdout) as Record<string, unknown>[];
+    assert.deepEqual(
+      [run?.['state'], run?.['job'], run?.['scheduledMs'], (run?.['error'] as { code?: string })?.code],
+      ['failed', 'backup', 86_400_000, 'usage.invalid'],
+    );
+    assert.equal((await runHere(['backup', '--job', 'bakcup'])).exitCode, 2);
+    assert.equal((await runHere(['backup', '--url', 'nothing', '--storage', 'local'])).exitCode, 2);
+    assert.deepEqual(told(), []);
+  });
+});
