@@ -231,6 +231,13 @@ export const errorTable = {
     'there is no such job that waits or runs',
     '`holdfast jobs list` shows the jobs and their ids',
   ),
+  'queue.job_given_up': define(
+    1,
+    500,
+    false,
+    'the workers that had the job died, one after the other',
+    "see what ended them: the machine's memory (`dmesg`), its log, a limit of a container; then run `holdfast backup` there by hand",
+  ),
   'access.unauthenticated': define(1, 401, false, 'log in first', 'log in, or send a token of the API'),
   'access.forbidden': define(
     1,

@@ -77,14 +77,24 @@ async function run(options: BackupCommandOptions, given: CommandContext): Promis
     await enqueueBackup(options, context);
     return;
   }
-  const { completeRequest } = await import('./backup-request.ts');
-  const request = await completeRequest(options, context);
+  const request = await completed(options, context);
   try {
     const loaded = options.dryRun ? undefined : request.loaded;
     const what = `the backup of ${namesOf(request)}`;
     given.exitCode = await notifyingFailure(loaded, what, context, () => backup(request, context));
   } finally {
     await request.close();
+  }
+}
+
+async function completed(options: BackupCommandOptions, context: CommandContext): Promise<BackupRequest> {
+  const { completeRequest } = await import('./backup-request.ts');
+  try {
+    return await completeRequest(options, context);
+  } catch (error) {
+    const { recordUnbegun } = await import('./unbegun-backup.ts');
+    await recordUnbegun(error, options, context);
+    throw error;
   }
 }
 

@@ -55,6 +55,22 @@ export function addNotifyCommand(program: Command, context: CommandContext): voi
     .action(async (options: MissedOptions) => {
       await tellMissed(options, context);
     });
+  // For `worker`, likewise.
+  command
+    .command('given-up', { hidden: true })
+    .description('record and tell of a job that is not tried again, since the workers that had it died')
+    .requiredOption('--job <name>', 'the job')
+    .requiredOption(
+      '--due <ms>',
+      'when it was due, in milliseconds since 1970',
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--json', 'print the result as JSON')
+    .action(async ({ job, due, json }: OutputOptions & { readonly job: string; readonly due: number }) => {
+      const { recordGivenUp } = await import('./record-given-up.ts');
+      const deliveries = await recordGivenUp({ job, scheduledMs: due }, context);
+      if (json) printJson(context, { deliveries });
+    });
 }
 
 interface MissedOptions extends OutputOptions {

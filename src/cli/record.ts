@@ -49,7 +49,11 @@ export async function findHistory(loaded: LoadedConfig | undefined, context: Com
 }
 
 /** A history to look into: none is made, and one that cannot be used is noted. */
-export async function existingHistory(loaded: LoadedConfig, context: CommandContext): Promise<History | undefined> {
+export async function existingHistory(
+  loaded: LoadedConfig,
+  context: CommandContext,
+  unknown = 'what drills found is not known',
+): Promise<History | undefined> {
   const path = historyPath(loaded);
   try {
     if (path !== undefined) await access(path);
@@ -61,7 +65,7 @@ export async function existingHistory(loaded: LoadedConfig, context: CommandCont
     return await openConfiguredHistory(loaded);
   } catch (thrown) {
     const { message, code } = toHoldfastError(thrown);
-    printNote(context, `what drills found is not known: ${message} [${code}]`);
+    printNote(context, `${unknown}: ${message} [${code}]`);
     return undefined;
   }
 }

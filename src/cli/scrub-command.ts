@@ -10,7 +10,7 @@ import { notify, notifyingFailure } from './notify-run.ts';
 import { addThreadsOption } from './number-options.ts';
 import { withStorages } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
-import { withRecord } from './record.ts';
+import { existingHistory, withRecord } from './record.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 interface ScrubCommandOptions extends OutputOptions {
@@ -41,12 +41,20 @@ export function addScrubCommand(program: Command, context: CommandContext): void
     // One of some storages is not what the schedule means.
     const job = options.storage === undefined ? scrubJob : undefined;
     const loaded = dryRun ? undefined : configured;
+    const plainDigestOf = await recordedDigests(configured, context);
     const report = await notifyingFailure(loaded, 'the scrub', context, () =>
       withStorages(options.storage, context, (storages) =>
         withRecord(
           context,
           { kind: 'scrub', json, dryRun, loaded: configured, ...withoutUndefined({ job }) },
-          (run) => scrubStorages({ storages, restoreMissing, ...withoutUndefined({ dryRun, threads }), ...run }),
+          (run) =>
+            scrubStorages({
+              storages,
+              restoreMissing,
+              plainDigestOf,
+              ...withoutUndefined({ dryRun, threads }),
+              ...run,
+            }),
           (result) => scrubOutcome(storages, result),
         ),
       ),
@@ -56,6 +64,23 @@ export function addScrubCommand(program: Command, context: CommandContext): void
     else printReport(report, context);
     context.exitCode = exitCodeOf(report);
   });
+}
+
+/** What the history has of plain dumps: by their place; one that was copied to another storage has the bytes of its name. */
+async function recordedDigests(loaded: LoadedConfig, context: CommandContext) {
+  const byUrl = new Map<string, string>();
+  const byName = new Map<string, string>();
+  const history = await existingHistory(loaded, context, 'what plain dumps were is not known');
+  try {
+    // Newest first: what was written last is there.
+    for (const { url, name, sha256 } of (await history?.plainDigests()) ?? []) {
+      if (!byUrl.has(url)) byUrl.set(url, sha256);
+      if (name !== undefined && !byName.has(name)) byName.set(name, sha256);
+    }
+  } finally {
+    await history?.close();
+  }
+  return ({ url, name }: { readonly url: string; readonly name: string }) => byUrl.get(url) ?? byName.get(name);
 }
 
 async function tellOfScrub(
@@ -122,7 +147,7 @@ function printReport({ archives, failedStorages, durationMs }: ScrubReport, cont
     printable(name),
     blocks === undefined ? '' : formatCount(blocks.damaged),
     paint(context, context.stdout, colours[state], state),
-    format === 'plain' ? 'plain dump' : (from ?? []).map(printable).join(', '),
+    [...(format === 'plain' ? ['plain dump'] : []), ...(from ?? []).map(printable)].join(', '),
   ]);
   const count = (state: ScrubbedArchive['state']) => archives.filter((archive) => archive.state === state).length;
   const states = Object.keys(exitCodes) as ScrubbedArchive['state'][];
@@ -132,10 +157,13 @@ function printReport({ archives, failedStorages, durationMs }: ScrubReport, cont
     ...(rows.length > 0 ? formatTable(context, ['storage', 'archive', '>damaged', 'state', 'from'], rows) : []),
     ...formatFacts(context, [['time', formatDuration(durationMs)]]),
   ]);
-  const plainCount = archives.filter(({ format }) => format === 'plain').length;
-  if (plainCount > 0) {
-    const dumps = formatNumberOf(plainCount, 'plain dump');
-    printNote(context, `${dumps} checked as far as that goes without a key; they have no parity, and cannot be mended`);
+  const unknownCount = archives.filter(({ isCompared }) => isCompared === false).length;
+  if (unknownCount > 0) {
+    const dumps = formatNumberOf(unknownCount, 'plain dump');
+    printNote(
+      context,
+      `${dumps} of which the history has no SHA-256: checked as far as that goes without a key, and not to be mended`,
+    );
   }
   for (const { storage, name, error } of archives) {
     if (error !== undefined) printNote(context, `${storage}: ${name}: ${error.message} [${error.code}]`);

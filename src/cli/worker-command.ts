@@ -1,12 +1,17 @@
 import type { Command } from 'commander';
+import { timeoutSignal } from '../clock.ts';
 import type { BullmqQueue } from '../queue/bullmq/bullmq-queue.ts';
-import type { WorkerEvent } from '../queue/queue.ts';
+import type { QueuedJob, WorkerEvent } from '../queue/queue.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatMoment, formatNumberOf, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
 import { wholeNumber } from './number-options.ts';
+import { toHoldfastError } from './print-error.ts';
 import { printJson, printLines, printNote } from './print-result.ts';
-import { runJob } from './run-job.ts';
+import { runDone, runJob } from './run-job.ts';
+
+/** So long a process may take that tells of a job. */
+const tellingLimitMs = 5 * 60_000;
 
 interface WorkerOptions extends OutputOptions {
   readonly queue?: readonly string[];
@@ -71,6 +76,7 @@ async function workAll(
           runJob({ job, scheduledMs, prunes }, context, run.signal, {
             onProgress: ({ phase, doneBytes, totalBytes }) => run.report({ phase, doneBytes, totalBytes }),
           }),
+        giveUp: (job) => tellGivenUp(job, context),
         onEvent: (event) => tell({ queue: name, ...event }, json, context),
       });
     } catch (error) {
@@ -80,6 +86,18 @@ async function workAll(
   });
   const results = await Promise.allSettled(works);
   for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+/** In a process of its own, as all that jobs do: this one keeps no configuration in memory. */
+async function tellGivenUp({ job, scheduledMs }: QueuedJob, context: CommandContext): Promise<void> {
+  const words = ['notify', 'given-up', '--job', job, '--due', String(scheduledMs), '--json'];
+  try {
+    // A worker that is told to end meanwhile still tells of it: nobody else may.
+    await runDone(words, context, timeoutSignal(tellingLimitMs));
+  } catch (thrown) {
+    const { code, message } = toHoldfastError(thrown);
+    printNote(context, `${job}: nobody was told: ${message} [${code}]`);
+  }
 }
 
 const texts = {

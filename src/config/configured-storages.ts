@@ -16,7 +16,7 @@ export interface ConfiguredStorage {
 }
 
 /** The folder that archives go to where a configuration names no storage. */
-const defaultStorage = { backend: 'local', path: 'backups' } as const;
+const defaultStorage = { backend: 'local' } as const;
 
 /** All storages of a configuration: one alone is called by its backend. */
 export function configuredStorages(config: HoldfastConfig): ConfiguredStorage[] {

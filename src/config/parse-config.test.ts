@@ -52,7 +52,7 @@ test('a whole configuration is taken as it is', () => {
 });
 
 const mistakes: [unknown, string | RegExp][] = [
-  [undefined, 'Invalid input: expected object, received undefined'],
+  [undefined, 'is not set, and has to be (object)'],
   [{ databses: [] }, 'databses: there is no such setting (did you mean databases?)'],
   [{ colour: 'red' }, 'colour: there is no such setting'],
   [
@@ -88,7 +88,7 @@ const mistakes: [unknown, string | RegExp][] = [
     /^storage\.backend: there is no backend "s4" \((did you mean|there are) /,
   ],
   [{ storage: { backend: 'loca', path: 'x' } }, 'storage.backend: there is no backend "loca" (did you mean local?)'],
-  [{ storage: { backend: 'local' } }, 'storage.path: Invalid input: expected string, received undefined'],
+  [{ storage: { backend: 'sftp', user: 'u' } }, /^storage.host: is not set, and has to be \(string\)/],
   [
     { storage: { near: { backend: 'local', path: 'x', throtle: 7 } } },
     'storage.near.throtle: there is no such setting (did you mean throttle?)',

@@ -6,6 +6,7 @@ import { readMediaEnvironment } from '../storage/media/media-environment.ts';
 import { configSchema, type HoldfastConfig, settingNames } from './config-schema.ts';
 import type { MediaGiven, MediaSettings } from './media-settings.ts';
 import { misplacedBackups } from './misplaced-backups.ts';
+import { missingText } from './missing-text.ts';
 import { nearestName } from './nearest-name.ts';
 import { isSecretName, redactText } from './redact.ts';
 import { formatSettingPath, substituteVariables } from './substitute-variables.ts';
@@ -99,22 +100,38 @@ function problemsOf(issue: Issue, parents: readonly PropertyKey[], raw: unknown)
     );
     if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, path, raw));
   }
-  return [{ path: formatSettingPath(path), message: `${issue.message}${shownValue(issue, path, raw)}` }];
+  return [{ path: formatSettingPath(path), message: messageOf(issue, path, raw) }];
+}
+
+function messageOf(issue: Issue, path: readonly PropertyKey[], raw: unknown): string {
+  const value = valueAt(path, raw);
+  if (issue.code === 'invalid_type' && value === undefined) return missingText(issue.expected);
+  return `${issue.message}${shownValue(issue, path, value)}`;
+}
+
+function valueAt(path: readonly PropertyKey[], raw: unknown): unknown {
+  let value = raw;
+  for (const part of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[part];
+  return value;
 }
 
 const maximumShown = 60;
 
 /** The value that was given, as it was written and where it is no secret, and the nearest one that is allowed. */
-function shownValue(issue: Issue, path: readonly PropertyKey[], raw: unknown): string {
-  let value = raw;
-  for (const part of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[part];
+function shownValue(issue: Issue, path: readonly PropertyKey[], value: unknown): string {
   const isShown = ['string', 'number', 'boolean'].includes(typeof value) && issue.code !== 'custom';
   if (!isShown || path.some((part) => isSecretName(String(part)))) return '';
   const text = JSON.stringify(typeof value === 'string' ? redactText(value) : value);
   const shown = text.length > maximumShown ? `${text.slice(0, maximumShown)}…` : text;
-  const allowed = issue.code === 'invalid_value' ? issue.values.map(String) : [];
+  const allowed = allowedValues(issue);
   const nearest = typeof value === 'string' ? nearestName(value, allowed) : undefined;
   return `, not ${shown}${nearest === undefined ? '' : ` (did you mean ${nearest}?)`}`;
+}
+
+function allowedValues(issue: Issue): string[] {
+  if (issue.code === 'invalid_value') return issue.values.map(String);
+  // Of what tells the kinds of a setting apart, the message alone lists them.
+  return issue.code === 'invalid_union' ? [...issue.message.matchAll(/'([^']+)'/g)].map(([, name = '']) => name) : [];
 }
 
 function aliasProblems(config: HoldfastConfig): ConfigProblem[] {

@@ -3,6 +3,7 @@ import { storageAdapters } from '../storage/adapters.ts';
 import { isStorage } from '../storage/is-storage.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { StorageAdapter } from '../storage/storage-adapter.ts';
+import { missingText } from './missing-text.ts';
 import { nearestName } from './nearest-name.ts';
 
 const bytesPerSecond = z.int().min(1);
@@ -49,8 +50,13 @@ type Distribute<One> = One extends z.ZodObject ? z.input<One> & CommonInput : ne
 /** Settings of one storage: `backend` and what that takes, and what every storage takes. */
 export type StorageSettings = Distribute<Schema>;
 
+/** The same where archives go, which have a place of their own unless it is said. */
+type ArchiveStorageSettings =
+  | StorageSettings
+  | (Omit<Extract<StorageSettings, { readonly backend: 'local' }>, 'path'> & { readonly path?: string });
+
 /** Where archives go: the settings of a storage, or an object that is one. */
-export type StorageGiven = StorageSettings | Storage;
+export type StorageGiven = ArchiveStorageSettings | Storage;
 
 /** What every storage can be told, as it was read. */
 export interface CommonStorageSettings {
@@ -76,6 +82,27 @@ const adapters: readonly StorageAdapter[] = storageAdapters as unknown as readon
 export const storageSettingNames: readonly string[] = [
   ...new Set([...commonNames, ...adapters.flatMap(({ schema }) => Object.keys(schema.shape))]),
 ];
+
+/** Where archives go in a storage whose settings do not say so. An application's files have no such place. */
+const archiveDefaults: Readonly<Record<string, object>> = { local: { path: 'backups' }, s3: { prefix: 'db-backups' } };
+
+/** The settings with the place of archives in them. */
+function withArchiveDefaults<Given extends StorageGiven>(given: Given): Given {
+  if (typeof given !== 'object' || given === null || isStorage(given)) return given;
+  const { backend } = given as { readonly backend?: unknown };
+  if (typeof backend !== 'string' || !Object.hasOwn(archiveDefaults, backend)) return given;
+  return { ...archiveDefaults[backend], ...given };
+}
+
+/** JSON Schema of the settings of each backend; those of archives need no place. */
+export function archiveStorageJsonSchemas(): object[] {
+  return (storageJsonSchemas() as { required?: string[]; properties: Record<string, { const?: string }> }[]).map(
+    ({ required = [], ...schema }) => {
+      const known = Object.keys(archiveDefaults[schema.properties['backend']?.const ?? ''] ?? {});
+      return { ...schema, required: required.filter((name) => !known.includes(name)) };
+    },
+  );
+}
 
 /** JSON Schema of the settings of each backend. */
 export function storageJsonSchemas(): object[] {
@@ -126,14 +153,17 @@ function problemsOf(issue: z.core.$ZodIssue, { shape }: z.ZodObject): StoragePro
       return { path: [...path, name], message: `there is no such setting${advice}` };
     });
   }
-  return [{ path, message: issue.message }];
+  // Zod tells by its message alone that there is nothing.
+  const isMissing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+  return [{ path, message: isMissing ? missingText(issue.expected) : issue.message }];
 }
 
-/** The names and settings of a `storage` setting: one storage, which its backend names, or several by name. */
+/** The names and settings of a `storage` setting, with the place of archives: one storage, which its backend names, or several by name. */
 export function namedStorages(value: StorageGiven | Readonly<Record<string, StorageGiven>>): [string, StorageGiven][] {
   if (isStorage(value)) return [[value.properties.backend, value]];
-  if (typeof value.backend === 'string') return [[value.backend, value as StorageSettings]];
-  return Object.entries(value as Readonly<Record<string, StorageGiven>>);
+  if (typeof value.backend === 'string') return [[value.backend, withArchiveDefaults(value as StorageGiven)]];
+  const named = Object.entries(value as Readonly<Record<string, StorageGiven>>);
+  return named.map(([name, given]) => [name, withArchiveDefaults(given)]);
 }
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;

@@ -37,6 +37,8 @@ export interface RunArchiveTable {
   readonly database: string | null;
   readonly archive_id: string | null;
   readonly size_bytes: number | null;
+  /** Of a plain dump as it was written. */
+  readonly sha256: string | null;
   readonly state: string;
   readonly error: string | null;
 }
@@ -187,6 +189,9 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
       .addColumn('lines', 'text', (column) => column.notNull())
       .execute();
     await schema.createIndex('run_log_at').ifNotExists().on('run_log').column('at_ms').execute();
+  },
+  async ({ schema }) => {
+    await schema.alterTable('run_archive').addColumn('sha256', 'text').execute();
   },
 ];
 

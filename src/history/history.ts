@@ -168,6 +168,19 @@ export class History {
     return await this.#store.attempt(() => this.#readRuns(filter));
   }
 
+  /** What plain dumps were when they were written, the newest run first. */
+  async plainDigests(): Promise<readonly PlainDigest[]> {
+    const query = this.#database
+      .selectFrom('run_archive')
+      .innerJoin('run', 'run.id', 'run_archive.run_id')
+      .select(['run_archive.url', 'run_archive.name', 'run_archive.sha256'])
+      .where('run_archive.sha256', 'is not', null)
+      .orderBy('run.started_ms', 'desc')
+      .orderBy('run.id', 'desc');
+    const rows = await this.#store.attempt(() => query.execute());
+    return rows.map(({ url, name, sha256 }) => ({ url, sha256: sha256 ?? '', ...(name === null ? {} : { name }) }));
+  }
+
   async #readRuns({ kind, job, scheduledMs, limit }: RunFilter): Promise<RunRecord[]> {
     let query = this.#database.selectFrom('run').selectAll().orderBy('started_ms', 'desc').orderBy('id', 'desc');
     if (kind !== undefined) query = query.where('kind', '=', kind);
@@ -361,11 +374,22 @@ async function insertArchives(
       database: archive.database ?? null,
       archive_id: archive.archiveId ?? null,
       size_bytes: archive.sizeBytes ?? null,
+      sha256: archive.sha256 ?? null,
       state: archive.state,
       error: archive.error === undefined ? null : JSON.stringify(archive.error),
     };
     await database.insertInto('run_archive').values(row).execute();
   }
+}
+
+/** A plain dump as it was written. */
+export interface PlainDigest {
+  /** As `Storage.url` gives it. */
+  readonly url: string;
+  /** On its storage, where that is known. */
+  readonly name?: string;
+  /** Of the file as it is stored, hex. */
+  readonly sha256: string;
 }
 
 /** How {@link openHistory} opens a history: a file of SQLite, or a schema of PostgreSQL. */

@@ -42,6 +42,8 @@ export interface RunArchive {
   /** Hex. */
   readonly archiveId?: string;
   readonly sizeBytes?: number;
+  /** Of a plain dump that was written: of the file as it is stored, hex. */
+  readonly sha256?: string;
   readonly state: RunArchiveState;
   readonly error?: RecordedError;
 }

@@ -58,6 +58,7 @@ function toArchive(row: RunArchiveTable): RunArchive {
       database: row.database,
       archiveId: row.archive_id,
       sizeBytes: asNumber(row.size_bytes),
+      sha256: row.sha256,
       error: asError(row.error),
     }),
   };

@@ -35,25 +35,37 @@ async function pathsBelow(root: Buffer, signal: AbortSignal | undefined): Promis
   return found;
 }
 
-/** Compares names, kinds, sizes, and every byte by its SHA-256. `prefix` in the archive is `rootPath` now. */
-export async function compareFiles(options: {
-  readonly entries: readonly IndexEntry[];
+/** A tree of an archive: `prefix` is what its paths begin with. */
+export interface ArchivedTree {
   readonly prefix: string;
+  readonly entries: readonly IndexEntry[];
+}
+
+/**
+ * Compares names, kinds, sizes, and every byte by its SHA-256. The trees were all restored to `rootPath`; of two that hold the same path the one that comes
+ * first was.
+ */
+export async function compareFiles(options: {
+  readonly trees: readonly ArchivedTree[];
   readonly rootPath: string;
   readonly signal: AbortSignal | undefined;
 }): Promise<{ readonly fileCount: number; readonly differences: readonly string[] }> {
-  const { entries, prefix, rootPath, signal } = options;
+  const { trees, rootPath, signal } = options;
   const root = Buffer.from(rootPath);
   const found = new Set(await pathsBelow(root, signal));
   // With the folders above what is archived, whether or not the archive has entries of their own for them.
   const known = new Set(['']);
+  const done = new Set<string>();
   const differences: string[] = [];
   let fileCount = 0;
-  for (const entry of entries) {
+  const all = trees.flatMap(({ prefix, entries }) => entries.map((entry) => ({ prefix, entry })));
+  for (const { prefix, entry } of all) {
     throwIfAborted(signal);
     const whole = Buffer.from(entry.pathBytes ?? Buffer.from(entry.path));
     const relative = whole.subarray(Buffer.byteLength(prefix) + 1);
     const key = relative.toString('latin1');
+    if (done.has(key) && entry.kind !== 'directory') continue;
+    if (entry.kind !== 'directory') done.add(key);
     for (let at = key.length; at >= 0; at = at === 0 ? -1 : key.lastIndexOf('/', at - 1)) known.add(key.slice(0, at));
     if (!found.has(key)) {
       differences.push(`${entry.path} is not there`);
@@ -66,7 +78,7 @@ export async function compareFiles(options: {
   for (const key of found) {
     if (known.has(key)) continue;
     const shown = Buffer.from(key, 'latin1').toString('utf8');
-    differences.push(`${prefix}/${shown} is there, and not in the archive`);
+    differences.push(`${trees[0]?.prefix}/${shown} is there, and not in the archive`);
   }
   return { fileCount, differences };
 }

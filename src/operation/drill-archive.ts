@@ -1,21 +1,32 @@
-import { join } from 'node:path';
 import { ArchiveReader } from '../archive/archive-reader.ts';
 import type { IndexEntry } from '../archive/entry/entry.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
+import type { Secret } from '../secret.ts';
+import type { Engine } from '../source/engine.ts';
 import { engineOfEntry } from '../source/engines.ts';
 import type { Scratch } from '../source/scratch.ts';
-import { compareDatabase } from './compare-database.ts';
+import { compareDatabase, type FoundDatabase } from './compare-database.ts';
 import { compareFiles, fileSha256 } from './compare-files.ts';
 import type { DrilledDatabase } from './drill-options.ts';
-import { checkRoom, type Drilled, type DrillRun, filesFolderOf, hideFile, openScratch } from './drill-run.ts';
+import {
+  checkRoom,
+  type Drilled,
+  type DrillRun,
+  engineForModels,
+  filesFolderOf,
+  hideFile,
+  openScratch,
+} from './drill-run.ts';
+import { type DrilledTrees, placeTrees } from './drill-trees.ts';
 import { withSources } from './location.ts';
 import { isNote } from './previous-archive.ts';
 import { restoreEntries } from './restore.ts';
 import { ProgressMeter, withWorkers } from './run.ts';
 import { archiveIdHex } from './summary.ts';
 
-const databasePrefix = /^databases\/([^/]+)\//;
+const databasePrefix = /^(databases|models)\/([^/]+)\//;
+const defaultTimeoutMs = 60_000;
 
 /** What is read, and not restored: it would do something outside of what the drill makes. */
 function isOnlyRead({ kind, metadata }: IndexEntry): boolean {
@@ -23,31 +34,30 @@ function isOnlyRead({ kind, metadata }: IndexEntry): boolean {
 }
 
 const isFile = ({ kind }: IndexEntry) => ['file', 'directory', 'symlink'].includes(kind);
+const isOfModels = ({ kind }: IndexEntry) => kind === 'model' || kind === 'model-schema';
 
 /** What is in an archive, by what becomes of it. */
 interface Contents {
   readonly all: readonly IndexEntry[];
   readonly chosen: readonly IndexEntry[];
   readonly databases: ReadonlyMap<string, readonly IndexEntry[]>;
-  readonly trees: ReadonlyMap<string, readonly IndexEntry[]>;
+  readonly trees: readonly DrilledTrees[];
 }
 
-async function readContents(reader: ArchiveReader): Promise<Contents> {
+async function readContents(reader: ArchiveReader, folder: string): Promise<Contents> {
   const all: IndexEntry[] = [];
   for await (const entry of reader.entries()) if (!isNote(entry)) all.push(entry);
-  const model = all.find(({ path }) => path.startsWith('models/'));
-  // Without them it would prove less than it says.
-  if (model !== undefined) {
-    throw new HoldfastError('usage.invalid', {
-      message: `the archive holds models (${model.path}), which no drill restores`,
-      hint: 'restore them into an empty database with --create-schema, or read all of it with `holdfast verify --level contents`',
-      context: { path: model.path },
-    });
-  }
   const chosen = all.filter((entry) => !isOnlyRead(entry));
   const isDatabase = (entry: IndexEntry) => !isFile(entry);
-  const databases = Map.groupBy(chosen.filter(isDatabase), ({ path }) => databasePrefix.exec(path)?.[1] ?? path);
-  return { all, chosen, databases, trees: Map.groupBy(chosen.filter(isFile), filesPrefix) };
+  const databases = Map.groupBy(chosen.filter(isDatabase), ({ path }) => databasePrefix.exec(path)?.[2] ?? path);
+  for (const [name, entries] of databases) {
+    if (new Set(entries.map(isOfModels)).size === 1) continue;
+    throw new HoldfastError('target.unsafe', {
+      message: `the archive holds the database ${name}, and models of the same name`,
+      hint: 'restore them one after the other, with --only',
+    });
+  }
+  return { all, chosen, databases, trees: placeTrees(chosen.filter(isFile), filesFolderOf(folder)) };
 }
 
 /** Restores an archive to where nothing is, and compares what is there with what it says. */
@@ -58,7 +68,7 @@ export async function drillArchive(run: DrillRun): Promise<Drilled> {
     withWorkers({ ...options, signal }, async (workers) => {
       const startMs = clock.monotonicMs();
       const reader = await ArchiveReader.open({ sources, workers, keys: options.keys, signal });
-      const contents = await readContents(reader);
+      const contents = await readContents(reader, run.folder);
       const { all } = contents;
       await restoreAll(run, reader, contents);
       const restoreMs = Math.round(clock.monotonicMs() - startMs);
@@ -81,17 +91,17 @@ export async function drillArchive(run: DrillRun): Promise<Drilled> {
   );
 }
 
-async function restoreAll(run: DrillRun, reader: ArchiveReader, { all, chosen, databases }: Contents): Promise<void> {
+async function restoreAll(run: DrillRun, reader: ArchiveReader, contents: Contents): Promise<void> {
   const { options, signal, folder } = run;
-  const onDisk = chosen.filter((entry) => isFile(entry) || entry.kind === 'sqlite');
-  const neededBytes = onDisk.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  await checkRoom(folder, neededBytes);
+  const { all, chosen, databases, trees } = contents;
+  const engines = new Map([...databases].map(([name, entries]) => [name, engineFor(run, name, entries)]));
+  await checkRoom(folder, neededBytes(contents, engines));
   const to: string[] = [];
   const made: (() => Promise<void>)[] = [];
-  for (const [name, [first]] of databases) {
-    const engine = first && engineOfEntry(first);
-    if (engine === undefined) throw unknownKind(first);
+  for (const [name, engine] of engines) {
     const scratch = await openScratch(run, name, engine);
+    // Models go into a database that is there; all others are made by their restore.
+    if (databases.get(name)?.some(isOfModels) === true) await scratch.create();
     to.push(`${name}=${scratch.url.reveal()}`);
     made.push(() => hideFile(engine, scratch));
   }
@@ -101,6 +111,7 @@ async function restoreAll(run: DrillRun, reader: ArchiveReader, { all, chosen, d
     archive,
     to,
     filesTo: filesFolderOf(folder),
+    models: { createSchema: true },
     keepUndo: false,
     signal,
     ...(clock && { clock }),
@@ -109,8 +120,25 @@ async function restoreAll(run: DrillRun, reader: ArchiveReader, { all, chosen, d
     ...(random && { random }),
   };
   const meter = new ProgressMeter(options);
-  await restoreEntries({ reader, all, chosen, tables: new Map(), options: restoring, meter }, new Set());
+  const places = new Map(trees.flatMap((one) => one.trees.map(({ prefix }) => [prefix, one.folder] as const)));
+  await restoreEntries({ reader, all, chosen, tables: new Map(), places, options: restoring, meter }, new Set());
   for (const hide of made) await hide();
+}
+
+function engineFor(run: DrillRun, name: string, entries: readonly IndexEntry[]): Engine {
+  const [first] = entries;
+  const engine = first && engineOfEntry(first);
+  if (engine === undefined) throw unknownKind(first);
+  return entries.some(isOfModels) ? engineForModels(run, name, engine) : engine;
+}
+
+/** What is put on the disk of this machine. */
+function neededBytes({ chosen, databases }: Contents, engines: ReadonlyMap<string, Engine>): number {
+  const rows = [...databases].flatMap(([name, entries]) =>
+    engines.get(name)?.name === 'sqlite' ? entries.filter(isOfModels) : [],
+  );
+  const onDisk = [...chosen.filter((entry) => isFile(entry) || entry.kind === 'sqlite'), ...rows];
+  return onDisk.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
 async function compareAll(run: DrillRun, reader: ArchiveReader, { databases, trees }: Contents) {
@@ -122,24 +150,43 @@ async function compareAll(run: DrillRun, reader: ArchiveReader, { databases, tre
     if (scratch === undefined) continue;
     differences.push(...(await compareSqliteFile(entries, scratch, signal)));
     const { url, label: place } = scratch;
-    const compared = await compareDatabase({ reader, entries, url, name, temporaryFolder: folder, signal });
+    const compared = entries.some(isOfModels)
+      ? await compareModelsOf(run, reader, { entries, url })
+      : await compareDatabase({ reader, entries, url, name, temporaryFolder: folder, signal });
     differences.push(...compared.differences);
     const { tableCount, rowCount } = compared;
     found.push({ name, place, tableCount, rowCount });
   }
   let fileCount = 0;
-  for (const [prefix, entries] of trees) {
-    const rootPath = join(filesFolderOf(folder), prefix.slice('files/'.length));
-    const compared = await compareFiles({ entries, prefix, rootPath, signal });
+  for (const { folder: rootPath, trees: ofFolder } of trees) {
+    const compared = await compareFiles({ trees: ofFolder, rootPath, signal });
     fileCount += compared.fileCount;
     differences.push(...compared.differences);
   }
   return { databases: found, fileCount, differences };
 }
 
-/** `files/<name>` */
-function filesPrefix({ path }: IndexEntry): string {
-  return path.split('/').slice(0, 2).join('/');
+async function compareModelsOf(
+  { options, signal }: DrillRun,
+  reader: ArchiveReader,
+  { entries, url }: { readonly entries: readonly IndexEntry[]; readonly url: Secret },
+): Promise<FoundDatabase> {
+  const [{ compareModels }, { readModelSchema }] = await Promise.all([
+    import('./compare-models.ts'),
+    import('../source/model/model-schema.ts'),
+  ]);
+  const entry = entries.find(({ kind }) => kind === 'model-schema');
+  if (entry === undefined) throw unknownKind(entries[0]);
+  const schema = readModelSchema(await readWhole(reader, entry), entry.path);
+  const { timeoutMs = defaultTimeoutMs } = options;
+  const rows = entries.filter(({ kind }) => kind === 'model');
+  return await compareModels({ reader, entries: rows, schema, url, timeoutMs, signal });
+}
+
+async function readWhole(reader: ArchiveReader, entry: IndexEntry): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of reader.read(entry)) chunks.push(Uint8Array.from(chunk));
+  return Buffer.concat(chunks);
 }
 
 /** A database that is a file is the archived one by every byte, before anything opens it. */

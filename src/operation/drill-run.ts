@@ -29,13 +29,33 @@ export function filesFolderOf(folder: string): string {
   return join(folder, 'files');
 }
 
+/** The servers that were named, then the one where the database came from. */
+function serversFor({ options: { servers = [], databases = {} } }: DrillRun, name: string): Secret[] {
+  const given = Object.hasOwn(databases, name) ? databases[name] : undefined;
+  return [...servers, ...(given === undefined ? [] : [given])].map((url) =>
+    url instanceof Secret ? url : new Secret(url),
+  );
+}
+
+/**
+ * The engine that models are restored into: their own where there is a server of it, or a file will do; else that of the first server that was named.
+ * `sqlite:` names a file of its own. Throws `usage.invalid` where there is none.
+ */
+export function engineForModels(run: DrillRun, name: string, own: Engine): Engine {
+  const named = serversFor(run, name).map((url) => engineOfUrl(url.reveal()));
+  if (own.name === 'sqlite' || named.includes(own)) return own;
+  const [other] = named;
+  if (other !== undefined) return other;
+  throw new HoldfastError('usage.invalid', {
+    message: `it is not said where the drill may put the models of ${name}`,
+    hint: `name a server with drill.url or --to ${own.urlForm.replace(/\/[^/]*$/, '/')}, or sqlite: for a file that is made for a while`,
+  });
+}
+
 /** Where a database may be made: on a server that was named for its kind, or on the one where it came from. */
 export async function openScratch(run: DrillRun, name: string, engine: Engine): Promise<Scratch> {
-  const { servers = [], databases = {}, timeoutMs, clock, random } = run.options;
-  const texts = servers.map((url) => (url instanceof Secret ? url : new Secret(url)));
-  const given = Object.hasOwn(databases, name) ? databases[name] : undefined;
-  const from = given === undefined || given instanceof Secret ? given : new Secret(given);
-  const url = [...texts, ...(from === undefined ? [] : [from])].find((one) => engineOfUrl(one.reveal()) === engine);
+  const { timeoutMs, clock, random } = run.options;
+  const url = serversFor(run, name).find((one) => engineOfUrl(one.reveal()) === engine);
   const scratch = await engine.openScratch({
     folder: run.folder,
     ...(url === undefined ? {} : { url }),

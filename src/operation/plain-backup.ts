@@ -41,6 +41,8 @@ export interface PlainBackupReport extends Omit<BackupReport, 'archiveId' | 'ver
   readonly format: 'plain';
   /** Of the dump itself, hex: what `gpg -d | gunzip | sha256sum` prints. */
   readonly sha256: string;
+  /** Of the file as it is stored, hex. */
+  readonly fileSha256: string;
   readonly compression: DumpCodec;
   readonly encryption: 'openpgp' | 'none';
   readonly verified: 'contents' | 'none';
@@ -134,6 +136,7 @@ async function write(run: PlainRun): Promise<Omit<PlainBackupReport, 'durationMs
       output: (outputs.find(({ error }) => error === undefined) ?? outputs[0])?.output ?? '',
       outputs,
       sha256: digests.dump,
+      fileSha256: digests.file,
       compression,
       encryption,
       sizeBytes: stored.sizeBytes,

@@ -1,17 +1,15 @@
 /** Plain dumps on storages: they are listed, copied as they are, and checked as far as that goes without a key. */
 import { createHash } from 'node:crypto';
-import { HoldfastError, throwIfAborted } from '../errors.ts';
+import { HoldfastError } from '../errors.ts';
 import { codecOfHead } from '../plain/dump-codec.ts';
 import { isOpenPgp } from '../plain/openpgp-message.ts';
 import { isPlainName } from '../plain/plain-name.ts';
 import type { RandomAccess, Storage, StoredObject } from '../storage/storage.ts';
-import { errorReport } from './error-report.ts';
 import { type WritableLocation, withSources } from './location.ts';
 import type { ArchiveLocation, RunOptions } from './options.ts';
 import { checkPlainBackup } from './plain-restore.ts';
 import { type PlainLayers, readAll, readHead } from './plain-stream.ts';
 import { failAfter, ProgressMeter } from './run.ts';
-import type { NamedStorage, ScrubbedArchive } from './scrub.ts';
 
 /** Plain dumps of a storage, by name. */
 export async function listPlainDumps(storage: Storage): Promise<StoredObject[]> {
@@ -29,7 +27,12 @@ export async function plainLayersOf(location: ArchiveLocation): Promise<PlainLay
   });
 }
 
-async function digestOf(source: RandomAccess, signal: AbortSignal | undefined): Promise<string> {
+/** What is to be done about a plain dump that is damaged. */
+export const notMendable =
+  'a plain dump cannot be mended: copy it from another storage with `holdfast pull`, or make a new backup';
+
+/** SHA-256 of a file, hex. */
+export async function digestOf(source: RandomAccess, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of readAll(source, signal)) hash.update(chunk);
   return hash.digest('hex');
@@ -74,36 +77,15 @@ export async function copyPlainDump(
 }
 
 /**
- * Reads plain dumps of a storage: to the end of their compression and to the mark at the end of the dump where they are not encrypted, else to
- * the end of the file. They have no parity, so that nothing mends them.
+ * Reads a plain dump to the end of its compression and to the mark at its end; of an encrypted one that it can be read and begins as it must. Throws
+ * `archive.damaged`.
  */
-export async function checkPlainDumps(
-  { name: label, storage }: NamedStorage,
-  run: RunOptions & { readonly onArchive?: (storage: string, archive: string) => void },
-): Promise<ScrubbedArchive[]> {
-  const checked: ScrubbedArchive[] = [];
-  for (const { name } of await listPlainDumps(storage)) {
-    throwIfAborted(run.signal);
-    run.onArchive?.(label, name);
-    const place = { storage: label, name, format: 'plain' } as const;
-    try {
-      await checkWithoutKey({ storage, name }, run);
-      checked.push({ ...place, state: 'intact' });
-    } catch (error) {
-      throwIfAborted(run.signal);
-      const isDamaged = error instanceof HoldfastError && error.code === 'archive.damaged';
-      checked.push({ ...place, state: isDamaged ? 'lost' : 'unreadable', error: errorReport(error) });
-    }
-  }
-  return checked;
-}
-
-async function checkWithoutKey(location: WritableLocation, run: RunOptions): Promise<void> {
+export async function checkWithoutKey(location: WritableLocation, run: RunOptions): Promise<void> {
   const { isEncrypted, compression, sizeBytes } = await plainLayersOf(location);
   const damaged = (message: string) =>
     new HoldfastError('archive.damaged', {
       message: `${location.storage.url(location.name)}, a plain dump, ${message}`,
-      hint: 'a plain dump cannot be mended: copy it from another storage with `holdfast pull`, or make a new backup',
+      hint: notMendable,
     });
   if (sizeBytes === 0) throw damaged('is empty');
   // A name that promises a layer which is not there.

@@ -86,6 +86,8 @@ export interface Chosen {
   readonly tables?: ReadonlyMap<IndexEntry, readonly string[]>;
   /** Those of the entries that are left out. */
   readonly lost?: ReadonlySet<IndexEntry>;
+  /** Folders that trees go to, by their paths in the archive, whatever else is said. */
+  readonly places?: ReadonlyMap<string, string>;
   /** Reads an entry that says how others are restored. */
   read(entry: IndexEntry): Promise<Uint8Array>;
   /** What only this archive has, and who has no key of it has not. */
@@ -111,7 +113,7 @@ export async function makeTargets(chosen: Chosen, options: RestoreOptions): Prom
     const name = prefix.slice(prefix.indexOf('/') + 1);
     const destination = prefix.startsWith('files/') ? media.get(name) : undefined;
     if (destination !== undefined) groups.push(mediaGroup(prefix, part, destination, options));
-    else if (prefix.startsWith('files/')) groups.push(filesGroup(prefix, part, all, options));
+    else if (prefix.startsWith('files/')) groups.push(filesGroup(prefix, part, chosen, options));
     else if (prefix.startsWith('models/'))
       groups.push(...(await modelGroups({ prefix, entries: part, to: urls.get(name), media }, chosen, options)));
     else if (part.some(({ kind }) => kind === 'stream')) groups.push(commandGroup(prefix, part, name, options));
@@ -212,7 +214,7 @@ async function modelGroups(
   const trees = [...parts].map(([tree, part]) => {
     const destination = media.get(tree.slice(tree.lastIndexOf('/') + 1));
     return destination === undefined
-      ? filesGroup(tree, part, chosen.all, options, true)
+      ? filesGroup(tree, part, chosen, options, true)
       : mediaGroup(tree, part, destination, options);
   });
   if (rows.length === 0) return trees;
@@ -306,14 +308,15 @@ function commandGroup(prefix: string, entries: IndexEntry[], name: string, optio
 function filesGroup(
   prefix: string,
   entries: IndexEntry[],
-  all: readonly IndexEntry[],
+  { all, places }: Chosen,
   options: RestoreOptions,
   keepSame = false,
 ): TargetGroup {
   const { filesTo } = options;
   const rootEntry = all.find((candidate) => candidate.path === prefix);
   const name = safeRootName(prefix.slice(prefix.lastIndexOf('/') + 1));
-  const rootPath = filesTo === undefined ? originalPath(rootEntry, prefix) : join(filesTo, name);
+  const rootPath =
+    places?.get(prefix) ?? (filesTo === undefined ? originalPath(rootEntry, prefix) : join(filesTo, name));
   const target = new FileTreeTarget({ rootPath, prefix, keepSame, ...commonOptions(options) });
   return { kind: 'files', target, entries, place: resolve(rootPath), prefix };
 }

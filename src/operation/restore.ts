@@ -78,17 +78,17 @@ export interface Attempt {
   readonly chosen: readonly IndexEntry[];
   /** Where only tables of an entry are restored, which. */
   readonly tables: ReadonlyMap<IndexEntry, readonly string[]>;
+  /** Folders that trees go to, by their paths in the archive, whatever the options say. */
+  readonly places?: ReadonlyMap<string, string>;
   readonly options: RestoreOptions;
   readonly meter: ProgressMeter;
 }
 
 /** Restores all chosen entries but those that are lost, or nothing and leaves nothing. */
 export async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): Promise<RestoreAction[]> {
-  const { reader, all, chosen, tables, options } = attempt;
-  const groups = await makeTargets(
-    { all, entries: chosen, tables, lost, read: readerOf(reader), secret: secretOf(reader, all) },
-    options,
-  );
+  const { reader, all, chosen, tables, places, options } = attempt;
+  const own = { lost, read: readerOf(reader), secret: secretOf(reader, all) };
+  const groups = await makeTargets({ all, entries: chosen, tables, ...own, ...(places && { places }) }, options);
   try {
     for (const group of groups) await group.target.plan(group.entries);
     await stageEntries({ reader, groups, meter: attempt.meter, signal: options.signal });

@@ -9,7 +9,8 @@ import type { RunOutcome } from './record-run.ts';
 import type { NamedStorage, ScrubbedArchive, ScrubReport } from './scrub.ts';
 
 /** What a plain dump tells as an archive does. */
-type MadeReport = Omit<BackupReport, 'archiveId'> & Partial<Pick<BackupReport, 'archiveId'>>;
+type MadeReport = Omit<BackupReport, 'archiveId'> &
+  Partial<Pick<BackupReport, 'archiveId'>> & { readonly fileSha256?: string };
 
 /** Of {@link createBackup} and `createPlainBackup`; of several archives of one run, all of them, and the outputs of those that failed. */
 export function backupOutcome(reports: readonly MadeReport[], lost: readonly OutputReport[] = []): RunOutcome {
@@ -41,10 +42,11 @@ function ofLost(output: OutputReport): RunArchive {
 function ofOutput({ report, ...output }: OutputReport & { readonly report: MadeReport }): RunArchive {
   if (output.error !== undefined) return ofLost(output);
   const { sizeBytes } = output;
-  const { archiveId } = report;
+  const { archiveId, fileSha256: sha256 } = report;
   const known = {
     ...placeOf(output),
     ...(archiveId && { archiveId }),
+    ...(sha256 && { sha256 }),
     ...(sizeBytes === undefined ? {} : { sizeBytes }),
   };
   if (report.suspect) return { ...known, state: 'suspect' };

@@ -5,8 +5,8 @@ import { errorReport } from './error-report.ts';
 import { summarizeArchive } from './inspect.ts';
 import type { WritableLocation } from './location.ts';
 import type { BlockHealth, BlockStep, OutputReport, RunOptions } from './options.ts';
-import { checkPlainDumps } from './plain-copies.ts';
 import { repairArchive } from './repair.ts';
+import { PlainScrub } from './scrub-plain.ts';
 import { listArchives } from './sync.ts';
 import { transferArchive } from './transfer.ts';
 import { validateBackup } from './verify.ts';
@@ -25,6 +25,8 @@ export interface ScrubOptions extends RunOptions {
   readonly dryRun?: boolean;
   /** Whether an archive that a storage lacks is brought back from another; true unless set. */
   readonly restoreMissing?: boolean;
+  /** What a plain dump was when it was written: its SHA-256, hex. Without it such a dump is read as far as that goes without a key. */
+  readonly plainDigestOf?: (dump: { readonly url: string; readonly name: string }) => string | undefined;
   /** Called before each archive is read. */
   readonly onArchive?: (storage: string, archive: string) => void;
   /** Told what was found of the blocks of each archive, also when one that was mended is read again; must not throw. */
@@ -35,8 +37,12 @@ export interface ScrubOptions extends RunOptions {
 export interface ScrubbedArchive {
   readonly storage: string;
   readonly name: string;
-  /** Of a plain dump, which nothing can mend: `intact` says that it is whole as far as that can be told without a key. */
   readonly format?: 'plain';
+  /**
+   * Of a plain dump: whether its bytes were compared with what was recorded when it was written. Where not, `intact` says that it is whole as far as that
+   * can be told without a key.
+   */
+  readonly isCompared?: boolean;
   /** Hex; absent where nothing of it could be told. */
   readonly archiveId?: string;
   /**
@@ -129,7 +135,8 @@ class Scrub {
   readonly #found: Found[] = [];
 
   constructor(options: ScrubOptions) {
-    const { storages: _, dryRun: _dry, restoreMissing: _missing, onArchive: _archive, onBlocks, ...run } = options;
+    const { dryRun: _dryRun, restoreMissing: _restoreMissing, onArchive: _onArchive, onBlocks, ...rest } = options;
+    const { storages: _, plainDigestOf: _plainDigestOf, ...run } = rest;
     this.#options = options;
     this.#run = run;
     this.#look = { ...run, ...(onBlocks && { onBlocks }) };
@@ -150,10 +157,7 @@ class Scrub {
     }
     const archives: ScrubbedArchive[] = [];
     for (const [index, found] of this.#found.entries()) archives.push(await this.#mend(found, index));
-    for (const named of listed) {
-      const { onArchive } = this.#options;
-      archives.push(...(await checkPlainDumps(named, { ...this.#run, ...(onArchive && { onArchive }) })));
-    }
+    archives.push(...(await new PlainScrub(this.#options).run(listed)));
     if (restoreMissing) for (const named of listed) archives.push(...(await this.#restoreMissing(named)));
     return { archives, failedStorages };
   }
@@ -252,7 +256,8 @@ function location({ storage, name }: WritableLocation): WritableLocation {
 /**
  * Reads every block of every archive on the storages, and mends what is damaged: from its parity, its copies, and its replicas on the
  * other storages. What is mended is written aside, checked, put in place at once, and read again. Archives that a storage lacks are
- * brought back from the others. Plain dumps are checked as far as that goes without a key, and cannot be mended. An archive or a storage that fails does not stop the rest. No key is needed.
+ * brought back from the others. Plain dumps are compared with
+ * what was recorded of them, and brought back from another storage. An archive or a storage that fails does not stop the rest. No key is needed.
  *
  * @example
  * const { archives } = await scrubStorages({ storages: [{ name: 'local', storage: local }, { name: 'offsite', storage: offsite }] });

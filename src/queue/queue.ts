@@ -66,6 +66,11 @@ export interface WorkOptions {
   readonly graceMs: number;
   /** One run. After `job.running` it is tried again later; whatever else it throws fails the job. */
   run(job: QueuedJob, run: JobRun): Promise<void>;
+  /**
+   * A job that is not tried again: the workers that had it died. Told of those of the last day when the work begins, too, for who was to be told may have
+   * died as well; so it may be called again for one that it was called for, and by several workers.
+   */
+  readonly giveUp?: (job: QueuedJob) => Promise<void>;
   readonly onEvent?: (event: WorkerEvent) => void;
 }
 

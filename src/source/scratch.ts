@@ -29,6 +29,8 @@ export interface Scratch {
   readonly url: Secret;
   /** The URL without secrets, or the path. */
   readonly label: string;
+  /** Makes the database, empty, for what is restored into one that is there. A file is made by what is restored. */
+  create(): Promise<void>;
   /** The rows of one statement that only reads. Throws `target.invalid` with the message of the server. */
   query(sql: string, options: QueryOptions): Promise<readonly (readonly unknown[])[]>;
   /** Removes the database and all that was made with it. May be repeated. */

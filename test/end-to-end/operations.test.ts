@@ -166,13 +166,59 @@ describe('an archive and plain dumps in one run', () => {
     assert.equal(digest(join('far', 'out.db.gz')), digest('out.db.gz'));
   });
 
-  it('are checked by a scrub as far as that goes, which says that it cannot mend them', async () => {
+  const plainOf = (stdout: string) =>
+    (JSON.parse(stdout).archives as Record<string, unknown>[])
+      .filter(({ format }) => format === 'plain')
+      .map(({ storage, state, isCompared, from }) => [storage, state, isCompared, from]);
+
+  it('are compared by a scrub with what was recorded, and brought back from another storage', async () => {
+    assert.equal((await runHere(['backup', '--json'])).exitCode, 0);
+    const [, plain = ''] = namesIn('near');
+    const bytes = readFileSync(join('near', plain));
+    const isAsWritten = (storage: string) => readFileSync(join(storage, plain)).equals(bytes);
+    const whole = await runHere(['scrub', '--json']);
+    assert.deepEqual(plainOf(whole.stdout), [
+      ['near', 'intact', true, undefined],
+      ['far', 'intact', true, undefined],
+    ]);
+    // One bit, in what is neither head nor tail: without the record only the key would tell.
+    const other = Buffer.from(bytes);
+    other[bytes.length >> 1] = (other[bytes.length >> 1] ?? 0) ^ 1;
+    writeFileSync(join('near', plain), other);
+    const foreseen = await runHere(['scrub', '--dry-run', '--json']);
+    assert.deepEqual([foreseen.exitCode, plainOf(foreseen.stdout)[0]], [10, ['near', 'repairable', true, ['far']]]);
+    assert.equal(isAsWritten('near'), false);
+    const mended = await runHere(['scrub', '--json']);
+    assert.deepEqual([mended.exitCode, plainOf(mended.stdout)[0]], [0, ['near', 'repaired', true, ['far']]]);
+    assert.ok(isAsWritten('near'));
+    rmSync(join('far', plain));
+    const brought = await runHere(['scrub', '--json']);
+    assert.deepEqual(plainOf(brought.stdout).at(-1), ['far', 'restored', true, ['near']]);
+    assert.ok(isAsWritten('far'));
+    assert.deepEqual(
+      told().map(({ event }) => event),
+      ['healed', 'healed'],
+    );
+    // Where both are others, neither is taken for the other's.
+    for (const storage of ['near', 'far']) writeFileSync(join(storage, plain), other);
+    const lost = await runHere(['scrub']);
+    assert.equal(lost.exitCode, 11);
+    assert.match(lost.stderr, /has other bytes than the backup wrote \[archive\.damaged\]/);
+    assert.deepEqual(
+      told().map(({ event }) => event),
+      ['unrepairable'],
+    );
+  });
+
+  it('that the history does not know are checked as far as that goes without a key, which is told', async () => {
     await runHere(['backup', '--storage', 'near']);
+    rmSync('.holdfast', { recursive: true });
     const { exitCode, stdout } = await runHere(['scrub', '--storage', 'near', '--json']);
-    assert.equal(exitCode, 0);
-    const plainOf = (text: string) =>
-      (JSON.parse(text).archives as Record<string, unknown>[]).find(({ format }) => format === 'plain');
-    assert.deepEqual([plainOf(stdout)?.['state'], plainOf(stdout)?.['error']], ['intact', undefined]);
+    assert.deepEqual([exitCode, plainOf(stdout)], [0, [['near', 'intact', false, undefined]]]);
+    assert.match(
+      (await runHere(['scrub', '--storage', 'near'])).stderr,
+      /1 plain dump of which the history has no SHA-256/,
+    );
     const [, plain = ''] = namesIn('near');
     const bytes = readFileSync(join('near', plain));
     writeFileSync(join('near', plain), bytes.subarray(0, bytes.length - 100));
@@ -183,5 +229,29 @@ describe('an archive and plain dumps in one run', () => {
       told().map(({ event }) => event),
       ['unrepairable'],
     );
+  });
+});
+
+describe('a job that cannot even be begun', () => {
+  it('is a run that failed, and is told; what was mistyped is not', async () => {
+    configure({
+      databases: [{ alias: 'shop', url: 'sqlite:shop.db', includeTables: ['item'] }],
+      storage: { backend: 'local', path: 'near' },
+    });
+    const { exitCode, stderr } = await runHere(['backup', '--job', 'backup', '--scheduled-at', '86400000']);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /includeTables is not for it \[usage\.invalid\]/);
+    assert.deepEqual(
+      told().map(({ event, title }) => [event, title]),
+      [['failure', 'the job backup failed']],
+    );
+    const [run] = JSON.parse((await runHere(['runs', '--json'])).stdout) as Record<string, unknown>[];
+    assert.deepEqual(
+      [run?.['state'], run?.['job'], run?.['scheduledMs'], (run?.['error'] as { code?: string })?.code],
+      ['failed', 'backup', 86_400_000, 'usage.invalid'],
+    );
+    assert.equal((await runHere(['backup', '--job', 'bakcup'])).exitCode, 2);
+    assert.equal((await runHere(['backup', '--url', 'nothing', '--storage', 'local'])).exitCode, 2);
+    assert.deepEqual(told(), []);
   });
 });

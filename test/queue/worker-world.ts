@@ -60,18 +60,21 @@ export interface WorldPlaces {
   readonly prefix: string;
   /** Whether the retention follows each backup; false unless set. */
   readonly prunes?: boolean;
+  /** Of who is told; nobody unless set. */
+  readonly webhookUrl?: string;
 }
 
 /** Makes it; the test's end removes all of it. */
 export async function makeWorkerWorld(
   t: TestContext,
-  { redisUrl, historyUrl, prefix, prunes = false }: WorldPlaces,
+  { redisUrl, historyUrl, prefix, prunes = false, webhookUrl }: WorldPlaces,
 ): Promise<WorkerWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-worker-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const config = {
     commands: [{ alias: 'cache', command: waiting }],
     encryption: 'none',
+    ...(webhookUrl === undefined ? {} : { notifications: [{ type: 'webhook', url: webhookUrl }] }),
     schedule: { cron: '0 0 1 1 *', timezone: 'UTC' },
     storage: { backend: 'local', path: 'backups' },
     retention: { enabled: prunes },

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
+import { Redis } from 'ioredis';
 import { validateBackup } from '../../src/operation/verify.ts';
+import { HttpReceiver } from '../notify/http-receiver.ts';
 import { leaveOutWithout } from '../services/service-packages.ts';
 import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
 import { type RedisService, startRedis } from '../services/start-redis.ts';
@@ -25,10 +27,11 @@ after(async () => {
 });
 
 let made = 0;
-async function newWorld(t: TestContext, prunes = false): Promise<WorkerWorld> {
+async function newWorld(t: TestContext, prunes = false, webhookUrl?: string): Promise<WorkerWorld> {
   made += 1;
   const historyUrl = await postgres.createDatabase(`world${made}`);
-  return await makeWorkerWorld(t, { redisUrl: redis.url, historyUrl, prefix: `world${made}`, prunes });
+  const places = { redisUrl: redis.url, historyUrl, prefix: `world${made}`, prunes };
+  return await makeWorkerWorld(t, { ...places, ...(webhookUrl === undefined ? {} : { webhookUrl }) });
 }
 
 const limit = { timeout: 120_000 };
@@ -157,6 +160,54 @@ test(
       ['started', 'ended'],
     );
     assert.equal((await world.archives()).length, 1);
+  },
+);
+
+test(
+  'a job that its workers died of is given up: a failed run in the history, told once, also where who was to tell died',
+  limit,
+  async (t) => {
+    const receiver = await HttpReceiver.start();
+    t.after(() => receiver.stop());
+    const world = await newWorld(t, false, receiver.url);
+    const first = world.start(...worker);
+    const id = await world.queue.add(job);
+    await first.until('started');
+    // As if it were the last of several.
+    const client = new Redis(redis.url);
+    t.after(() => client.disconnect());
+    await client.hset(`world${made}:backups:${id}`, 'stc', 3);
+    const child = await world.runningProcess();
+    first.child.kill('SIGKILL');
+    process.kill(child, 'SIGKILL');
+    const second = world.start(...worker);
+    await second.until('failed');
+    assert.equal(await second.end(), 0);
+    assert.deepEqual(await jobStates(world), ['failed 2']);
+    const runs = await world.history.runs({ kind: 'backup' });
+    assert.deepEqual(
+      runs.map(({ state, error, database, job: name }) => [state, error?.code, database, name]),
+      [
+        ['failed', 'queue.job_given_up', 'cache', 'backup'],
+        ['died', undefined, 'cache', 'backup'],
+      ],
+    );
+    const told = receiver.take().map(({ body }) => JSON.parse(body) as { event: string; title: string });
+    assert.deepEqual(
+      told.map(({ event, title }) => [event, title]),
+      [['failure', 'the job backup failed']],
+    );
+    assert.deepEqual(
+      runs[0]?.notifications?.map(({ event, sent }) => [event, sent]),
+      [['failure', true]],
+    );
+    // A worker that begins looks for what nobody told of, and finds it told.
+    await client.del(`world${made}:given-up:backups:${id}`);
+    const third = world.start(...worker);
+    while ((await client.exists(`world${made}:given-up:backups:${id}`)) === 0);
+    assert.equal(await third.end(), 0);
+    assert.equal((await world.history.runs({ kind: 'backup' })).length, 2);
+    assert.deepEqual(receiver.take(), []);
   },
 );
 

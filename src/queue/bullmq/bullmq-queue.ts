@@ -45,6 +45,11 @@ export interface RepeatReport {
 
 /** A job whose workers died so often fails: it may be what kills them. */
 const mostStalls = 3;
+/** What the library says of such a job. */
+const givenUpReason = 'job stalled more than allowable limit';
+/** Who died before it told of such a job may have told only then: others wait for so long. */
+const givenUpClaimSeconds = 300;
+const dayMs = 24 * 3600 * 1000;
 const shownCount = 200;
 /** The wish to cancel a job that is not there any more is forgotten. */
 const cancelKeptSeconds = 7 * 24 * 3600;
@@ -149,6 +154,11 @@ export class BullmqQueue implements Queue {
         watchMs,
         isCancelled: async (queue, id) =>
           (await this.#session.within(this.#redis.exists(this.#cancelKey(queue, id)))) > 0,
+        givenUp: () => this.#givenUp(options.queue),
+        claimGivenUp: async (queue, id) => {
+          const key = `${prefix}:given-up:${queue}:${id}`;
+          return (await this.#session.within(this.#redis.set(key, '1', 'EX', givenUpClaimSeconds, 'NX'))) === 'OK';
+        },
         within: (answer) => this.#session.within(answer),
         end: () => {
           isOver = true;
@@ -188,6 +198,15 @@ export class BullmqQueue implements Queue {
       found.push(...jobs.filter(Boolean).map((job) => toQueuedJob(name, job, state)));
     }
     return found;
+  }
+
+  async #givenUp(name: string): Promise<QueuedJob[]> {
+    const queue = await this.#open(name);
+    const afterMs = this.#options.clock.nowMs() - dayMs;
+    const failed = await this.#session.within(queue.getJobs(['failed'], 0, shownCount - 1));
+    return failed
+      .filter((job) => job?.failedReason === givenUpReason && (job.finishedOn ?? 0) > afterMs)
+      .map((job) => toQueuedJob(name, job, 'failed'));
   }
 
   async cancel(name: string, id: string): Promise<'removed' | 'asked'> {

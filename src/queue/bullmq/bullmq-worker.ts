@@ -19,6 +19,10 @@ export interface WorkerSettings {
   /** How often a running job is asked whether it was cancelled. */
   readonly watchMs: number;
   isCancelled(queue: string, id: string): Promise<boolean>;
+  /** Jobs that were given up in the last day. */
+  givenUp(): Promise<readonly QueuedJob[]>;
+  /** Whether this worker is the one to tell of it, for some minutes. */
+  claimGivenUp(queue: string, id: string): Promise<boolean>;
   /** Waits for an answer of the queue, for so long. */
   within<Value>(work: Promise<Value>): Promise<Value>;
   /** From now on a connection that is lost is not made again. */
@@ -36,6 +40,7 @@ export class BullmqWorker {
   readonly #settings: WorkerSettings;
   readonly #options: WorkOptions;
   readonly #running = new Map<string, AbortController>();
+  readonly #givingUp = new Set<Promise<void>>();
   #problem: string | undefined;
 
   constructor(settings: WorkerSettings, options: WorkOptions) {
@@ -53,6 +58,7 @@ export class BullmqWorker {
     worker.on('failed', (job, error) => {
       if (job?.deferredFailure !== undefined) this.#tellGivenUp(job, error);
     });
+    this.#keep(this.#tellEarlierGivenUp());
     const ended = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => ended.resolve(), { once: true });
     if (!signal.aborted) await ended.promise;
@@ -69,14 +75,34 @@ export class BullmqWorker {
     } catch (error) {
       this.#tellProblem(error);
     }
+    await Promise.all(this.#givingUp);
     this.#settings.end();
     // Not in good order, which would wait for a server that is away: there is nothing left to be waited for.
     await closeSoon(worker.close(true));
   }
 
   #tellGivenUp(given: Job<JobData>, { message }: Error): void {
-    const { id, job, scheduledMs } = this.#settings.toQueuedJob(this.#options.queue, given, 'failed');
-    this.#tell({ event: 'failed', id, job, scheduledMs, error: `${message} [operation.failed]` });
+    const job = this.#settings.toQueuedJob(this.#options.queue, given, 'failed');
+    const { id, job: name, scheduledMs } = job;
+    this.#tell({ event: 'failed', id, job: name, scheduledMs, error: `${message} [queue.job_given_up]` });
+    this.#keep(this.#giveUp(job));
+  }
+
+  async #tellEarlierGivenUp(): Promise<void> {
+    if (this.#options.giveUp === undefined) return;
+    for (const job of await this.#settings.givenUp()) await this.#giveUp(job);
+  }
+
+  async #giveUp(job: QueuedJob): Promise<void> {
+    const { giveUp, queue } = this.#options;
+    if (giveUp === undefined || !(await this.#settings.claimGivenUp(queue, job.id))) return;
+    await giveUp(job);
+  }
+
+  /** Work that is waited for in the end. */
+  #keep(work: Promise<void>): void {
+    const kept = work.catch((error: unknown) => this.#tellProblem(error)).finally(() => this.#givingUp.delete(kept));
+    this.#givingUp.add(kept);
   }
 
   #idle = Promise.withResolvers<void>();

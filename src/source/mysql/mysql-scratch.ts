@@ -65,6 +65,10 @@ export async function openMysqlScratch(options: ScratchOptions & { readonly url:
   return {
     url,
     label: address.label,
+    create: async () =>
+      await inTermsOfTarget(async () => {
+        await control.run(`CREATE DATABASE ${quoteName(scratchName(id))} CHARACTER SET utf8mb4`);
+      }),
     query: async (sql, query) => await queryReadOnly(address, sql, query),
     drop: async () => {
       if (isDropped) return;

@@ -65,6 +65,8 @@ export async function openPostgresScratch(options: ScratchOptions & { readonly u
   return {
     url,
     label: address.label,
+    create: async () =>
+      await inTermsOfTarget(() => control.work(`CREATE DATABASE ${quoteName(scratchName(id))} TEMPLATE template0`)),
     query: async (sql, query) => await queryReadOnly(address, sql, query),
     drop: async () => {
       if (isDropped) return;

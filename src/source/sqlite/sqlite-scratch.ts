@@ -15,6 +15,7 @@ export async function openSqliteScratch({ folder, random = systemRandom }: Scrat
   return {
     url: new Secret(`sqlite:${encodeURIComponent(path)}`),
     label: path,
+    create: async () => undefined,
     query: async (sql, query) => await queryFile(path, sql, query),
     drop: async () => {
       for (const suffix of ['', ...sidecars]) await rm(`${path}${suffix}`, { force: true });
