@@ -29,6 +29,8 @@ export interface SpreadOptions {
   /** A shard that takes longer for a read is passed over as long as the others are enough: 15,000 unless set. */
   readonly slowAfterMs?: number | undefined;
   readonly pause?: Pause | undefined;
+  /** For people, where each shard belongs, by its index. */
+  readonly places?: readonly string[] | undefined;
 }
 
 /** Blocks of one shard from a row on. */
@@ -53,6 +55,10 @@ export class SpreadAccess implements RandomAccess {
   /** By index; undefined where a shard is missing. */
   readonly shards: readonly (Shard | undefined)[];
   readonly foreign: LocatedShards['foreign'];
+  /** Where each shard belongs, by its index. */
+  readonly places: readonly string[];
+  /** Blocks that were asked for, and that the shards do not give. */
+  unsolvedCount = 0;
   readonly #code: RowCode;
   readonly #mark: number;
 
@@ -62,13 +68,15 @@ export class SpreadAccess implements RandomAccess {
    */
   static async open(options: SpreadOptions): Promise<SpreadAccess> {
     const { slowAfterMs = defaultSlowAfterMs, pause = systemWait, shape } = options;
-    const access = new SpreadAccess(await locateShards(options.shards, { slowAfterMs, pause, shape }));
+    const located = await locateShards(options.shards, { slowAfterMs, pause, shape });
+    const access = new SpreadAccess(located, options.places ?? []);
     const there = access.shards.filter((shard) => shard !== undefined);
     if (there.length < access.shape.data) throw tooFew(access);
     return access;
   }
 
-  private constructor(located: LocatedShards) {
+  private constructor(located: LocatedShards, places: readonly string[]) {
+    this.places = places;
     this.shape = located.shape;
     this.header = located.header;
     this.layout = located.layout;
@@ -77,6 +85,10 @@ export class SpreadAccess implements RandomAccess {
     this.sizeBytes = located.layout.totalBlocks * blockSizeBytes;
     this.#code = new RowCode(located.shape);
     this.#mark = shapeMark(located.shape);
+  }
+
+  get spread(): this {
+    return this;
   }
 
   get archiveId(): Uint8Array {
@@ -218,6 +230,7 @@ export class SpreadAccess implements RandomAccess {
       }
     }
     if (unsolved.length > 0) this.#throwIfOneMayAnswer();
+    this.unsolvedCount += unsolved.length;
   }
 
   /** Reads the rows of other shards: the data shards and as many parity shards as are wanted, then all, then those that are slow. */
@@ -279,7 +292,10 @@ export class SpreadAccess implements RandomAccess {
   /** Takes a solved body; a data block that is not what its own hash says is left as it was. */
   #put(position: number, body: Buffer, { out, first }: { readonly out: Buffer; readonly first: number }): void {
     const frame = expectedFrame(this.layout, position);
-    if (frame.kind === blockKind.data && !isIntactDataBody(body, this.archiveId, position)) return;
+    if (frame.kind === blockKind.data && !isIntactDataBody(body, this.archiveId, position)) {
+      this.unsolvedCount += 1;
+      return;
+    }
     const start = (position - first) * blockSizeBytes;
     const block = out.subarray(start, start + blockSizeBytes);
     body.copy(block, frameSizeBytes);
@@ -303,13 +319,27 @@ function isHeaderKind(kind: number): boolean {
   return kind === blockKind.header || kind === blockKind.final;
 }
 
-function tooFew({ shards, shape, foreign }: SpreadAccess): HoldfastError {
-  const missing = shards.flatMap((shard, index) => (shard === undefined ? [index + 1] : []));
-  const there = shards.length - missing.length;
+function tooFew({ shards, shape, foreign, places }: SpreadAccess): HoldfastError {
+  const missing = shards.flatMap((shard, index) => (shard === undefined ? [index] : []));
   const others = foreign.map(({ label, reason }) => `${label}: ${reason}`);
+  return tooFewShards({ shape, missing, places, others });
+}
+
+/** The error of an archive of which fewer than k shards are there. `missing` are indexes. */
+export function tooFewShards(lack: {
+  readonly shape: SpreadShape;
+  readonly missing: readonly number[];
+  readonly places: readonly string[];
+  readonly others?: readonly string[];
+}): HoldfastError {
+  const { shape, missing, places, others = [] } = lack;
+  const there = shardCount(shape) - missing.length;
+  const named = missing.map((index) => `${index + 1}${places[index] === undefined ? '' : ` (${places[index]})`}`);
+  const more = others.length > 0 ? `; ${others.join('; ')}` : '';
+  const verb = named.length === 1 ? 'is' : 'are';
   return new HoldfastError('archive.damaged', {
-    message: `${there} of the ${shape.data} shards that are needed are there: missing ${missing.length === 1 ? 'is' : 'are'} ${missing.join(', ')} of ${shards.length}${others.length > 0 ? ` (${others.join('; ')})` : ''}`,
+    message: `${there} of the ${shape.data} shards that are needed are there: missing ${verb} ${named.join(', ')} of ${shardCount(shape)}${more}`,
     hint: `bring back ${shape.data - there} more of them: any ${shape.data} restore the archive`,
-    context: { missingShards: missing, neededShards: shape.data },
+    context: { missingShards: missing.map((index) => index + 1), neededShards: shape.data },
   });
 }
