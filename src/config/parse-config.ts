@@ -7,6 +7,7 @@ import { configSchema, type HoldfastConfig, settingNames } from './config-schema
 import type { MediaGiven, MediaSettings } from './media-settings.ts';
 import { misplacedBackups } from './misplaced-backups.ts';
 import { nearestName } from './nearest-name.ts';
+import { spreadProblems } from './protection-settings.ts';
 import { isSecretName, redactText } from './redact.ts';
 import { formatSettingPath, substituteVariables } from './substitute-variables.ts';
 
@@ -127,7 +128,7 @@ function aliasProblems(config: HoldfastConfig): ConfigProblem[] {
       seen.add(alias);
     }
   }
-  return [...problems, ...checkProblems(config)];
+  return [...problems, ...checkProblems(config), ...spreadProblems(config)];
 }
 
 /** A check of a database that there is not would never run. */

@@ -31,3 +31,8 @@ export function parseShardName(object: string): ShardName | undefined {
   if (!isShape(shape) || (index !== 'gone' && (index < 0 || index >= shape.data + shape.parity))) return undefined;
   return { name, shape, tag, index };
 }
+
+/** Whether an object is a shard, or the mark of those that are being removed. */
+export function isShardName(object: string): boolean {
+  return parseShardName(object) !== undefined;
+}

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { checkShard, type ShardHealth } from '../../archive/spread/check-shard.ts';
 import type { ShardSource } from '../../archive/spread/shard.ts';
 import { isShape, type SpreadShape, shardCount } from '../../archive/spread/shard-format.ts';
 import { SpreadAccess, tooFewShards } from '../../archive/spread/spread-access.ts';
@@ -17,7 +16,7 @@ import type {
   WriterOptions,
   WrittenPart,
 } from '../storage.ts';
-import { parseShardName, shardName, tagSizeBytes } from './shard-name.ts';
+import { shardName, tagSizeBytes } from './shard-name.ts';
 import {
   chooseSet,
   missingShards,
@@ -178,13 +177,6 @@ export class SpreadStorage implements Storage {
 
   async close(): Promise<void> {
     for (const { storage } of this.members) await storage.close();
-  }
-
-  /** Checks every shard of an archive that is open, as far as it was not read already. */
-  async checkShards(access: SpreadAccess, signal?: AbortSignal): Promise<ShardHealth[]> {
-    const found: ShardHealth[] = [];
-    for (const shard of access.shards) if (shard !== undefined) found.push(await checkShard(access, shard, { signal }));
-    return found;
   }
 
   /**
@@ -466,9 +458,4 @@ function failedAccess(sizeBytes: number, error: unknown): OpenedObject {
     },
     close: async () => undefined,
   };
-}
-
-/** Whether an object is a shard, or the mark of one that was removed. */
-export function isShardName(name: string): boolean {
-  return parseShardName(name) !== undefined;
 }
