@@ -139,7 +139,12 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
       const to = [...(given.to ?? []), ...(given.toEnv ?? []).map((name) => variable(name, context))];
       const options = to.length > 0 ? { ...given, to } : given;
       context.exitCode = await withArchive(archive, options.storage, context, (location) =>
-        withReplicas(archive, options, context, (from) => restore({ archive, location, from }, options, context)),
+        withReplicas(archive, options, context, async (replicas) => {
+          const { withShards } = await import('../operation/location.ts');
+          return await withShards(location, replicas, (gathered, from) =>
+            restore({ archive, location: gathered, from }, options, context),
+          );
+        }),
       );
     },
   );

@@ -72,6 +72,27 @@ async function openLocalShards(given: readonly LocalShard[]): Promise<RandomAcce
 }
 
 /**
+ * Where the first location is the file of a shard: opens the archive that it and the others are shards of, and gives it in place of them. Else gives
+ * on what was given.
+ */
+export async function withShards<First extends ArchiveLocation, Result>(
+  first: First,
+  others: readonly ArchiveLocation[],
+  work: (first: First | RandomAccess, others: readonly ArchiveLocation[]) => Promise<Result>,
+): Promise<Result> {
+  if (localShard(first) === undefined) return await work(first, others);
+  const opened = await openLocalShards([first, ...others].flatMap((location) => localShard(location) ?? []));
+  try {
+    return await work(
+      opened,
+      others.filter((location) => localShard(location) === undefined),
+    );
+  } finally {
+    await opened.close();
+  }
+}
+
+/**
  * Opens archives for reading, and closes what was opened here. Who wants the `proof` that what stands on the disk is whole reads it from
  * there; who wants the `bytes`, which are checked as they come, takes them from the page cache where they are.
  */

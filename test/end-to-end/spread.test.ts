@@ -10,7 +10,6 @@ import { describeTree, makeWorkspace } from './workspace.ts';
 const workspace = makeWorkspace('spread');
 const environment = { HOLDFAST_PASSPHRASE: 'five over the hills' };
 const places = ['a', 'b', 'c', 'd', 'e'];
-const name = 'tree_1.holdfast';
 
 before(() => {
   process.chdir(workspace);
@@ -24,7 +23,7 @@ const storage = Object.fromEntries(places.map((place) => [place, { backend: 'loc
 function configure(changes: object = {}): void {
   const protection = { spread: { data: 3, parity: 2 } };
   const retention = { keepLast: 1 };
-  const config = { files: ['tree'], storage, protection, retention, compression: 'none', ...changes };
+  const config = { files: ['tree'], storage, protection, retention, compression: 'none', encryption: 'none', ...changes };
   writeFileSync('holdfast.config.json', JSON.stringify(config));
 }
 
@@ -208,12 +207,19 @@ test('pins, retention and deletion are of the whole', async () => {
   for (const place of places) assert.equal(readdirSync(place).filter((file) => file.startsWith(third)).length, 0);
 });
 
-test('keys change without touching what is laid out', async () => {
+test('an archive of one copy can be put back, in place of the one that is there', async () => {
+  configure({ encryption: 'aes-256-gcm' });
   const archive = await backUp();
+  rmSync('whole.holdfast', { force: true });
+  await run('pull', archive, '--storage', 'spread', '--output', 'whole.holdfast');
   writeFileSync('new.txt', 'another one');
-  const added = await run('key', 'add', archive, '--storage', 'spread', '--new-passphrase-file', 'new.txt');
+  const added = await run('key', 'add', 'whole.holdfast', '--new-passphrase-file', 'new.txt');
   assert.equal(added.exitCode, 0, added.stderr);
+  const [old = ''] = shardsIn('a');
+  const pushed = await run('push', 'whole.holdfast', '--storage', 'spread', '--name', archive, '--overwrite');
+  assert.equal(pushed.exitCode, 0, pushed.stderr);
   for (const place of places) assert.equal(shardsIn(place).length, 1);
+  assert.notEqual(shardsIn('a')[0], old);
   for (const place of ['a', 'e']) rmSync(join(place, shardsIn(place)[0] ?? ''));
   await assertRestores(archive, '--storage', 'spread', '--passphrase-file', 'new.txt');
 });
@@ -255,6 +261,6 @@ test('some storages may take shards, and others whole archives', async () => {
   assert.equal(readdirSync('d').filter((file) => file.endsWith('.holdfast')).length, 1);
   assert.equal(readdirSync('a').filter((file) => /\.2of3\./.test(file)).length, 1);
   assert.equal((await json('scrub')).exitCode, 0);
-  const archive = name === '' ? name : String(made.value.output).replace('spread:', '');
+  const archive = String(made.value.output).replace('spread:', '');
   await assertRestores(archive, '--storage', 'spread');
 });
