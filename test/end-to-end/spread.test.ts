@@ -23,7 +23,15 @@ const storage = Object.fromEntries(places.map((place) => [place, { backend: 'loc
 function configure(changes: object = {}): void {
   const protection = { spread: { data: 3, parity: 2 } };
   const retention = { keepLast: 1 };
-  const config = { files: ['tree'], storage, protection, retention, compression: 'none', encryption: 'none', ...changes };
+  const config = {
+    files: ['tree'],
+    storage,
+    protection,
+    retention,
+    compression: 'none',
+    encryption: 'none',
+    ...changes,
+  };
   writeFileSync('holdfast.config.json', JSON.stringify(config));
 }
 
