@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ShardSource } from '../../archive/spread/shard.ts';
 import { isShape, type SpreadShape, shardCount } from '../../archive/spread/shard-format.ts';
-import { SpreadAccess, tooFewShards } from '../../archive/spread/spread-access.ts';
+import { type SpreadAccess, tooFewShards } from '../../archive/spread/spread-access.ts';
 import { type Clock, systemClock, systemWait, type Wait } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
@@ -16,7 +16,9 @@ import type {
   WriterOptions,
   WrittenPart,
 } from '../storage.ts';
-import { shardName, tagSizeBytes } from './shard-name.ts';
+import { openSet } from './open-set.ts';
+import { removeSet } from './remove-set.ts';
+import { tagSizeBytes } from './shard-name.ts';
 import {
   chooseSet,
   missingShards,
@@ -30,7 +32,6 @@ import { SpreadWriter } from './spread-writer.ts';
 
 /** What archives are called, and nothing else. */
 const archiveEnd = '.holdfast';
-const goneText = new TextEncoder().encode('The shards of this archive are being removed: it was deleted.\n');
 const rebuildBytes = 4 * 1024 * 1024;
 
 /** Over what a {@link SpreadStorage} lays archives. */
@@ -165,7 +166,8 @@ export class SpreadStorage implements Storage {
     checkObjectName(name);
     const { sets, others, failures } = await this.#look(name);
     for (const { member } of others.get(name) ?? []) if (!name.endsWith(archiveEnd)) await member.storage.delete(name);
-    for (const set of sets) if (set.name === name) await this.#remove(set, failures.length === 0);
+    for (const set of sets)
+      if (set.name === name) await removeSet(set, { allAnswered: failures.length === 0, nowMs: this.#clock.nowMs() });
     // Shards may be left where nobody answered: that is not "removed". What answered is marked, and stays out of lists.
     const [failure] = failures;
     if (failure !== undefined) throw failure.error;
@@ -294,47 +296,8 @@ export class SpreadStorage implements Storage {
   }
 
   async #openSet(set: ShardSet): Promise<SpreadAccess> {
-    const opening = set.shards.map(async ({ index, member, object }): Promise<ShardSource | undefined> => {
-      try {
-        return { access: await this.#openOne(member, object), label: member.label, index };
-      } catch (error) {
-        if (error instanceof HoldfastError && error.code === 'storage.not_found') return undefined;
-        return { access: failedAccess(object.sizeBytes, error), label: member.label, index };
-      }
-    });
-    const sources = (await Promise.all(opening)).filter((source) => source !== undefined);
-    try {
-      const places = this.members.map(({ label }) => label);
-      const { shape } = set;
-      return await SpreadAccess.open({
-        shards: sources,
-        shape,
-        places,
-        slowAfterMs: this.#slowAfterMs,
-        pause: this.#wait,
-      });
-    } catch (error) {
-      for (const { access } of sources) await access.close();
-      throw error;
-    }
-  }
-
-  /** One that is slow is opened when it answers: reads wait for it. */
-  async #openOne(member: SpreadMember, object: StoredObject): Promise<OpenedObject> {
-    const opening = member.storage.open(object.name);
-    opening.catch(() => undefined);
-    const ended = new AbortController();
-    const late = this.#wait(this.#slowAfterMs, ended.signal).then(
-      () => undefined,
-      () => undefined,
-    );
-    const opened = await Promise.race([opening, late]).finally(() => ended.abort());
-    if (opened !== undefined) return opened;
-    return {
-      sizeBytes: object.sizeBytes,
-      read: async (offset, into) => (await opening).read(offset, into),
-      close: async () => void opening.then((one) => one.close()).catch(() => undefined),
-    };
+    const places = this.members.map(({ label }) => label);
+    return await openSet(set, { places, slowAfterMs: this.#slowAfterMs, wait: this.#wait });
   }
 
   async #openMirrored(name: string): Promise<OpenedObject> {
@@ -362,7 +325,7 @@ export class SpreadStorage implements Storage {
     for (const set of sets) {
       if (set.name !== name || set.tag === tag) continue;
       try {
-        await this.#remove(set, failures.length === 0);
+        await removeSet(set, { allAnswered: failures.length === 0, nowMs: this.#clock.nowMs() });
       } catch (error) {
         problems.push({ label: `an older ${name}`, url: this.url(name), error });
       }
@@ -370,59 +333,13 @@ export class SpreadStorage implements Storage {
     return problems;
   }
 
-  /** Marks it as gone, removes its shards, and the marks once nothing can be left. */
-  async #remove(set: ShardSet, allAnswered: boolean): Promise<void> {
-    const locked = set.shards.find(({ object }) => (object.lockedUntilMs ?? 0) > this.#clock.nowMs());
-    if (locked !== undefined) {
-      throw new HoldfastError('storage.locked', { message: `${locked.member.label}: ${locked.object.name} is locked` });
-    }
-    const mark = shardName({ ...set, index: 'gone' });
-    const members = [...new Set(set.shards.map(({ member }) => member))];
-    const marked = new Set(set.goneOn);
-    let failure: { readonly error: unknown } | undefined;
-    for (const member of members) {
-      if (marked.has(member)) continue;
-      try {
-        await putMark(member.storage, mark);
-        marked.add(member);
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-    if (marked.size === 0 && failure !== undefined) throw failure.error;
-    let removed = 0;
-    for (const { member, object } of set.shards) {
-      try {
-        await member.storage.delete(object.name);
-        removed += 1;
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-    // What could not be touched at all is there still, as it was.
-    if (failure === undefined ? allAnswered : removed === 0) {
-      for (const member of marked) await member.storage.delete(mark);
-    }
-    if (failure !== undefined) throw failure.error;
-  }
-
   /** Removes what earlier removals left, of all archives; gives how many are gone for good. */
   async removeLeftovers(prefix = ''): Promise<number> {
     const { sets, failures } = await this.#look(prefix);
     const leftovers = sets.filter(({ goneOn }) => goneOn.length > 0);
-    for (const set of leftovers) await this.#remove(set, failures.length === 0);
+    for (const set of leftovers)
+      await removeSet(set, { allAnswered: failures.length === 0, nowMs: this.#clock.nowMs() });
     return leftovers.length;
-  }
-}
-
-async function putMark(storage: Storage, name: string): Promise<void> {
-  const writer = await storage.writer(name, { copies: 1 });
-  try {
-    await writer.write(goneText);
-    await writer.commit();
-  } catch (error) {
-    await writer.abort();
-    throw error;
   }
 }
 
@@ -447,15 +364,4 @@ async function copyArchive(
     await writer.write(bytes);
     options.onBytes?.(offset + bytes.length, access.sizeBytes);
   }
-}
-
-/** Stands for a shard that could not be opened. */
-function failedAccess(sizeBytes: number, error: unknown): OpenedObject {
-  return {
-    sizeBytes,
-    read: async () => {
-      throw error;
-    },
-    close: async () => undefined,
-  };
 }
