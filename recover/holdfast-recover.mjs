@@ -3,6 +3,10 @@
 // It follows docs/format.md ("section" below means there) and shares no code with Holdfast, on purpose. It repairs lost blocks from
 // the other copies and from parity; it does not repair single bytes within blocks, which `holdfast repair` does.
 //
+// An archive that was laid over several storages is given as its shards, as many as there are (section 8):
+//
+//   node holdfast-recover.mjs a/shop.holdfast.3of5.9f3a6c01.1 b/shop.holdfast.3of5.9f3a6c01.2 … out/
+//
 //   node holdfast-recover.mjs archive.holdfast out/ [--list] [--only GLOB] [--identity FILE] [--passphrase-file FILE] [--share-file FILE]... [--archive-id HEX]
 //
 // Exit codes: 0 all right, 2 usage, 11 something is lost (it is named, the rest is there), 12 wrong key, 13 not an archive, 1 else.
@@ -15,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import zlib from 'node:zlib';
 
 const usage = `usage: node holdfast-recover.mjs archive.holdfast out/ [options]
+       node holdfast-recover.mjs shard shard ... out/ [options]
   --list                  shows the entries and writes nothing
   --only GLOB             only entries whose path matches, or lies under it; may be repeated
   --identity FILE         age identities (AGE-SECRET-KEY-1...), one a line
@@ -29,6 +34,10 @@ const HEADER = 0;
 const DATA = 1;
 const PARITY = 2;
 const FINAL = 3;
+const SHARD_HEAD = 4;
+const SHARD_END = 5;
+const SHARD_PARITY = 6;
+const GROUP = 4096; // rows between two leads of a shard, each of two blocks
 const MIB = 1048576;
 const POSITIONS = 2 ** 48;
 const CODECS = ['none', 'zstd', 'gzip', 'bzip2', 'xz'];
@@ -657,6 +666,179 @@ function unlock(headers, keys) {
   throw failure;
 }
 
+/** What a head of a shard says, or undefined for any other block. */
+function parseHead(block) {
+  if ((block[28] !== SHARD_HEAD && block[28] !== SHARD_END) || block.toString('latin1', 32, 40) !== 'HOLDSHRD')
+    return undefined;
+  if (!hashIsRight(block)) return undefined;
+  if (block.readUInt16LE(40) !== 1) throw new Failure(13, `shard version ${block.readUInt16LE(40)} is not known here`);
+  const [k, m, index] = block.subarray(60, 63);
+  if (k < 1 || k > 200 || m < 1 || m > 16 || index >= k + m) throw corrupt('the head of a shard');
+  const blockCount = block[28] === SHARD_END ? u64(block, 64) : undefined;
+  return { id: Buffer.from(block.subarray(44, 60)), k, m, index, blockCount };
+}
+
+/** The value that most give; undefined where there is none. */
+function most(values, keyOf) {
+  const counts = new Map();
+  for (const value of values) {
+    const known = counts.get(keyOf(value)) || { value, count: 0 };
+    known.count += 1;
+    counts.set(keyOf(value), known);
+  }
+  return [...counts.values()].sort((a, b) => b.count - a.count)[0]?.value;
+}
+
+/** An archive that lies in shards, read as the one file that it was. */
+class ShardSet {
+  constructor(names) {
+    const probed = names.map((name) => this.probe(name));
+    const key = ({ id, k, m }) => `${id.toString('hex')} ${k} ${m}`;
+    const head = most(
+      probed.flatMap(({ heads }) => heads.slice(0, 1)),
+      key,
+    );
+    const named = probed.find(({ name }) => name)?.name;
+    const id =
+      head?.id ||
+      most(
+        probed.flatMap(({ headers }) => headers.map((body) => body.subarray(12, 28))),
+        String,
+      );
+    if (id === undefined || (head || named) === undefined) throw damaged('no shard has a whole head');
+    const { k, m } = head || named;
+    Object.assign(this, { id, k, m, shards: new Array(k + m).fill(undefined), healed: 0 });
+    const own = ({ heads }) => heads.find((one) => head && key(one) === key(head));
+    for (const one of probed) {
+      if (own(one) === undefined && one.heads.length > 0) continue; // of another archive
+      const index = own(one)?.index ?? one.name?.index;
+      if (index < k + m && (own(one) || this.shards[index] === undefined)) this.shards[index] = one.file;
+    }
+    const bodies = probed.flatMap(({ headers }) => headers).filter((body) => body.subarray(12, 28).equals(id));
+    const parsed = bodies.map((body) => ({ body, ...parseHeader(body) })).sort((a, b) => b.generation - a.generation);
+    if (parsed.length === 0) throw damaged('no shard has a whole header');
+    this.header = parsed[0];
+    this.layOut(probed.flatMap((one) => (own(one) ? one.heads : [])));
+    const missing = this.shards.flatMap((file, index) => (file ? [] : [index + 1]));
+    if (missing.length > m)
+      throw damaged(
+        `${k + m - missing.length} of the ${k} shards that are needed are there; missing: ${missing.join(', ')} of ${k + m}`,
+      );
+  }
+
+  probe(name) {
+    const file = new InputFile(name);
+    const [, k, n, index] = /\.(\d{1,3})of(\d{1,3})\.[0-9a-f]{8}\.(\d{1,3})$/.exec(name) || [];
+    const blocks = Math.floor(file.size / BLOCK);
+    const heads = [];
+    const headers = [];
+    for (const number of [0, 1, 2, blocks - 2, blocks - 1, GROUP + 2, GROUP + 3]) {
+      const block = number >= 0 && number < blocks ? file.read(number * BLOCK, BLOCK) : Buffer.alloc(BLOCK);
+      const head = parseHead(block);
+      if (head) heads.push(head);
+      else if (block[28] <= FINAL && block.toString('latin1', 32, 40) === 'HOLDFAST' && hashIsRight(block))
+        headers.push(Buffer.from(block.subarray(32, 32 + BODY)));
+    }
+    return { file, heads, headers, name: k && { k: Number(k), m: n - k, index: index - 1 } };
+  }
+
+  /** Takes the number of blocks from the ends of shards, or else from their sizes. */
+  layOut(heads) {
+    const { K, M } = this.header;
+    const rowsOf = ({ size }) => {
+      const blocks = Math.floor(size / BLOCK) - 2;
+      return Math.max(0, blocks - 2 * Math.max(1, Math.ceil(blocks / (GROUP + 2))));
+    };
+    const told = most(
+      heads.flatMap(({ blockCount }) => blockCount ?? []),
+      String,
+    );
+    this.geometry = told && Geometry.ofBlockCount(told, K, M);
+    const rows = Math.max(...this.shards.map((file) => (file ? rowsOf(file) : 0)));
+    let best = -1;
+    for (let total = rows * this.k; !told && total > (rows - 1) * this.k; total--) {
+      const geometry = Geometry.ofBlockCount(total, K, M);
+      const fits = this.shards.filter((file, index) => file && rowsOf(file) === this.rowsOf(index, total)).length;
+      if (geometry && fits > best) [best, this.geometry] = [fits, geometry];
+    }
+    if (!this.geometry) throw damaged('nothing tells how many blocks there were');
+    this.size = this.geometry.blockCount * BLOCK;
+  }
+
+  rowsOf(index, total) {
+    return Math.max(0, Math.ceil((total - (index < this.k ? index : 0)) / this.k));
+  }
+
+  read(offset, length) {
+    const bytes = Buffer.alloc(length);
+    for (let done = 0; done < length && offset + done < this.size; ) {
+      const block = this.block(Math.floor((offset + done) / BLOCK));
+      done += block.copy(bytes, done, (offset + done) % BLOCK);
+    }
+    return bytes;
+  }
+
+  isHeader(position) {
+    const kind = this.geometry.frame(this.id, position)[28];
+    return kind === HEADER || kind === FINAL;
+  }
+
+  /** The block of a shard at a row, if it is intact. */
+  intact(index, row) {
+    const file = this.shards[index];
+    if (!file) return undefined;
+    const block = file.read((row + 2 * (Math.floor(row / GROUP) + 1)) * BLOCK, BLOCK);
+    let frame = Buffer.alloc(32);
+    if (index < this.k) frame = this.geometry.frame(this.id, row * this.k + index);
+    else {
+      this.id.copy(frame);
+      bytesOfU64(row).copy(frame, 16);
+      frame.writeUInt32LE(this.k + 256 * this.m, 24);
+      frame[28] = SHARD_PARITY;
+      frame[29] = index - this.k;
+    }
+    return frame.equals(block.subarray(0, 32)) && hashIsRight(block) ? block : undefined;
+  }
+
+  /** A block of the archive: as it stands, else of its row, else as it is left. */
+  block(position) {
+    const [row, index] = [Math.floor(position / this.k), position % this.k];
+    if (this.isHeader(position)) return this.seal(position, this.header.body);
+    const found = this.intact(index, row);
+    if (found) return found;
+    const known = [];
+    for (let other = 0; other < this.k + this.m && known.length < this.k; other++) {
+      const at = row * this.k + other;
+      const isZero = other < this.k && (at >= this.geometry.blockCount || this.isHeader(at));
+      const block = isZero ? Buffer.alloc(BLOCK) : this.intact(other, row);
+      if (block) known.push({ index: other, locator: this.locator(other), body: block.subarray(32, 32 + BODY) });
+    }
+    if (known.length < this.k) {
+      const file = this.shards[index];
+      return file ? file.read((row + 2 * (Math.floor(row / GROUP) + 1)) * BLOCK, BLOCK) : Buffer.alloc(BLOCK);
+    }
+    const unknown = this.shards.map((_, other) => other).filter((other) => !known.some((one) => one.index === other));
+    const bodies = solveBodies(
+      known,
+      unknown.map((other) => this.locator(other)),
+    );
+    this.healed += 1;
+    return this.seal(position, bodies[unknown.indexOf(index)]);
+  }
+
+  locator(index) {
+    return index < this.k ? 255 - index : index - this.k + 1;
+  }
+
+  seal(position, body) {
+    const block = Buffer.alloc(BLOCK);
+    this.geometry.frame(this.id, position).copy(block);
+    block.set(body, 32);
+    xxh128(block.subarray(0, block[28] === DATA ? 4064 : 4080)).copy(block, 4080);
+    return block;
+  }
+}
+
 /** Distinct headers of one archive, the newest first. */
 function findHeaders(file, wantedId) {
   const byId = new Map();
@@ -1146,8 +1328,12 @@ function parseArguments(words) {
     } else if (word.startsWith('-')) throw new Failure(2, `unknown option ${word}\n${usage}`);
     else options.positional.push(word);
   }
-  if (options.positional.length !== (options.list ? 1 : 2) && !(options.list && options.positional.length === 2))
-    throw new Failure(2, usage);
+  const isFile = (name) => fs.statSync(name, { throwIfNoEntry: false })?.isFile() === true;
+  const { positional } = options;
+  const isOutput = positional.length > 1 && !(options.list && isFile(positional.at(-1)));
+  options.inputs = isOutput ? positional.slice(0, -1) : positional;
+  options.output = isOutput ? positional.at(-1) : undefined;
+  if (options.inputs.length === 0 || (options.output === undefined && !options.list)) throw new Failure(2, usage);
   return options;
 }
 
@@ -1262,8 +1448,8 @@ class LoadScripts {
 }
 
 function extractAll(archive, options) {
-  const output = options.list ? undefined : new Output(options.positional[1]);
-  const scripts = output && new LoadScripts(options.positional[1]);
+  const output = options.list ? undefined : new Output(options.output);
+  const scripts = output && new LoadScripts(options.output);
   const matches = matcher(options.only);
   const counts = { right: 0, lost: 0, bytes: 0 };
   const failed = (entry, error) => {
@@ -1299,20 +1485,28 @@ function extractAll(archive, options) {
   return counts;
 }
 
+/** One file is an archive, unless it is a shard; several are shards. */
+function openInput(names) {
+  const file = names.length === 1 ? new InputFile(names[0]) : undefined;
+  const isShard = file && (parseHead(file.read(0, BLOCK)) || /\.\d+of\d+\.[0-9a-f]{8}\.\d+$/.test(names[0]));
+  return file && !isShard ? file : new ShardSet(names);
+}
+
 async function main() {
   const options = parseArguments(process.argv.slice(2));
   if (options.help) return say(usage);
-  const file = new InputFile(options.positional[0]);
+  const file = openInput(options.inputs);
   const headers = findHeaders(file, options['archive-id']?.toLowerCase());
   const { header, dataKey } = unlock(headers, await collectKeys(options, headers));
   const blocks = new Blocks(file, header.id, header);
   const archive = new Archive(blocks, header, dataKey);
   const counts = extractAll(archive, options);
   const healed = blocks.healed > 0 ? `, ${blocks.healed} blocks were healed from parity` : '';
+  const solved = file.healed > 0 ? `, ${file.healed} reads of blocks were solved from other shards` : '';
   if (archive.lostParts > 0)
     say(`LOST      what the first ${archive.lostParts} parts of the index list: ${archive.lossOfParts}`);
   say(
-    `${counts.right} entries, ${counts.bytes} bytes ${options.list ? 'listed' : 'written'}; ${counts.lost} lost${healed}`,
+    `${counts.right} entries, ${counts.bytes} bytes ${options.list ? 'listed' : 'written'}; ${counts.lost} lost${healed}${solved}`,
   );
   if (counts.lost > 0 || archive.lostParts > 0) process.exitCode = 11;
 }

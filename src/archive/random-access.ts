@@ -1,3 +1,5 @@
+import type { SpreadAccess } from './spread/spread-access.ts';
+
 /** Bytes that can be read in any order: the archive's side of what a storage gives. */
 export interface RandomAccess {
   readonly sizeBytes: number;
@@ -7,6 +9,8 @@ export interface RandomAccess {
    */
   read(offset: number, into: Uint8Array): Promise<number>;
   close(): Promise<void>;
+  /** Where it is laid over shards: these. */
+  readonly spread?: SpreadAccess | undefined;
 }
 
 /** Reads copies of a run back while it is being written. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ArchiveEntry, ArchiveSummary, BlockHealth, KeySlot } from '../operation/options.ts';
+import type { ArchiveEntry, ArchiveSummary, BlockHealth, KeySlot, SpreadReport } from '../operation/options.ts';
 import { archivedTables } from '../source/sqlite/archived-tables.ts';
 import { formatBlockMap } from './block-map.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
@@ -8,6 +8,7 @@ import { addOpenKeyOptions, givenOpenKeys, type OpenKeyOptions } from './key-opt
 import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines } from './print-result.ts';
 import { withProgress } from './progress-line.ts';
+import { formatShards } from './verify-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
 interface InspectOptions extends OutputOptions, OpenKeyOptions {
@@ -22,6 +23,7 @@ interface Inspection {
   readonly state: 'intact' | 'repairable' | 'lost';
   readonly entries?: readonly ArchiveEntry[];
   readonly blocks: BlockHealth;
+  readonly spread?: SpreadReport;
   readonly map: readonly { readonly copy: number; readonly cells: string }[];
 }
 
@@ -63,7 +65,7 @@ function suspectOf(entries: readonly ArchiveEntry[]): ArchiveEntry | undefined {
   return entries.find(({ path, kind }) => kind === 'note' && path === 'holdfast/suspect');
 }
 
-function toJson(archive: string, { summary, sizeBytes, state, entries, blocks, map }: Inspection): object {
+function toJson(archive: string, { summary, sizeBytes, state, entries, blocks, map, spread }: Inspection): object {
   const shown = entries?.map((entry) => {
     const { path, kind, sizeBytes: size, sha256 } = entry;
     const tables = archivedTables(entry).map((table) => ({ path: table.path, rows: table.rows }));
@@ -77,6 +79,7 @@ function toJson(archive: string, { summary, sizeBytes, state, entries, blocks, m
     sizeBytes,
     state,
     blocks,
+    ...withoutUndefined({ spread }),
     map,
     opened: shown !== undefined,
     ...withoutUndefined({ suspect: entries === undefined ? undefined : suspectOf(entries) !== undefined }),
@@ -95,6 +98,7 @@ function formatInspection(archive: string, inspection: Inspection, all: boolean,
       ['created', formatMoment(summary.createdMs)],
       ['size', formatSize(sizeBytes)],
       ['copies', `${summary.copies}; ${stripe}`],
+      ['shards', formatShards(inspection.spread)],
       ['suspect', suspectOf(entries ?? []) === undefined ? '' : 'it holds far less than the archive before'],
       ['sealed', `encryption ${summary.encryption}, compression ${summary.compression}`],
     ]),

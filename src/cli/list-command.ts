@@ -5,7 +5,8 @@ import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { DrillFact } from '../operation/drill-facts.ts';
 import type { ArchiveLocation, ArchiveSummary } from '../operation/options.ts';
 import { onPath } from '../storage/durable-file.ts';
-import type { StoredObject } from '../storage/storage.ts';
+import type { ShardSet } from '../storage/spread/shard-sets.ts';
+import type { Storage, StoredObject } from '../storage/storage.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatAgo, formatMoment, formatSize, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
@@ -31,7 +32,16 @@ interface ListedArchive {
   readonly summary?: ArchiveSummary;
   /** Of a plain dump. */
   readonly plain?: { readonly isEncrypted: boolean; readonly compression: string; readonly createdMs: number };
+  /** Of an archive that is laid over several storages: which of its shards are there. */
+  readonly spread?: ListedSpread;
   readonly error?: HoldfastError;
+}
+
+/** Shards that are there; nothing in them was looked at. */
+interface ListedSpread {
+  readonly data: number;
+  readonly parity: number;
+  readonly there: readonly { readonly shard: number; readonly storage: string }[];
 }
 
 /** Adds `holdfast list`. */
@@ -93,13 +103,47 @@ async function listStorages(names: readonly string[] | undefined, context: Comma
           return { ...place, sizeBytes: storedBytes, error: toHoldfastError(thrown) };
         }
       };
+      const headers: ListedArchive[] = [];
       for (let start = 0; start < objects.length; start += headersAtOnce) {
         throwIfAborted(context.signal);
-        listed.push(...(await Promise.all(objects.slice(start, start + headersAtOnce).map(readOne))));
+        headers.push(...(await Promise.all(objects.slice(start, start + headersAtOnce).map(readOne))));
       }
+      listed.push(...(storage.spread === undefined ? headers : await withShards(headers, label, storage, context)));
     }
     return listed;
   });
+}
+
+/** With the shards that are there, and archives of which too few are. */
+async function withShards(
+  listed: readonly ListedArchive[],
+  label: string,
+  storage: Storage,
+  context: CommandContext,
+): Promise<ListedArchive[]> {
+  const { chooseSet, objectOf } = await import('../storage/spread/shard-sets.ts');
+  const { describeLostShards, lostShardSets } = await import('../operation/lost-shards.ts');
+  const { sets = [], failures = [] } = (await storage.spread?.shardSets()) ?? {};
+  for (const { member, error } of failures) {
+    const { code, message } = toHoldfastError(error);
+    printNote(context, `${label}: ${member.label} does not tell what it holds: ${message} [${code}]`);
+  }
+  const spreadOf = ({ shape, shards }: ShardSet): ListedSpread => {
+    const there = shards.map(({ index, member }) => ({ shard: index + 1, storage: member.label }));
+    return { ...shape, there: there.sort((left, right) => left.shard - right.shard) };
+  };
+  const whole = listed.map((archive): ListedArchive => {
+    const chosen = chooseSet(sets.filter((set) => set.name === archive.name));
+    return chosen === undefined
+      ? archive
+      : { ...archive, sizeBytes: objectOf(chosen).sizeBytes, spread: spreadOf(chosen) };
+  });
+  const lost = (await lostShardSets(storage)).map((set): ListedArchive => {
+    const { name, sizeBytes } = objectOf(set);
+    const place = { path: storage.url(name), storage: label, name, sizeBytes };
+    return { ...place, spread: spreadOf(set), error: describeLostShards(storage, set) };
+  });
+  return [...whole, ...lost];
 }
 
 /** With what the history knows of drills. */
@@ -191,9 +235,9 @@ function byCreation(left: ListedArchive, right: ListedArchive): number {
   return left.path < right.path ? -1 : 1;
 }
 
-function toJson({ path, storage, name, sizeBytes, summary, error, drill, plain }: ListedArchive): object {
+function toJson({ path, storage, name, sizeBytes, summary, error, drill, plain, spread }: ListedArchive): object {
   const drilled = drill && { isProven: drill.isProven, drilledMs: drill.atMs };
-  const place = { path, ...withoutUndefined({ storage, name }), sizeBytes, ...drilled };
+  const place = { path, ...withoutUndefined({ storage, name, spread }), sizeBytes, ...drilled };
   if (error !== undefined) {
     const { code, message } = error;
     return { ...place, state: 'unreadable', error: { code, message } };
@@ -212,7 +256,7 @@ function printArchives(archives: readonly ListedArchive[], context: CommandConte
     printNote(context, 'no archives here');
     return;
   }
-  const rows = archives.map(({ path, storage, name, sizeBytes, summary, error, drill, plain }) => {
+  const rows = archives.map(({ path, storage, name, sizeBytes, summary, error, drill, plain, spread }) => {
     const label = printable(storage === undefined ? path : `${storage}: ${name}`);
     const drilled = drill === undefined ? '' : formatDrill(drill, context);
     if (plain !== undefined) {
@@ -220,7 +264,8 @@ function printArchives(archives: readonly ListedArchive[], context: CommandConte
       return [label, formatSize(sizeBytes), formatMoment(plain.createdMs), encryption, 'plain dump', drilled];
     }
     if (summary === undefined) {
-      return [label, formatSize(sizeBytes), '', '', paint(context, context.stdout, 'red', error?.code ?? '')];
+      const code = paint(context, context.stdout, 'red', error?.code ?? '');
+      return [label, formatSize(sizeBytes), '', '', code, '', formatSpread(spread, context)];
     }
     return [
       label,
@@ -229,11 +274,37 @@ function printArchives(archives: readonly ListedArchive[], context: CommandConte
       summary.encryption,
       summary.slots.map((slot) => printable(slot.label === '' ? slot.type : `${slot.type} (${slot.label})`)).join(', '),
       drilled,
+      formatSpread(spread, context),
     ];
   });
-  // Where no drill ever was, the list has no column for it.
-  const drilled = archives.some(({ drill }) => drill !== undefined) ? ['drill'] : [];
-  printLines(context, formatTable(context, ['archive', '>size', 'created', 'encryption', 'keys', ...drilled], rows));
+  // Where no drill ever was, and nothing is spread, the list has no columns for these.
+  const columns = [
+    ['archive', true],
+    ['>size', true],
+    ['created', true],
+    ['encryption', true],
+    ['keys', true],
+    ['drill', archives.some(({ drill }) => drill !== undefined)],
+    ['shards', archives.some(({ spread }) => spread !== undefined)],
+  ] as const;
+  const shown = <Value>(row: readonly Value[]) => row.filter((_, index) => columns[index]?.[1]);
+  printLines(
+    context,
+    formatTable(
+      context,
+      shown(columns.map(([name]) => name)),
+      rows.map((row) => shown(row)),
+    ),
+  );
+}
+
+/** `3 + 2 shards, 5 there`. */
+function formatSpread(spread: ListedSpread | undefined, context: CommandContext): string {
+  if (spread === undefined) return '';
+  const { data, parity, there } = spread;
+  const count = new Set(there.map(({ shard }) => shard)).size;
+  const colour = count < data ? 'red' : count < data + parity ? 'yellow' : 'green';
+  return `${data} + ${parity} shards, ${paint(context, context.stdout, colour, `${count} there`)}`;
 }
 
 function formatDrill({ isProven, atMs }: DrillFact, context: CommandContext): string {

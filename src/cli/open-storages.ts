@@ -48,36 +48,22 @@ async function openOne(
   isOneOfSeveral: boolean,
 ): Promise<OpenedStorage> {
   const { name, given, copies, parityBlocks } = chosen;
-  const { openStorage } = await import('../config/open-storage.ts');
+  const { isSpreadGiven, openConfiguredStorage, unopenedStorage } = await import(
+    '../config/open-configured-storage.ts'
+  );
   const { clock, environment, signal } = context;
   const folder = !isStorage(given) && given.backend === 'local' ? given.path : undefined;
   const open = async () => {
     try {
-      return await openStorage(given, { folder: dirname(file), clock, environment, signal });
+      const options = { folder: dirname(file), clock, environment, signal };
+      return await openConfiguredStorage(chosen, options, (label, storage) => logged(label, storage, context));
     } catch (error) {
       const isMistake = error instanceof HoldfastError && error.code === 'config.invalid';
-      if (isMistake || isStorage(given) || !isOneOfSeveral) throw error;
-      return unopenedStorage(given.backend, name, error);
+      if (isMistake || isStorage(given) || isSpreadGiven(given) || !isOneOfSeveral) throw error;
+      return logged(name, unopenedStorage(given.backend, name, error), context);
     }
   };
-  return { name, storage: logged(name, await open(), context), copies, parityBlocks, folder };
-}
-
-/** Stands for a storage that could not be opened: every use tells why. */
-function unopenedStorage(backend: string, name: string, error: unknown): Storage {
-  const fail = async (): Promise<never> => {
-    throw error;
-  };
-  return {
-    properties: { backend, place: name, warnings: [], usesSpool: false },
-    writer: fail,
-    open: fail,
-    stat: fail,
-    list: () => ({ [Symbol.asyncIterator]: () => ({ next: fail }) }),
-    delete: fail,
-    url: (object) => `${name}: ${object}`,
-    close: async () => undefined,
-  };
+  return { name, storage: await open(), copies, parityBlocks, folder };
 }
 
 /** With HOLDFAST_DEBUG=1 every call of a storage is told. */

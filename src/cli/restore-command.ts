@@ -135,13 +135,21 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .option('--json', 'print the result as JSON');
   command.addOption(openpgpKeyOption('file of an OpenPGP secret key that opens a plain dump'));
   addThreadsOption(addOpenKeyOptions(addReplicaOptions(command))).action(
-    async (archive: string, given: RestoreCommandOptions) => {
-      const to = [...(given.to ?? []), ...(given.toEnv ?? []).map((name) => variable(name, context))];
-      const options = to.length > 0 ? { ...given, to } : given;
-      context.exitCode = await withArchive(archive, options.storage, context, (location) =>
-        withReplicas(archive, options, context, (from) => restore({ archive, location, from }, options, context)),
-      );
-    },
+    (archive: string, options: RestoreCommandOptions) => gatherAndRestore(archive, options, context),
+  );
+}
+
+/** The archive is where it is said to be, or in the shards that are named together. */
+async function gatherAndRestore(archive: string, given: RestoreCommandOptions, context: CommandContext): Promise<void> {
+  const to = [...(given.to ?? []), ...(given.toEnv ?? []).map((name) => variable(name, context))];
+  const options = to.length > 0 ? { ...given, to } : given;
+  const { withShards } = await import('../operation/location.ts');
+  context.exitCode = await withArchive(archive, options.storage, context, (location) =>
+    withReplicas(archive, options, context, (replicas) =>
+      withShards(location, replicas, (gathered, from) =>
+        restore({ archive, location: gathered, from }, options, context),
+      ),
+    ),
   );
 }
 

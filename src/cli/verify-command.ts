@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { LoadedConfig } from '../config/load-config.ts';
-import type { ArchiveLocation, OpenKeys, ValidationReport } from '../operation/options.ts';
+import type { ArchiveLocation, OpenKeys, SpreadReport, ValidationReport } from '../operation/options.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
 import {
@@ -154,7 +154,7 @@ function formatReport(
   const which = storage === undefined ? archive : `${archive} --storage ${storage}`;
   const advice = {
     intact: '',
-    repairable: `holdfast repair ${which}`,
+    repairable: report.spread === undefined ? `holdfast repair ${which}` : 'holdfast scrub',
     lost: storage === undefined ? `holdfast repair ${which} --from <another replica>` : 'holdfast scrub',
   };
   return [
@@ -163,11 +163,23 @@ function formatReport(
       ['checked', checked],
       ['size', formatSize(report.sizeBytes)],
       ['blocks', `${formatCount(blocks.intact)} of ${formatCount(total)} intact${formatDamage(report)}`],
+      ['shards', formatShards(report.spread)],
       ['lost', formatLost(report)],
       ['time', formatDuration(report.durationMs)],
       ['next', printable(advice[state])],
     ]),
   ];
+}
+
+/** How many shards are there, and which are not as they must be. */
+export function formatShards(spread: SpreadReport | undefined): string {
+  if (spread === undefined) return '';
+  const { data, parity, shards } = spread;
+  const bad = shards
+    .filter(({ state }) => state !== 'intact')
+    .map(({ shard, storage, state }) => `${shard}${storage === '' ? '' : ` (${printable(storage)})`} ${state}`);
+  const there = shards.filter(({ state }) => state !== 'missing').length;
+  return [`${data} + ${parity}, ${there} there`, ...bad].join(', ');
 }
 
 function formatDamage({ blocks }: ValidationReport): string {

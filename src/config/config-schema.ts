@@ -7,6 +7,7 @@ import { mediaSchema, mediaSettingNames } from './media-settings.ts';
 import { applicationModelShape, checkApplicationModels } from './model-settings.ts';
 import { nearestName } from './nearest-name.ts';
 import { notificationSchema, notificationSettingNames } from './notification-settings.ts';
+import { protectionSchema, protectionSettingNames } from './protection-settings.ts';
 import { queueSchema, queueSettingNames } from './queue-settings.ts';
 import { retentionSchema } from './retention-settings.ts';
 import { scheduleOverrideSchema, scheduleSchema } from './schedule-settings.ts';
@@ -138,6 +139,8 @@ export const configSchema = z.strictObject({
   media: mediaSchema.optional(),
   /** Where archives go: one storage, or several by name; the folder `backups` unless set. */
   storage: storageSchema.optional(),
+  /** Lays archives over several storages: `{ spread: { data: 3, parity: 2 } }`. */
+  protection: protectionSchema.optional(),
   /** When `holdfast serve` makes backups. */
   schedule: scheduleSchema.optional(),
   /** Where jobs wait for their turn: `memory` unless set. */
@@ -204,6 +207,7 @@ export const settingNames: readonly string[] = [
   ...[retentionSchema, scheduleSchema, historySchema, logSchema, modelsSchema].flatMap((schema) =>
     Object.keys(schema.shape),
   ),
+  ...protectionSettingNames,
   ...queueSettingNames,
   ...storageSettingNames,
   ...mediaSettingNames,

@@ -8,6 +8,7 @@ import type { MediaGiven, MediaSettings } from './media-settings.ts';
 import { misplacedBackups } from './misplaced-backups.ts';
 import { missingText } from './missing-text.ts';
 import { nearestName } from './nearest-name.ts';
+import { spreadProblems } from './protection-settings.ts';
 import { isSecretName, redactText } from './redact.ts';
 import { formatSettingPath, substituteVariables } from './substitute-variables.ts';
 
@@ -144,7 +145,7 @@ function aliasProblems(config: HoldfastConfig): ConfigProblem[] {
       seen.add(alias);
     }
   }
-  return [...problems, ...checkProblems(config)];
+  return [...problems, ...checkProblems(config), ...spreadProblems(config)];
 }
 
 /** A check of a database that there is not would never run. */

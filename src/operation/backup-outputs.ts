@@ -29,7 +29,11 @@ export async function openOutputs(
   if (only !== undefined && locations.length === 1) {
     const { storage, name } = only;
     const writer = await storage.writer(name, writerOptions);
-    return { writer, reports: ({ sizeBytes }) => [{ ...nameOf(only), output: storage.url(name), sizeBytes }] };
+    const reports = ({ sizeBytes }: StoredObject) => [
+      { ...nameOf(only), output: storage.url(name), sizeBytes },
+      ...failedParts(writer.parts),
+    ];
+    return { writer, reports };
   }
   const targets = locations.map((location) => {
     const { storage, name } = location;
@@ -42,12 +46,20 @@ export async function openOutputs(
     ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }),
   });
   const reports = () =>
-    writer.results.map(({ target, error, stored }): OutputReport => {
+    writer.results.flatMap(({ target, error, stored, parts }): OutputReport[] => {
       const output = target.storage.url(target.name);
       const place = { storage: target.label, output };
-      return stored === undefined ? { ...place, error: errorReport(error) } : { ...place, sizeBytes: stored.sizeBytes };
+      if (stored === undefined) return [{ ...place, error: errorReport(error) }];
+      return [{ ...place, sizeBytes: stored.sizeBytes }, ...failedParts(parts)];
     });
   return { writer, reports };
+}
+
+/** Parts that an archive is there without: each is an output that got nothing. */
+function failedParts(parts: StorageWriter['parts']): OutputReport[] {
+  return (parts ?? []).flatMap(({ label, url, error }) =>
+    error === undefined ? [] : [{ storage: label, output: url, error: errorReport(error) }],
+  );
 }
 
 function nameOf(location: { readonly label?: string } | undefined): { readonly storage?: string } {

@@ -1,7 +1,15 @@
 import { findHeader, findWholeHeader } from '../archive/heal/locate.ts';
 import { checkedArchiveId, withSources } from './location.ts';
-import type { ArchiveEntry, ArchiveLocation, ArchiveSummary, BlockHealth, ValidateOptions } from './options.ts';
+import type {
+  ArchiveEntry,
+  ArchiveLocation,
+  ArchiveSummary,
+  BlockHealth,
+  SpreadReport,
+  ValidateOptions,
+} from './options.ts';
 import { withWorkers } from './run.ts';
+import { isWhole, spreadHealth } from './spread-health.ts';
 import { summarize, toArchiveEntry } from './summary.ts';
 import { checkArchive } from './verify.ts';
 
@@ -13,6 +21,8 @@ export interface ArchiveInspection {
   /** Absent where the key was not given. */
   readonly entries?: readonly ArchiveEntry[];
   readonly blocks: BlockHealth;
+  /** Of an archive that is laid over several storages. */
+  readonly spread?: SpreadReport;
   /** The health of each copy from its start to its end, up to 256 characters: `=` whole, `+` damaged, `#` holds what is lost. */
   readonly map: readonly { readonly copy: number; readonly cells: string }[];
 }
@@ -58,10 +68,13 @@ export async function inspectArchive(options: ValidateOptions): Promise<ArchiveI
         indexOnly: true,
         onBlocks,
       });
+      const spread = await spreadHealth(sources[0], options.signal);
+      const isDegraded = spread !== undefined && !isWhole(spread) && checked.state === 'intact';
       return {
+        ...(spread && { spread }),
         summary: summarize(checked.header),
         sizeBytes: checked.sizeBytes,
-        state: checked.state,
+        state: isDegraded ? 'repairable' : checked.state,
         ...(checked.indexRead ? { entries: checked.entries.map(toArchiveEntry) } : {}),
         blocks: checked.blocks,
         map: checked.map.map((cells, copy) => ({ copy, cells })),

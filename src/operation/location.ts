@@ -1,7 +1,12 @@
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { RandomAccess } from '../archive/random-access.ts';
+import { SpreadAccess } from '../archive/spread/spread-access.ts';
 import { HoldfastError } from '../errors.ts';
+import { onPath } from '../storage/durable-file.ts';
 import { fileRandomAccess } from '../storage/local/file-random-access.ts';
 import { localObject } from '../storage/local/local-storage.ts';
+import { parseShardName, type ShardName } from '../storage/spread/shard-name.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { ArchiveLocation } from './options.ts';
 
@@ -31,6 +36,65 @@ async function openLocation(location: ArchiveLocation, wants: 'proof' | 'bytes')
   return location;
 }
 
+interface LocalShard extends ShardName {
+  readonly path: string;
+}
+
+/** A file that is named as a shard. */
+function localShard(location: ArchiveLocation): LocalShard | undefined {
+  if (typeof location !== 'string') return undefined;
+  const parsed = parseShardName(basename(location));
+  return parsed === undefined || parsed.index === 'gone' ? undefined : { ...parsed, path: resolve(location) };
+}
+
+/** Shards that are files, and those of the same archive beside them, as the archive that they are of. */
+async function openLocalShards(given: readonly LocalShard[]): Promise<RandomAccess> {
+  const paths = new Set(given.map(({ path }) => path));
+  for (const { path, name, tag } of given) {
+    const folder = dirname(path);
+    for (const beside of await onPath(folder, () => readdir(folder))) {
+      const parsed = parseShardName(beside);
+      if (parsed?.name === name && parsed.tag === tag && parsed.index !== 'gone') paths.add(join(folder, beside));
+    }
+  }
+  const shards: { access: RandomAccess; label: string; index: number | undefined }[] = [];
+  try {
+    for (const path of paths) {
+      const index = localShard(path)?.index;
+      const access = await fileRandomAccess(path, { direct: 'unless-cached' });
+      shards.push({ access, label: path, index: typeof index === 'number' ? index : undefined });
+    }
+    const opened = await SpreadAccess.open({ shards, shape: given[0]?.shape });
+    const taken = new Set(opened.shards.map((shard) => shard?.access));
+    for (const { access } of shards) if (!taken.has(access)) await access.close();
+    return opened;
+  } catch (error) {
+    for (const { access } of shards) await access.close();
+    throw error;
+  }
+}
+
+/**
+ * Where the first location is the file of a shard: opens the archive that it and the others are shards of, and gives it in place of them. Else gives
+ * on what was given.
+ */
+export async function withShards<First extends ArchiveLocation, Result>(
+  first: First,
+  others: readonly ArchiveLocation[],
+  work: (first: First | RandomAccess, others: readonly ArchiveLocation[]) => Promise<Result>,
+): Promise<Result> {
+  if (localShard(first) === undefined) return await work(first, others);
+  const opened = await openLocalShards([first, ...others].flatMap((location) => localShard(location) ?? []));
+  try {
+    return await work(
+      opened,
+      others.filter((location) => localShard(location) === undefined),
+    );
+  } finally {
+    await opened.close();
+  }
+}
+
 /**
  * Opens archives for reading, and closes what was opened here. Who wants the `proof` that what stands on the disk is whole reads it from
  * there; who wants the `bytes`, which are checked as they come, takes them from the page cache where they are.
@@ -42,10 +106,14 @@ export async function withSources<Result>(
 ): Promise<Result> {
   const opened: RandomAccess[] = [];
   try {
-    for (const location of locations) opened.push(await openLocation(location, wants));
+    const shards = locations.flatMap((location) => localShard(location) ?? []);
+    if (shards.length > 0) opened.push(await openLocalShards(shards));
+    for (const location of locations) {
+      if (localShard(location) === undefined) opened.push(await openLocation(location, wants));
+    }
     return await work(opened);
   } finally {
-    for (const [index, source] of opened.entries()) if (source !== locations[index]) await source.close();
+    for (const source of opened) if (!locations.includes(source)) await source.close();
   }
 }
 

@@ -204,6 +204,26 @@ export interface ValidateOptions extends RunOptions {
   readonly onBlocks?: (step: BlockStep) => void;
 }
 
+/** The health of one shard of an archive that is laid over several storages. */
+export interface ShardReport {
+  /** From 1. */
+  readonly shard: number;
+  /** The storage, or the file. */
+  readonly storage: string;
+  readonly state: 'intact' | 'damaged' | 'missing' | 'unreadable';
+  readonly damagedBlocks: number;
+  /** Why it could not be read. */
+  readonly error?: NonNullable<OutputReport['error']>;
+}
+
+/** How an archive is spread, and how its shards are. */
+export interface SpreadReport {
+  /** Any so many shards restore the archive. */
+  readonly data: number;
+  readonly parity: number;
+  readonly shards: readonly ShardReport[];
+}
+
 /** What {@link validateBackup} found. */
 export interface ValidationReport {
   /** `lost`: beyond repair. */
@@ -212,6 +232,8 @@ export interface ValidationReport {
   readonly archiveId: string;
   readonly sizeBytes: number;
   readonly blocks: BlockHealth;
+  /** Of an archive that is laid over several storages; its blocks above are those that its shards give together. */
+  readonly spread?: SpreadReport;
   /** Number of entries read and found right; 0 at level `structure`. */
   readonly entryCount: number;
   /** Paths of entries that are lost, in whole or part; known at level `contents`. */

@@ -158,7 +158,10 @@ export async function pruneStorages(options: PruneOptions): Promise<PruneReport>
       return { storage, name, database, createdMs, sizeBytes, keep, reasons, removed: false };
     })
     .sort(inOrder);
-  if (!dryRun) archives = await removeAll(archives, options);
+  if (!dryRun) {
+    archives = await removeAll(archives, options);
+    failedStorages.push(...(await removeLeftovers(options)));
+  }
   return {
     archives,
     unknownNames: listings.flatMap(({ unknownNames }) => unknownNames),
@@ -167,6 +170,20 @@ export async function pruneStorages(options: PruneOptions): Promise<PruneReport>
     dryRun,
     durationMs: Math.round(clock.monotonicMs() - startMs),
   };
+}
+
+/** What removals that were cut short left of shards. A storage that could not be listed is told of already. */
+async function removeLeftovers({ storages, signal }: PruneOptions): Promise<PruneReport['failedStorages'][number][]> {
+  const failed: PruneReport['failedStorages'][number][] = [];
+  for (const { name, storage } of storages) {
+    try {
+      await storage.spread?.removeLeftovers();
+    } catch (error) {
+      throwIfAborted(signal);
+      failed.push({ storage: name, error: errorReport(error) });
+    }
+  }
+  return failed;
 }
 
 async function removeAll(archives: readonly PrunedArchive[], options: PruneOptions): Promise<PrunedArchive[]> {

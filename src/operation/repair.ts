@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { headerLength } from '../archive/header.ts';
 import { BlockStore } from '../archive/heal/block-store.ts';
 import { blockSizeBytes } from '../archive/heal/geometry.ts';
@@ -6,6 +7,7 @@ import { type SweepResult, sweep } from '../archive/heal/sweep.ts';
 import type { RandomAccess } from '../archive/random-access.ts';
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
+import { isShardName } from '../storage/spread/shard-name.ts';
 import { checkedArchiveId, locationLabel, type WritableLocation, withSources, writableLocation } from './location.ts';
 import type { BlockHealth, RepairOptions, RepairReport } from './options.ts';
 import { rewriteArchive } from './rewrite.ts';
@@ -20,6 +22,12 @@ function outputOf(options: RepairOptions): WritableLocation {
   if (options.output !== undefined) return writableLocation(options.output);
   const { archive } = options;
   if (typeof archive === 'string' || 'storage' in archive) {
+    if (typeof archive === 'string' && isShardName(basename(archive))) {
+      throw new HoldfastError('usage.invalid', {
+        message: 'a shard is not repaired by itself',
+        hint: 'give --output for the whole archive, or let `holdfast scrub` mend the shards on their storages',
+      });
+    }
     if (options.archiveId === undefined) return writableLocation(archive);
     throw new HoldfastError('usage.invalid', {
       message: 'an archive that is one of several in a file is not repaired in place',

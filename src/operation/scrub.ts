@@ -4,7 +4,8 @@ import type { Storage } from '../storage/storage.ts';
 import { errorReport } from './error-report.ts';
 import { summarizeArchive } from './inspect.ts';
 import type { WritableLocation } from './location.ts';
-import type { BlockHealth, BlockStep, OutputReport, RunOptions } from './options.ts';
+import { describeLostShards, lostShardSets } from './lost-shards.ts';
+import type { BlockHealth, BlockStep, OutputReport, RunOptions, SpreadReport } from './options.ts';
 import { repairArchive } from './repair.ts';
 import { PlainScrub } from './scrub-plain.ts';
 import { listArchives } from './sync.ts';
@@ -52,6 +53,8 @@ export interface ScrubbedArchive {
   readonly state: 'intact' | 'repaired' | 'restored' | 'repairable' | 'missing' | 'lost' | 'unreadable';
   /** As they were found. */
   readonly blocks?: BlockHealth;
+  /** Of an archive that is laid over several storages: its shards, as they were found. */
+  readonly spread?: SpreadReport;
   /** Storages whose replicas were needed. */
   readonly from?: readonly string[];
   readonly error?: NonNullable<OutputReport['error']>;
@@ -72,6 +75,7 @@ interface Found extends WritableLocation {
   readonly archiveId: string | undefined;
   readonly state: 'intact' | 'repairable' | 'lost' | 'unreadable' | 'shapeless';
   readonly blocks?: BlockHealth;
+  readonly spread?: SpreadReport;
   readonly error?: unknown;
 }
 
@@ -93,9 +97,9 @@ function named({ onProgress, onBlocks, ...run }: Look, storage: string, archive:
 
 async function look(location: WritableLocation, label: string, run: Look): Promise<Found> {
   try {
-    const options = { ...named(run, label, location.name), archive: location, level: 'structure' } as const;
-    const { archiveId, state, blocks } = await validateBackup(options);
-    return { ...location, label, archiveId, state, blocks };
+    const report = await validateBackup({ ...named(run, label, location.name), archive: location, level: 'structure' });
+    const { archiveId, state, blocks, spread } = report;
+    return { ...location, label, archiveId, state, blocks, ...(spread && { spread }) };
   } catch (error) {
     throwIfAborted(run.signal);
     const code = error instanceof HoldfastError ? error.code : undefined;
@@ -168,19 +172,26 @@ class Scrub {
       this.#options.onArchive?.(label, name);
       this.#found.push(await look({ storage, name }, label, this.#look));
     }
+    for (const set of await lostShardSets(storage)) {
+      const error = describeLostShards(storage, set);
+      this.#found.push({ storage, name: set.name, label, archiveId: undefined, state: 'shapeless', error });
+    }
   }
 
   async #mend(found: Found, index: number): Promise<ScrubbedArchive> {
-    const { label, name, archiveId, state, blocks, error } = found;
-    const place = { storage: label, name, ...(archiveId && { archiveId }), ...(blocks && { blocks }) };
+    const { storage, label, name, archiveId, state, blocks, spread, error } = found;
+    const known = { ...(archiveId && { archiveId }), ...(blocks && { blocks }), ...(spread && { spread }) };
+    const place = { storage: label, name, ...known };
     if (state === 'intact') return { ...place, state };
     if (state === 'unreadable') return { ...place, state, error: errorReport(error) };
     const replicas = state === 'repairable' ? [] : replicasOf(found, this.#found);
     const from = replicas.length > 0 ? { from: replicas.map((replica) => replica.label) } : {};
-    if (state !== 'repairable' && replicas.length === 0) return { ...place, state: 'lost' };
+    const reason = state === 'shapeless' && storage.spread !== undefined ? { error: errorReport(error) } : {};
+    if (state !== 'repairable' && replicas.length === 0) return { ...place, state: 'lost', ...reason };
     try {
       if (this.#options.dryRun === true) return await this.#foresee(found, replicas, { ...place, ...from });
       if (state === 'shapeless') await transferArchive({ from: replicas, to: found, run: this.#run });
+      else if (spread !== undefined && blocks?.damaged === 0) await this.#rebuild(found, spread);
       else await repairArchive({ ...this.#run, archive: location(found), from: replicas.map(location) });
       this.#found[index] = await this.#readAgain(found);
       return { ...place, ...from, state: 'repaired' };
@@ -189,6 +200,23 @@ class Scrub {
       const isLost = failure instanceof HoldfastError && failure.code === 'archive.damaged';
       return { ...place, ...from, state: isLost ? 'lost' : 'repairable', error: errorReport(failure) };
     }
+  }
+
+  /** Makes shards that are lost or damaged anew. One whose storage does not answer is for a later scrub. */
+  async #rebuild({ storage, name }: Found, { shards }: SpreadReport): Promise<void> {
+    const unread = shards.find(({ state }) => state === 'unreadable');
+    const broken = shards.filter(({ state }) => state === 'damaged' || state === 'missing');
+    const made = await storage.spread?.rebuild(
+      name,
+      broken.map(({ shard }) => shard - 1),
+      { signal: this.#run.signal },
+    );
+    const failed = made?.find(({ error }) => error !== undefined);
+    if (failed !== undefined) throw failed.error;
+    if (unread === undefined) return;
+    throw new HoldfastError('storage.unavailable', {
+      message: `${unread.storage}: shard ${unread.shard} could not be read: ${unread.error?.message ?? ''}`,
+    });
   }
 
   /** Whether all replicas together would give the archive back. */

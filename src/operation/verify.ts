@@ -15,6 +15,7 @@ import { BlockWatch } from './block-watch.ts';
 import { checkedArchiveId, withSources } from './location.ts';
 import type { RunOptions, ValidateOptions, ValidationReport } from './options.ts';
 import { ProgressMeter, withWorkers } from './run.ts';
+import { isWhole, spreadHealth } from './spread-health.ts';
 import { archiveIdHex, blockHealth, stateOf } from './summary.ts';
 
 /** What a check of opened sources found. */
@@ -182,7 +183,10 @@ export async function validateBackup(options: ValidateOptions): Promise<Validati
       const { level, keys, onBlocks } = options;
       const checked = await checkArchive({ sources, workers, run: options, level, keys, archiveId, onBlocks });
       const { map: _map, entries: _entries, header: _header, indexRead: _indexRead, ...report } = checked;
-      return report;
+      const spread = await spreadHealth(sources[0], options.signal);
+      if (spread === undefined) return report;
+      const state = report.state === 'intact' && !isWhole(spread) ? 'repairable' : report.state;
+      return { ...report, state, spread };
     }),
   );
 }

@@ -1,4 +1,5 @@
 import type { RandomAccess, ReadBack } from '../archive/random-access.ts';
+import type { SpreadStorage } from './spread/spread-storage.ts';
 
 export type { RandomAccess, ReadBack };
 
@@ -47,6 +48,16 @@ export interface ForeignObject {
   readonly reason: string;
 }
 
+/** What became of one of several places that each hold a part of an object. */
+export interface WrittenPart {
+  /** For people: the storage. */
+  readonly label: string;
+  readonly url: string;
+  readonly stored?: StoredObject;
+  /** Why it has nothing, while the object as a whole is there. */
+  readonly error?: unknown;
+}
+
 /**
  * Writes one object that holds the written bytes `copies` times, one run after the other.
  * Until `commit` nothing is visible under the name, and what stood there stays.
@@ -68,6 +79,8 @@ export interface StorageWriter {
   commit(check?: (stored: RandomAccess) => Promise<void>): Promise<StoredObject>;
   /** Leaves nothing of the object. May be repeated, and called after a failed commit. */
   abort(): Promise<void>;
+  /** After the commit, where the object is kept in parts, not all of which are needed. */
+  readonly parts?: readonly WrittenPart[] | undefined;
 }
 
 /** How an object is written. */
@@ -147,6 +160,8 @@ export interface Storage {
    * may not be removed stays. Absent where names make no folders.
    */
   readonly removeEmptyFolders?: ((name: string) => Promise<void>) | undefined;
+  /** The storage itself, where it lays archives over several others as shards. */
+  readonly spread?: SpreadStorage | undefined;
   /** Ends connections. May be repeated; objects and writers that are open end with it. */
   close(): Promise<void>;
 }

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { configuredStorages } from '../../src/config/configured-storages.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';
-import { createBackup, FilesSource, MemoryStorage, openStorage, validateBackup } from '../../src/index.ts';
+import {
+  createBackup,
+  FilesSource,
+  MemoryStorage,
+  openStorage,
+  type StorageGiven,
+  validateBackup,
+} from '../../src/index.ts';
 import { storageAdapters } from '../../src/storage/adapters.ts';
 import { storageCases } from '../../src/testing/index.ts';
 import { makeWorkspace } from '../end-to-end/workspace.ts';
@@ -31,7 +38,7 @@ test('the configuration with a storage of your own is taken as it is, and backed
   );
   const output = await Promise.all(
     storages.map(async ({ name: label, given }) => ({
-      storage: await openStorage(given, { folder }),
+      storage: await openStorage(given as StorageGiven, { folder }),
       name: 'a.holdfast',
       label,
     })),
@@ -61,7 +68,7 @@ test('the guide shows the example as it runs, and its configuration is valid', a
     storages.map(({ name, enabled }) => `${name} ${enabled}`),
     ['local true', 'nas true', 'lastYear false'],
   );
-  for (const { given } of storages) await (await openStorage(given, { folder })).close();
+  for (const { given } of storages) await (await openStorage(given as StorageGiven, { folder })).close();
 });
 
 test('the names that other tools are mapped to are settings here', () => {

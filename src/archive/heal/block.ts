@@ -14,6 +14,9 @@ import { createKernel, type Kernel } from './kernel.ts';
 
 export const blockKind = { header: 0, data: 1, parity: 2, final: 3 } as const;
 export type BlockKind = (typeof blockKind)[keyof typeof blockKind];
+/** Kinds that stand in shards alone (`docs/format.md` section 8); readers of archives pass over them. */
+export const shardBlockKind = { head: 4, end: 5, parity: 6 } as const;
+export type ShardBlockKind = (typeof shardBlockKind)[keyof typeof shardBlockKind];
 
 export const archiveIdSizeBytes = 16;
 /** Positions are below 2^48, so that they are exact numbers. */
@@ -30,6 +33,9 @@ export interface Frame {
   readonly ordinal: number;
 }
 
+/** The frame of any block; of those that stand in shards alone, the fourth field says how the shards are arranged. */
+export type AnyFrame = Omit<Frame, 'kind'> & { readonly kind: BlockKind | ShardBlockKind };
+
 /** A Buffer over the same memory. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -41,7 +47,7 @@ export function copyBytes(source: Uint8Array, target: Uint8Array, targetOffset: 
   asBuffer(source).copy(asBuffer(target), targetOffset);
 }
 
-function writeFrame(block: Buffer, archiveId: Uint8Array, frame: Frame): void {
+function writeFrame(block: Buffer, archiveId: Uint8Array, frame: AnyFrame): void {
   block.set(archiveId, 0);
   block.writeUInt32LE(frame.position % 2 ** 32, 16);
   block.writeUInt32LE(Math.floor(frame.position / 2 ** 32), 20);
@@ -53,7 +59,7 @@ function writeFrame(block: Buffer, archiveId: Uint8Array, frame: Frame): void {
 }
 
 /** A frame as its 32 bytes: the template of a kernel's `sealBlocks` and `checkBlocks`. */
-export function frameBytes(archiveId: Uint8Array, frame: Frame): Uint8Array {
+export function frameBytes(archiveId: Uint8Array, frame: AnyFrame): Uint8Array {
   const bytes = Buffer.alloc(frameSizeBytes);
   writeFrame(bytes, archiveId, frame);
   return bytes;
@@ -104,7 +110,7 @@ function hashBlock(block: Buffer): Buffer {
 }
 
 /** Writes frame and hash around a body (or, for data, a payload) that already stands in its place. */
-export function sealBlock(block: Buffer, archiveId: Uint8Array, frame: Frame): void {
+export function sealBlock(block: Buffer, archiveId: Uint8Array, frame: AnyFrame): void {
   writeFrame(block, archiveId, frame);
   const hash = hashBlock(block);
   if (frame.kind === blockKind.data) block.set(hash, innerHashOffset);
@@ -121,6 +127,14 @@ export function hasRightHash(block: Buffer): boolean {
 /** Whether this is the intact block of that frame; final headers and parity carry the band size of the layout. */
 export function isIntactBlock(block: Buffer, archiveId: Uint8Array, expected: Frame): boolean {
   return hasFrame(block, archiveId, expected) && hasRightHash(block);
+}
+
+const expectedBytes = Buffer.alloc(frameSizeBytes);
+
+/** The same for blocks of any kind: the frame's 32 bytes are exactly these, and the hash is right. */
+export function isSealedAs(block: Buffer, archiveId: Uint8Array, frame: AnyFrame): boolean {
+  writeFrame(expectedBytes, archiveId, frame);
+  return expectedBytes.compare(block, 0, frameSizeBytes) === 0 && hasRightHash(block);
 }
 
 function hasFrame(block: Buffer, archiveId: Uint8Array, expected: Frame): boolean {

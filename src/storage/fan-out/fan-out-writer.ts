@@ -25,6 +25,8 @@ export interface FanOutResult {
   readonly target: FanOutTarget;
   readonly stored?: StoredObject;
   readonly error?: unknown;
+  /** Where the storage keeps the object in parts: what became of each. */
+  readonly parts?: StorageWriter['parts'];
 }
 
 /**
@@ -76,8 +78,9 @@ export class FanOutWriter implements StorageWriter {
   }
 
   get results(): FanOutResult[] {
-    return this.#lanes.map(({ target, stored, failure }) => ({
+    return this.#lanes.map(({ target, stored, failure, parts }) => ({
       target,
+      ...(parts === undefined ? {} : { parts }),
       ...(failure === undefined ? {} : { error: failure.error }),
       ...(failure === undefined && stored !== undefined ? { stored } : {}),
     }));

@@ -46,6 +46,11 @@ export class Lane {
     this.#options = options;
   }
 
+  /** What became of the parts, where the storage keeps the object in several. */
+  get parts(): StorageWriter['parts'] {
+    return this.#writer?.parts;
+  }
+
   get isOpen(): boolean {
     return this.failure === undefined;
   }
@@ -90,19 +95,20 @@ export class Lane {
     while (this.isOpen && this.#isPumping) await this.#changed.promise;
   }
 
-  /** Commits what was pushed. `exclusive` runs one check at a time. */
+  /** Commits what was pushed. `exclusive` runs one check at a time; it is given what there is to be read, too. */
   async commit(
     check: ((stored: RandomAccess) => Promise<void>) | undefined,
-    exclusive: (work: () => Promise<void>) => Promise<void>,
+    exclusive: (work: () => Promise<void>, stored: RandomAccess) => Promise<void>,
   ): Promise<void> {
     await this.#settle();
     const held = async (stored: RandomAccess) => {
       this.#isHeld = true;
+      const watched = this.#watched(stored);
       await exclusive(async () => {
         this.#moved();
         this.#isHeld = false;
-        if (this.isOpen) await check?.(this.#watched(stored));
-      });
+        if (this.isOpen) await check?.(watched);
+      }, watched);
     };
     await this.#step(async () => {
       if (this.#writer === undefined) return;

@@ -54,6 +54,10 @@ export class ForwardingStorage implements Storage {
     return this.inner.removeEmptyFolders?.bind(this.inner);
   }
 
+  get spread(): Storage['spread'] {
+    return this.inner.spread;
+  }
+
   close(): Promise<void> {
     return this.inner.close();
   }
@@ -75,6 +79,10 @@ export class ForwardingWriter implements StorageWriter {
     return this.inner.readBack;
   }
 
+  get parts(): StorageWriter['parts'] {
+    return this.inner.parts;
+  }
+
   commit(check?: (stored: RandomAccess) => Promise<void>): Promise<StoredObject> {
     return this.inner.commit(check);
   }
@@ -92,6 +100,7 @@ export function forwardReads(
   return {
     sizeBytes: inner.sizeBytes,
     ...(inner.details === undefined ? {} : { details: inner.details }),
+    ...(inner.spread === undefined ? {} : { spread: inner.spread }),
     read: (offset, into) => read(() => inner.read(offset, into), into, offset),
     close: () => inner.close(),
   };

@@ -6,7 +6,7 @@ import { archiveName, defaultFilenameTemplate, environmentInName } from '../../c
 import { configuredEnvironment } from '../../config/configured-environment.ts';
 import { type ConfiguredStorage, configuredStorages } from '../../config/configured-storages.ts';
 import type { LoadedConfig } from '../../config/load-config.ts';
-import { openStorage } from '../../config/open-storage.ts';
+import { openConfiguredStorage } from '../../config/open-configured-storage.ts';
 import { configOfJob, configuredJobs } from '../../config/scheduled-jobs.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { History } from '../../history/history.ts';
@@ -76,7 +76,8 @@ export class ServiceContext {
     const template = config.filenameTemplate ?? defaultFilenameTemplate;
     this.readName = archiveSeriesReader({ template, environment }) ?? (() => undefined);
     this.timezone = config.schedule?.timezone ?? systemTimezone();
-    this.storages = configuredStorages(config).map((configured) => this.#storageOf(configured));
+    const whole = configuredStorages(config).filter(({ isShard }) => isShard !== true);
+    this.storages = whole.map((configured) => this.#storageOf(configured));
   }
 
   /** The folder of the configuration: commands run there. */
@@ -131,7 +132,7 @@ export class ServiceContext {
       let opening = this.#opened.get(name);
       if (opening === undefined) {
         const { clock, environment } = this;
-        opening = openStorage(given, { folder: this.folder, clock, environment });
+        opening = openConfiguredStorage(configured, { folder: this.folder, clock, environment });
         this.#opened.set(name, opening);
         // One that could not be opened is tried again the next time.
         opening.catch(() => this.#opened.delete(name));

@@ -1,0 +1,29 @@
+import type { RandomAccess } from '../archive/random-access.ts';
+import { checkShard } from '../archive/spread/check-shard.ts';
+import { errorReport } from './error-report.ts';
+import type { ShardReport, SpreadReport } from './options.ts';
+
+/** Checks the shards of an archive that is laid over several, as far as they were not read already; undefined for any other. */
+export async function spreadHealth(
+  source: RandomAccess | undefined,
+  signal: AbortSignal | undefined,
+): Promise<SpreadReport | undefined> {
+  const access = source?.spread;
+  if (access === undefined) return undefined;
+  const shards: ShardReport[] = [];
+  for (const [index, shard] of access.shards.entries()) {
+    const place = { shard: index + 1, storage: shard?.label ?? access.places[index] ?? '' };
+    if (shard === undefined) {
+      shards.push({ ...place, state: 'missing', damagedBlocks: 0 });
+      continue;
+    }
+    const { state, damagedBlocks, error } = await checkShard(access, shard, { signal });
+    shards.push({ ...place, state, damagedBlocks, ...(error === undefined ? {} : { error: errorReport(error) }) });
+  }
+  return { ...access.shape, shards };
+}
+
+/** Whether a shard has to be made anew, or could not be looked at. */
+export function isWhole({ shards }: SpreadReport): boolean {
+  return shards.every(({ state }) => state === 'intact');
+}

@@ -1,0 +1,64 @@
+import type { ShardSource } from '../../archive/spread/shard.ts';
+import { SpreadAccess } from '../../archive/spread/spread-access.ts';
+import type { Wait } from '../../clock.ts';
+import { HoldfastError } from '../../errors.ts';
+import type { OpenedObject } from '../storage.ts';
+import type { PlacedShard, ShardSet } from './shard-sets.ts';
+
+/** How the shards of a set are opened. */
+export interface OpenSetOptions {
+  /** For people, the storage of each shard, by its index. */
+  readonly places: readonly string[];
+  readonly slowAfterMs: number;
+  readonly wait: Wait;
+}
+
+/** Opens all shards that are there as the archive that they are of. A storage that fails is told of when the archive cannot be read without it. */
+export async function openSet(set: ShardSet, options: OpenSetOptions): Promise<SpreadAccess> {
+  const { places, slowAfterMs, wait } = options;
+  const opening = set.shards.map(async (shard): Promise<ShardSource | undefined> => {
+    const { index, member } = shard;
+    try {
+      return { access: await openOne(shard, options), label: member.label, index };
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === 'storage.not_found') return undefined;
+      return { access: failedAccess(shard.object.sizeBytes, error), label: member.label, index };
+    }
+  });
+  const shards = (await Promise.all(opening)).filter((source) => source !== undefined);
+  try {
+    return await SpreadAccess.open({ shards, shape: set.shape, places, slowAfterMs, pause: wait });
+  } catch (error) {
+    for (const { access } of shards) await access.close();
+    throw error;
+  }
+}
+
+/** One that is slow is opened when it answers: reads wait for it. */
+async function openOne({ member, object }: PlacedShard, options: OpenSetOptions): Promise<OpenedObject> {
+  const opening = member.storage.open(object.name);
+  opening.catch(() => undefined);
+  const ended = new AbortController();
+  const late = options.wait(options.slowAfterMs, ended.signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  const opened = await Promise.race([opening, late]).finally(() => ended.abort());
+  if (opened !== undefined) return opened;
+  return {
+    sizeBytes: object.sizeBytes,
+    read: async (offset, into) => (await opening).read(offset, into),
+    close: async () => void opening.then((one) => one.close()).catch(() => undefined),
+  };
+}
+
+/** Stands for a shard that could not be opened. */
+function failedAccess(sizeBytes: number, error: unknown): OpenedObject {
+  return {
+    sizeBytes,
+    read: async () => {
+      throw error;
+    },
+    close: async () => undefined,
+  };
+}
