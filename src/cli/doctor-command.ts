@@ -49,6 +49,7 @@ async function examine(context: CommandContext): Promise<Diagnosis[]> {
   checks.push(...(await examineKeys(loaded.config, context)));
   checks.push(...(await examineDatabases(loaded.config, context)));
   checks.push(...(await examineStorages(loaded.config, context)));
+  checks.push(...(await examineCatalogues(loaded.config, context)));
   checks.push(...(await examineDrills(loaded.config, context)));
   const { examineShared } = await import('./doctor-shared.ts');
   checks.push(...(await examineShared(loaded.config)));
@@ -178,6 +179,40 @@ async function examineStorages(loaded: LoadedConfig, context: CommandContext): P
       return 'open';
     });
     if (opening.state === 'failed') checks.push(opening);
+  }
+  return checks;
+}
+
+/** Whether the storages hold what was put there, by names and sizes. Of those without a catalogue nothing is said. */
+async function examineCatalogues(loaded: LoadedConfig, context: CommandContext): Promise<Diagnosis[]> {
+  const { diagnose } = await import('../operation/doctor.ts');
+  const { openChosenStorages } = await import('./open-storages.ts');
+  const { lookAtCatalogues, violationError } = await import('./catalogue-access.ts');
+  const { configuredStorages } = await import('../config/configured-storages.ts');
+  const checks: Diagnosis[] = [];
+  for (const { name, enabled } of configuredStorages(loaded.config)) {
+    if (!enabled) continue;
+    const opened = await openChosenStorages(loaded, [name], context).catch(() => []);
+    try {
+      const report = await lookAtCatalogues(opened, loaded, 'names', context);
+      const [reading] = report?.storages ?? [];
+      // That a storage cannot be read was told already.
+      if (report === undefined || reading === undefined) continue;
+      if (reading.chains.length === 0 && report.findings.length === 0) continue;
+      checks.push(
+        await diagnose('catalogue', name, async () => {
+          const violation = violationError(report);
+          if (violation !== undefined) throw violation;
+          const [first] = report.findings;
+          if (first === undefined) return 'all that was put there is there';
+          const more = report.findings.length > 1 ? ` (and ${report.findings.length - 1} more)` : '';
+          const hint = 'see `holdfast catalogue verify`';
+          return { state: 'warning', message: `${first.name ?? ''} ${first.message}${more}`.trim(), hint };
+        }),
+      );
+    } finally {
+      for (const { storage } of opened) await storage.close();
+    }
   }
   return checks;
 }

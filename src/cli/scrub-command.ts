@@ -3,6 +3,8 @@ import type { LoadedConfig } from '../config/load-config.ts';
 import type { DamagedArchive } from '../notify/run-notifications.ts';
 import type { DeliveryReport } from '../notify/send-all.ts';
 import type { ScrubbedArchive, ScrubReport } from '../operation/scrub.ts';
+import type { CatalogueReport } from '../operation/verify-catalogue.ts';
+import { catalogueExitCode, lookAtCatalogues, noteFindings, violationError } from './catalogue-access.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, formatNumberOf, type Paint, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
@@ -37,25 +39,31 @@ export function addScrubCommand(program: Command, context: CommandContext): void
     const { loadConfig } = await import('../config/load-config.ts');
     const configured = await loadConfig('.', context.environment);
     const loaded = dryRun ? undefined : configured;
-    const report = await notifyingFailure(loaded, 'the scrub', context, () =>
-      withStorages(options.storage, context, (storages) =>
-        withRecord(
+    const { report, catalogue } = await notifyingFailure(loaded, 'the scrub', context, () =>
+      withStorages(options.storage, context, async (storages) => {
+        // Before anything is brought back: what was missing would not be seen any more.
+        const found = await lookAtCatalogues(storages, configured, 'headers', context);
+        const scrubbed = await withRecord(
           context,
           { kind: 'scrub', json, dryRun, loaded: configured },
           (run) => scrubStorages({ storages, restoreMissing, ...withoutUndefined({ dryRun, threads }), ...run }),
           (result) => scrubOutcome(storages, result),
-        ),
-      ),
+        );
+        return { report: scrubbed, catalogue: found };
+      }),
     );
-    const notifications = await tellOfScrub(report, loaded, context);
-    if (json) printJson(context, { ...report, ...(notifications.length > 0 ? { notifications } : {}) });
+    const notifications = await tellOfScrub(report, catalogue, loaded, context);
+    const told = notifications.length > 0 ? { notifications } : {};
+    if (json) printJson(context, { ...report, ...withoutUndefined({ catalogue }), ...told });
     else printReport(report, context);
-    context.exitCode = exitCodeOf(report);
+    noteFindings(catalogue, context);
+    context.exitCode = Math.max(exitCodeOf(report), catalogue === undefined ? 0 : catalogueExitCode(catalogue));
   });
 }
 
 async function tellOfScrub(
   { archives, failedStorages }: ScrubReport,
+  catalogue: CatalogueReport | undefined,
   loaded: LoadedConfig | undefined,
   context: CommandContext,
 ): Promise<DeliveryReport[]> {
@@ -74,7 +82,10 @@ async function tellOfScrub(
       const more = unread.length > 1 ? ` (and ${unread.length - 1} more)` : '';
       return error === undefined ? [] : [failureNotification(`the scrub of ${storage}${more}`, error, given)];
     });
-    return [...damageNotifications(damaged, given), ...failures];
+    const violation = catalogue && violationError(catalogue);
+    const violations =
+      violation === undefined ? [] : [failureNotification('the look at the catalogue', violation, given)];
+    return [...damageNotifications(damaged, given), ...failures, ...violations];
   });
 }
 

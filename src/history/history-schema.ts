@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import { type AccessTables, createAccessTables } from './access/access-schema.ts';
+import { type CatalogueTables, createCatalogueTables } from './catalogue-schema.ts';
 
 /** A run. Counts are absent where a run has none of the kind. */
 export interface RunTable {
@@ -75,7 +76,7 @@ export interface DeliveryTable {
 }
 
 /** The tables. */
-export interface HistoryTables extends AccessTables {
+export interface HistoryTables extends AccessTables, CatalogueTables {
   readonly run: RunTable;
   readonly drill: DrillTable;
   readonly delivery: DeliveryTable;
@@ -168,6 +169,7 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
     await schema.createIndex('delivery_run').on('delivery').column('run_id').execute();
   },
   (database) => createAccessTables(database),
+  (database) => createCatalogueTables(database),
 ];
 
 /** The version that {@link migrate} brings a history to. */
