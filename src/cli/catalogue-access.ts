@@ -129,14 +129,14 @@ export async function lookAtCatalogues(
 /** Findings that are told one by one; of more only the number. */
 const toldFindings = 10;
 
-/** Tells what a look at the catalogues found, as notes. */
+/** Tells what somebody changed on the storages, as notes. What is only not known for sure is for `catalogue verify`. */
 export function noteFindings(report: CatalogueReport | undefined, context: CommandContext): void {
-  const findings = report?.findings ?? [];
-  for (const { storage, name, kind, message } of findings.slice(0, toldFindings)) {
+  const violations = (report?.findings ?? []).filter(isViolation);
+  for (const { storage, name, kind, message } of violations.slice(0, toldFindings)) {
     const place = [storage, name].filter((part) => part !== undefined && part !== '').join(': ');
     printNote(context, `catalogue: ${place}: ${message} (${kind.replaceAll('_', ' ')})`);
   }
-  const more = findings.length - toldFindings;
+  const more = violations.length - toldFindings;
   if (more > 0) printNote(context, `catalogue: and ${more} more; see \`holdfast catalogue verify\``);
 }
 

@@ -4,7 +4,7 @@ import type { DamagedArchive } from '../notify/run-notifications.ts';
 import type { DeliveryReport } from '../notify/send-all.ts';
 import type { ScrubbedArchive, ScrubReport } from '../operation/scrub.ts';
 import type { CatalogueReport } from '../operation/verify-catalogue.ts';
-import { catalogueExitCode, lookAtCatalogues, noteFindings, violationError } from './catalogue-access.ts';
+import { lookAtCatalogues, noteFindings, violationError } from './catalogue-access.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, formatNumberOf, type Paint, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
@@ -57,7 +57,9 @@ export function addScrubCommand(program: Command, context: CommandContext): void
     if (json) printJson(context, { ...report, ...withoutUndefined({ catalogue }), ...told });
     else printReport(report, context);
     noteFindings(catalogue, context);
-    context.exitCode = Math.max(exitCodeOf(report), catalogue === undefined ? 0 : catalogueExitCode(catalogue));
+    // What is damaged is also changed: that it is damaged says more.
+    const exitCode = exitCodeOf(report);
+    context.exitCode = exitCode < 10 && catalogue?.isViolated ? 14 : exitCode;
   });
 }
 

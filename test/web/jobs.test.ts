@@ -193,7 +193,7 @@ async function append(
 test('an upload goes on where it stopped, is verified, and is restored', async (t) => {
   const { browser, headers, admin, api, run } = await openShop(t, quick);
   await run('backup');
-  const [stored = ''] = await readdir(join(admin.folder, 'backups'));
+  const stored = (await readdir(join(admin.folder, 'backups'))).find((name) => name.endsWith('.holdfast')) ?? '';
   const bytes = await readFile(join(admin.folder, 'backups', stored));
   const { upload } = await announce(browser, headers, '../../etc/cron.d/evil\u202e.holdfast', bytes.length);
   assert.equal(upload.name, 'evil.holdfast');
@@ -255,7 +255,7 @@ test('a form uploads without scripts', async (t) => {
 test('hostile uploads are refused by their reader, and harm nobody else', async (t) => {
   const { browser, headers, admin, run } = await openShop(t, quick);
   await run('backup');
-  const [stored = ''] = await readdir(join(admin.folder, 'backups'));
+  const stored = (await readdir(join(admin.folder, 'backups'))).find((name) => name.endsWith('.holdfast')) ?? '';
   const good = await readFile(join(admin.folder, 'backups', stored));
   const broken = Buffer.from(good);
   for (let at = 0; at < broken.length; at += 512) broken.fill(0xff, at, at + 64);
