@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { LoadedConfig } from '../config/load-config.ts';
+import type { HoldfastError } from '../errors.ts';
 import type { DamagedArchive } from '../notify/run-notifications.ts';
 import type { DeliveryReport } from '../notify/send-all.ts';
 import type { ScrubbedArchive, ScrubReport } from '../operation/scrub.ts';
-import type { CatalogueReport } from '../operation/verify-catalogue.ts';
 import { lookAtCatalogues, noteFindings, violationError } from './catalogue-access.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, formatNumberOf, type Paint, paint, printable } from './format-value.ts';
@@ -52,20 +52,21 @@ export function addScrubCommand(program: Command, context: CommandContext): void
         return { report: scrubbed, catalogue: found };
       }),
     );
-    const notifications = await tellOfScrub(report, catalogue, loaded, context);
+    // What is damaged is also changed: that it is damaged says more.
+    const exitCode = exitCodeOf(report);
+    const violation = exitCode < 10 && catalogue !== undefined ? violationError(catalogue) : undefined;
+    const notifications = await tellOfScrub(report, violation, loaded, context);
     const told = notifications.length > 0 ? { notifications } : {};
     if (json) printJson(context, { ...report, ...withoutUndefined({ catalogue }), ...told });
     else printReport(report, context);
     noteFindings(catalogue, context);
-    // What is damaged is also changed: that it is damaged says more.
-    const exitCode = exitCodeOf(report);
-    context.exitCode = exitCode < 10 && catalogue?.isViolated ? 14 : exitCode;
+    context.exitCode = violation?.exitCode ?? exitCode;
   });
 }
 
 async function tellOfScrub(
   { archives, failedStorages }: ScrubReport,
-  catalogue: CatalogueReport | undefined,
+  violation: HoldfastError | undefined,
   loaded: LoadedConfig | undefined,
   context: CommandContext,
 ): Promise<DeliveryReport[]> {
@@ -84,7 +85,6 @@ async function tellOfScrub(
       const more = unread.length > 1 ? ` (and ${unread.length - 1} more)` : '';
       return error === undefined ? [] : [failureNotification(`the scrub of ${storage}${more}`, error, given)];
     });
-    const violation = catalogue && violationError(catalogue);
     const violations =
       violation === undefined ? [] : [failureNotification('the look at the catalogue', violation, given)];
     return [...damageNotifications(damaged, given), ...failures, ...violations];
