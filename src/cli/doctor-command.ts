@@ -6,6 +6,7 @@ import type { HoldfastConfig } from '../config/config-schema.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Diagnosis } from '../operation/doctor.ts';
+import { Secret } from '../secret.ts';
 import { isStorage } from '../storage/is-storage.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatAgo, formatNumberOf, paint, printable } from './format-value.ts';
@@ -130,6 +131,7 @@ async function examineDatabases(loaded: LoadedConfig, context: CommandContext): 
   const { configuredSources } = await import('./backup-request.ts');
   const { collectSources } = await import('./collect-sources.ts');
   const { mediaRequests } = await import('./media-requests.ts');
+  const { missingVerification } = await import('../source/unverified-server.ts');
   const temporaryFolder = await mkdtemp(join(tmpdir(), 'holdfast-'));
   const checks: Diagnosis[] = [];
   try {
@@ -145,6 +147,9 @@ async function examineDatabases(loaded: LoadedConfig, context: CommandContext): 
               void problems.push(`${path}: ${message}`);
             const found = await source.describe({ temporaryFolder, report, signal: context.signal });
             const what = `${found.type}${found.version === undefined ? '' : ` ${found.version}`}: ${found.label}`;
+            const unverified = 'url' in request ? missingVerification(new Secret(request.url)) : undefined;
+            if (problems.length === 0 && unverified !== undefined)
+              return notVerified(`${what} can be read`, unverified);
             if (problems.length === 0) return `${what} can be read`;
             return { state: 'warning', message: `${what}: ${problems.slice(0, 3).join('; ')}` };
           } finally {
@@ -157,6 +162,15 @@ async function examineDatabases(loaded: LoadedConfig, context: CommandContext): 
     await rm(temporaryFolder, { recursive: true, force: true });
   }
   return checks;
+}
+
+/** A server that anybody in between could pretend to be. */
+function notVerified(found: string, missing: string): Omit<Diagnosis, 'part' | 'name'> {
+  return {
+    state: 'warning',
+    message: `${found}; its certificate is not checked: who is in between could read along`,
+    hint: `add ${missing} to its URL`,
+  };
 }
 
 async function examineStorages(loaded: LoadedConfig, context: CommandContext): Promise<Diagnosis[]> {

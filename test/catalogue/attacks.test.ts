@@ -9,6 +9,7 @@ import type { Storage } from '../../src/storage/storage.ts';
 import { retryStorage } from '../../src/storage/wrap/retry.ts';
 import { FaultyStorage } from '../../src/testing/faulty-storage.ts';
 import { emptyFolder, makeWorkspace } from '../end-to-end/workspace.ts';
+import { mutate } from '../fuzz/mutate.ts';
 import { archiveOf, bytesOf, copyOf, Machine, put, putBack } from './catalogue-world.ts';
 
 const workspace = makeWorkspace('catalogue');
@@ -107,6 +108,17 @@ attack('an archive that is cut is changed, without being opened too', async ({ s
   await put(storage, 'a.holdfast', bytes.subarray(0, bytes.length - 4096));
   assert.deepEqual(await machine.findings({ near: storage }, { level: 'names' }), ['changed a.holdfast']);
   assert.deepEqual(await machine.findings({ near: storage }), ['changed a.holdfast']);
+});
+
+attack('a header from before its keys were changed is noticed', async ({ storage, machine }) => {
+  const before = await bytesOf(storage, 'a.holdfast');
+  // The number of changes that a header has seen: that of a change of keys.
+  const changed = mutate(before, [{ kind: 'field', block: 0, field: 20, value: 1n, all: true }]);
+  await put(machine.storage('near', storage), 'a.holdfast', changed);
+  assert.deepEqual(await machine.findings({ near: storage }), []);
+  await put(storage, 'a.holdfast', before);
+  const { findings } = await machine.verify({ near: storage });
+  assert.match(findings[0]?.message ?? '', /other keys open it/);
 });
 
 attack('an archive that nobody recorded is not in the catalogue', async ({ storage, machine }) => {

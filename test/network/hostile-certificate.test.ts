@@ -8,7 +8,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Duplex, Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { TLSSocket } from 'node:tls';
 import { openStorage } from '../../src/config/open-storage.ts';
@@ -17,8 +16,6 @@ import { PingNotifier } from '../../src/notify/ping.ts';
 import { WebhookNotifier } from '../../src/notify/webhook.ts';
 import { BullmqQueue } from '../../src/queue/bullmq/bullmq-queue.ts';
 import { Secret } from '../../src/secret.ts';
-import { parseMysqlUrl } from '../../src/source/mysql/mysql-address.ts';
-import { MysqlConnection } from '../../src/source/mysql/mysql-connection.ts';
 import { parsePostgresUrl } from '../../src/source/postgres/postgres-address.ts';
 import { PostgresConnection } from '../../src/source/postgres/postgres-connection.ts';
 import { sampleNotification } from '../../src/testing/notifier-cases.ts';
@@ -26,42 +23,11 @@ import { findProgram } from '../services/find-program.ts';
 import { makeCertificate } from '../services/self-signed-certificate.ts';
 
 /** What is said in clear before TLS begins. */
-type Opening = 'at once' | 'postgres' | 'ftp' | 'smtp' | 'mysql';
+type Opening = 'at once' | 'postgres' | 'ftp' | 'smtp';
 
 const secret = 'canary-of-the-certificate';
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-hostile-'));
 after(() => rmSync(folder, { recursive: true }));
-
-/** The greeting of a MySQL server that can do TLS and asks for the password (protocol 10). */
-function mysqlGreeting(): Buffer {
-  const capabilities = 0x00_0f_ff_ff | 0x00_08_00_00;
-  const body = Buffer.concat([
-    Buffer.from([10]),
-    Buffer.from('8.0.0\0'),
-    Buffer.from([1, 0, 0, 0]),
-    Buffer.alloc(8, 'a'),
-    Buffer.from([0, capabilities & 0xff, (capabilities >> 8) & 0xff, 45, 2, 0, (capabilities >> 16) & 0xff, 0, 21]),
-    Buffer.alloc(10),
-    Buffer.alloc(12, 'b'),
-    Buffer.from([0]),
-    Buffer.from('mysql_clear_password\0'),
-  ]);
-  return Buffer.concat([Buffer.from([body.length, 0, 0, 0]), body]);
-}
-
-/** What asks for TLS; the handshake may come with it. */
-const mysqlRequestBytes = 36;
-
-/** A connection of which some bytes were read already. */
-function behind(socket: Socket, rest: Uint8Array): Duplex {
-  const pieces = async function* () {
-    if (rest.length > 0) yield rest;
-    yield* socket;
-  };
-  const readable: NodeJS.ReadableStream = Readable.from(pieces());
-  const writable: NodeJS.WritableStream = socket;
-  return Duplex.from({ readable, writable } as never);
-}
 
 describe('a certificate that nobody vouches for', {
   skip: findProgram('openssl') === undefined && 'openssl is missing',
@@ -88,14 +54,14 @@ describe('a certificate that nobody vouches for', {
     server.close();
   });
 
-  function encrypt(socket: Duplex): void {
+  function encrypt(socket: Socket): void {
     const secure = new TLSSocket(socket, { isServer: true, ...identity });
     secure.on('error', () => socket.destroy()).on('data', (bytes: Buffer) => told.push(bytes));
   }
 
   /** Until TLS begins; what is said in clear counts as told. */
   function converse(socket: Socket, how: Exclude<Opening, 'at once'>): void {
-    const greeting = { postgres: '', ftp: '220 ready\r\n', smtp: '220 ready ESMTP\r\n', mysql: mysqlGreeting() }[how];
+    const greeting = { postgres: '', ftp: '220 ready\r\n', smtp: '220 ready ESMTP\r\n' }[how];
     if (greeting.length > 0) socket.write(greeting);
     const onData = (bytes: Buffer) => {
       const text = bytes.toString('latin1');
@@ -103,7 +69,6 @@ describe('a certificate that nobody vouches for', {
         postgres: bytes.readInt32BE(4) === 80877103,
         ftp: /^AUTH TLS/i.test(text),
         smtp: /^STARTTLS/i.test(text),
-        mysql: true,
       }[how];
       if (!begins) {
         told.push(bytes);
@@ -111,8 +76,8 @@ describe('a certificate that nobody vouches for', {
         return;
       }
       socket.off('data', onData);
-      if (how !== 'mysql') socket.write({ postgres: 'S', ftp: '234 go on\r\n', smtp: '220 go on\r\n' }[how]);
-      encrypt(how === 'mysql' ? behind(socket, bytes.subarray(mysqlRequestBytes)) : socket);
+      socket.write({ postgres: 'S', ftp: '234 go on\r\n', smtp: '220 go on\r\n' }[how]);
+      encrypt(socket);
     };
     socket.on('data', onData);
   }
@@ -188,14 +153,6 @@ describe('a certificate that nobody vouches for', {
       run: () =>
         PostgresConnection.open(
           parsePostgresUrl(new Secret(`postgres://user:${secret}@127.0.0.1:${port()}/shop?sslmode=verify-full`)),
-          { timeoutMs: 5_000 },
-        ),
-    },
-    'MySQL with ssl-mode=VERIFY_IDENTITY': {
-      how: 'mysql',
-      run: () =>
-        MysqlConnection.open(
-          parseMysqlUrl(new Secret(`mysql://user:${secret}@127.0.0.1:${port()}/shop?ssl-mode=VERIFY_IDENTITY`)),
           { timeoutMs: 5_000 },
         ),
     },

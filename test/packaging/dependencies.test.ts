@@ -115,5 +115,7 @@ test('a release has a bill of materials of all that is installed with it', (t) =
     assert.equal(listed.get(name)?.version, version, name);
     assert.ok((listed.get(name)?.hashes ?? []).length > 0, `${name} has its hash`);
   }
+  const shipped = locked.filter(({ dev }) => dev !== true);
+  assert.equal(bill.components.length, shipped.length, 'nothing that is installed along is left out');
   assert.equal(listed.has('typescript'), false, 'what only development needs is no part of it');
 });
