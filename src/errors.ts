@@ -203,6 +203,20 @@ export const errorTable = {
     'the history cannot be used',
     'check its permissions, or move it away: no archive is lost with it, and `holdfast rebuild` makes a new one',
   ),
+  'catalogue.invalid': define(
+    14,
+    422,
+    false,
+    'a record of the catalogue cannot be trusted',
+    'see what `holdfast catalogue verify` finds',
+  ),
+  'catalogue.violated': define(
+    14,
+    409,
+    false,
+    'the storage does not hold what was put there',
+    'see what `holdfast catalogue verify` finds, and who has access to the storage; `holdfast catalogue accept` takes it as it is',
+  ),
   'web.listen_failed': define(
     1,
     500,

@@ -32,7 +32,7 @@ const layers: readonly RegExp[] = [
   /^src\/(errors|secret|clock|random)\.ts$/,
   /^src\/archive\//,
   /^src\/disk\//,
-  /^src\/(source|storage|config|policy|notify|queue|history|plain|hook|log)\//,
+  /^src\/(source|storage|config|policy|notify|queue|history|plain|hook|log|catalogue)\//,
   /^src\/operation\//,
   /^src\/(cli|web)\//,
   /^src\/index\.ts$/,

@@ -6,6 +6,7 @@ import type { HoldfastConfig } from '../config/config-schema.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Diagnosis } from '../operation/doctor.ts';
+import { Secret } from '../secret.ts';
 import { isStorage } from '../storage/is-storage.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatAgo, formatNumberOf, paint, printable } from './format-value.ts';
@@ -49,6 +50,7 @@ async function examine(context: CommandContext): Promise<Diagnosis[]> {
   checks.push(...(await examineKeys(loaded.config, context)));
   checks.push(...(await examineDatabases(loaded.config, context)));
   checks.push(...(await examineStorages(loaded.config, context)));
+  checks.push(...(await examineCatalogues(loaded.config, context)));
   checks.push(...(await examineDrills(loaded.config, context)));
   const { examineShared } = await import('./doctor-shared.ts');
   checks.push(...(await examineShared(loaded.config)));
@@ -129,6 +131,7 @@ async function examineDatabases(loaded: LoadedConfig, context: CommandContext): 
   const { configuredSources } = await import('./backup-request.ts');
   const { collectSources } = await import('./collect-sources.ts');
   const { mediaRequests } = await import('./media-requests.ts');
+  const { missingVerification } = await import('../source/unverified-server.ts');
   const temporaryFolder = await mkdtemp(join(tmpdir(), 'holdfast-'));
   const checks: Diagnosis[] = [];
   try {
@@ -144,6 +147,9 @@ async function examineDatabases(loaded: LoadedConfig, context: CommandContext): 
               void problems.push(`${path}: ${message}`);
             const found = await source.describe({ temporaryFolder, report, signal: context.signal });
             const what = `${found.type}${found.version === undefined ? '' : ` ${found.version}`}: ${found.label}`;
+            const unverified = 'url' in request ? missingVerification(new Secret(request.url)) : undefined;
+            if (problems.length === 0 && unverified !== undefined)
+              return notVerified(`${what} can be read`, unverified);
             if (problems.length === 0) return `${what} can be read`;
             return { state: 'warning', message: `${what}: ${problems.slice(0, 3).join('; ')}` };
           } finally {
@@ -156,6 +162,15 @@ async function examineDatabases(loaded: LoadedConfig, context: CommandContext): 
     await rm(temporaryFolder, { recursive: true, force: true });
   }
   return checks;
+}
+
+/** A server that anybody in between could pretend to be. */
+function notVerified(found: string, missing: string): Omit<Diagnosis, 'part' | 'name'> {
+  return {
+    state: 'warning',
+    message: `${found}; its certificate is not checked: who is in between could read along`,
+    hint: `add ${missing} to its URL`,
+  };
 }
 
 async function examineStorages(loaded: LoadedConfig, context: CommandContext): Promise<Diagnosis[]> {
@@ -178,6 +193,40 @@ async function examineStorages(loaded: LoadedConfig, context: CommandContext): P
       return 'open';
     });
     if (opening.state === 'failed') checks.push(opening);
+  }
+  return checks;
+}
+
+/** Whether the storages hold what was put there, by names and sizes. Of those without a catalogue nothing is said. */
+async function examineCatalogues(loaded: LoadedConfig, context: CommandContext): Promise<Diagnosis[]> {
+  const { diagnose } = await import('../operation/doctor.ts');
+  const { openChosenStorages } = await import('./open-storages.ts');
+  const { lookAtCatalogues, violationError } = await import('./catalogue-access.ts');
+  const { configuredStorages } = await import('../config/configured-storages.ts');
+  const checks: Diagnosis[] = [];
+  for (const { name, enabled } of configuredStorages(loaded.config)) {
+    if (!enabled) continue;
+    const opened = await openChosenStorages(loaded, [name], context).catch(() => []);
+    try {
+      const report = await lookAtCatalogues(opened, loaded, 'names', context);
+      const [reading] = report?.storages ?? [];
+      // That a storage cannot be read was told already.
+      if (report === undefined || reading === undefined) continue;
+      if (reading.chains.length === 0 && report.findings.length === 0) continue;
+      checks.push(
+        await diagnose('catalogue', name, async () => {
+          const violation = violationError(report);
+          if (violation !== undefined) throw violation;
+          const [first] = report.findings;
+          if (first === undefined) return 'all that was put there is there';
+          const more = report.findings.length > 1 ? ` (and ${report.findings.length - 1} more)` : '';
+          const hint = 'see `holdfast catalogue verify`';
+          return { state: 'warning', message: `${first.name ?? ''} ${first.message}${more}`.trim(), hint };
+        }),
+      );
+    } finally {
+      for (const { storage } of opened) await storage.close();
+    }
   }
   return checks;
 }

@@ -1,5 +1,6 @@
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { Diagnosis } from '../operation/doctor.ts';
+import { Secret } from '../secret.ts';
 import { formatNumberOf } from './format-value.ts';
 import { openConfiguredHistory } from './record.ts';
 
@@ -15,7 +16,12 @@ export async function examineShared(loaded: LoadedConfig): Promise<Diagnosis[]> 
       await diagnose('history', 'history', async () => {
         const history = await openConfiguredHistory(loaded);
         await history.close();
-        return 'PostgreSQL: its tables are there';
+        const found = 'PostgreSQL: its tables are there';
+        const { missingVerification } = await import('../source/unverified-server.ts');
+        const missing = missingVerification(new Secret(config.history?.url ?? ''));
+        if (missing === undefined) return found;
+        const message = `${found}; its certificate is not checked: who is in between could read along`;
+        return { state: 'warning', message, hint: `add ${missing} to history.url` };
       }),
     );
   }

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { LoadedConfig } from '../config/load-config.ts';
 import type { History } from '../history/history.ts';
 import type { RunKind, RunRecord } from '../history/run-record.ts';
 import type { RunStats } from '../operation/run-stats.ts';
@@ -15,7 +16,8 @@ import {
 } from './format-value.ts';
 import { gather } from './key-options.ts';
 import { wholeNumber } from './number-options.ts';
-import { openChosenStorages } from './open-storages.ts';
+import { type OpenedStorage, openChosenStorages } from './open-storages.ts';
+import { toHoldfastError } from './print-error.ts';
 import { formatFacts, formatTable, printJson, printLines, printNote } from './print-result.ts';
 import { openConfiguredHistory } from './record.ts';
 import { withoutUndefined } from './without-undefined.ts';
@@ -87,7 +89,9 @@ async function rebuild(
     try {
       const environment = configuredEnvironment(loaded.config, context.environment);
       const naming = { environment, ...withoutUndefined({ filenameTemplate }) };
-      const report = await rebuildHistory({ history, storages, ...naming, signal: context.signal });
+      const rebuilt = await rebuildHistory({ history, storages, ...naming, signal: context.signal });
+      const chains = await learnCatalogues(history, storages, loaded, context);
+      const report = { ...rebuilt, ...(chains.length > 0 ? { chains } : {}) };
       if (json) printJson(context, report);
       else {
         const added = paint(context, context.stdout, 'green', `${formatNumberOf(report.addedCount, 'archive')} added`);
@@ -96,6 +100,7 @@ async function rebuild(
           ...formatFacts(context, [
             ['known', formatNumberOf(report.knownCount, 'archive')],
             ['unreadable', report.unreadableCount > 0 ? formatNumberOf(report.unreadableCount, 'archive') : ''],
+            ...chains.map((head): [string, string] => ['catalogue', head]),
           ]),
         ]);
       }
@@ -109,6 +114,26 @@ async function rebuild(
   } finally {
     await history.close();
   }
+}
+
+/** The heads of chains that are trusted from now on. A storage that cannot be read is told of already. */
+async function learnCatalogues(
+  history: History,
+  storages: readonly OpenedStorage[],
+  { config }: LoadedConfig,
+  context: CommandContext,
+): Promise<string[]> {
+  if (config.catalogue === false) return [];
+  const { learnChains } = await import('../operation/verify-catalogue.ts');
+  const learnt: string[] = [];
+  for (const one of storages) {
+    try {
+      learnt.push(...(await learnChains([one], history.catalogue, context.signal)));
+    } catch (error) {
+      if (context.signal.aborted || toHoldfastError(error).code === 'history.unavailable') throw error;
+    }
+  }
+  return learnt;
 }
 
 function withDuration(run: RunRecord): object {

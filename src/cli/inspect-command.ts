@@ -142,7 +142,10 @@ function formatEntries(entries: readonly ArchiveEntry[], all: boolean, context: 
     const tables = archivedTables(entry).map(({ path, rows: tableRows }) => {
       return [printable(path), 'table', '', formatCount(tableRows)];
     });
-    return [[printable(entry.path), entry.kind, size, count === undefined ? '' : formatCount(count)], ...tables];
+    return [
+      [printable(entry.path), printable(entry.kind), size, count === undefined ? '' : formatCount(count)],
+      ...tables,
+    ];
   });
   const shown = all ? rows : rows.slice(0, shownEntryCount);
   const left = rows.length - shown.length;

@@ -4,9 +4,11 @@ import type { Command } from 'commander';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { DrillFact } from '../operation/drill-facts.ts';
 import type { ArchiveLocation, ArchiveSummary } from '../operation/options.ts';
+import type { CatalogueReport } from '../operation/verify-catalogue.ts';
 import { onPath } from '../storage/durable-file.ts';
 import type { ShardSet } from '../storage/spread/shard-sets.ts';
 import type { Storage, StoredObject } from '../storage/storage.ts';
+import { lookAtCatalogues, noteFindings } from './catalogue-access.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatAgo, formatMoment, formatSize, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
@@ -64,10 +66,13 @@ export function addListCommand(program: Command, context: CommandContext): void 
         });
       }
       const archives = await readHeaders(await findArchives(paths), context.signal);
-      if (listsStorages) archives.push(...(await withDrills(await listStorages(options.storage, context), context)));
+      const onStorages = listsStorages ? await listStorages(options.storage, context) : undefined;
+      if (onStorages !== undefined) archives.push(...(await withDrills(onStorages.listed, context)));
       archives.sort(byCreation);
-      if (options.json) printJson(context, { archives: archives.map(toJson) });
+      const catalogue = onStorages?.catalogue;
+      if (options.json) printJson(context, { archives: archives.map(toJson), ...(catalogue && { catalogue }) });
       else printArchives(archives, context);
+      noteFindings(catalogue, context);
     });
 }
 
@@ -83,7 +88,11 @@ interface ListOptions extends OutputOptions {
 /** Headers of a storage that are read at once: most of the time goes by on the network. */
 const headersAtOnce = 8;
 
-async function listStorages(names: readonly string[] | undefined, context: CommandContext): Promise<ListedArchive[]> {
+async function listStorages(
+  names: readonly string[] | undefined,
+  context: CommandContext,
+): Promise<{ readonly listed: readonly ListedArchive[]; readonly catalogue: CatalogueReport | undefined }> {
+  const { loadConfig } = await import('../config/load-config.ts');
   const { summarizeArchive } = await import('../operation/inspect.ts');
   const { listArchives } = await import('../operation/sync.ts');
   const { listPlainDumps } = await import('../operation/plain-copies.ts');
@@ -110,7 +119,8 @@ async function listStorages(names: readonly string[] | undefined, context: Comma
       }
       listed.push(...(storage.spread === undefined ? headers : await withShards(headers, label, storage, context)));
     }
-    return listed;
+    const loaded = await loadConfig('.', context.environment);
+    return { listed, catalogue: await lookAtCatalogues(storages, loaded, 'names', context) };
   });
 }
 

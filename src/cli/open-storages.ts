@@ -7,6 +7,7 @@ import type { ArchiveLocation } from '../operation/options.ts';
 import { isStorage } from '../storage/is-storage.ts';
 import type { Storage } from '../storage/storage.ts';
 import { logStorage } from '../storage/wrap/log.ts';
+import { withCatalogues } from './catalogue-access.ts';
 import type { CommandContext } from './command-context.ts';
 import { gather } from './key-options.ts';
 
@@ -34,7 +35,7 @@ export async function openChosenStorages(
   try {
     const chosen = chooseStorages(config, names);
     for (const one of chosen) opened.push(await openOne(one, file, context, chosen.length > 1));
-    return opened;
+    return withCatalogues(opened, { config, file }, context);
   } catch (error) {
     for (const { storage } of opened) await storage.close();
     throw error;

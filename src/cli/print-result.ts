@@ -1,9 +1,21 @@
 import type { CommandContext } from './command-context.ts';
 import { displayWidth, paint, printable } from './format-value.ts';
 
+/** What a terminal may act on, and JSON leaves as it is: C1 controls, and what turns the direction of writing. */
+const steering = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** JSON that is safe to be shown on a terminal, and means the same. */
+export function safeJson(value: object): string {
+  return JSON.stringify(value).replace(steering, (character) =>
+    [...Array(character.length).keys()]
+      .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
+
 /** One JSON object, on one line of stdout. */
 export function printJson(context: CommandContext, value: object): void {
-  context.stdout.write(`${JSON.stringify(value)}\n`);
+  context.stdout.write(`${safeJson(value)}\n`);
 }
 
 /** Lines of a result, on stdout. */

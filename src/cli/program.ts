@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { HoldfastError } from '../errors.ts';
 import { addBackupCommand } from './backup-command.ts';
+import { addCatalogueCommand } from './catalogue-command.ts';
 import type { CommandContext } from './command-context.ts';
 import { addCompletionCommand } from './completion-command.ts';
 import { addConfigCommand } from './config-command.ts';
@@ -33,7 +34,8 @@ import { addWorkerCommand } from './worker-command.ts';
 
 const exitCodesText = `
 Exit codes: 0 done, 1 failed, 2 usage, 3 done but something was left out or is suspect,
-10 damaged but repairable, 11 beyond repair, 12 wrong key, 13 no archive, 130 interrupted.`;
+10 damaged but repairable, 11 beyond repair, 12 wrong key, 13 no archive, 14 not as the catalogue says,
+130 interrupted.`;
 
 /** The whole command line; nothing is read or started before a command is run. */
 export function buildProgram(context: CommandContext): Command {
@@ -60,6 +62,7 @@ export function buildProgram(context: CommandContext): Command {
   addDeleteCommand(program, context);
   addPruneCommand(program, context);
   addPinCommands(program, context);
+  addCatalogueCommand(program, context);
   addStorageCommand(program, context);
   addFilesCommand(program, context);
   addScheduleCommand(program, context);

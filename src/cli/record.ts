@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { History } from '../history/history.ts';
 import type { BegunRun, RunArchive } from '../history/run-record.ts';
@@ -21,10 +21,16 @@ export function historyPath({ config, file }: LoadedConfig): string | undefined 
   return resolve(dirname(file), config.history?.path ?? defaultHistoryPath);
 }
 
-/** All files of the history: they change while a backup runs, and are no part of it. */
+/** The key that records of catalogues are signed with: beside the history, or where it would be. */
+export function catalogueKeyPath(loaded: LoadedConfig): string {
+  return join(dirname(historyPath(loaded) ?? resolve(dirname(loaded.file), defaultHistoryPath)), 'catalogue.key');
+}
+
+/** All files of the history: they change while a backup runs, and are no part of it. Nor is the key of catalogues, which stays on this machine. */
 export function historyFiles(loaded: LoadedConfig): string[] {
   const path = historyPath(loaded);
-  return path === undefined ? [] : ['', '-wal', '-shm', '-journal'].map((end) => `${path}${end}`);
+  const files = path === undefined ? [] : ['', '-wal', '-shm', '-journal'].map((end) => `${path}${end}`);
+  return [...files, catalogueKeyPath(loaded)];
 }
 
 /** The history of a configuration. Throws `history.unavailable`. */

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import type { LoadedConfig } from '../config/load-config.ts';
+import type { HoldfastError } from '../errors.ts';
 import type { DamagedArchive } from '../notify/run-notifications.ts';
 import type { DeliveryReport } from '../notify/send-all.ts';
 import type { ScrubbedArchive, ScrubReport } from '../operation/scrub.ts';
+import { lookAtCatalogues, noteFindings, violationError } from './catalogue-access.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, formatNumberOf, type Paint, paint, printable } from './format-value.ts';
 import { gather } from './key-options.ts';
@@ -42,9 +44,11 @@ export function addScrubCommand(program: Command, context: CommandContext): void
     const job = options.storage === undefined ? scrubJob : undefined;
     const loaded = dryRun ? undefined : configured;
     const plainDigestOf = await recordedDigests(configured, context);
-    const report = await notifyingFailure(loaded, 'the scrub', context, () =>
-      withStorages(options.storage, context, (storages) =>
-        withRecord(
+    const { report, catalogue } = await notifyingFailure(loaded, 'the scrub', context, () =>
+      withStorages(options.storage, context, async (storages) => {
+        // Before anything is brought back: what was missing would not be seen any more.
+        const found = await lookAtCatalogues(storages, configured, 'headers', context);
+        const scrubbed = await withRecord(
           context,
           { kind: 'scrub', json, dryRun, loaded: configured, ...withoutUndefined({ job }) },
           (run) =>
@@ -56,13 +60,19 @@ export function addScrubCommand(program: Command, context: CommandContext): void
               ...run,
             }),
           (result) => scrubOutcome(storages, result),
-        ),
-      ),
+        );
+        return { report: scrubbed, catalogue: found };
+      }),
     );
-    const notifications = await tellOfScrub(report, loaded, context);
-    if (json) printJson(context, { ...report, ...(notifications.length > 0 ? { notifications } : {}) });
+    // What is damaged is also changed: that it is damaged says more.
+    const exitCode = exitCodeOf(report);
+    const violation = exitCode < 10 && catalogue !== undefined ? violationError(catalogue) : undefined;
+    const notifications = await tellOfScrub(report, violation, loaded, context);
+    const told = notifications.length > 0 ? { notifications } : {};
+    if (json) printJson(context, { ...report, ...withoutUndefined({ catalogue }), ...told });
     else printReport(report, context);
-    context.exitCode = exitCodeOf(report);
+    noteFindings(catalogue, context);
+    context.exitCode = violation?.exitCode ?? exitCode;
   });
 }
 
@@ -85,6 +95,7 @@ async function recordedDigests(loaded: LoadedConfig, context: CommandContext) {
 
 async function tellOfScrub(
   { archives, failedStorages }: ScrubReport,
+  violation: HoldfastError | undefined,
   loaded: LoadedConfig | undefined,
   context: CommandContext,
 ): Promise<DeliveryReport[]> {
@@ -103,7 +114,9 @@ async function tellOfScrub(
       const more = unread.length > 1 ? ` (and ${unread.length - 1} more)` : '';
       return error === undefined ? [] : [failureNotification(`the scrub of ${storage}${more}`, error, given)];
     });
-    return [...damageNotifications(damaged, given), ...failures];
+    const violations =
+      violation === undefined ? [] : [failureNotification('the look at the catalogue', violation, given)];
+    return [...damageNotifications(damaged, given), ...failures, ...violations];
   });
 }
 

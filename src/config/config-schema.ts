@@ -145,6 +145,8 @@ export const configSchema = z.strictObject({
   schedule: scheduleSchema.optional(),
   /** Where jobs wait for their turn: `memory` unless set. */
   queue: queueSchema.optional(),
+  /** Whether each storage keeps a signed catalogue of what was put there and removed: `true` unless set. */
+  catalogue: z.boolean().optional(),
   /** How backups are proven by restoring them. */
   drill: drillSchema.optional(),
   /** How archives are kept whole on their storages. */

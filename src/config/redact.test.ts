@@ -15,6 +15,7 @@ test('no secret of a configuration is shown, and all else is', () => {
       { alias: 'a', url: `postgres://user:${canary}@db:5432/shop?sslmode=require` },
       { alias: 'b', url: `mysql://db/shop?password=${canary}&charset=utf8` },
       { alias: 'c', url: '${DATABASE_URL}' },
+      { alias: 'd', url: `postgres://user:un/coded?${canary}@db/shop` },
     ],
     storage: {
       far: { backend: 's3', bucket: 'b', accessKey: canary, secretKey: canary, sessionToken: canary },

@@ -15,7 +15,7 @@ export function isSecretName(name: string): boolean {
 /** A text without what is secret in it: the password and the query of a URL, which may hold another. */
 export function redactText(text: string): string {
   return text
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/)([^/@]*)@/i, (_, scheme: string, user: string) =>
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/)(.*)@/is, (_, scheme: string, user: string) =>
       user.includes(':') ? `${scheme}${user.slice(0, user.indexOf(':'))}:${redacted}@` : `${scheme}${user}@`,
     )
     .replace(/([?&][^=&#]*(?:key|secret|token|password|signature|sig)=)[^&#]*/gi, `$1${redacted}`);

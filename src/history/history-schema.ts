@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import { type AccessTables, createAccessTables } from './access/access-schema.ts';
+import { type CatalogueTables, createCatalogueTables } from './catalogue-schema.ts';
 
 /** A run. Counts are absent where a run has none of the kind. */
 export interface RunTable {
@@ -86,7 +87,7 @@ export interface RunLogTable {
 }
 
 /** The tables. */
-export interface HistoryTables extends AccessTables {
+export interface HistoryTables extends AccessTables, CatalogueTables {
   readonly run: RunTable;
   readonly drill: DrillTable;
   readonly delivery: DeliveryTable;
@@ -193,6 +194,7 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
   async ({ schema }) => {
     await schema.alterTable('run_archive').addColumn('sha256', 'text').execute();
   },
+  (database) => createCatalogueTables(database),
 ];
 
 /** The version that {@link migrate} brings a history to. */

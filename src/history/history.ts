@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import { isRunning, processSpaceTag } from '../disk/process-life.ts';
 import { type Random, systemRandom } from '../random.ts';
 import type { Secret } from '../secret.ts';
+import { CatalogueState } from './catalogue-state.ts';
 import type { DeliveryTable, HistoryTables, JobTable, RunArchiveTable, RunTable } from './history-schema.ts';
 import type { HistoryStore } from './history-store.ts';
 import { type RunFacts, readRunFacts } from './run-facts.ts';
@@ -64,6 +65,11 @@ export class History {
   /** The tables themselves, for what else is kept beside the runs: the users of the web admin. */
   get database(): Kysely<HistoryTables> {
     return this.#database;
+  }
+
+  /** What this history knows of the catalogues of storages. */
+  get catalogue(): CatalogueState {
+    return new CatalogueState(this.#store, this.#random);
   }
 
   /** Writes that a run has begun; gives its id. */

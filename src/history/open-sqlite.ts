@@ -1,8 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely';
-import { isSystemError } from '../disk/system-error.ts';
+import { makeStateFolder } from '../disk/state-folder.ts';
 import { HoldfastError } from '../errors.ts';
 import { type HistoryTables, type MigrationGuard, migrate } from './history-schema.ts';
 import type { HistoryStore } from './history-store.ts';
@@ -80,16 +79,4 @@ export function unavailable(path: string, cause: unknown): HoldfastError {
     context: { path },
     cause,
   });
-}
-
-/** Makes the folder of the history; the usual one keeps itself out of version control. */
-async function makeStateFolder(folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (made === undefined || basename(folder) !== '.holdfast') return;
-  try {
-    await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' });
-  } catch (error) {
-    // Another process was quicker.
-    if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
-  }
 }

@@ -103,8 +103,13 @@ export class EmailNotifier implements Notifier {
   /** What a server says may repeat what it was sent: only its numbers are told. */
   #meaningOf(error: unknown): HoldfastError {
     if (error instanceof HoldfastError) return error;
-    const { code, responseCode } = error as { code?: string; responseCode?: number };
+    const { code, responseCode, message = '' } = error as { code?: string; responseCode?: number; message?: string };
     const place = `email (${this.#options.host})`;
+    // The library has one code for all of TLS; its text is Node's, and nothing of what the server said.
+    if (responseCode === undefined && code !== 'EAUTH' && /certificate|altnames/i.test(message)) {
+      const hint = "see that it is the right server, then give its certificate authority's file as caPath";
+      return new HoldfastError('notify.failed', { message: `${place}: the certificate is not trusted`, hint });
+    }
     if (code === 'EAUTH') {
       const hint = 'check user and password of the notification';
       return new HoldfastError('notify.failed', { message: `${place}: the server refuses the login`, hint });

@@ -17,6 +17,7 @@ export interface Diagnosis {
     | 'storages'
     | 'clock'
     | 'backups'
+    | 'catalogue'
     | 'drills'
     | 'history'
     | 'queue'

@@ -59,7 +59,7 @@ async function die(): Promise<void> {
   file.exec("UPDATE run_archive SET state = 'pending'");
 }
 
-const names = async (storage: string) => (await readdir(storage)).sort();
+const names = async (storage: string) => (await readdir(storage)).filter((name) => !name.startsWith('.')).sort();
 
 async function states(): Promise<string[]> {
   const { result } = await run('runs');

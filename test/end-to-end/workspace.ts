@@ -59,7 +59,7 @@ export function dumpDatabase(path: string): string[] {
     return names.flatMap(({ name }) => [
       String(name),
       ...database
-        .prepare(`SELECT * FROM "${name}"`)
+        .prepare(`SELECT * FROM "${String(name).replaceAll('"', '""')}"`)
         .all()
         .map((row) => JSON.stringify(Object.values(row))),
     ]);

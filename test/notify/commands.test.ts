@@ -53,6 +53,11 @@ function configure(settings: Record<string, unknown>, functions = ''): void {
   );
 }
 
+/** What a storage shows of itself. */
+async function shownIn(path: string): Promise<string[]> {
+  return (await readdir(path)).filter((name) => !name.startsWith('.'));
+}
+
 interface RecordedRun {
   readonly kind: string;
   readonly state: string;
@@ -135,7 +140,7 @@ describe('scrub and verify', () => {
     makeDatabase(join(folder, 'shop.db'), 500);
     configure({});
     await holdfast('backup');
-    const [name = ''] = await readdir(join(folder, 'backups'));
+    const [name = ''] = await shownIn(join(folder, 'backups'));
     const path = join(folder, 'backups', name);
     const whole = readFileSync(path);
     const damaged = Buffer.from(whole).fill(0xff, 20_000, 30_000);
@@ -186,7 +191,7 @@ describe('hooks', () => {
     configure({ hooks: { beforeBackup: tell, afterBackup: tell, beforeRestore: tell, afterRestore: tell } });
     assert.equal((await holdfast('backup')).exitCode, 0);
     assert.deepEqual(log(), ['before-backup shop', 'after-backup shop success']);
-    const [name = ''] = await readdir(join(folder, 'backups'));
+    const [name = ''] = await shownIn(join(folder, 'backups'));
     rmSync(join(folder, 'log'));
     await holdfast('backup', '--dry-run');
     await holdfast('restore', name, '--storage', 'local', '--to', 'sqlite:copy.db', '--dry-run');
@@ -211,7 +216,7 @@ describe('hooks', () => {
     const { exitCode, stderr } = await holdfast('backup');
     assert.equal(exitCode, 1);
     assert.match(stderr, /the hook before-backup failed: sh ended with exit code 7: no \[hook\.failed\]/);
-    assert.ok(!existsSync(join(folder, 'backups')) || (await readdir(join(folder, 'backups'))).length === 0);
+    assert.ok(!existsSync(join(folder, 'backups')) || (await shownIn(join(folder, 'backups'))).length === 0);
     assert.deepEqual(log(), ['after-backup shop failure hook.failed']);
     assert.deepEqual(told().ping, ['/fail']);
     const [run, ...others] = JSON.parse((await holdfast('runs', '--json')).stdout) as RecordedRun[];
@@ -232,7 +237,7 @@ describe('hooks', () => {
     const { exitCode, stderr } = await holdfast('backup');
     assert.equal(exitCode, 3);
     assert.match(stderr, /the hook after-backup failed: after success \[hook\.failed\]/);
-    assert.equal((await readdir(join(folder, 'backups'))).length, 1);
+    assert.equal((await shownIn(join(folder, 'backups'))).length, 1);
     assert.deepEqual(told().hook, ['failure: the hook after the backup of shop failed']);
   });
 });

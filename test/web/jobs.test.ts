@@ -55,8 +55,12 @@ async function sharedShop() {
 async function sharedArchive(): Promise<Buffer> {
   const { admin, run } = await sharedShop();
   const folder = join(admin.folder, 'backups');
-  if ((await readdir(folder).catch(() => [])).length === 0) await run('backup');
-  const [stored = ''] = await readdir(folder);
+  const archives = async () => {
+    const names = await readdir(folder).catch((): string[] => []);
+    return names.filter((name) => name.endsWith('.holdfast'));
+  };
+  if ((await archives()).length === 0) await run('backup');
+  const [stored = ''] = await archives();
   return await readFile(join(folder, stored));
 }
 

@@ -45,6 +45,9 @@ describe('a URL of MySQL or MariaDB', () => {
       'mysql://u:canary%zz@h/a',
       'mysql://u:canary@h:port/a',
       'postgres://u:canary@h/a',
+      'mysql://u:12/canary@h/a',
+      'mysql://u:12?canary@h/a',
+      'mysql://u:12#canary@h/a',
       'canary',
     ];
     for (const url of urls) {

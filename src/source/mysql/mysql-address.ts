@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import { HoldfastError } from '../../errors.ts';
 import { Secret } from '../../secret.ts';
+import { hasLateAt, lateAtMessage, shownParameter } from '../broken-url.ts';
 
 const sslModes = ['DISABLED', 'PREFERRED', 'REQUIRED', 'VERIFY_CA', 'VERIFY_IDENTITY'] as const;
 const parameters = ['socket', 'charset', 'ssl-mode', 'ssl-ca', 'ssl-cert', 'ssl-key'] as const;
@@ -44,6 +45,7 @@ function decode(text: string, part: string): string {
 
 /** Throws `usage.invalid`. Where the URL has no password, that of `MYSQL_PWD` is taken, as the server's own tools do. */
 export function parseMysqlUrl(url: Secret): MysqlAddress {
+  if (hasLateAt(url.reveal())) return refuse(lateAtMessage);
   let parsed: URL;
   try {
     parsed = new URL(url.reveal());
@@ -73,7 +75,7 @@ function readParameters(given: URLSearchParams): AddressOptions {
   const isKnown = (name: string) => parameters.some((known) => known === name);
   const unknown = [...given.keys()].find((name) => !isKnown(name));
   if (unknown !== undefined) {
-    return refuse(`the URL has the unknown parameter ${JSON.stringify(unknown)}; known are ${parameters.join(', ')}`);
+    return refuse(`the URL has ${shownParameter(unknown)}; known are ${parameters.join(', ')}`);
   }
   const charset = given.get('charset');
   if (charset !== null && charset !== 'utf8mb4') return refuse('charset is utf8mb4: no other one holds every text');

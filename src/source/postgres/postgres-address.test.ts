@@ -71,6 +71,11 @@ describe('parsePostgresUrl', () => {
       ['postgres://u:canary@h/%E0%A4%A', 'percent-encoding'],
       ['mysql://u:canary@h/a', 'mysql:'],
       ['canary', 'not valid'],
+      // A password that is not percent-encoded ends early, and its rest is taken for a name.
+      ['postgres://u:12/canary@h/a', '%2F'],
+      ['postgres://u:12?canary@h/a', '%3F'],
+      ['postgres://u:12#canary@h/a', '%23'],
+      ['postgres://u:p@h/a?canary 7=x', 'a parameter that is unknown'],
     ] as const) {
       assert.throws(
         () => parse(url),

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { HoldfastError } from '../../errors.ts';
 import { Secret } from '../../secret.ts';
+import { hasLateAt, lateAtMessage, shownParameter } from '../broken-url.ts';
 
 const sslModes = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 const parameters = ['host', 'port', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey'] as const;
@@ -48,6 +49,7 @@ function decode(text: string, part: string): string {
 
 /** Throws `usage.invalid`. Where the URL has no password, that of `PGPASSWORD` is taken, as the server's own tools do. */
 export function parsePostgresUrl(url: Secret): PostgresAddress {
+  if (hasLateAt(url.reveal())) return refuse(lateAtMessage);
   let parsed: URL;
   try {
     // A URL with a user needs a host; the server's own tools take one without.
@@ -61,7 +63,7 @@ export function parsePostgresUrl(url: Secret): PostgresAddress {
   const given = parsed.searchParams;
   const unknown = [...given.keys()].find((name) => !parameters.some((known) => known === name));
   if (unknown !== undefined) {
-    return refuse(`the URL has the unknown parameter ${JSON.stringify(unknown)}; known are ${parameters.join(', ')}`);
+    return refuse(`the URL has ${shownParameter(unknown)}; known are ${parameters.join(', ')}`);
   }
   const host = readHost(parsed);
   const port = Number(parsed.port || given.get('port') || defaultPort);

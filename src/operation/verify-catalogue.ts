@@ -1,0 +1,295 @@
+import { type ChainHead, catalogueFolder, formatHead, type RecordedObject } from '../catalogue/catalogue-record.ts';
+import { type ChainReading, readChains } from '../catalogue/chain.ts';
+import { isRecordedName, storedFacts } from '../catalogue/object-facts.ts';
+import { systemClock } from '../clock.ts';
+import { throwIfAborted } from '../errors.ts';
+import type { CatalogueState, KnownChain } from '../history/catalogue-state.ts';
+import {
+  type CatalogueFinding,
+  expectationOf,
+  isKnownChain,
+  isViolation,
+  judgeHead,
+  judgeObject,
+  missingObjects,
+  type PresentObject,
+  toldHeads,
+} from './catalogue-findings.ts';
+import { errorReport } from './error-report.ts';
+import type { OutputReport, RunOptions } from './options.ts';
+import type { NamedStorage } from './scrub.ts';
+
+/** What {@link verifyCatalogue} takes. */
+export interface VerifyCatalogueOptions extends Pick<RunOptions, 'signal' | 'clock'> {
+  readonly storages: readonly NamedStorage[];
+  /** What is known of the chains: the history's. Without it, each chain is one that is not known. */
+  readonly state?: CatalogueState | undefined;
+  /** Heads that were noted elsewhere. */
+  readonly expectedHeads?: readonly (ChainHead & { readonly chain: string })[];
+  /** The key of this machine's own records. Another machine's folder on local disk may have the name of one here. */
+  readonly ownPublicKey?: string | undefined;
+  /** `headers`, unless set: each archive is told by its header; `names`: by its name and size alone, so that no archive is opened. */
+  readonly level?: 'names' | 'headers';
+}
+
+/** A chain on a storage. */
+export interface CatalogueChainReport {
+  readonly chain: string;
+  /** Whether the history knows its writer. */
+  readonly isKnown: boolean;
+  /** Its end as text, to be noted elsewhere; absent where no record of it can be used. */
+  readonly head?: string;
+  readonly recordCount: number;
+}
+
+/** What {@link verifyCatalogue} found. */
+export interface CatalogueReport {
+  readonly storages: readonly {
+    readonly storage: string;
+    readonly chains: readonly CatalogueChainReport[];
+    /** Archives and plain dumps that are there. */
+    readonly archiveCount: number;
+  }[];
+  readonly findings: readonly CatalogueFinding[];
+  /** Whether a finding means that somebody changed what is on a storage. */
+  readonly isViolated: boolean;
+  /** Storages that could not be read: nothing is known of them. */
+  readonly failedStorages: readonly { readonly storage: string; readonly error: NonNullable<OutputReport['error']> }[];
+  readonly durationMs: number;
+}
+
+/** A storage as it was read. */
+export interface CatalogueReading {
+  readonly storage: string;
+  readonly place: string;
+  readonly backend: string;
+  readonly chains: readonly ChainReading[];
+  readonly present: readonly PresentObject[];
+  /** By name; null where it cannot be told what an object is. Empty where objects are not opened. */
+  readonly facts: ReadonlyMap<string, RecordedObject | null>;
+}
+
+/** Headers that are read at once: most of the time goes by on the network. */
+const headersAtOnce = 8;
+
+interface ReadOptions {
+  readonly level?: 'names' | 'headers' | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A catalogue that changes while its storage is read is read again, so often at most. */
+const maximumReadings = 4;
+
+/** Reads a storage with its catalogue, at a moment when nothing is recorded. */
+export async function readCatalogue(named: NamedStorage, options: ReadOptions): Promise<CatalogueReading> {
+  const { name, storage } = named;
+  const { signal } = options;
+  let chains = await readChains(storage, { signal });
+  for (let readings = 1; ; readings++) {
+    const contents = await readContents(named, options);
+    const after = await readChains(storage, { signal });
+    const endsOf = (all: readonly ChainReading[]) => all.map(({ chain, head }) => `${chain}:${head?.hash}`).sort();
+    const isSame = endsOf(chains).join() === endsOf(after).join();
+    chains = after;
+    if (!isSame && readings < maximumReadings) continue;
+    const { backend } = storage.properties;
+    return { storage: name, place: storage.url(catalogueFolder), backend, chains, ...contents };
+  }
+}
+
+async function readContents(
+  { storage }: NamedStorage,
+  { level = 'headers', signal }: ReadOptions,
+): Promise<Pick<CatalogueReading, 'present' | 'facts'>> {
+  const present: PresentObject[] = [];
+  for await (const { name, sizeBytes } of storage.list()) {
+    throwIfAborted(signal);
+    if (isRecordedName(name)) present.push({ name, sizeBytes });
+  }
+  const facts = new Map<string, RecordedObject | null>();
+  for (let start = 0; level === 'headers' && start < present.length; start += headersAtOnce) {
+    throwIfAborted(signal);
+    const some = present.slice(start, start + headersAtOnce);
+    const found = await Promise.all(some.map(({ name }) => storedFacts(storage, name)));
+    for (const [index, { name }] of some.entries()) facts.set(name, found[index] ?? null);
+  }
+  return { present, facts };
+}
+
+/** What the history knows, as it was when the storages were looked at. */
+interface KnownState {
+  readonly chains: readonly KnownChain[];
+  /** Chains with records that wait to be brought to their storage. */
+  readonly waiting: ReadonlySet<string>;
+  /** By place: names of objects that are being written or removed, or were when a process died. */
+  readonly unsettled: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+async function readState(state: CatalogueState | undefined): Promise<KnownState> {
+  const chains = (await state?.chains()) ?? [];
+  const waiting = new Set<string>();
+  const unsettled = new Map<string, Set<string>>();
+  for (const { chain, place } of chains) {
+    if ((await state?.waiting(chain))?.length) waiting.add(chain);
+    const names = unsettled.get(place) ?? new Set<string>();
+    for (const { object } of (await state?.intents(chain)) ?? []) {
+      names.add((JSON.parse(object) as RecordedObject).name);
+    }
+    unsettled.set(place, names);
+  }
+  return { chains, waiting, unsettled };
+}
+
+/** What is wrong on one storage by itself. */
+export function judgeStorage(reading: CatalogueReading, { chains: known, unsettled }: KnownState): CatalogueFinding[] {
+  const { storage, chains, present, facts, place } = reading;
+  const isFirst = known.length === 0;
+  const findings: CatalogueFinding[] = [];
+  const trusted = chains.filter((chain) => isFirst || isKnownChain(known, chain));
+  for (const chain of chains) {
+    const at = { storage, chain: chain.chain };
+    findings.push(...chain.problems.map((problem) => ({ ...at, ...problem })));
+    if (isKnownChain(known, chain) || chain.head === undefined) continue;
+    const message = `the chain ${chain.chain} is by a writer that this history does not know: only \`holdfast rebuild\` makes it known`;
+    findings.push({ ...at, kind: 'unknown_chain', message });
+  }
+  // Where there is no catalogue, and none is known of, nothing can be told.
+  if (chains.length === 0) return findings;
+  const expectation = expectationOf(trusted);
+  const found = [
+    ...present.flatMap((object) => judgeObject(object, facts.get(object.name), expectation) ?? []),
+    ...missingObjects(present, facts, expectation),
+  ];
+  const isSettled = ({ name = '' }) => unsettled.get(place)?.has(name) !== true;
+  findings.push(...found.filter(isSettled).map((finding) => ({ storage, ...finding })));
+  return findings;
+}
+
+/** What is known of the ends of chains from elsewhere, against what the storages have. */
+function judgeHeads(
+  readings: readonly CatalogueReading[],
+  { chains: known, waiting }: KnownState,
+  { ownPublicKey, expectedHeads = [] }: Pick<VerifyCatalogueOptions, 'ownPublicKey' | 'expectedHeads'>,
+): CatalogueFinding[] {
+  const findings: CatalogueFinding[] = [];
+  const mayBeElsewhere = (chain: string, backend: string | undefined) => {
+    const key = known.find((one) => one.chain === chain)?.publicKey;
+    return backend === 'local' && key !== undefined && key !== ownPublicKey;
+  };
+  // Where a storage is a copy of another one, the newer of the two tells.
+  const find = (chain: string) =>
+    readings
+      .flatMap(({ storage, chains }) => chains.map((reading) => ({ storage, reading })))
+      .filter(({ reading }) => reading.chain === chain)
+      .sort((left, right) => (right.reading.head?.sequence ?? 0) - (left.reading.head?.sequence ?? 0))[0];
+  for (const { storage, place, backend, chains } of readings) {
+    for (const one of known.filter(
+      (chain) => chain.place === place && chain.storage === storage && chain.sequence > 0,
+    )) {
+      const reading = chains.find(({ chain, publicKey }) => chain === one.chain && publicKey === one.publicKey);
+      // Written down, and on its way: the next run brings it.
+      if ((reading?.head?.sequence ?? 0) < one.sequence && waiting.has(one.chain)) continue;
+      if (reading === undefined && mayBeElsewhere(one.chain, backend)) continue;
+      const finding = judgeHead(reading, { ...one, knownFrom: 'this history' });
+      if (finding !== undefined) findings.push({ storage, chain: one.chain, ...finding });
+    }
+  }
+  const isTrusted = (reading: ChainReading) => known.length === 0 || isKnownChain(known, reading);
+  for (const told of toldHeads(readings, isTrusted).values()) {
+    const found = find(told.chain);
+    const at = readings.find(({ storage }) => storage === told.place);
+    const isReported = findings.some(({ chain }) => chain === told.chain);
+    if (isReported || waiting.has(told.chain)) continue;
+    if (found === undefined && (at === undefined || mayBeElsewhere(told.chain, at.backend))) continue;
+    const finding = judgeHead(found?.reading, told);
+    if (finding !== undefined) findings.push({ storage: found?.storage ?? told.place, chain: told.chain, ...finding });
+  }
+  for (const expected of expectedHeads) {
+    const found = find(expected.chain);
+    const finding = judgeHead(found?.reading, { ...expected, knownFrom: 'what was noted' });
+    if (finding !== undefined) findings.push({ storage: found?.storage ?? '', chain: expected.chain, ...finding });
+  }
+  return findings;
+}
+
+/**
+ * Holds storages against their catalogues: which archives are gone, changed, renamed or came back without anybody having done so by Holdfast, and
+ * whether the catalogues themselves were rolled back, as far as the history, the other storages or `expectedHeads` know better. No key is
+ * needed. A storage that cannot be read does not stop the rest.
+ *
+ * @example
+ * const { isViolated, findings } = await verifyCatalogue({ storages: [{ name: 'offsite', storage }], state: history.catalogue });
+ */
+export async function verifyCatalogue(options: VerifyCatalogueOptions): Promise<CatalogueReport> {
+  const { storages, state, signal } = options;
+  const clock = options.clock ?? systemClock;
+  const startMs = clock.monotonicMs();
+  const readings: CatalogueReading[] = [];
+  const failedStorages: { storage: string; error: NonNullable<OutputReport['error']> }[] = [];
+  // Before the storages: what is written meanwhile is more than is known, and never less.
+  const known = await readState(state);
+  for (const named of storages) {
+    try {
+      readings.push(await readCatalogue(named, options));
+    } catch (error) {
+      throwIfAborted(signal);
+      failedStorages.push({ storage: named.name, error: errorReport(error) });
+    }
+  }
+  const findings = [
+    ...readings.flatMap((reading) => judgeStorage(reading, known)),
+    ...judgeHeads(readings, known, options),
+  ];
+  if (state !== undefined) await rememberHeads(readings, known.chains, findings, state);
+  return {
+    storages: readings.map(({ storage, chains, present }) => ({
+      storage,
+      archiveCount: present.length,
+      chains: chains.map((reading) => ({
+        chain: reading.chain,
+        isKnown: isKnownChain(known.chains, reading),
+        ...(reading.head && { head: formatHead(reading.chain, reading.head) }),
+        recordCount: reading.recordCount,
+      })),
+    })),
+    findings,
+    isViolated: findings.some(isViolation),
+    failedStorages,
+    durationMs: Math.round(clock.monotonicMs() - startMs),
+  };
+}
+
+/** What was seen of other machines' chains now may not be less the next time. */
+async function rememberHeads(
+  readings: readonly CatalogueReading[],
+  known: readonly KnownChain[],
+  findings: readonly CatalogueFinding[],
+  state: CatalogueState,
+): Promise<void> {
+  for (const { chains } of readings) {
+    for (const reading of chains) {
+      const isDoubtful = findings.some(({ chain }) => chain === reading.chain);
+      if (isDoubtful || !isKnownChain(known, reading) || reading.head === undefined) continue;
+      await state.see(reading.chain, reading.head);
+    }
+  }
+}
+
+/** Makes the chains on storages known to a history that does not know them: what they say is trusted from then on. Gives those that are new. */
+export async function learnChains(
+  storages: readonly NamedStorage[],
+  state: CatalogueState,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const learnt: string[] = [];
+  const known = new Set((await state.chains()).map(({ chain }) => chain));
+  for (const { name, storage } of storages) {
+    for (const { chain, publicKey, head } of await readChains(storage, { signal })) {
+      if (known.has(chain) || publicKey === undefined || head === undefined) continue;
+      const place = storage.url(catalogueFolder);
+      await state.begin({ chain, place, storage: name, publicKey, ...head, checkpointAt: head.sequence + 32 });
+      learnt.push(formatHead(chain, head));
+    }
+  }
+  return learnt;
+}
