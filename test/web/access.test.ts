@@ -178,6 +178,12 @@ test('the second factor: turned on with a code, asked for, taken once, and repla
   assert.equal((await store.users.find('admin'))?.totp_secret, null);
 });
 
+async function historyHolds(folder: string, text: string): Promise<boolean> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith('history'));
+  const files = await Promise.all(names.map((name) => readFile(join(folder, name), 'latin1')));
+  return files.some((bytes) => bytes.includes(text));
+}
+
 test('second factors are sealed in the history, with a key that lies beside it', async (t) => {
   const admin = await openTestAdmin(t);
   const { store } = admin.opened;
@@ -193,15 +199,8 @@ test('second factors are sealed in the history, with a key that lies beside it',
     recovery_codes: JSON.stringify([recoveryCodeHash(recovery)]),
   };
   await store.users.change('admin', row);
-  const inFiles = async () => {
-    const texts = await Promise.all(
-      (await readdir(folder))
-        .filter((name) => name.startsWith('history'))
-        .map((name) => readFile(join(folder, name), 'latin1')),
-    );
-    return texts.some((text) => text.includes(factor));
-  };
-  assert.equal(await inFiles(), true);
+  const isInFiles = () => historyHolds(folder, factor);
+  assert.equal(await isInFiles(), true);
   const reopen = async (logged: string[] = [], config: object = {}) => {
     await writeFile(join(admin.folder, 'holdfast.config.json'), JSON.stringify({ files: ['photos'], ...config }));
     const opened = await openAdmin({
@@ -226,7 +225,7 @@ test('second factors are sealed in the history, with a key that lies beside it',
   };
   const migrated = await reopen();
   assert.match(await sealed(), /^sealed1:/);
-  assert.equal(await inFiles(), false, 'nor in free pages, nor in the log of changes');
+  assert.equal(await isInFiles(), false, 'nor in free pages, nor in the log of changes');
   assert.equal((await enter(migrated, code())).status, 303);
   const before = await sealed();
   await reopen([], { web: { secret: 'x'.repeat(32) } });
@@ -246,7 +245,7 @@ test('second factors are sealed in the history, with a key that lies beside it',
   );
   const refused = await enter(locked, code());
   assert.equal(refused.status, 503);
-  assert.match(await refused.text(), /access\.factor_locked.*|recovery codes work meanwhile/);
+  assert.match(await refused.text(), /recovery codes work meanwhile/);
   assert.equal((await enter(locked, recovery)).status, 303);
   await writeFile(path, 'short\n');
   await assert.rejects(reopen(), { code: 'config.invalid', message: /holds no key/ });

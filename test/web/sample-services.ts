@@ -13,6 +13,7 @@ import type {
   JobFacts,
   JobRequest,
   Page,
+  UploadFacts,
   WebServices,
 } from '../../src/web/services/web-services.ts';
 import type { WebUser } from '../../src/web/web-environment.ts';
@@ -308,17 +309,8 @@ async function unused(): Promise<never> {
   throw new HoldfastError('operation.failed', { message: 'the sample does not do this' });
 }
 
-/** Made-up services. */
-export function sampleServices(options: SampleOptions = {}): SampleServices {
-  const { isNew = false, spell = (name) => name } = options;
-  const { archiveCount = isNew ? 0 : 400, runCount = isNew ? 0 : 900 } = options;
-  const archives = Array.from({ length: archiveCount }, (_, index) => sampleArchive(index, spell));
-  const runs = Array.from({ length: runCount }, (_, index) => sampleRun(index, spell));
-  const sources = isNew ? [] : sampleSources(spell);
-  const jobs = new SampleJobs(spell, isNew ? [] : [sampleJob(spell)]);
-  const storages = sampleStorages(spell, archiveCount);
-  const maps = new BlockMaps(systemClock);
-  const uploads = [
+function sampleUploads(spell: Spelling): UploadFacts[] {
+  return [
     {
       id: 'u1',
       name: spell('shop-from-laptop.holdfast'),
@@ -329,6 +321,19 @@ export function sampleServices(options: SampleOptions = {}): SampleServices {
       expiresMs: nowMs + dayMs,
     },
   ];
+}
+
+/** Made-up services. */
+export function sampleServices(options: SampleOptions = {}): SampleServices {
+  const { isNew = false, spell = (name) => name } = options;
+  const { archiveCount = isNew ? 0 : 400, runCount = isNew ? 0 : 900 } = options;
+  const archives = Array.from({ length: archiveCount }, (_, index) => sampleArchive(index, spell));
+  const runs = Array.from({ length: runCount }, (_, index) => sampleRun(index, spell));
+  const sources = isNew ? [] : sampleSources(spell);
+  const jobs = new SampleJobs(spell, isNew ? [] : [sampleJob(spell)]);
+  const storages = sampleStorages(spell, archiveCount);
+  const maps = new BlockMaps(systemClock);
+  const uploads = sampleUploads(spell);
   return {
     started: jobs.started,
     tell: (event) => jobs.tell(event),

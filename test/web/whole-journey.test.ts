@@ -84,7 +84,7 @@ describe('the web admin, from the first link to a restart', { skip }, () => {
     environment = { SHOP_URL: url, S3_SECRET_KEY: rgw.secretKey, HOLDFAST_PASSPHRASE: passphrase };
     server = await serveAdmin(folder, environment);
     ({ page, complaints } = await openWindow(browser));
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(60_000);
   });
 
   after(async () => {
@@ -253,7 +253,7 @@ describe('the web admin, from the first link to a restart', { skip }, () => {
 
   test('settings: a storage is checked, notifications are tried, keys are shown, the doctor looks', async () => {
     await show('/settings');
-    await press('Check offsite');
+    await press('Check local');
     await page.getByText('Checked just now').waitFor();
     await show('/settings/notifications');
     told.length = 0;

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { LoadedConfig } from '../../config/load-config.ts';
+import type { History } from '../../history/history.ts';
 import { systemRandom } from '../../random.ts';
 import { Secret } from '../../secret.ts';
 import { FactorSeal } from './factor-seal.ts';
+import { factorKeyPath, openFactorSeal } from './factor-secrets.ts';
 
 const secrets = ['a', 'b'].map((letter) => new Secret(letter.repeat(32)));
 const [first, second] = secrets as [Secret, Secret];
@@ -44,4 +47,22 @@ test('without a secret nothing is sealed, and what was never sealed is read', ()
   assert.throws(() => sealOf().seal('anna', factor), { code: 'access.factor_locked', hint: /web\.secret/ });
   assert.equal(sealOf().open('anna', factor), factor);
   assert.equal(sealOf(first).isCurrent(factor), false);
+});
+
+test('a history that machines share has no key file: the configuration has to say the secret', async () => {
+  const config = { history: { url: 'postgres://holdfast@db.internal/holdfast' } };
+  const loaded = { file: '/srv/holdfast.config.ts', config, environment: {} } as unknown as LoadedConfig;
+  assert.equal(factorKeyPath(loaded), undefined);
+  const history = {} as Pick<History, 'database'>;
+  const open = async (given: LoadedConfig) =>
+    await openFactorSeal({ loaded: given, history, random: systemRandom, log: () => undefined });
+  const without = await open(loaded);
+  assert.throws(() => without.seal('anna', factor), { code: 'access.factor_locked', hint: /set web\.secret/ });
+  const secret = 's'.repeat(32);
+  const one = await open({ ...loaded, config: { ...config, web: { secret } } } as LoadedConfig);
+  const other = await open({
+    ...loaded,
+    config: { ...config, web: { secret: [secret, 'x'.repeat(32)] } },
+  } as LoadedConfig);
+  assert.equal(other.open('anna', one.seal('anna', factor)), factor, 'another machine with the same secret');
 });

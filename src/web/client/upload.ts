@@ -67,7 +67,8 @@ async function send(form: HTMLFormElement, file: File, tell: Teller): Promise<Up
     } catch (error) {
       if (!(error instanceof BrokenOff) || ++failures >= mostTries) throw error;
       tell.waiting();
-      await new Promise((resolve) => setTimeout(resolve, firstPauseMs * 2 ** (failures - 1)));
+      const pause = AbortSignal.timeout(firstPauseMs * 2 ** (failures - 1));
+      await new Promise((resolve) => pause.addEventListener('abort', resolve));
       // How much of the piece has come through is known there alone.
       upload = ((await answer(fetch(own)).catch(() => undefined)) as Upload | undefined) ?? upload;
     }
