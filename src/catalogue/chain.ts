@@ -50,7 +50,7 @@ export const rememberedCount = 1000;
 const recordsAtOnce = 8;
 /** A record is less than 10 KiB; a checkpoint has some 250 bytes for each archive. */
 const recordLimitBytes = 64 * 1024;
-const checkpointLimitBytes = 64 * 1024 * 1024;
+const checkpointLimitBytes = 32 * 1024 * 1024;
 /** Records from one checkpoint to the next, with room for those that could not be summed up. */
 const recordCountLimit = 20_000;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -38,6 +38,16 @@ test('the folder is private, and kept out of version control', async (t) => {
   await (await openHistory({ path })).close();
   assert.equal((await stat(join(path, '..'))).mode & 0o777, 0o700);
   assert.equal(await readFile(join(path, '..', '.gitignore'), 'utf8'), '*\n');
+});
+
+test('the file is private, in a folder that others may read as well', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-history-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await chmod(folder, 0o755);
+  const history = await openHistory({ path: join(folder, 'history.db') });
+  await history.begin({ kind: 'backup', startedMs: 1 });
+  for (const name of await readdir(folder)) assert.equal((await stat(join(folder, name))).mode & 0o777, 0o600, name);
+  await history.close();
 });
 
 test('a history of the first version is brought to the present one, by one of many who open it at once', async (t) => {

@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely';
@@ -58,6 +59,8 @@ export async function openSqlite(path: string): Promise<HistoryStore> {
   };
   try {
     await makeStateFolder(dirname(path));
+    // Also in a folder that others may read. What SQLite puts beside it has the same mode.
+    if (path !== ':memory:') await (await open(path, 'a', 0o600)).close();
     const file = new DatabaseSync(path, { timeout: busyTimeoutMs });
     const database = new Kysely<HistoryTables>({ dialect: new SqliteDialect({ database: asKyselyDatabase(file) }) });
     opened = database;

@@ -127,7 +127,8 @@ export function missingObjects(
 export interface KnownHead {
   readonly chain: string;
   readonly sequence: number;
-  readonly hash: string;
+  /** Absent where only the number is known. */
+  readonly hash?: string;
   /** For people: `this history`, `the catalogue on offsite`. */
   readonly knownFrom: string;
 }
@@ -142,7 +143,7 @@ export function judgeHead(reading: ChainReading | undefined, known: KnownHead): 
     return { kind: 'rolled_back', message };
   }
   const there = reading?.hashes.get(sequence);
-  if (there === undefined || there === hash) return undefined;
+  if (there === undefined || hash === undefined || there === hash) return undefined;
   const message = `the chain ${chain} has another record ${sequence} than ${knownFrom} knows (${formatHead(chain, { sequence, hash })})`;
   return { kind: 'fork', message };
 }

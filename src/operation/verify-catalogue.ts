@@ -11,6 +11,7 @@ import {
   isViolation,
   judgeHead,
   judgeObject,
+  type KnownHead,
   missingObjects,
   type PresentObject,
   toldHeads,
@@ -119,18 +120,19 @@ async function readContents(
 /** What the history knows, as it was when the storages were looked at. */
 interface KnownState {
   readonly chains: readonly KnownChain[];
-  /** Chains with records that wait to be brought to their storage. */
-  readonly waiting: ReadonlySet<string>;
+  /** Chains with records that wait to be brought to their storage, and the first of these. */
+  readonly waiting: ReadonlyMap<string, number>;
   /** By place: names of objects that are being written or removed, or were when a process died. */
   readonly unsettled: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 async function readState(state: CatalogueState | undefined): Promise<KnownState> {
   const chains = (await state?.chains()) ?? [];
-  const waiting = new Set<string>();
+  const waiting = new Map<string, number>();
   const unsettled = new Map<string, Set<string>>();
   for (const { chain, place } of chains) {
-    if ((await state?.waiting(chain))?.length) waiting.add(chain);
+    const [first] = (await state?.waiting(chain)) ?? [];
+    if (first !== undefined) waiting.set(chain, first.sequence);
     const names = unsettled.get(place) ?? new Set<string>();
     for (const { object } of (await state?.intents(chain)) ?? []) {
       names.add((JSON.parse(object) as RecordedObject).name);
@@ -165,6 +167,14 @@ export function judgeStorage(reading: CatalogueReading, { chains: known, unsettl
   return findings;
 }
 
+/** As far as records were brought to the storage: what waits for that comes with the next run. */
+function withoutWaiting(head: KnownHead, waiting: ReadonlyMap<string, number>): KnownHead {
+  const first = waiting.get(head.chain);
+  if (first === undefined || first > head.sequence) return head;
+  const { chain, knownFrom } = head;
+  return { chain, sequence: first - 1, knownFrom };
+}
+
 /** What is known of the ends of chains from elsewhere, against what the storages have. */
 function judgeHeads(
   readings: readonly CatalogueReading[],
@@ -187,10 +197,8 @@ function judgeHeads(
       (chain) => chain.place === place && chain.storage === storage && chain.sequence > 0,
     )) {
       const reading = chains.find(({ chain, publicKey }) => chain === one.chain && publicKey === one.publicKey);
-      // Written down, and on its way: the next run brings it.
-      if ((reading?.head?.sequence ?? 0) < one.sequence && waiting.has(one.chain)) continue;
       if (reading === undefined && mayBeElsewhere(one.chain, backend)) continue;
-      const finding = judgeHead(reading, { ...one, knownFrom: 'this history' });
+      const finding = judgeHead(reading, withoutWaiting({ ...one, knownFrom: 'this history' }, waiting));
       if (finding !== undefined) findings.push({ storage, chain: one.chain, ...finding });
     }
   }
@@ -199,9 +207,9 @@ function judgeHeads(
     const found = find(told.chain);
     const at = readings.find(({ storage }) => storage === told.place);
     const isReported = findings.some(({ chain }) => chain === told.chain);
-    if (isReported || waiting.has(told.chain)) continue;
+    if (isReported) continue;
     if (found === undefined && (at === undefined || mayBeElsewhere(told.chain, at.backend))) continue;
-    const finding = judgeHead(found?.reading, told);
+    const finding = judgeHead(found?.reading, withoutWaiting(told, waiting));
     if (finding !== undefined) findings.push({ storage: found?.storage ?? told.place, chain: told.chain, ...finding });
   }
   for (const expected of expectedHeads) {

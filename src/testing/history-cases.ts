@@ -292,4 +292,46 @@ export const historyCases: readonly HistoryCase[] = [
         );
       }),
   },
+  {
+    name: 'a chain of a catalogue has one end, whoever appends to it',
+    run: (subject) =>
+      opened(subject, subject.isServer ? 3 : 1, async (...all) => {
+        const [first] = all;
+        assert.ok(first);
+        const begun = { place: '/b', storage: 'near', publicKey: 'k', sequence: 0, hash: '', checkpointAt: 32 };
+        await Promise.all(all.map(({ catalogue }, index) => catalogue.begin({ ...begun, chain: `${index}` })));
+        const [known, ...more] = await first.catalogue.chains('/b');
+        assert.ok(known && more.length === 0, 'of one key at one place there is one');
+        const { chain } = known;
+        const append = async ({ catalogue }: History, hash: string): Promise<void> => {
+          const from = (await catalogue.chains()).find((one) => one.chain === chain);
+          assert.ok(from);
+          const sequence = from.sequence + 1;
+          if (await catalogue.advance(from, { chain, sequence, hash, name: hash, body: from.hash })) return;
+          await append(all.at(-1) ?? first, hash);
+        };
+        const hashes = Array.from({ length: 24 }, (_, index) => `hash ${index}`);
+        await Promise.all(hashes.map((hash, index) => append(all[index % all.length] ?? first, hash)));
+        const waiting = await first.catalogue.waiting(chain);
+        assert.deepEqual(
+          waiting.map(({ sequence }) => sequence),
+          hashes.map((_, index) => index + 1),
+        );
+        for (const [index, { body }] of waiting.entries()) assert.equal(body, waiting[index - 1]?.hash ?? '');
+        for (const record of waiting) await first.catalogue.sent(record);
+        assert.deepEqual(await first.catalogue.waiting(chain), []);
+        const [end] = await first.catalogue.chains();
+        assert.deepEqual([end?.sequence, end?.hash], [24, waiting.at(-1)?.hash]);
+        // Less than is known changes nothing, and more does.
+        await first.catalogue.see(chain, { sequence: 3, hash: 'old' });
+        assert.equal((await first.catalogue.chains())[0]?.sequence, 24);
+        const id = await first.catalogue.intend({ chain, event: 'written', object: '{}', atMs: 5.5 });
+        assert.deepEqual(
+          (await first.catalogue.intents(chain)).map(({ isDead, event }) => [isDead, event]),
+          [[false, 'written']],
+        );
+        await first.catalogue.dropIntent(id);
+        assert.deepEqual(await first.catalogue.intents(chain), []);
+      }),
+  },
 ];

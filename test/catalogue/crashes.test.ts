@@ -117,6 +117,11 @@ test('a record that could not be brought to the storage waits in the history', a
   );
   const [kept] = (await machine.verify({ near: storage })).findings;
   assert.deepEqual(kept, { ...kept, kind: 'unrecorded', name: 'b.holdfast' });
+  // That something waits hides nothing that was there.
+  const [[first = '', bytes = new Uint8Array()] = []] = await copyOf(storage, catalogueFolder);
+  await storage.delete(first);
+  assert.ok((await machine.findings({ near: storage })).includes('rolled_back'));
+  await put(storage, first, bytes);
   const next = await another(t, machine);
   await next.backUp('c.holdfast', storage);
   assert.deepEqual(await next.findings({ near: storage }), []);

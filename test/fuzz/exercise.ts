@@ -10,11 +10,11 @@ import { listEntries } from '../archive/write-sample.ts';
 /** What reading in every way came to: `ok`, or the codes of the errors. */
 export type Codes = readonly string[];
 
-/** How long one way of reading may take: far more than it should, so that only what does not end is found. */
-const limitMs = 10_000;
+/** How long one way of reading may take unless told: far more than it should, so that only what does not end is found. */
+const defaultLimitMs = 10_000;
 
 /** Runs one way of reading; anything but a typed error is thrown on, and so is what did not end in time. */
-async function codeOf(work: (signal: AbortSignal) => Promise<void>): Promise<string> {
+async function codeOf(limitMs: number, work: (signal: AbortSignal) => Promise<void>): Promise<string> {
   const signal = AbortSignal.timeout(limitMs);
   try {
     await work(signal);
@@ -44,10 +44,15 @@ async function readEverything(options: Parameters<typeof ArchiveReader.open>[0])
 }
 
 /** Reads hostile bytes in every way. */
-export async function exercise(workers: WorkerPool, bytes: Uint8Array, keys: UnlockKeys | undefined): Promise<Codes> {
+export async function exercise(
+  workers: WorkerPool,
+  bytes: Uint8Array,
+  keys: UnlockKeys | undefined,
+  limitMs = defaultLimitMs,
+): Promise<Codes> {
   const sources = [memoryRandomAccess(bytes)];
-  const read = await codeOf((signal) => readEverything({ sources, workers, keys, signal }));
-  const swept = await codeOf(async (signal) => {
+  const read = await codeOf(limitMs, (signal) => readEverything({ sources, workers, keys, signal }));
+  const swept = await codeOf(limitMs, async (signal) => {
     const store = await BlockStore.open({ sources, workers, signal });
     await sweep({ store, workers });
   });
