@@ -3,7 +3,9 @@ import type { LoadedConfig } from '../config/load-config.ts';
 import type { HoldfastError } from '../errors.ts';
 import type { DamagedArchive } from '../notify/run-notifications.ts';
 import type { DeliveryReport } from '../notify/send-all.ts';
+import { isViolation } from '../operation/catalogue-findings.ts';
 import type { ScrubbedArchive, ScrubReport } from '../operation/scrub.ts';
+import type { CatalogueReport } from '../operation/verify-catalogue.ts';
 import { lookAtCatalogues, noteFindings, violationError } from './catalogue-access.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, formatNumberOf, type Paint, paint, printable } from './format-value.ts';
@@ -44,10 +46,10 @@ export function addScrubCommand(program: Command, context: CommandContext): void
     const job = options.storage === undefined ? scrubJob : undefined;
     const loaded = dryRun ? undefined : configured;
     const plainDigestOf = await recordedDigests(configured, context);
-    const { report, catalogue } = await notifyingFailure(loaded, 'the scrub', context, () =>
+    const { report, found } = await notifyingFailure(loaded, 'the scrub', context, () =>
       withStorages(options.storage, context, async (storages) => {
         // Before anything is brought back: what was missing would not be seen any more.
-        const found = await lookAtCatalogues(storages, configured, 'headers', context);
+        const looked = await lookAtCatalogues(storages, configured, 'headers', context);
         const scrubbed = await withRecord(
           context,
           { kind: 'scrub', json, dryRun, loaded: configured, ...withoutUndefined({ job }) },
@@ -61,11 +63,11 @@ export function addScrubCommand(program: Command, context: CommandContext): void
             }),
           (result) => scrubOutcome(storages, result),
         );
-        return { report: scrubbed, catalogue: found };
+        return { report: scrubbed, found: looked };
       }),
     );
-    // What is damaged is also changed: that it is damaged says more.
     const exitCode = exitCodeOf(report);
+    const catalogue = found && withoutDamage(found, report);
     const violation = exitCode < 10 && catalogue !== undefined ? violationError(catalogue) : undefined;
     const notifications = await tellOfScrub(report, violation, loaded, context);
     const told = notifications.length > 0 ? { notifications } : {};
@@ -91,6 +93,17 @@ async function recordedDigests(loaded: LoadedConfig, context: CommandContext) {
     await history?.close();
   }
   return ({ url, name }: { readonly url: string; readonly name: string }) => byUrl.get(url) ?? byName.get(name);
+}
+
+/** What is damaged is also another than the catalogue says: that it is damaged, or was mended, says more. */
+function withoutDamage(found: CatalogueReport, { archives }: ScrubReport): CatalogueReport {
+  const damaged = new Set(archives.filter(({ state }) => state !== 'intact').map(placeOf));
+  const findings = found.findings.filter((finding) => finding.kind !== 'changed' || !damaged.has(placeOf(finding)));
+  return { ...found, findings, isViolated: findings.some(isViolation) };
+}
+
+function placeOf({ storage, name }: { readonly storage: string; readonly name?: string }): string {
+  return `${storage}\0${name}`;
 }
 
 async function tellOfScrub(

@@ -3,20 +3,12 @@ import { isRunning, processSpaceTag } from '../disk/process-life.ts';
 import { type Random, systemRandom } from '../random.ts';
 import type { Secret } from '../secret.ts';
 import { CatalogueState } from './catalogue-state.ts';
-import type { DeliveryTable, HistoryTables, JobTable, RunArchiveTable, RunTable } from './history-schema.ts';
+import type { DeliveryTable, HistoryTables, JobTable, RunTable } from './history-schema.ts';
 import type { HistoryStore } from './history-store.ts';
+import { insertArchives, type PlainDigest, readPlainDigests } from './run-archives.ts';
 import { type RunFacts, readRunFacts } from './run-facts.ts';
 import { readRunLog, writeRunLog } from './run-logs.ts';
-import type {
-  BegunRun,
-  DrillProof,
-  EndedRun,
-  RecordedDelivery,
-  RunArchive,
-  RunKind,
-  RunLogLine,
-  RunRecord,
-} from './run-record.ts';
+import type { BegunRun, DrillProof, EndedRun, RecordedDelivery, RunKind, RunLogLine, RunRecord } from './run-record.ts';
 import { toDelivery, toRecord } from './run-rows.ts';
 
 /** Which runs are wanted. */
@@ -176,15 +168,7 @@ export class History {
 
   /** What plain dumps were when they were written, the newest run first. */
   async plainDigests(): Promise<readonly PlainDigest[]> {
-    const query = this.#database
-      .selectFrom('run_archive')
-      .innerJoin('run', 'run.id', 'run_archive.run_id')
-      .select(['run_archive.url', 'run_archive.name', 'run_archive.sha256'])
-      .where('run_archive.sha256', 'is not', null)
-      .orderBy('run.started_ms', 'desc')
-      .orderBy('run.id', 'desc');
-    const rows = await this.#store.attempt(() => query.execute());
-    return rows.map(({ url, name, sha256 }) => ({ url, sha256: sha256 ?? '', ...(name === null ? {} : { name }) }));
+    return await this.#store.attempt(() => readPlainDigests(this.#database));
   }
 
   async #readRuns({ kind, job, scheduledMs, limit }: RunFilter): Promise<RunRecord[]> {
@@ -363,39 +347,6 @@ const freeJob: Omit<JobTable, 'name' | 'handled_ms'> = {
 
 function isDead({ process_id: processId, process_space: space }: JobTable): boolean {
   return processId !== null && space === processSpaceTag() && !isRunning(processId);
-}
-
-async function insertArchives(
-  database: Kysely<HistoryTables>,
-  runId: string,
-  archives: readonly RunArchive[],
-): Promise<void> {
-  for (const [position, archive] of archives.entries()) {
-    const row: RunArchiveTable = {
-      run_id: runId,
-      position,
-      url: archive.url,
-      storage: archive.storage ?? null,
-      name: archive.name ?? null,
-      database: archive.database ?? null,
-      archive_id: archive.archiveId ?? null,
-      size_bytes: archive.sizeBytes ?? null,
-      sha256: archive.sha256 ?? null,
-      state: archive.state,
-      error: archive.error === undefined ? null : JSON.stringify(archive.error),
-    };
-    await database.insertInto('run_archive').values(row).execute();
-  }
-}
-
-/** A plain dump as it was written. */
-export interface PlainDigest {
-  /** As `Storage.url` gives it. */
-  readonly url: string;
-  /** On its storage, where that is known. */
-  readonly name?: string;
-  /** Of the file as it is stored, hex. */
-  readonly sha256: string;
 }
 
 /** How {@link openHistory} opens a history: a file of SQLite, or a schema of PostgreSQL. */

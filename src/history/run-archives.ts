@@ -1,0 +1,50 @@
+import type { Kysely } from 'kysely';
+import type { HistoryTables, RunArchiveTable } from './history-schema.ts';
+import type { RunArchive } from './run-record.ts';
+
+/** Writes the archives of a run. */
+export async function insertArchives(
+  database: Kysely<HistoryTables>,
+  runId: string,
+  archives: readonly RunArchive[],
+): Promise<void> {
+  for (const [position, archive] of archives.entries()) {
+    const row: RunArchiveTable = {
+      run_id: runId,
+      position,
+      url: archive.url,
+      storage: archive.storage ?? null,
+      name: archive.name ?? null,
+      database: archive.database ?? null,
+      archive_id: archive.archiveId ?? null,
+      size_bytes: archive.sizeBytes ?? null,
+      sha256: archive.sha256 ?? null,
+      state: archive.state,
+      error: archive.error === undefined ? null : JSON.stringify(archive.error),
+    };
+    await database.insertInto('run_archive').values(row).execute();
+  }
+}
+
+/** A plain dump as it was written. */
+export interface PlainDigest {
+  /** As `Storage.url` gives it. */
+  readonly url: string;
+  /** On its storage, where that is known. */
+  readonly name?: string;
+  /** Of the file as it is stored, hex. */
+  readonly sha256: string;
+}
+
+/** What plain dumps were when they were written, the newest run first. */
+export async function readPlainDigests(database: Kysely<HistoryTables>): Promise<readonly PlainDigest[]> {
+  const rows = await database
+    .selectFrom('run_archive')
+    .innerJoin('run', 'run.id', 'run_archive.run_id')
+    .select(['run_archive.url', 'run_archive.name', 'run_archive.sha256'])
+    .where('run_archive.sha256', 'is not', null)
+    .orderBy('run.started_ms', 'desc')
+    .orderBy('run.id', 'desc')
+    .execute();
+  return rows.map(({ url, name, sha256 }) => ({ url, sha256: sha256 ?? '', ...(name === null ? {} : { name }) }));
+}
