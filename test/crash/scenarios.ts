@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { retentionPolicy } from '../../src/config/retention-settings.ts';
 import { openHistory } from '../../src/history/history.ts';
 import { createBackup } from '../../src/operation/backup.ts';
@@ -362,6 +363,42 @@ const sqlite: Scenario = {
   },
 };
 
+/** The rows of a database, of its write-ahead log too. */
+function rowsOf(path: string): string {
+  const database = new DatabaseSync(path);
+  try {
+    return JSON.stringify(database.prepare('SELECT id, name FROM item ORDER BY id').all());
+  } finally {
+    database.close();
+  }
+}
+
+/** The database that is replaced was left by a program that died: its newest rows are in the log beside it alone. */
+const sqliteLog: Scenario = {
+  async prepare(folder) {
+    await sqlite.prepare(folder);
+    const path = join(folder, 'live.db');
+    makeDatabase(path, 7);
+    const live = new DatabaseSync(path);
+    live.exec(
+      "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; INSERT INTO item (name) VALUES ('in the log')",
+    );
+    for (const suffix of ['', '-wal']) copyFile(folder, `live.db${suffix}`, `copy.db${suffix}`);
+    live.close();
+  },
+  words: sqlite.words,
+  async check(folder, { isDone }) {
+    const [before, wanted] = ['live.db', 'shop.db'].map((name) => rowsOf(join(folder, name)));
+    assert.ok(before?.includes('in the log'));
+    const found = rowsOf(join(folder, 'copy.db'));
+    assert.ok(found === wanted || (found === before && !isDone), `the database is neither old nor new: ${found}`);
+    const to = [`sqlite:${join(folder, 'copy.db')}`];
+    await restoreBackup({ ...run, archive: join(folder, 'out.holdfast'), keys, to, overwrite: true });
+    assert.equal(rowsOf(join(folder, 'copy.db')), wanted);
+    assert.deepEqual(leftovers(folder), []);
+  },
+};
+
 /** The identity that opens what is restored lies beside it. */
 function withIdentity(scenario: Scenario): Scenario {
   return {
@@ -385,4 +422,5 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   restore: withIdentity(restore),
   overwrite: withIdentity(overwrite),
   sqlite: withIdentity(sqlite),
+  'sqlite-log': withIdentity(sqliteLog),
 };
