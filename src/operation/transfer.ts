@@ -67,6 +67,11 @@ async function copyWhole(source: RandomAccess, { to, run, workers }: Place): Pro
   try {
     await copyBytes(source, writer, run);
     const { sizeBytes } = await writer.commit(async (stored) => {
+      // An archive that stands there twice would read as a whole one.
+      if (stored.sizeBytes !== source.sizeBytes) {
+        const message = `${stored.sizeBytes} bytes were stored of ${source.sizeBytes}`;
+        throw new HoldfastError('archive.verify_failed', { message });
+      }
       const checking = { sources: [stored], workers, run: { ...quiet, ...(signal && { signal }) }, keys: undefined };
       const checked = await checkArchive({ ...checking, level: 'structure' });
       if (checked.state !== 'intact') throw new NotWhole();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { DiskModel, digestOf, type Image, type Loss, writeImage } from './disk-model.ts';
-import type { Scenario } from './scenarios.ts';
+import type { Scenario } from './scenario.ts';
 import { type DiskChange, traceProgram } from './trace.ts';
 
 const losses: readonly Loss[] = [

@@ -198,9 +198,10 @@ describe('an archive and plain dumps in one run', () => {
     const brought = await runHere(['scrub', '--json']);
     assert.deepEqual(plainOf(brought.stdout).at(-1), ['far', 'restored', true, ['near']]);
     assert.ok(isAsWritten('far'));
+    // That it was gone though nobody removed it is told by the catalogue as well.
     assert.deepEqual(
       told().map(({ event }) => event),
-      ['healed', 'healed'],
+      ['healed', 'healed', 'failure'],
     );
     // Where both are others, neither is taken for the other's.
     for (const storage of ['near', 'far']) writeFileSync(join(storage, plain), other);

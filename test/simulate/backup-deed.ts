@@ -35,19 +35,21 @@ function program(fault: SourceFault | undefined): Application {
   };
 }
 
+function noteFault(world: World, { hit }: Session, kind: string): void {
+  if (!hit.has(kind)) world.count(`fault ${kind}`);
+  hit.add(kind);
+}
+
 function application(world: World, session: Session, index: number): Application {
   const database = world.plan.world.databases[index] ?? 'shop';
   const version = (world.versions.get(database) ?? 0) + 1;
   world.versions.set(database, version);
   const fault = sourceFaultOf(session.faults);
   const share = fault?.kind === 'source-shrinks' ? 0.1 : 1;
-  if (share < 1) session.hit.add('source-shrinks');
   const snapshot = snapshotOf(database, version, share);
-  const { process, hit } = session;
-  const onFault = (kind: string) => {
-    if (!hit.has(kind)) world.count(`fault ${kind}`);
-    hit.add(kind);
-  };
+  const { process } = session;
+  const onFault = (kind: string) => noteFault(world, session, kind);
+  if (share < 1) onFault('source-shrinks');
   const hidesFailures = world.system.hidesSourceFailures === true;
   const shared = { name: database, snapshot, fault, process, onFault, hidesFailures };
   return {
@@ -82,7 +84,7 @@ export function backupDeed(world: World, session: Session, action: BackupAction)
   const { database, snapshot, sources } = action.usesProgram
     ? program(fault)
     : application(world, session, action.database);
-  if (action.usesProgram && fault !== undefined) session.hit.add(fault.kind);
+  if (action.usesProgram && fault !== undefined) noteFault(world, session, fault.kind);
   const chosen = session.storages.filter((_, index) => action.storages.includes(index));
   const note = new Recorded();
   const work = async (): Promise<BackupReport> => {

@@ -31,6 +31,8 @@ export interface SimulateOptions {
   readonly maximumFailures?: number;
   /** Whether a failure is cut down; true unless set. */
   readonly shrinks?: boolean;
+  /** Ends it before the next world. */
+  readonly signal?: AbortSignal;
   onFailure?(failure: Failure): void;
   onEvents?(events: readonly string[]): void;
 }
@@ -55,7 +57,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulateResult
   const startMs = performance.now();
   let runs = 0;
   try {
-    for (; runs < options.runs && failures.length < maximumFailures; runs++) {
+    for (; runs < options.runs && failures.length < maximumFailures && !options.signal?.aborted; runs++) {
       const plan = makePlan(seed + runs);
       const result = await play(without(plan, dropped));
       options.onEvents?.(result.events);

@@ -9,10 +9,10 @@ import { simulate } from './simulate-worlds.ts';
 
 describe('simulated worlds', () => {
   it('hold every promise, whatever goes wrong', async (t) => {
-    const { failures, tally, runs } = await simulate({ seed: 1, runs: 60, system: product });
+    const { failures, tally, runs } = await simulate({ seed: 1, runs: 80, system: product });
     assert.deepEqual(failures.map(describePlan), []);
     const faults = [...tally].filter(([what]) => what.startsWith('fault ')).reduce((sum, [, count]) => sum + count, 0);
-    assert.ok(faults > 60, `${faults} faults came to pass`);
+    assert.ok(faults > 100, `${faults} faults came to pass`);
     t.diagnostic(`${runs} worlds, ${faults} faults`);
   });
 
@@ -27,24 +27,24 @@ describe('simulated worlds', () => {
   });
 });
 
-/** Seeds of worlds in which each mistake is seen, found by looking. */
+/** The first world in which each mistake is seen: `simulate({ seed: 1, runs: 100, system: mistakes[…], maximumFailures: 1 })` finds it. */
 const seeds: Readonly<Record<keyof typeof mistakes, number>> = {
-  'a storage publishes what was aborted': 7,
+  'a storage publishes what was aborted': 1,
   'a storage publishes other bytes than were checked': 2,
-  'a storage publishes without a check': 8,
-  'a storage deletes another object': 13,
-  'retention removes the newest': 9,
-  'retention passes over failed runs': 13,
-  'retention knows nothing of proofs': 33,
+  'a storage publishes without a check': 1,
+  'a storage deletes another object': 5,
+  'retention removes the newest': 2,
+  'retention passes over failed runs': 31,
+  'retention knows nothing of proofs': 13,
   'a source ends early without an error': 11,
-  'a backup is not compared with the one before': 85,
+  'a backup is not compared with the one before': 23,
   'every backup is green': 2,
-  'every scrub is green': 2,
-  'a check sees no damage': 2,
-  'a repair gives up what would heal': 5,
-  'a restore writes in place': 97,
-  'a message quotes the passphrase': 2,
-  'a pin is not kept': 21,
+  'every scrub is green': 25,
+  'a check sees no damage': 3,
+  'a repair gives up what would heal': 2,
+  'a restore writes in place': 36,
+  'a message quotes the passphrase': 3,
+  'a pin is not kept': 8,
 };
 
 describe('the oracle sees', () => {

@@ -1,6 +1,7 @@
 /**
  * `npm run simulate -- [--seed N] [--runs K] [--drop 1,2,5] [--events] [--json]`: worlds from seeds, each with its faults, and the promises of
- * the product held after every step. A failure is cut down to what it takes, and printed with a command that plays it again.
+ * the product held after every step. A failure is cut down to what it takes, and printed with a command that plays it again. Interrupted, it
+ * tells what it has seen.
  */
 import { parseArgs } from 'node:util';
 import { describePlan } from './describe-plan.ts';
@@ -18,10 +19,13 @@ const { values } = parseArgs({
 });
 const seed = Number(values.seed);
 const dropped = values.drop === undefined ? [] : values.drop.split(',').map(Number);
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
 const { failures, tally, runs, durationMs } = await simulate({
   seed,
   runs: Number(values.runs),
   system: product,
+  signal: stop.signal,
   dropped: new Set(dropped),
   ...(values.events ? { onEvents: (lines) => console.log(lines.map((line) => `  ${line}`).join('\n')) } : {}),
   onFailure: (failure) => console.log(describePlan(failure)),
