@@ -108,7 +108,7 @@ export class EmailNotifier implements Notifier {
     // The library has one code for all of TLS; its text is Node's, and nothing of what the server said.
     if (responseCode === undefined && code !== 'EAUTH' && /certificate|altnames/i.test(message)) {
       const hint = "see that it is the right server, then give its certificate authority's file as caPath";
-      return new HoldfastError('notify.failed', { message: `${place}: the certificate is not trusted`, hint });
+      return new HoldfastError('notify.unavailable', { message: `${place}: the certificate is not trusted`, hint });
     }
     if (code === 'EAUTH') {
       const hint = 'check user and password of the notification';
