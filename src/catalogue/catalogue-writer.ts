@@ -159,7 +159,9 @@ export class CatalogueWriter {
   async #settleIntents({ storage, name }: CataloguedPlace, chain: string): Promise<void> {
     const { state, clock } = this.#options;
     for (const intent of await state.intents(chain)) {
-      if (this.#mine.has(intent.id)) continue;
+      // Who is still at work records it itself.
+      const isOld = clock.nowMs() - intent.atMs > intentLifeMs;
+      if (this.#mine.has(intent.id) || (intent.life === 'running' && !isOld)) continue;
       const object = JSON.parse(intent.object) as Partial<RecordedObject> & { readonly name: string };
       const stored = await storedFacts(storage, object.name);
       const isDone =
@@ -169,7 +171,7 @@ export class CatalogueWriter {
       if (isDone) {
         const what = { event: intent.event, object: stored ?? object, adopted: true } as const;
         await this.#append({ storage, name }, chain, what, intent.id);
-      } else if (intent.isDead || clock.nowMs() - intent.atMs > intentLifeMs) {
+      } else if (intent.life === 'dead' || isOld) {
         await state.dropIntent(intent.id);
       }
     }

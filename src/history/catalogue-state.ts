@@ -31,8 +31,8 @@ export interface Intent {
   /** JSON. */
   readonly object: string;
   readonly atMs: number;
-  /** Whether its process is known to be gone. */
-  readonly isDead: boolean;
+  /** Whether its process runs, or is known to be gone; `unknown` where another machine or container began it. */
+  readonly life: 'running' | 'dead' | 'unknown';
 }
 
 function toChain(row: Selectable<CatalogueChainTable>): KnownChain {
@@ -181,7 +181,7 @@ export class CatalogueState {
   }
 
   /** Writes what is about to be done; gives the id by which it is recorded, or dropped. */
-  async intend(intent: Omit<Intent, 'id' | 'isDead'>): Promise<string> {
+  async intend(intent: Omit<Intent, 'id' | 'life'>): Promise<string> {
     const id = Buffer.from(this.#random.bytes(12)).toString('hex');
     const { chain, event, object, atMs } = intent;
     const process_ = { process_id: process.pid, process_space: processSpaceTag() };
@@ -204,7 +204,7 @@ export class CatalogueState {
       event: row.event as Intent['event'],
       object: row.object,
       atMs: Number(row.at_ms),
-      isDead: row.process_space === processSpaceTag() && !isRunning(row.process_id),
+      life: row.process_space !== processSpaceTag() ? 'unknown' : isRunning(row.process_id) ? 'running' : 'dead',
     }));
   }
 

@@ -327,8 +327,8 @@ export const historyCases: readonly HistoryCase[] = [
         assert.equal((await first.catalogue.chains())[0]?.sequence, 24);
         const id = await first.catalogue.intend({ chain, event: 'written', object: '{}', atMs: 5.5 });
         assert.deepEqual(
-          (await first.catalogue.intents(chain)).map(({ isDead, event }) => [isDead, event]),
-          [[false, 'written']],
+          (await first.catalogue.intents(chain)).map(({ life, event }) => [life, event]),
+          [['running', 'written']],
         );
         await first.catalogue.dropIntent(id);
         assert.deepEqual(await first.catalogue.intents(chain), []);

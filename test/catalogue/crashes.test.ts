@@ -28,6 +28,15 @@ async function another(t: TestContext, machine: Machine, key = machine.key): Pro
   return await newMachine(t, join(machine.historyPath, '..'), key);
 }
 
+/** Above what Linux gives: no process has it. */
+const deadProcessId = 2 ** 22 + 7;
+
+/** Its process is gone, for all that is known. */
+async function die(machine: Machine): Promise<void> {
+  const { database } = await machine.history();
+  await database.updateTable('catalogue_intent').set({ process_id: deadProcessId }).execute();
+}
+
 async function chainsOf(storage: MemoryStorage) {
   return (await readChains(storage)).map(({ recordCount, problems }) => ({ recordCount, problems }));
 }
@@ -39,6 +48,7 @@ test('a process that dies between an archive and its record: the next one record
   // The object appears, and the answer is lost with the process.
   const dying = new FaultyStorage(storage, { seed: 1, faults: { commitFailure: { when: 'after' } } });
   await assert.rejects(machine.backUp('b.holdfast', dying), { code: 'storage.unavailable' });
+  await die(machine);
   // While nobody has looked after it, it is neither wrong nor missing.
   assert.deepEqual(await machine.findings({ near: storage }), []);
   const next = await another(t, machine);
@@ -61,6 +71,7 @@ test('a process that dies before its archive is there leaves nothing to be misse
   const dying = new FaultyStorage(storage, { seed: 1, faults: { commitFailure: { when: 'before' } } });
   await machine.backUp('a.holdfast', storage);
   await assert.rejects(machine.backUp('b.holdfast', dying), { code: 'storage.unavailable' });
+  await die(machine);
   const next = await another(t, machine);
   await next.backUp('c.holdfast', storage);
   assert.deepEqual(await next.findings({ near: storage }), []);
@@ -72,6 +83,7 @@ test('what a dead process put under the name is adopted only if it is that very 
   await machine.backUp('a.holdfast', storage);
   const dying = new FaultyStorage(storage, { seed: 1, faults: { commitFailure: { when: 'before' } } });
   await assert.rejects(machine.backUp('b.holdfast', dying), { code: 'storage.unavailable' });
+  await die(machine);
   await put(storage, 'b.holdfast', await bytesOf(storage, 'a.holdfast'));
   const next = await another(t, machine);
   await next.backUp('c.holdfast', storage);
@@ -87,6 +99,7 @@ test('a process that dies between a removal and its record: the next one records
   const writer = await machine.writer();
   await writer.intend({ name: 'near', storage }, 'removed', { name: 'a.holdfast' });
   await storage.delete('a.holdfast');
+  await die(machine);
   const next = await another(t, machine);
   await next.backUp('c.holdfast', storage);
   assert.deepEqual(await next.findings({ near: storage }), []);
