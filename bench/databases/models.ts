@@ -72,7 +72,16 @@ async function benchBackup({ bench, server, folder }: Place): Promise<Row[]> {
     {
       name: 'holdfast, method copy',
       prepare: () => rmSync(native ?? '', { force: true }),
-      command: holdfast('backup', '--url', server.urlOf('shop'), '--files', join(folder, 'uploads'), '--output', native ?? '', '--json'),
+      command: holdfast(
+        'backup',
+        '--url',
+        server.urlOf('shop'),
+        '--files',
+        join(folder, 'uploads'),
+        '--output',
+        native ?? '',
+        '--json',
+      ),
     },
   ];
   return rowsOf('backup', await race(bench, contestants, bench.repetitions), sizeNote(bench, folder));
@@ -82,18 +91,44 @@ async function benchRestore({ bench, server, folder }: Place): Promise<Row[]> {
   const [own, native] = ['models', 'native'].map((name) => join(bench.workFolder, `${name}.holdfast`));
   const fresh = (name: string) => async () => {
     rmSync(join(bench.workFolder, name), { recursive: true, force: true });
-    await measure(shell(`psql -q -c 'DROP DATABASE IF EXISTS ${name}' -c 'CREATE DATABASE ${name}' postgres`, environmentOf(server)));
+    await measure(
+      shell(
+        `psql -q -c 'DROP DATABASE IF EXISTS ${name}' -c 'CREATE DATABASE ${name}' postgres`,
+        environmentOf(server),
+      ),
+    );
   };
   const contestants: Contestant[] = [
     {
       name: 'holdfast --models',
       prepare: fresh('again'),
-      command: holdfast('restore', own ?? '', '--to', server.urlOf('again'), '--create-schema', '--files-to', join(bench.workFolder, 'again'), '--yes', '--json'),
+      command: holdfast(
+        'restore',
+        own ?? '',
+        '--to',
+        server.urlOf('again'),
+        '--create-schema',
+        '--files-to',
+        join(bench.workFolder, 'again'),
+        '--yes',
+        '--json',
+      ),
     },
     {
       name: 'holdfast, method copy',
       prepare: fresh('copied'),
-      command: holdfast('restore', native ?? '', '--to', server.urlOf('copied'), '--files-to', join(bench.workFolder, 'copied'), '--overwrite', '--no-undo', '--yes', '--json'),
+      command: holdfast(
+        'restore',
+        native ?? '',
+        '--to',
+        server.urlOf('copied'),
+        '--files-to',
+        join(bench.workFolder, 'copied'),
+        '--overwrite',
+        '--no-undo',
+        '--yes',
+        '--json',
+      ),
     },
   ];
   return rowsOf('restore', await race(bench, contestants, bench.repetitions), sizeNote(bench, folder));
@@ -115,7 +150,14 @@ function rowsOf(what: string, results: Awaited<ReturnType<typeof race>>, note: s
   const target = { kind: 'at most', bound: 2, ratioTo: 'holdfast, method copy' } as const;
   return [
     { id: `models.${what}.time`, title: `Models: ${what}`, unit: 's', own, peers, target, note },
-    { id: `models.${what}.memory`, title: `Models: ${what}, peak resident memory`, unit: 'MiB', own: memory, peers: [], target: memoryTarget },
+    {
+      id: `models.${what}.memory`,
+      title: `Models: ${what}, peak resident memory`,
+      unit: 'MiB',
+      own: memory,
+      peers: [],
+      target: memoryTarget,
+    },
   ];
 }
 
@@ -127,7 +169,9 @@ export async function benchModels(bench: Bench): Promise<Row[]> {
   try {
     bench.say('making the database and the files');
     const url = await server.createDatabase('shop');
-    await measure(shell(`psql -q -v ON_ERROR_STOP=1 shop <<'END'\n${shopTables(rows, files)}\nEND`, environmentOf(server)));
+    await measure(
+      shell(`psql -q -v ON_ERROR_STOP=1 shop <<'END'\n${shopTables(rows, files)}\nEND`, environmentOf(server)),
+    );
     const folder = join(bench.workFolder, 'shop');
     makeShop(folder, url, files);
     const place = { bench, server, folder };
