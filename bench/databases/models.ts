@@ -40,7 +40,7 @@ export function makeShop(folder: string, url: string, files: number): void {
   mkdirSync(folder, { recursive: true });
   const config = { databases: [{ alias: 'shop', url, models: {} }], storage: { backend: 'local', path: 'backups' } };
   writeFileSync(join(folder, 'holdfast.config.json'), JSON.stringify(config));
-  const index = join(import.meta.dirname, '../../src/index.ts');
+  const index = join(import.meta.dirname, '../../dist/index.js');
   writeFileSync(
     join(folder, 'attachment.backup.ts'),
     `import { defineBackup, filePath } from '${index}';\nexport default defineBackup('attachment', { fields: { path: filePath({ root: 'uploads' }) } });\n`,
