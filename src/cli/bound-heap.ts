@@ -1,5 +1,6 @@
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { whileAlive } from '../clock.ts';
 
 const lookEveryMs = 100;
 const allowedGarbageBytes = 8 * 1024 * 1024;
@@ -28,5 +29,5 @@ export function boundHeap(): void {
     collect({ type: 'major', execution: 'sync' });
     keptBytes = oldBytes();
   };
-  setInterval(look, lookEveryMs).unref();
+  whileAlive(lookEveryMs, look);
 }

@@ -5,7 +5,16 @@ import type { Secret } from '../secret.ts';
 import type { DeliveryTable, HistoryTables, JobTable, RunArchiveTable, RunTable } from './history-schema.ts';
 import type { HistoryStore } from './history-store.ts';
 import { type RunFacts, readRunFacts } from './run-facts.ts';
-import type { BegunRun, DrillProof, EndedRun, RecordedDelivery, RunArchive, RunKind, RunRecord } from './run-record.ts';
+import type {
+  BegunRun,
+  DrillProof,
+  EndedRun,
+  PlainDigest,
+  RecordedDelivery,
+  RunArchive,
+  RunKind,
+  RunRecord,
+} from './run-record.ts';
 import { toDelivery, toRecord } from './run-rows.ts';
 
 /** Which runs are wanted. */
@@ -364,16 +373,6 @@ async function insertArchives(
     };
     await database.insertInto('run_archive').values(row).execute();
   }
-}
-
-/** A plain dump as it was written. */
-export interface PlainDigest {
-  /** As `Storage.url` gives it. */
-  readonly url: string;
-  /** On its storage, where that is known. */
-  readonly name?: string;
-  /** Of the file as it is stored, hex. */
-  readonly sha256: string;
 }
 
 /** How {@link openHistory} opens a history: a file of SQLite, or a schema of PostgreSQL. */

@@ -141,3 +141,13 @@ export type EndedRun = RunCounts &
     readonly phases: readonly RunPhase[];
     readonly archives: readonly RunArchive[];
   };
+
+/** A plain dump as it was written. */
+export interface PlainDigest {
+  /** As `Storage.url` gives it. */
+  readonly url: string;
+  /** On its storage, where that is known. */
+  readonly name?: string;
+  /** Of the file as it is stored, hex. */
+  readonly sha256: string;
+}

@@ -86,13 +86,9 @@ export class CopyToLines {
       }
       if (kind === ordinary) {
         // Most bytes are such, many in a row: nothing else is asked until they end.
-        out[at++] = byte;
-        while (index + 1 < length) {
-          const next = input[index + 1] as number;
-          if ((kinds[next] as number) !== ordinary) break;
-          out[at++] = next;
-          index += 1;
-        }
+        const end = ordinaryEnd(input, index + 1);
+        for (let from = index; from < end; from += 1) out[at++] = input[from] as number;
+        index = end - 1;
       } else if (kind === tab) {
         if (isNull) isNull = false;
         else out[at++] = 0x22;
@@ -115,6 +111,12 @@ export class CopyToLines {
     this.#isQuoteOwed = isOwed;
     return at;
   }
+}
+
+function ordinaryEnd(input: Uint8Array, from: number): number {
+  let end = from;
+  while (end < input.length && kinds[input[end] as number] === ordinary) end += 1;
+  return end;
 }
 
 const nullText = Buffer.from('null');
