@@ -36,3 +36,8 @@ export const systemWait: Wait = async (durationMs, signal) => {
 export async function delay(durationMs: number, signal?: AbortSignal): Promise<void> {
   await systemWait(durationMs, signal).catch(() => undefined);
 }
+
+/** Runs work again and again, for as long as something else keeps the process alive. */
+export function whileAlive(everyMs: number, work: () => void): void {
+  setInterval(work, everyMs).unref();
+}

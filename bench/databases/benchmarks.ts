@@ -1,6 +1,7 @@
 import type { Bench } from '../race.ts';
 import type { Row } from '../row.ts';
 import { benchMariadb } from './mariadb.ts';
+import { benchModels } from './models.ts';
 import { benchLargePostgres, benchPostgres } from './postgres.ts';
 import { benchSqlite } from './sqlite.ts';
 
@@ -9,8 +10,9 @@ export const databaseBenchmarks: Readonly<Record<string, (bench: Bench) => Promi
   postgres: benchPostgres,
   mariadb: benchMariadb,
   sqlite: benchSqlite,
+  models: benchModels,
   'postgres-large': benchLargePostgres,
 };
 
 /** What `databases` stands for: the large one is run when it is named. */
-export const databaseNames = ['postgres', 'mariadb', 'sqlite'] as const;
+export const databaseNames = ['postgres', 'mariadb', 'sqlite', 'models'] as const;

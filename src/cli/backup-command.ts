@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { History } from '../history/history.ts';
 import type { BackupCommandOptions, BackupRequest } from './backup-request.ts';
+import { boundHeap } from './bound-heap.ts';
 import type { CommandContext } from './command-context.ts';
 import { addSealKeyOptions, gather, openpgpKeyOption } from './key-options.ts';
 import { notifyingFailure } from './notify-run.ts';
@@ -78,6 +79,7 @@ async function run(options: BackupCommandOptions, given: CommandContext): Promis
     return;
   }
   const request = await completed(options, context);
+  boundHeap();
   try {
     const loaded = options.dryRun ? undefined : request.loaded;
     const what = `the backup of ${namesOf(request)}`;

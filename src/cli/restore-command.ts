@@ -16,6 +16,7 @@ import type { ModelRestoreSettings } from '../source/model/model-target.ts';
 import type { OnConflict } from '../source/model/restore/restore-plan.ts';
 import type { ModelChange } from '../source/target.ts';
 import { askYes, terminalForQuestion } from './ask.ts';
+import { boundHeap } from './bound-heap.ts';
 import type { CommandContext, OutputOptions, Terminal } from './command-context.ts';
 import {
   formatCount,
@@ -223,6 +224,7 @@ async function runOf(
   const { to, filesTo, mode, connections, only, overwrite, partial, archiveId, threads } = options;
   const { summarizeArchive } = await import('../operation/inspect.ts');
   const keys = await openKeys(options, context, () => summarizeArchive(location));
+  boundHeap();
   const { restoreBackup } = await import('../operation/restore.ts');
   const restoreOptions: RestoreOptions = {
     archive: location,

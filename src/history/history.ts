@@ -5,10 +5,19 @@ import type { Secret } from '../secret.ts';
 import { CatalogueState } from './catalogue-state.ts';
 import type { DeliveryTable, HistoryTables, JobTable, RunTable } from './history-schema.ts';
 import type { HistoryStore } from './history-store.ts';
-import { insertArchives, type PlainDigest, readPlainDigests } from './run-archives.ts';
+import { insertArchives, readPlainDigests } from './run-archives.ts';
 import { type RunFacts, readRunFacts } from './run-facts.ts';
 import { readRunLog, writeRunLog } from './run-logs.ts';
-import type { BegunRun, DrillProof, EndedRun, RecordedDelivery, RunKind, RunLogLine, RunRecord } from './run-record.ts';
+import type {
+  BegunRun,
+  DrillProof,
+  EndedRun,
+  PlainDigest,
+  RecordedDelivery,
+  RunKind,
+  RunLogLine,
+  RunRecord,
+} from './run-record.ts';
 import { toDelivery, toRecord } from './run-rows.ts';
 
 /** Which runs are wanted. */

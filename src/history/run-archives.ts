@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { HistoryTables, RunArchiveTable } from './history-schema.ts';
-import type { RunArchive } from './run-record.ts';
+import type { PlainDigest, RunArchive } from './run-record.ts';
 
 /** Writes the archives of a run. */
 export async function insertArchives(
@@ -24,16 +24,6 @@ export async function insertArchives(
     };
     await database.insertInto('run_archive').values(row).execute();
   }
-}
-
-/** A plain dump as it was written. */
-export interface PlainDigest {
-  /** As `Storage.url` gives it. */
-  readonly url: string;
-  /** On its storage, where that is known. */
-  readonly name?: string;
-  /** Of the file as it is stored, hex. */
-  readonly sha256: string;
 }
 
 /** What plain dumps were when they were written, the newest run first. */

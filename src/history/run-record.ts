@@ -149,3 +149,13 @@ export type EndedRun = RunCounts &
     /** What it told, without secrets. */
     readonly log?: readonly RunLogLine[];
   };
+
+/** A plain dump as it was written. */
+export interface PlainDigest {
+  /** As `Storage.url` gives it. */
+  readonly url: string;
+  /** On its storage, where that is known. */
+  readonly name?: string;
+  /** Of the file as it is stored, hex. */
+  readonly sha256: string;
+}

@@ -126,7 +126,7 @@ suite('a drill of models', () => {
       { url: await mariadb.createDatabase('every'), make: makeMariadb, name: 'every' },
     ];
     for (const { url, make, name } of cases) {
-      await make(url, { rows: 20 });
+      await make(url, { rows: 20, blobSizeBytes: 200_000 });
       const { archive } = await archives.backUp(url);
       const before = await databasesOf(url);
       const report = await drill(archive, {

@@ -7,6 +7,8 @@ export type LineRow = readonly LineValue[];
 /** One line: a value may be as large as a database takes it. */
 const maximumLineBytes = 512 * 1024 * 1024;
 const newline = 0x0a;
+const opening = 0x5b;
+const closing = 0x5d;
 
 /** What is read, for messages. */
 export interface LinesOptions {
@@ -22,8 +24,10 @@ export async function* readLines(
   let left: Buffer[] = [];
   let leftBytes = 0;
   let rowCount = 0;
-  const parse = (text: string): LineRow[] => {
-    const rows = text.split('\n').map((line, index) => parseLine(line, rowCount + index + 1, options));
+  const parse = (text: string): readonly LineRow[] => {
+    const rows =
+      parseTogether(text, options) ??
+      text.split('\n').map((line, index) => parseLine(line, rowCount + index + 1, options));
     rowCount += rows.length;
     return rows;
   };
@@ -44,6 +48,32 @@ export async function* readLines(
     if (leftBytes > maximumLineBytes) throw corrupt(options, rowCount + 1, 'it is longer than 512 MiB');
   }
   if (leftBytes > 0) throw corrupt(options, rowCount + 1, 'it does not end');
+}
+
+/**
+ * All lines in one go, which takes a third of the time; undefined where that is not possible, or where anything is not as it is most often: then each
+ * line is looked at by itself. Every line has to begin and end as a list, and there have to be as many lists as lines, so that no line is part of another.
+ */
+function parseTogether(text: string, { columnCount }: LinesOptions): readonly LineRow[] | undefined {
+  // Values with a class of their own, and escapes that may be lone surrogates.
+  if (text.includes('{"') || text.includes('\\u')) return undefined;
+  let lineCount = 1;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) {
+    if (text.charCodeAt(at - 1) !== closing || text.charCodeAt(at + 1) !== opening) return undefined;
+    lineCount += 1;
+  }
+  let rows: unknown;
+  try {
+    rows = JSON.parse(`[${text.replaceAll('\n', ',')}]`);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(rows) || rows.length !== lineCount) return undefined;
+  for (const row of rows as unknown[]) {
+    if (!Array.isArray(row) || row.length !== columnCount) return undefined;
+    for (const value of row as unknown[]) if (typeof value !== 'string' && value !== null) return undefined;
+  }
+  return rows as LineRow[];
 }
 
 function parseLine(line: string, row: number, options: LinesOptions): LineRow {

@@ -19,10 +19,10 @@ export interface FoundFile {
   readonly sizeBytes: number;
 }
 
-const cacheKib = 16 * 1024;
+const cacheKib = 4 * 1024;
 
 /**
- * The files that rows name, each once, in the order of their bytes; and, for an audit, those that are there. Memory: 16 MiB; beyond that they lie in a file
+ * The files that rows name, each once, in the order of their bytes; and, for an audit, those that are there. Memory: 4 MiB; beyond that they lie in a file
  * of the temporary folder.
  */
 export class FileReferences {

@@ -34,11 +34,12 @@ export function changedLines(
   const options = { model, columnCount: columns.length };
   async function* lines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
     for await (const rows of readLines(bytes, options)) {
-      for (const row of rows) {
+      const made = rows.map((row) => {
         const masked = mask === undefined ? { row, count: 0 } : mask(row);
         state.maskedCount += masked.count;
-        yield JSON.stringify([...masked.row, ...fillers]);
-      }
+        return JSON.stringify([...masked.row, ...fillers]);
+      });
+      yield made.join('\n');
     }
   }
   return {

@@ -43,19 +43,21 @@ export class CopyToLines {
   /** Writes to the start of `out`, which has room; gives the number of bytes. */
   convert(input: Uint8Array, out: Uint8Array): number {
     if (!this.#hasColumns) return convertEmptyRows(input, out);
+    const { length } = input;
     let at = 0;
     let isRowStart = this.#isRowStart;
+    let isEscaped = this.#isEscaped;
     let isNull = this.#isNull;
     let isOwed = this.#isQuoteOwed;
-    for (let index = 0; index < input.length; index += 1) {
+    for (let index = 0; index < length; index += 1) {
       const byte = input[index] as number;
       if (isRowStart) {
         out[at++] = letter.open;
         isRowStart = false;
         isOwed = true;
       }
-      if (this.#isEscaped) {
-        this.#isEscaped = false;
+      if (isEscaped) {
+        isEscaped = false;
         if (byte === letter.N) {
           isNull = true;
           isOwed = false;
@@ -75,15 +77,19 @@ export class CopyToLines {
       }
       const kind = kinds[byte] as number;
       if (kind === backslash) {
-        this.#isEscaped = true;
+        isEscaped = true;
         continue;
       }
       if (isOwed) {
         out[at++] = 0x22;
         isOwed = false;
       }
-      if (kind === ordinary) out[at++] = byte;
-      else if (kind === tab) {
+      if (kind === ordinary) {
+        // Most bytes are such, many in a row: nothing else is asked until they end.
+        const end = ordinaryEnd(input, index + 1);
+        for (let from = index; from < end; from += 1) out[at++] = input[from] as number;
+        index = end - 1;
+      } else if (kind === tab) {
         if (isNull) isNull = false;
         else out[at++] = 0x22;
         out[at++] = letter.comma;
@@ -100,10 +106,17 @@ export class CopyToLines {
       } else at = writeControl(out, at, byte);
     }
     this.#isRowStart = isRowStart;
+    this.#isEscaped = isEscaped;
     this.#isNull = isNull;
     this.#isQuoteOwed = isOwed;
     return at;
   }
+}
+
+function ordinaryEnd(input: Uint8Array, from: number): number {
+  let end = from;
+  while (end < input.length && kinds[input[end] as number] === ordinary) end += 1;
+  return end;
 }
 
 const nullText = Buffer.from('null');

@@ -49,33 +49,55 @@ export class LinesToCopy {
 
   /** Writes to the start of `out`, which is as long as `input` at least and may have a byte more; gives the number of bytes. */
   convert(input: Uint8Array, out: Uint8Array): number {
+    const { length } = input;
     let at = 0;
-    for (let index = 0; index < input.length; index += 1) {
+    for (let index = 0; index < length; index += 1) {
       const byte = input[index] as number;
-      if (this.#state === state.inText) {
-        // The long way of most bytes: a run of them is copied in one go.
-        if (kinds[byte] === plain) {
-          if (this.#half !== 0) throw this.#corrupt('it holds a lone surrogate');
-          const isKept = this.#isSkipped[this.#column] !== true;
-          let end = index;
-          while (end < input.length && kinds[input[end] as number] === plain) {
-            if (isKept) out[at++] = input[end] as number;
-            end += 1;
-          }
-          index = end - 1;
-          continue;
-        }
-        if (byte === 0x5c) this.#state = state.escaped;
-        else if (byte === 0x22) {
-          if (this.#half !== 0) throw this.#corrupt('it holds a lone surrogate');
-          this.#state = state.outside;
-          this.#hasValue = true;
-        } else throw this.#corrupt('a text holds a control character');
+      if (this.#state !== state.inText) {
+        at = this.#step(byte, out, at);
         continue;
       }
-      at = this.#step(byte, out, at);
+      if (kinds[byte] !== plain) {
+        if (byte === 0x5c) this.#state = state.escaped;
+        else if (byte !== 0x22) throw this.#corrupt('a text holds a control character');
+        else {
+          this.#endText();
+          // What comes next most often, a text after a comma, takes no further look.
+          if (index + 2 >= length || this.#column + 1 >= this.#columns.length) continue;
+          if (input[index + 1] !== 0x2c || input[index + 2] !== 0x22) continue;
+          index += 2;
+          this.#column += 1;
+          at = this.#beginText(out, at);
+        }
+        continue;
+      }
+      // The long way of most bytes: a run of them is copied in one go.
+      if (this.#half !== 0) throw this.#corrupt('it holds a lone surrogate');
+      let end = index + 1;
+      while (end < length && kinds[input[end] as number] === plain) end += 1;
+      if (this.#isSkipped[this.#column] !== true) {
+        for (let from = index; from < end; from += 1) out[at++] = input[from] as number;
+      }
+      index = end - 1;
     }
     return at;
+  }
+
+  #endText(): void {
+    if (this.#half !== 0) throw this.#corrupt('it holds a lone surrogate');
+    this.#state = state.outside;
+    this.#hasValue = true;
+  }
+
+  /** A text after another one. */
+  #beginText(out: Uint8Array, at: number): number {
+    this.#state = state.inText;
+    this.#hasValue = false;
+    if (this.#isSkipped[this.#column] === true) return at;
+    this.#writtenColumns += 1;
+    if (this.#writtenColumns === 1) return at;
+    out[at] = 0x09;
+    return at + 1;
   }
 
   /** Throws where the last row did not end. */

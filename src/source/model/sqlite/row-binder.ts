@@ -35,6 +35,8 @@ function boundValue(value: LineValue, field: WrittenField, isFromSqlite: boolean
   if (typeof value !== 'string') return decodeValue(kind, value);
   const text = convert === undefined ? value : convert(value);
   if (text === undefined) return undefined;
-  if (kind === 'decimal' && !isFromSqlite && !isWhole.test(text) && digitsOf(text) > keptDigits) return undefined;
+  // A point and a sign are no digits: a shorter text has no more of them.
+  const isLong = kind === 'decimal' && !isFromSqlite && text.length > keptDigits;
+  if (isLong && !isWhole.test(text) && digitsOf(text) > keptDigits) return undefined;
   return decodeValue(kind, text);
 }

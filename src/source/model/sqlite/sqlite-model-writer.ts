@@ -21,6 +21,10 @@ import { sqliteRowError } from './sqlite-row-error.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
+/** A statement for several rows costs less than so many statements; a statement takes some thousand values. */
+const mostRowsAtOnce = 16;
+const mostValues = 900;
+
 /** A database of SQLite that models are restored into: in one transaction, or, where it is not there yet, as a file that appears when it is whole. */
 export class SqliteModelWriter implements ModelWriter {
   readonly engine = 'sqlite';
@@ -94,11 +98,13 @@ export class SqliteModelWriter implements ModelWriter {
     const isFromSqlite = this.#plan?.sourceEngine === 'sqlite';
     const table = load.target.table.name;
     const waiting = this.#plan?.match?.find((one) => one.load === load);
-    const statement = this.#do(table, () => {
-      if (waiting === undefined) return this.#database.prepare(insertStatement(load));
-      this.#database.exec(stageStatement(waiting));
-      return this.#database.prepare(insertStatement(load, `temp.${stageName(waiting)}`));
-    });
+    const beside = waiting === undefined ? undefined : `temp.${stageName(waiting)}`;
+    const rowsAtOnce = Math.max(1, Math.min(mostRowsAtOnce, Math.floor(mostValues / writtenFields(load).length)));
+    const isEmpty = writtenFields(load).length === 0;
+    const [single, several] = this.#do(table, () => {
+      if (waiting !== undefined) this.#database.exec(stageStatement(waiting));
+      return [1, isEmpty ? 1 : rowsAtOnce].map((count) => this.#database.prepare(insertStatement(load, count, beside)));
+    }) as [StatementSync, StatementSync];
     const bind = rowBinder(load, { isFromSqlite });
     const before = this.#count(table);
     let rows = 0;
@@ -107,9 +113,21 @@ export class SqliteModelWriter implements ModelWriter {
     for await (const lines of readLines(bytes, options)) {
       changed += this.#do(table, () => {
         let sum = 0;
-        for (const line of lines) {
+        let gathered: unknown[] = [];
+        let count = 0;
+        for (const [index, line] of lines.entries()) {
           rows += 1;
-          sum += run(statement, bind(line, rows));
+          const isAlone = isEmpty || (count === 0 && lines.length - index < rowsAtOnce);
+          if (isAlone) {
+            sum += run(single, bind(line, rows));
+            continue;
+          }
+          gathered.push(...bind(line, rows));
+          count += 1;
+          if (count < rowsAtOnce) continue;
+          sum += run(several, gathered as Bound);
+          gathered = [];
+          count = 0;
         }
         return sum;
       });
@@ -217,12 +235,14 @@ export class SqliteModelWriter implements ModelWriter {
   }
 }
 
-function run(statement: StatementSync, values: Parameters<StatementSync['run']>): number {
+type Bound = Parameters<StatementSync['run']>;
+
+function run(statement: StatementSync, values: Bound): number {
   return Number(statement.run(...values).changes);
 }
 
 /** `beside`: a table without keys that the rows go to first. */
-function insertStatement(load: LoadPlan, beside?: string): string {
+function insertStatement(load: LoadPlan, rowCount: number, beside: string | undefined): string {
   const fields = writtenFields(load);
   const names = fields.map(({ target }) => target.name);
   const table = beside ?? quoteName(load.target.table.name);
@@ -238,7 +258,8 @@ function insertStatement(load: LoadPlan, beside?: string): string {
     skip: ` ON CONFLICT${own} DO NOTHING`,
     update: ` ON CONFLICT${own} DO ${changes === '' ? 'NOTHING' : `UPDATE SET ${changes}`}`,
   };
-  const places = names.map(() => '?').join(', ');
+  const row = `(${names.map(() => '?').join(', ')})`;
+  const places = Array.from({ length: rowCount }, () => row).join(', ');
   const conflict = beside === undefined ? conflicts[load.onConflict] : '';
-  return `INSERT INTO ${table} (${names.map(quoteName).join(', ')}) VALUES (${places})${conflict}`;
+  return `INSERT INTO ${table} (${names.map(quoteName).join(', ')}) VALUES ${places}${conflict}`;
 }

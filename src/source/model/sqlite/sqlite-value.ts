@@ -63,10 +63,22 @@ export function decodeValue(kind: ModelTypeKind, value: LineValue): SqliteValue 
 
 const largest = 2n ** 63n;
 
+/** So many characters are within 64 bits, whatever they are. */
+const shortLength = 18;
+
 function integerOf(text: string): bigint | undefined {
+  if (text.length <= shortLength && isDigits(text)) return BigInt(text);
   if (!/^[-+]?\d{1,40}$/.test(text)) return undefined;
   const value = BigInt(text);
   return value < largest && value >= -largest ? value : undefined;
+}
+
+function isDigits(text: string): boolean {
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code < 0x30 || code > 0x39) return false;
+  }
+  return text !== '';
 }
 
 /** NaN would become NULL. */
