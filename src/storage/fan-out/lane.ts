@@ -17,6 +17,8 @@ export interface LaneOptions extends WriterOptions {
   readonly stallTimeoutMs: number;
   readonly clock: Clock;
   readonly wait: Wait;
+  /** Told of bytes that are written, and that this lane needs no more. */
+  readonly onWritten?: (bytes: Uint8Array) => void;
 }
 
 /** A storage that was given up is not waited for longer than this to tidy up. */
@@ -57,7 +59,14 @@ export class Lane {
   }
 
   async open(): Promise<void> {
-    const { bufferBytes: _, stallTimeoutMs: _limit, clock: _clock, wait: _wait, ...given } = this.#options;
+    const {
+      bufferBytes: _,
+      stallTimeoutMs: _limit,
+      clock: _clock,
+      wait: _wait,
+      onWritten: _onWritten,
+      ...given
+    } = this.#options;
     const { signal, onReplicate } = given;
     const own = this.#closing.signal;
     const options: WriterOptions = {
@@ -130,6 +139,7 @@ export class Lane {
           await this.#limited(this.#writer.write(bytes));
           this.#queue.shift();
           this.#queuedBytes -= bytes.length;
+          this.#options.onWritten?.(bytes);
           this.#notify();
         }
       } finally {

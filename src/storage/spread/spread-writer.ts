@@ -3,6 +3,7 @@ import type { ShardSource } from '../../archive/spread/shard.ts';
 import { type SpreadShape, shardCount } from '../../archive/spread/shard-format.ts';
 import { SpreadAccess } from '../../archive/spread/spread-access.ts';
 import { SpreadEncoder } from '../../archive/spread/spread-encoder.ts';
+import { freeMemory } from '../../archive/worker/free-memory.ts';
 import type { Clock, Wait } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { Lane } from '../fan-out/lane.ts';
@@ -64,6 +65,8 @@ export class SpreadWriter implements StorageWriter {
     const shared = {
       copies: 1,
       bufferBytes: 0,
+      // Each lane has bytes of its own.
+      onWritten: freeMemory,
       stallTimeoutMs: options.stallTimeoutMs,
       clock: options.clock,
       wait: options.wait,
