@@ -316,10 +316,13 @@ describe('what is no archive', () => {
     const { storage, inner, faulty } = world();
     await putBytes(storage, 'shop.holdfast.pin', Buffer.from('pinned'));
     for (const one of inner) assert.deepEqual(await listNames(one), ['shop.holdfast.pin']);
+    for (const one of faulty.slice(0, 3)) one.faults = away;
+    await assert.rejects(putBytes(storage, 'other.pin', Buffer.from('pinned')), { code: 'storage.unavailable' });
     for (const one of faulty.slice(0, 4)) one.faults = away;
     assert.equal((await storage.stat('shop.holdfast.pin')).sizeBytes, 6);
     assert.equal((await readAll(await storage.open('shop.holdfast.pin'))).length, 6);
     for (const one of faulty) one.faults = {};
+    await storage.delete('other.pin');
     assert.deepEqual(await listNames(storage), ['shop.holdfast.pin']);
     await storage.delete('shop.holdfast.pin');
     assert.deepEqual(await listNames(storage), []);

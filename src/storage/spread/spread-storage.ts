@@ -310,12 +310,19 @@ export class SpreadStorage implements Storage {
   /** What is no archive is small, and stands whole on each storage: on more than may be lost, at least. */
   async #mirrorWriter(name: string, options: WriterOptions): Promise<StorageWriter> {
     const targets = this.members.map(({ label, storage }) => ({ label, storage, name }));
-    return await FanOutWriter.open(targets, {
-      ...options,
-      clock: this.#clock,
-      wait: this.#wait,
-      stallTimeoutMs: this.#stallTimeoutMs,
-    });
+    const timing = { clock: this.#clock, wait: this.#wait, stallTimeoutMs: this.#stallTimeoutMs };
+    const writer = await FanOutWriter.open(targets, { ...options, ...timing });
+    return {
+      write: (bytes) => writer.write(bytes),
+      commit: async (check) => {
+        const stored = await writer.commit(check);
+        const failed = writer.results.filter((result) => result.error !== undefined);
+        if (this.members.length - failed.length > this.shape.parity) return stored;
+        // It stays where it is: a mark too much harms nothing.
+        throw failed[0]?.error;
+      },
+      abort: () => writer.abort(),
+    };
   }
 
   /** Removes older archives of the name, and what an earlier removal left. */
