@@ -215,6 +215,52 @@ describe('an archive over storages', () => {
   });
 });
 
+test('a writing that dies after any step leaves the old archive or the new one', async () => {
+  const shape = { data: 3, parity: 1 };
+  const seen = new Set<string>();
+  for (let steps = 0; steps <= 17; steps += 1) {
+    const { storage, inner, make } = world(shape);
+    await write(storage, archive);
+    let left = steps;
+    const step = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+      left -= 1;
+      // What is dead does nothing any more, not even tidy up.
+      if (left < 0) throw new HoldfastError('storage.unavailable');
+      return await work();
+    };
+    const members = inner.map((one) => {
+      const dying = Object.create(one) as MemoryStorage;
+      const writer: MemoryStorage['writer'] = async (object, options) => {
+        const opened = await one.writer(object, options);
+        const commit: typeof opened.commit = () => step(() => opened.commit());
+        return { write: (bytes) => opened.write(bytes), commit, abort: async () => undefined };
+      };
+      return {
+        label: '',
+        storage: Object.assign(dying, {
+          properties: one.properties,
+          list: (prefix?: string) => one.list(prefix),
+          writer,
+          delete: (object: string) => step(() => one.delete(object)),
+        }),
+      };
+    });
+    const dying = new SpreadStorage({ shape, members, random: new SeededRandom(99) });
+    const writer = await dying.writer(name, { copies: 1 });
+    await writer.write(newer);
+    await writer.commit().catch(() => undefined);
+    const bytes = await read(storage);
+    const is = bytes.equals(archive) ? 'old' : bytes.equals(newer) ? 'new' : 'broken';
+    seen.add(is);
+    assert.notEqual(is, 'broken', `${steps}`);
+    assert.equal((await objects(storage)).length, 1, `${steps}`);
+    await write(make(), archive);
+    assert.ok((await read(storage)).equals(archive), `${steps}`);
+    for (const one of inner) assert.equal((await listNames(one)).length, 1, `${steps}`);
+  }
+  assert.deepEqual([...seen].sort(), ['new', 'old']);
+});
+
 describe('a deletion', () => {
   test('that a storage misses hides the archive, and a later writer ends it', async () => {
     const { storage, inner, faulty, make } = world();
