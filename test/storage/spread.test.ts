@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { HoldfastError } from '../../src/errors.ts';
+import { validateBackup } from '../../src/operation/verify.ts';
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { parseShardName, shardName } from '../../src/storage/spread/shard-name.ts';
 import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
@@ -119,6 +120,19 @@ describe('an archive over storages', () => {
         assert.deepEqual(await listNames(storage), [name]);
       }
     }
+    for (const [index, one] of faulty.entries()) one.faults = index < 2 ? away : {};
+    const report = await validateBackup({ archive: { storage, name }, level: 'structure', threads: 1 });
+    assert.equal(report.state, 'repairable');
+    assert.deepEqual(
+      report.spread?.shards.map(({ state, error }) => [state, error?.code]),
+      [
+        ['unreadable', 'storage.unavailable'],
+        ['unreadable', 'storage.unavailable'],
+        ['intact', undefined],
+        ['intact', undefined],
+        ['intact', undefined],
+      ],
+    );
     for (const [index, one] of faulty.entries()) one.faults = index < 3 ? away : {};
     await assert.rejects(read(storage), { code: 'storage.unavailable' });
     await assert.rejects(listNames(storage), { code: 'storage.unavailable' });

@@ -130,7 +130,7 @@ export class SpreadStorage implements Storage {
   async open(name: string): Promise<OpenedObject> {
     checkObjectName(name);
     if (!name.endsWith(archiveEnd)) return await this.#openMirrored(name);
-    return await this.#openSet(this.#chosen(name, await this.#look(`${name}.`, { name })));
+    return await this.#openSet(name, await this.#look(`${name}.`, { name }));
   }
 
   async stat(name: string): Promise<StoredObject> {
@@ -194,8 +194,9 @@ export class SpreadStorage implements Storage {
     } = {},
   ): Promise<RebuiltShard[]> {
     const { signal, onBytes } = options;
-    const set = this.#chosen(name, await this.#look(`${name}.`, { name }));
-    const access = await this.#openSet(set);
+    const listing = await this.#look(`${name}.`);
+    const set = this.#chosen(name, listing);
+    const access = await this.#openSet(name, listing);
     try {
       const places = indexes.flatMap((index) => {
         const member = this.#homeOf(set, index);
@@ -295,9 +296,15 @@ export class SpreadStorage implements Storage {
     });
   }
 
-  async #openSet(set: ShardSet): Promise<SpreadAccess> {
-    const places = this.members.map(({ label }) => label);
-    return await openSet(set, { places, slowAfterMs: this.#slowAfterMs, wait: this.#wait });
+  async #openSet(name: string, listing: ShardListing): Promise<SpreadAccess> {
+    const { members } = this;
+    const { failures } = listing;
+    return await openSet(this.#chosen(name, listing), {
+      members,
+      failures,
+      slowAfterMs: this.#slowAfterMs,
+      wait: this.#wait,
+    });
   }
 
   async #openMirrored(name: string): Promise<OpenedObject> {
