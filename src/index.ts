@@ -72,6 +72,8 @@ export type {
   RestoreReport,
   RunOptions,
   SealKeys,
+  ShardReport,
+  SpreadReport,
   ValidateOptions,
   ValidationReport,
 } from './operation/options.ts';
@@ -215,6 +217,7 @@ export { SqliteSource, type SqliteSourceOptions } from './source/sqlite/sqlite-s
 export type { ModelChange, RestorableEntry, RestoreTarget, TargetChange } from './source/target.ts';
 export { LocalStorage, type LocalStorageOptions } from './storage/local/local-storage.ts';
 export { MemoryStorage } from './storage/memory/memory-storage.ts';
+export { type RebuiltShard, SpreadStorage, type SpreadStorageOptions } from './storage/spread/spread-storage.ts';
 export type {
   ForeignObject,
   ObjectDetails,

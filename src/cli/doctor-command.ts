@@ -178,7 +178,7 @@ async function examineStorages(loaded: LoadedConfig, context: CommandContext): P
   const { configuredStorages } = await import('../config/configured-storages.ts');
   const { openChosenStorages } = await import('./open-storages.ts');
   const checks: Diagnosis[] = [];
-  for (const { name, given, enabled } of configuredStorages(loaded.config)) {
+  for (const { name, given, enabled, isShard = false } of configuredStorages(loaded.config)) {
     if (!enabled) continue;
     const opening = await diagnose('storages', name, async () => {
       const [opened] = await openChosenStorages(loaded, [name], context);
@@ -186,7 +186,9 @@ async function examineStorages(loaded: LoadedConfig, context: CommandContext): P
       const { clock, signal } = context;
       const readOnly = !isStorage(given) && given.readOnly === true;
       try {
-        checks.push(...(await examineStorage({ name, storage: opened.storage, readOnly, clock, signal })));
+        const found = await examineStorage({ name, storage: opened.storage, readOnly, clock, signal });
+        // Backups are on what they are spread over together.
+        checks.push(...found.filter(({ part }) => !isShard || part !== 'backups'));
       } finally {
         await opened.storage.close();
       }

@@ -263,6 +263,13 @@ function describe(error: unknown): NonNullable<OutputReport['error']> {
  */
 export async function checkStorage(options: CheckStorageOptions): Promise<StorageCheckReport> {
   const { backend, place, warnings } = options.storage.properties;
+  const { spread } = options.storage;
+  if (spread !== undefined) {
+    throw new HoldfastError('usage.invalid', {
+      message: 'archives are spread over several storages there, and each of them is checked by itself',
+      hint: `check ${spread.members.map(({ label }) => label).join(', ')}`,
+    });
+  }
   const check = new Check(options);
   const leftovers = await check.run();
   const passed = check.steps.every(({ state }) => state !== 'failed') && leftovers.length === 0;

@@ -34,8 +34,8 @@ before(async () => {
 after(() => workers.close());
 
 function spread(bytes: Uint8Array, shape: SpreadShape, stepBytes = bytes.length, wanted?: readonly number[]): Buffer[] {
-  const shards = Array.from({ length: shardCount(shape) }, (): Buffer[] => []);
-  const emit = (index: number, part: Buffer) => void shards[index]?.push(part);
+  const shards = Array.from({ length: shardCount(shape) }, (): Uint8Array[] => []);
+  const emit = (index: number, part: Uint8Array) => void shards[index]?.push(part);
   const encoder = new SpreadEncoder({ shape, emit, ...(wanted && { wanted }) });
   for (let at = 0; at < bytes.length; at += stepBytes) encoder.push(bytes.subarray(at, at + stepBytes));
   encoder.finish();

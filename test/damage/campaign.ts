@@ -1,6 +1,7 @@
 import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import { Corruptor, SeededRandom } from '../../src/testing/index.ts';
 import { type Line, lines } from './lines.ts';
+import { judgeShards, type SpreadLine, shardsOf, spreadLines } from './spread-lines.ts';
 import { judge, makeSubject, type Outcome, type Subject } from './subject.ts';
 
 export interface CampaignOptions {
@@ -30,6 +31,7 @@ async function makeSubjects(workers: WorkerPool, seed: number): Promise<Subject[
     await makeSubject(workers, { name: 'small', seed, sizeBytes: 300 * 1024, copies: 2 }),
     await makeSubject(workers, medium),
     await makeSubject(workers, { name: 'single', seed: seed + 2, sizeBytes: 8 * 1024 * 1024, copies: 1 }),
+    await makeSubject(workers, { name: 'spread', seed: seed + 3, sizeBytes: 600 * 1024, copies: 1 }),
   ];
 }
 
@@ -69,6 +71,28 @@ async function runLine(
   return { line: line.name, subject: subject.name, expect: line.expect, trials, recovered, refused, failures };
 }
 
+/** The same for an archive that is laid over storages. */
+async function runSpreadLine(
+  workers: WorkerPool,
+  line: SpreadLine,
+  subject: Subject,
+  options: CampaignOptions,
+): Promise<LineResult> {
+  const { name, shape, expect } = line;
+  const whole = shardsOf(subject, shape);
+  const failures: string[] = [];
+  const counts = { recovered: 0, refused: 0, wrong: 0 };
+  for (let trial = 0; trial < options.trials; trial++) {
+    const random = new SeededRandom(options.seed * 1_000_003 + trial);
+    const outcome = await judgeShards(workers, subject, shape, line.damage(whole, random, subject));
+    counts[outcome.kind] += 1;
+    const failure = failureOf(outcome, expect);
+    if (failure !== undefined) failures.push(`seed ${options.seed}, trial ${trial}: ${failure}`);
+  }
+  const { recovered, refused } = counts;
+  return { line: name, subject: subject.name, expect, trials: options.trials, recovered, refused, failures };
+}
+
 /** Damages archives in every way that the guarantee names, on both sides of each limit. */
 export async function runCampaign(options: CampaignOptions): Promise<LineResult[]> {
   const workers = new WorkerPool(options.threads);
@@ -82,6 +106,13 @@ export async function runCampaign(options: CampaignOptions): Promise<LineResult[
         results.push(result);
         options.onLine?.(result);
       }
+    }
+    const spread = subjects.find(({ name }) => name === 'spread');
+    for (const line of spreadLines) {
+      if (spread === undefined || (options.only !== undefined && !line.name.includes(options.only))) continue;
+      const result = await runSpreadLine(workers, line, spread, options);
+      results.push(result);
+      options.onLine?.(result);
     }
     return results;
   } finally {

@@ -6,6 +6,7 @@ import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import { SeededRandom } from '../../src/testing/index.ts';
 import { runCampaign } from './campaign.ts';
 import { lines } from './lines.ts';
+import { spreadLines } from './spread-lines.ts';
 import { judge, makeSubject, type Subject } from './subject.ts';
 
 describe('damage', () => {
@@ -15,7 +16,10 @@ describe('damage', () => {
       found.map((failure) => `${line}, ${subject}: ${failure}`),
     );
     assert.deepEqual(failures, []);
-    assert.deepEqual(new Set(results.map(({ line }) => line)), new Set(lines.map(({ name }) => name)));
+    assert.deepEqual(
+      new Set(results.map(({ line }) => line)),
+      new Set([...lines, ...spreadLines].map(({ name }) => name)),
+    );
   });
 });
 

@@ -3,6 +3,7 @@ import { ArchiveReader } from '../../src/archive/archive-reader.ts';
 import { ArchiveWriter } from '../../src/archive/archive-writer.ts';
 import type { IndexEntry } from '../../src/archive/entry/entry.ts';
 import type { Header } from '../../src/archive/header.ts';
+import type { RandomAccess } from '../../src/archive/random-access.ts';
 import { sealPassphraseSlot } from '../../src/archive/seal/passphrase-slot.ts';
 import type { UnlockKeys } from '../../src/archive/unlock.ts';
 import type { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
@@ -91,12 +92,16 @@ export async function makeSubject(workers: WorkerPool, options: SubjectOptions):
 }
 
 /** Reads everything of one or more damaged replicas and judges it. */
-export async function judge(workers: WorkerPool, subject: Subject, replicas: readonly Uint8Array[]): Promise<Outcome> {
+export async function judge(
+  workers: WorkerPool,
+  subject: Subject,
+  replicas: readonly (Uint8Array | RandomAccess)[],
+): Promise<Outcome> {
   const lost: string[] = [];
   let right = 0;
   let code = '';
   try {
-    const sources = replicas.map((bytes) => memoryRandomAccess(bytes));
+    const sources = replicas.map((bytes) => (bytes instanceof Uint8Array ? memoryRandomAccess(bytes) : bytes));
     const reader = await ArchiveReader.open({ sources, workers, keys: subject.keys });
     const entries: IndexEntry[] = [];
     for await (const entry of reader.entries()) entries.push(entry);

@@ -169,6 +169,11 @@ test('a storage that is away makes a backup incomplete, too many make it fail', 
   );
   const archive = String(made.value.output).replace('spread:', '');
   await assertRestores(archive, '--storage', 'spread');
+  const verified = await run('verify', archive, '--storage', 'spread');
+  assert.equal(verified.exitCode, 10);
+  assert.match(verified.stdout, /4 \(d\) unreadable, 5 \(e\) unreadable/);
+  const scrubbed = await json('scrub');
+  assert.deepEqual([scrubbed.exitCode, scrubbed.value.archives[0].state], [10, 'repairable']);
   rmSync('c', { recursive: true });
   writeFileSync('c', 'no folder');
   const failed = await json('backup');

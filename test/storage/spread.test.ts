@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { HoldfastError } from '../../src/errors.ts';
+import { validateBackup } from '../../src/operation/verify.ts';
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { parseShardName, shardName } from '../../src/storage/spread/shard-name.ts';
 import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
@@ -119,6 +120,19 @@ describe('an archive over storages', () => {
         assert.deepEqual(await listNames(storage), [name]);
       }
     }
+    for (const [index, one] of faulty.entries()) one.faults = index < 2 ? away : {};
+    const report = await validateBackup({ archive: { storage, name }, level: 'structure', threads: 1 });
+    assert.equal(report.state, 'repairable');
+    assert.deepEqual(
+      report.spread?.shards.map(({ state, error }) => [state, error?.code]),
+      [
+        ['unreadable', 'storage.unavailable'],
+        ['unreadable', 'storage.unavailable'],
+        ['intact', undefined],
+        ['intact', undefined],
+        ['intact', undefined],
+      ],
+    );
     for (const [index, one] of faulty.entries()) one.faults = index < 3 ? away : {};
     await assert.rejects(read(storage), { code: 'storage.unavailable' });
     await assert.rejects(listNames(storage), { code: 'storage.unavailable' });
@@ -213,6 +227,52 @@ describe('an archive over storages', () => {
     for (const one of inner) assert.equal((await listNames(one)).length, 1, 'the old one is gone');
     assert.equal((await objects(storage)).length, 1);
   });
+});
+
+test('a writing that dies after any step leaves the old archive or the new one', async () => {
+  const shape = { data: 3, parity: 1 };
+  const seen = new Set<string>();
+  for (let steps = 0; steps <= 17; steps += 1) {
+    const { storage, inner, make } = world(shape);
+    await write(storage, archive);
+    let left = steps;
+    const step = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+      left -= 1;
+      // What is dead does nothing any more, not even tidy up.
+      if (left < 0) throw new HoldfastError('storage.unavailable');
+      return await work();
+    };
+    const members = inner.map((one) => {
+      const dying = Object.create(one) as MemoryStorage;
+      const writer: MemoryStorage['writer'] = async (object, options) => {
+        const opened = await one.writer(object, options);
+        const commit: typeof opened.commit = () => step(() => opened.commit());
+        return { write: (bytes) => opened.write(bytes), commit, abort: async () => undefined };
+      };
+      return {
+        label: '',
+        storage: Object.assign(dying, {
+          properties: one.properties,
+          list: (prefix?: string) => one.list(prefix),
+          writer,
+          delete: (object: string) => step(() => one.delete(object)),
+        }),
+      };
+    });
+    const dying = new SpreadStorage({ shape, members, random: new SeededRandom(99) });
+    const writer = await dying.writer(name, { copies: 1 });
+    await writer.write(newer);
+    await writer.commit().catch(() => undefined);
+    const bytes = await read(storage);
+    const is = bytes.equals(archive) ? 'old' : bytes.equals(newer) ? 'new' : 'broken';
+    seen.add(is);
+    assert.notEqual(is, 'broken', `${steps}`);
+    assert.equal((await objects(storage)).length, 1, `${steps}`);
+    await write(make(), archive);
+    assert.ok((await read(storage)).equals(archive), `${steps}`);
+    for (const one of inner) assert.equal((await listNames(one)).length, 1, `${steps}`);
+  }
+  assert.deepEqual([...seen].sort(), ['new', 'old']);
 });
 
 describe('a deletion', () => {
@@ -316,10 +376,13 @@ describe('what is no archive', () => {
     const { storage, inner, faulty } = world();
     await putBytes(storage, 'shop.holdfast.pin', Buffer.from('pinned'));
     for (const one of inner) assert.deepEqual(await listNames(one), ['shop.holdfast.pin']);
+    for (const one of faulty.slice(0, 3)) one.faults = away;
+    await assert.rejects(putBytes(storage, 'other.pin', Buffer.from('pinned')), { code: 'storage.unavailable' });
     for (const one of faulty.slice(0, 4)) one.faults = away;
     assert.equal((await storage.stat('shop.holdfast.pin')).sizeBytes, 6);
     assert.equal((await readAll(await storage.open('shop.holdfast.pin'))).length, 6);
     for (const one of faulty) one.faults = {};
+    await storage.delete('other.pin');
     assert.deepEqual(await listNames(storage), ['shop.holdfast.pin']);
     await storage.delete('shop.holdfast.pin');
     assert.deepEqual(await listNames(storage), []);

@@ -32,7 +32,7 @@ test('the encoder lays an archive out as the specification says', () => {
     [5, 16],
     [20, 3],
   ] as const) {
-    const made = Array.from({ length: data + parity }, (): Buffer[] => []);
+    const made = Array.from({ length: data + parity }, (): Uint8Array[] => []);
     const encoder = new SpreadEncoder({
       shape: { data, parity },
       emit: (index, bytes) => void made[index]?.push(bytes),

@@ -27,3 +27,13 @@ test('what both have wrong is not found, after all combinations', () => {
   assert.equal(findCombination({ first: wrongAt(9, 1, 2), second: wrongAt(9, 3) }, accept), undefined);
   assert.equal(tried.size, 8);
 });
+
+test('what is read from a Buffer stays as it is while combinations are tried', () => {
+  const first = Buffer.from(wrongAt(0, 2, 4));
+  const second = Buffer.from(wrongAt(1, 3));
+  assert.deepEqual(
+    findCombination({ first, second }, (body) => Buffer.compare(body, right) === 0),
+    right,
+  );
+  assert.deepEqual(first, Buffer.from(wrongAt(0, 2, 4)));
+});

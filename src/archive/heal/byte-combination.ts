@@ -13,7 +13,8 @@ export function findCombination(
     if (differences.length === maximumDifferences) return undefined;
     differences.push(at);
   }
-  const body = first.slice();
+  // Of a Buffer, `slice` would be the same memory.
+  const body = new Uint8Array(first);
   for (let combination = 0; combination < 2 ** differences.length; combination++) {
     for (const [bit, at] of differences.entries())
       body[at] = ((combination >> bit) & 1) === 0 ? first[at]! : second[at]!;

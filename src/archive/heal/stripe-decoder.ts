@@ -139,7 +139,7 @@ class StripeSearch {
   /** Takes the body of a data place where it matches its hash. */
   #take(place: number, body: Uint8Array): boolean {
     if (!this.#input.matchesHash(dataLocator(place), body)) return false;
-    this.#known[place] = body.slice();
+    this.#known[place] = new Uint8Array(body);
     this.#solvedCount++;
     return true;
   }

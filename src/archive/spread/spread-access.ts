@@ -12,6 +12,7 @@ import {
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, type Layout } from '../heal/geometry.ts';
 import type { LocatedHeader } from '../heal/locate.ts';
 import type { RandomAccess } from '../random-access.ts';
+import { freeMemory } from '../worker/free-memory.ts';
 import { type LocatedShards, locateShards } from './locate-shards.ts';
 import { RowCode } from './row-code.ts';
 import type { Pause, Shard, ShardSource } from './shard.ts';
@@ -110,6 +111,7 @@ export class SpreadAccess implements RandomAccess {
       const from = at - first * blockSizeBytes;
       const length = Math.min(end - at, blocks.length - from);
       blocks.copy(asBuffer(into), at - offset, from, from + length);
+      freeMemory(blocks);
       at += length;
     }
     return Math.max(0, end - offset);
@@ -158,6 +160,7 @@ export class SpreadAccess implements RandomAccess {
       else bad.push(position);
     }
     if (bad.length > 0) await this.#heal(bad, fetched, { out, first });
+    for (const { blocks } of fetched.values()) freeMemory(blocks);
     return out;
   }
 
@@ -229,6 +232,7 @@ export class SpreadAccess implements RandomAccess {
         this.#put(row * data + (lost[place] ?? 0), body, window);
       }
     }
+    for (const [index, { blocks }] of fetched) if (given.get(index)?.blocks !== blocks) freeMemory(blocks);
     if (unsolved.length > 0) this.#throwIfOneMayAnswer();
     this.unsolvedCount += unsolved.length;
   }

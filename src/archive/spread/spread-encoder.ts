@@ -42,7 +42,7 @@ export class SpreadEncoder {
   readonly #shape: SpreadShape;
   readonly #code: RowCode;
   readonly #wanted: readonly number[];
-  readonly #emit: (index: number, bytes: Buffer) => void;
+  readonly #emit: (index: number, bytes: Uint8Array) => void;
   readonly #rowsAtOnce: number;
   readonly #known: readonly number[];
   readonly #parity: readonly number[];
@@ -57,7 +57,7 @@ export class SpreadEncoder {
   constructor(options: {
     readonly shape: SpreadShape;
     readonly wanted?: readonly number[];
-    readonly emit: (index: number, bytes: Buffer) => void;
+    readonly emit: (index: number, bytes: Uint8Array) => void;
   }) {
     const { shape, emit } = options;
     assert(isShape(shape), 'an archive can be laid so');
@@ -148,7 +148,11 @@ export class SpreadEncoder {
   #flush(place: number): void {
     const pending = this.#pending[place];
     if (pending === undefined || pending.length === 0) return;
-    this.#emit(this.#wanted[place] ?? 0, pending.bytes.subarray(0, pending.length));
+    // No Buffer: whoever takes a slice of one shares its memory.
+    this.#emit(
+      this.#wanted[place] ?? 0,
+      new Uint8Array(pending.bytes.buffer, pending.bytes.byteOffset, pending.length),
+    );
     pending.bytes = Buffer.alloc(0);
     pending.length = 0;
   }

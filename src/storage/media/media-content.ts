@@ -51,7 +51,7 @@ export async function readyContent(content: MediaContent): Promise<ReadyContent>
       return { sizeBytes, open: () => one(bytes), close: nothingToClose };
     }
     // A copy: its maker may use the memory again.
-    const bytes = bytesOf(value).slice();
+    const bytes = new Uint8Array(bytesOf(value));
     held.push(bytes);
     sizeBytes += bytes.length;
   }

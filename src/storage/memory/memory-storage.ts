@@ -124,7 +124,7 @@ class MemoryWriter implements StorageWriter {
 
   async write(bytes: Uint8Array): Promise<void> {
     await this.#checkOpen();
-    this.#chunks.push(bytes.slice());
+    this.#chunks.push(new Uint8Array(bytes));
   }
 
   async commit(check?: (stored: RandomAccess) => Promise<void>): Promise<StoredObject> {

@@ -1,3 +1,4 @@
+import { freeMemory } from '../../archive/worker/free-memory.ts';
 import type { SharedPiece } from '../fan-out/shared-pieces.ts';
 
 /** Counts what waits to be written by one lane. */
@@ -5,14 +6,15 @@ export class Backlog {
   #waitingBytes = 0;
   #written = Promise.withResolvers<void>();
 
-  /** A piece for the lane alone. The bytes are its own: nobody else changes them. */
+  /** A piece for the lane alone. The bytes are its own: their memory goes once they are written. */
   piece(bytes: Uint8Array): SharedPiece {
     const { length } = bytes;
     this.#waitingBytes += length;
     return {
       bytes,
-      release: () => {
+      release: (isStillRead) => {
         this.#waitingBytes -= length;
+        if (!isStillRead) freeMemory(bytes);
         this.#written.resolve();
         this.#written = Promise.withResolvers<void>();
       },

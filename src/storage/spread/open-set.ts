@@ -3,19 +3,21 @@ import { SpreadAccess } from '../../archive/spread/spread-access.ts';
 import type { Wait } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { OpenedObject } from '../storage.ts';
-import type { PlacedShard, ShardSet } from './shard-sets.ts';
+import { missingShards, type PlacedShard, type ShardListing, type ShardSet, type SpreadMember } from './shard-sets.ts';
 
 /** How the shards of a set are opened. */
 export interface OpenSetOptions {
-  /** For people, the storage of each shard, by its index. */
-  readonly places: readonly string[];
+  /** The storages of the shards, by their indexes. */
+  readonly members: readonly SpreadMember[];
+  /** Storages that did not tell whether they have one. */
+  readonly failures: ShardListing['failures'];
   readonly slowAfterMs: number;
   readonly wait: Wait;
 }
 
 /** Opens all shards that are there as the archive that they are of. A storage that fails is told of when the archive cannot be read without it. */
 export async function openSet(set: ShardSet, options: OpenSetOptions): Promise<SpreadAccess> {
-  const { places, slowAfterMs, wait } = options;
+  const { members, failures, slowAfterMs, wait } = options;
   const opening = set.shards.map(async (shard): Promise<ShardSource | undefined> => {
     const { index, member } = shard;
     try {
@@ -25,7 +27,16 @@ export async function openSet(set: ShardSet, options: OpenSetOptions): Promise<S
       return { access: failedAccess(shard.object.sizeBytes, error), label: member.label, index };
     }
   });
-  const shards = (await Promise.all(opening)).filter((source) => source !== undefined);
+  // One whose storage does not answer may be there, as large as the others.
+  const sizeBytes = Math.max(0, ...set.shards.map(({ object }) => object.sizeBytes));
+  const unknown = missingShards(set).flatMap((index): ShardSource[] => {
+    const failed = failures.find(({ member }) => member === members[index]);
+    return failed === undefined
+      ? []
+      : [{ access: failedAccess(sizeBytes, failed.error), label: failed.member.label, index }];
+  });
+  const shards = [...(await Promise.all(opening)).filter((source) => source !== undefined), ...unknown];
+  const places = members.map(({ label }) => label);
   try {
     return await SpreadAccess.open({ shards, shape: set.shape, places, slowAfterMs, pause: wait });
   } catch (error) {

@@ -130,7 +130,7 @@ export class SpreadStorage implements Storage {
   async open(name: string): Promise<OpenedObject> {
     checkObjectName(name);
     if (!name.endsWith(archiveEnd)) return await this.#openMirrored(name);
-    return await this.#openSet(this.#chosen(name, await this.#look(`${name}.`, { name })));
+    return await this.#openSet(name, await this.#look(`${name}.`, { name }));
   }
 
   async stat(name: string): Promise<StoredObject> {
@@ -194,8 +194,9 @@ export class SpreadStorage implements Storage {
     } = {},
   ): Promise<RebuiltShard[]> {
     const { signal, onBytes } = options;
-    const set = this.#chosen(name, await this.#look(`${name}.`, { name }));
-    const access = await this.#openSet(set);
+    const listing = await this.#look(`${name}.`);
+    const set = this.#chosen(name, listing);
+    const access = await this.#openSet(name, listing);
     try {
       const places = indexes.flatMap((index) => {
         const member = this.#homeOf(set, index);
@@ -295,9 +296,15 @@ export class SpreadStorage implements Storage {
     });
   }
 
-  async #openSet(set: ShardSet): Promise<SpreadAccess> {
-    const places = this.members.map(({ label }) => label);
-    return await openSet(set, { places, slowAfterMs: this.#slowAfterMs, wait: this.#wait });
+  async #openSet(name: string, listing: ShardListing): Promise<SpreadAccess> {
+    const { members } = this;
+    const { failures } = listing;
+    return await openSet(this.#chosen(name, listing), {
+      members,
+      failures,
+      slowAfterMs: this.#slowAfterMs,
+      wait: this.#wait,
+    });
   }
 
   async #openMirrored(name: string): Promise<OpenedObject> {
@@ -310,12 +317,19 @@ export class SpreadStorage implements Storage {
   /** What is no archive is small, and stands whole on each storage: on more than may be lost, at least. */
   async #mirrorWriter(name: string, options: WriterOptions): Promise<StorageWriter> {
     const targets = this.members.map(({ label, storage }) => ({ label, storage, name }));
-    return await FanOutWriter.open(targets, {
-      ...options,
-      clock: this.#clock,
-      wait: this.#wait,
-      stallTimeoutMs: this.#stallTimeoutMs,
-    });
+    const timing = { clock: this.#clock, wait: this.#wait, stallTimeoutMs: this.#stallTimeoutMs };
+    const writer = await FanOutWriter.open(targets, { ...options, ...timing });
+    return {
+      write: (bytes) => writer.write(bytes),
+      commit: async (check) => {
+        const stored = await writer.commit(check);
+        const failed = writer.results.filter((result) => result.error !== undefined);
+        if (this.members.length - failed.length > this.shape.parity) return stored;
+        // It stays where it is: a mark too much harms nothing.
+        throw failed[0]?.error;
+      },
+      abort: () => writer.abort(),
+    };
   }
 
   /** Removes older archives of the name, and what an earlier removal left. */
