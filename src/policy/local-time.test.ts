@@ -7,6 +7,7 @@ const hourMs = 3_600_000;
 test('a zone is one that the runtime knows', () => {
   for (const name of ['UTC', 'Europe/Berlin', 'Asia/Kathmandu']) assert.equal(isTimezone(name), true);
   for (const name of ['Europe/Atlantis', '', 'x y']) assert.equal(isTimezone(name), false);
+  assert.equal(typeof systemTimezone(), 'string');
   assert.equal(isTimezone(systemTimezone()), true);
 });
 

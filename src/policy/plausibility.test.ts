@@ -64,6 +64,11 @@ test('two databases of one prefix are two', () => {
   assert.equal(isComparable([of('databases/shop/tables/a')], [of('databases/forum/tables/a')]), false);
 });
 
+test('what else a database holds tells that it was read', () => {
+  const rest = { path: 'databases/shop/objects/triggers', kind: 'objects', sizeBytes: 5 };
+  assert.deepEqual(pathsOf([table('a', 9)], [rest]), [['a', 'rows', 9, 0]]);
+});
+
 test('a fall in words', () => {
   const path = 'databases/shop/tables/a';
   assert.equal(describeFall({ path, measure: 'rows', before: 20, now: 3 }), `${path} had 20 rows and has 3`);

@@ -105,7 +105,9 @@ test('what another has no words for is refused', () => {
 test('names of units are cut, and the delay is in seconds', () => {
   const text = exported({ intervalHours: 6 }, 'systemd', `job ${'a'.repeat(60)}`);
   assert.match(text, new RegExp(`/holdfast-job-${'a'.repeat(40 - 'holdfast-job-'.length)}\\.timer`));
-  assert.match(text, /^RandomizedDelaySec=300$/m);
+  const job = { name: 'x', schedule: readSchedule({ intervalHours: 6 }), jitterMs: 3_600_000 };
+  const delayed = exportSchedule([job], { format: 'systemd', folder: '/srv/shop', prunes: false });
+  assert.match(delayed, /^RandomizedDelaySec=3600$/m);
 });
 
 test('a drill is a command of its own', () => {

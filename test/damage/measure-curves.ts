@@ -30,15 +30,15 @@ export interface CurvesOptions {
 }
 
 export interface Curves {
-  readonly contenders: readonly Pick<Contender, 'name' | 'label' | 'sizeBytes'>[];
+  readonly contenders: readonly (Pick<Contender, 'name' | 'label' | 'sizeBytes'> & { readonly isPeer: boolean })[];
   readonly points: readonly CurvePoint[];
 }
 
 /** Measures how often each contender gives back all bytes, by kind and amount of damage. */
 export async function measureCurves(options: CurvesOptions): Promise<Curves> {
-  const workers = new WorkerPool(options.threads);
+  const pools = Array.from({ length: options.threads }, () => new WorkerPool(1));
   try {
-    const own = await holdfastContenders(workers, options.seed);
+    const own = await holdfastContenders(pools, options.seed);
     const contenders = [...own, ...(options.withPeers ? await peersOf(own, options.seed) : [])];
     const points = new Points(options);
     const cells = own.length * kinds.reduce((sum, { amounts, weight }) => sum + amounts.length * weight, 0);
@@ -52,11 +52,14 @@ export async function measureCurves(options: CurvesOptions): Promise<Curves> {
       }
     }
     return {
-      contenders: contenders.map(({ name, label, sizeBytes }) => ({ name, label, sizeBytes })),
+      contenders: contenders.map((each) => {
+        const { name, label, sizeBytes } = each;
+        return { name, label, sizeBytes, isPeer: !own.includes(each) };
+      }),
       points: points.all,
     };
   } finally {
-    await workers.close();
+    await Promise.all(pools.map((pool) => pool.close()));
   }
 }
 
@@ -98,7 +101,7 @@ async function measureCurve(curve: Curve): Promise<void> {
         counts[await runTrial(contender, kind, amount, seed)] += 1;
       }
     };
-    await Promise.all(Array.from({ length: options.threads + 1 }, runSome));
+    await Promise.all(Array.from({ length: options.threads }, runSome));
     const trials = next - before.trials;
     if (trials > 0) points.add({ contender: contender.name, kind: kind.name, amount, trials, ...counts });
     if (before.recovered + counts.recovered === 0) return;
