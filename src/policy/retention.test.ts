@@ -349,3 +349,16 @@ test('days, hours and months begin on the dot', () => {
     true,
   ]);
 });
+
+test('years and months together are told apart', () => {
+  const archives = [{ createdMs: Date.UTC(2013, 1, 5) }, { createdMs: Date.UTC(2025, 0, 5) }];
+  const { verdicts } = keptOf(archives, { keepMonthly: 2 }, Date.UTC(2026, 0, 1));
+  assert.deepEqual(
+    verdicts.map(([, keep]) => keep),
+    [true, true],
+  );
+});
+
+test('a hold of a database keeps its only archive too', () => {
+  checkTable({ policy: {}, now: '2026-03-02T12:00Z', hold: 'on hold' }, '2026-03-01T02:00Z newest, on hold');
+});
