@@ -102,7 +102,7 @@ function scaleOf({ amounts, isLogarithmic }: Kind): Scale {
   }
   const first = amounts[0] ?? 1e-6;
   const span = Math.log(last / first);
-  const whole = [1e6, 1e5, 1e4, 1000, 250, 50].map((count) => ({ amount: 1 / count, text: `1 in ${inWords(count)}` }));
+  const whole = [1e6, 1e5, 1e4, 1000, 100].map((count) => ({ amount: 1 / count, text: `1 in ${inWords(count)}` }));
   return { of: (amount) => (Math.log(amount / first) / span) * panel.width, ticks: whole };
 }
 

@@ -1,6 +1,7 @@
 /**
- * `npm run mutate -- --path src/policy [--tests src/policy,…] [--seed N] [--sample K] [--workers N] [--state FILE]`: changes the code in one small
- * way after the other, and tells which changes no test notices. Survivors that are explained stand in `survivors.json`.
+ * `npm run mutate -- --path src/policy [--tests src/policy,…] [--seed N] [--sample K] [--workers N] [--state FILE [--again]]`: changes the code in one
+ * small way after the other, and tells which changes no test notices. `--tests` has folders and files. A run that was stopped goes on where `--state` ends;
+ * with `--again` those in it that survived are tried once more, by other tests perhaps, and no others. Survivors that are explained stand in `survivors.json`.
  */
 import {
   appendFileSync,
@@ -22,7 +23,7 @@ import { Coverage, runTest } from './coverage.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
 
 /** A test that takes longer is left to others. */
-const longestTestMs = 120_000;
+const longestTestMs = 300_000;
 /** A mutant may loop for ever: it has this much time, and so many times what the test took. */
 const leastLimitMs = 20_000;
 const slowFactor = 10;
@@ -56,6 +57,7 @@ const { values } = parseArgs({
     sample: { type: 'string' },
     workers: { type: 'string', default: '2' },
     state: { type: 'string' },
+    again: { type: 'boolean', default: false },
   },
 });
 
@@ -175,9 +177,10 @@ async function main(): Promise<void> {
     });
     tests.sort((one, other) => one.durationMs - other.durationMs);
     console.log(`${mutants.length} mutants of ${files.length} files, ${tests.length} tests`);
-    await onAll(mutants, async (checkout, mutant) => {
+    const judged = values.again ? mutants.filter((mutant) => known.has(keyOf(mutant))) : mutants;
+    await onAll(judged, async (checkout, mutant) => {
       let verdict = known.get(keyOf(mutant));
-      if (verdict === undefined) {
+      if (verdict === undefined || (values.again && verdict.outcome !== 'killed')) {
         verdict = await judge(checkout, mutant, tests);
         if (values.state !== undefined) appendFileSync(values.state, `${JSON.stringify(verdict)}\n`);
       }
