@@ -1,5 +1,5 @@
 /** One step of the S3 benchmark, in a process of its own, so that its memory can be told. The order is JSON on the command line. */
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { createBackup, FilesSource, restoreBackup, type Storage, validateBackup } from '../../src/index.ts';
@@ -25,7 +25,8 @@ const readsAtOnce = 6;
 
 /** The file, twice: what a backup with two copies sends. */
 async function write(storage: Storage, { file, name }: ChildOrder): Promise<number> {
-  const writer = await storage.writer(name, { copies: 2 });
+  // Without a size one copy is sent, and the server makes the other.
+  const writer = await storage.writer(name, { copies: 2, expectedSizeBytes: statSync(file).size });
   for await (const chunk of createReadStream(file, { highWaterMark: 2 ** 20 })) await writer.write(chunk);
   return (await writer.commit()).sizeBytes;
 }

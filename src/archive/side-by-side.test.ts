@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eachSideBySide } from './side-by-side.ts';
+import { eachSideBySide, fromBothEnds } from './side-by-side.ts';
 
 /** Work that ends when it is told to. */
 function controlled() {
@@ -95,4 +95,11 @@ test('a sequence that fails, and one that is given up, are ended', async () => {
   const work = () => Promise.reject(new Error('at once'));
   await assert.rejects(eachSideBySide(endless(), { atOnce: 2, work }), /at once/);
   assert.equal(isEnded, true);
+});
+
+test('from both ends each item comes once', () => {
+  const orders = [[], [1], [1, 2], [1, 3, 2], [1, 4, 2, 3], [1, 5, 2, 4, 3]];
+  for (const [count, order] of orders.entries()) {
+    assert.deepEqual([...fromBothEnds(Array.from({ length: count }, (_, index) => index + 1))], order);
+  }
 });

@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import { HoldfastError } from '../errors.ts';
 import { printError } from './print-error.ts';
 import { openProcessContext } from './process-context.ts';
@@ -6,8 +5,6 @@ import { runCommandLine } from './program.ts';
 
 /** Runs the command line of this process; the exit code is set, and the process ends once nothing is under way. */
 export async function main(commandLine: readonly string[]): Promise<void> {
-  // The space for young objects keeps its first size: it would grow to 64 MiB with what the bytes that pass through leave behind.
-  setFlagsFromString('--semi-space-growth-factor=1');
   const context = openProcessContext();
   const json = commandLine.includes('--json');
   // A result that nobody reads any more (`| head`) is no failure; the run itself goes on to its end.

@@ -38,6 +38,11 @@ test('what another environment, another template or nobody made is not known', (
     'shop_20261121T090507Z_production.holdfast.pin',
     'shop_20261321T090507Z_production.holdfast',
     'shop_20260230_090507_production.holdfast',
+    'shop_20261121T240000Z_production.holdfast',
+    'shop_20261121T236000Z_production.holdfast',
+    'shop_20261121T235960Z_production.holdfast',
+    'shop_20261121T006000Z_production.holdfast',
+    'shop_20261121T000060Z_production.holdfast',
     'shop_production.holdfast',
     'a/shop_20261121T090507Z_production.holdfast',
     'shop_20261121T090507Z_production.txt',
@@ -49,4 +54,16 @@ test('what another environment, another template or nobody made is not known', (
 test('a template without database or timestamp tells nothing', () => {
   assert.equal(archiveSeriesReader({ template: '{database}_{env}', environment: 'x' }), undefined);
   assert.equal(archiveSeriesReader({ template: '{timestamp}', environment: 'x' }), undefined);
+});
+
+test('the last second of a day is one', () => {
+  const createdMs = Date.UTC(2026, 10, 21, 23, 59, 59);
+  assert.deepEqual(read?.('shop_20261121T235959Z_production.holdfast'), { database: 'shop', createdMs });
+});
+
+test('what a template has twice is the same twice', () => {
+  const twice = archiveSeriesReader({ template: '{database}/{timestamp}/{database}_{timestamp}', environment: 'x' });
+  const createdMs = Date.UTC(2026, 10, 21, 2);
+  assert.deepEqual(twice?.('shop/20261121_020000/shop_20261121_020000.holdfast'), { database: 'shop', createdMs });
+  assert.equal(twice?.('shop/20261121_020000/crm_20261121_020000.holdfast'), undefined);
 });

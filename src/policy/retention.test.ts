@@ -245,3 +245,120 @@ test('ten thousand archives of 27 years', () => {
   assert.equal(kept.length, 7 + 2 + 2 + 27);
   assert.deepEqual(kept.slice(0, 10), ['0', '1', '2', '3', '4', '5', '6', '9', '16', '30']);
 });
+
+/** Archives of a storage, judged with a policy; gives the names of those that stay, with why. */
+function keptOf(archives: readonly Partial<RetentionArchive>[], policy: Partial<RetentionPolicy>, nowMs: number) {
+  const whole = archives.map((given, index): RetentionArchive => {
+    return { storage: 's', database: 'd', name: `n${index}`, createdMs: 0, sizeBytes: 10, ...given };
+  });
+  const { verdicts, unmetCaps } = judgeRetention(whole, { ...none, ...policy }, { nowMs, timezone: 'UTC' });
+  return { verdicts: verdicts.map(({ archive, keep, reasons }) => [archive.name, keep, reasons.join()]), unmetCaps };
+}
+
+test('of archives of one moment the later name is the newest, whatever the order they come in', () => {
+  for (const names of [
+    ['a', 'b', 'c'],
+    ['c', 'b', 'a'],
+    ['b', 'c', 'a'],
+    ['b', 'a', 'c'],
+  ]) {
+    const { verdicts } = keptOf(
+      names.map((name) => ({ name })),
+      { keepLast: 2 },
+      1,
+    );
+    assert.deepEqual(verdicts.sort(), [
+      ['a', false, ''],
+      ['b', true, 'last 2/2'],
+      ['c', true, 'newest,last 1/2'],
+    ]);
+  }
+});
+
+test('a cap that is met exactly is met', () => {
+  const two = [{ createdMs: 1 }, { createdMs: 2 }];
+  assert.deepEqual(keptOf(two, { keepLast: 2, maxTotalSizeBytes: 20 }, 9).unmetCaps, []);
+  assert.deepEqual(keptOf(two, { keepLast: 2, maxTotalSizeBytes: 10 }, 9).unmetCaps, []);
+  const unmet = { storage: 's', totalSizeBytes: 10, maxTotalSizeBytes: 9 };
+  assert.deepEqual(keptOf(two, { keepLast: 2, maxTotalSizeBytes: 9 }, 9).unmetCaps, [unmet]);
+});
+
+test('of databases with archives of one name and moment a cap takes the first by name', () => {
+  const copies = ['y', 'x', 'z'].map((database) => ({ database, name: 'same', createdMs: 5 }));
+  const newer = ['x', 'y', 'z'].map((database) => ({ database, name: 'new', createdMs: 6 }));
+  for (const archives of [
+    [...copies, ...newer],
+    [...copies.toReversed(), ...newer],
+  ]) {
+    const whole = archives.map((given) => ({ storage: 's', sizeBytes: 10, ...given }));
+    const policy = { ...none, keepLast: 2, maxTotalSizeBytes: 50 };
+    const { verdicts } = judgeRetention(whole, policy, { nowMs: 9, timezone: 'UTC' });
+    const removed = verdicts.filter(({ keep }) => !keep).map(({ archive }) => archive.database);
+    assert.deepEqual(removed, ['x']);
+  }
+});
+
+test('within a time is shorter than it, and a lock ends when it says', () => {
+  const archives = [
+    { name: 'old', createdMs: 100 },
+    { name: 'new', createdMs: 101 },
+    { name: 'newest', createdMs: 150 },
+  ];
+  const { verdicts } = keptOf(archives, { keepWithinMs: 100 }, 200);
+  assert.deepEqual(verdicts, [
+    ['old', false, ''],
+    ['new', true, 'within'],
+    ['newest', true, 'newest,within'],
+  ]);
+  assert.deepEqual(keptOf([{ createdMs: 200 }], { keepWithinMs: 1 }, 200).verdicts, [['n0', true, 'newest,within']]);
+  const locked = [{ createdMs: 1, lockedUntilMs: 200 }, { createdMs: 2, lockedUntilMs: 0 }, { createdMs: 3 }];
+  assert.deepEqual(
+    keptOf(locked, {}, 200).verdicts.map(([, keep]) => keep),
+    [false, false, true],
+  );
+  assert.equal(keptOf(locked, {}, 199).verdicts[0]?.[2], 'locked until 1970-01-01T00:00:00.200Z');
+  // Nobody locked it, and the clock stands at the beginning of time.
+  assert.equal(keptOf([{ createdMs: 0 }], {}, 0).verdicts[0]?.[2], 'newest');
+});
+
+test('days, hours and months begin on the dot', () => {
+  const day = Date.UTC(2026, 4, 5);
+  const hour = 3_600_000;
+  const kept = (times: number[], policy: Partial<RetentionPolicy>) =>
+    keptOf(
+      times.map((createdMs) => ({ createdMs })),
+      policy,
+      day * 2,
+    ).verdicts.map(([, keep]) => keep);
+  assert.deepEqual(kept([day - 1, day], { keepDaily: 2 }), [true, true]);
+  assert.deepEqual(kept([day, day + 24 * hour - 1], { keepDaily: 2 }), [false, true]);
+  assert.deepEqual(kept([day + hour - 1, day + hour], { keepHourly: 2 }), [true, true]);
+  assert.deepEqual(kept([day + hour, day + 2 * hour - 1], { keepHourly: 2 }), [false, true]);
+  // A month of one year is not that of another, nor is the sum of year and month.
+  const months = [
+    Date.UTC(2024, 11, 5),
+    Date.UTC(2025, 0, 5),
+    Date.UTC(2025, 10, 5),
+    Date.UTC(2025, 11, 5),
+    Date.UTC(2026, 0, 5),
+  ];
+  assert.deepEqual(kept(months, { keepMonthly: 5 }), [true, true, true, true, true]);
+  assert.deepEqual(kept([Date.UTC(2025, 0, 5), Date.UTC(2024, 1, 5), Date.UTC(2023, 2, 5)], { keepMonthly: 3 }), [
+    true,
+    true,
+    true,
+  ]);
+});
+
+test('years and months together are told apart', () => {
+  const archives = [{ createdMs: Date.UTC(2013, 1, 5) }, { createdMs: Date.UTC(2025, 0, 5) }];
+  const { verdicts } = keptOf(archives, { keepMonthly: 2 }, Date.UTC(2026, 0, 1));
+  assert.deepEqual(
+    verdicts.map(([, keep]) => keep),
+    [true, true],
+  );
+});
+
+test('a hold of a database keeps its only archive too', () => {
+  checkTable({ policy: {}, now: '2026-03-02T12:00Z', hold: 'on hold' }, '2026-03-01T02:00Z newest, on hold');
+});

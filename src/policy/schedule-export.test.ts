@@ -16,6 +16,9 @@ const calendars: readonly (readonly [ScheduleTimes, readonly string[]])[] = [
   [{ cron: '5,35 1-9/4 1 */3 *', timezone: 'UTC' }, ['*-01/3-01 01,05,09:05,35:00 UTC']],
   // Either of the two days, for cron.
   [{ cron: '0 3 1,15 * 0,7', timezone: 'UTC' }, ['*-*-01,15 03:00:00 UTC', 'Sun *-*-* 03:00:00 UTC']],
+  [{ cron: '0 3 * 1 2-6/2', timezone: 'UTC' }, ['Tue,Thu,Sat *-01-* 03:00:00 UTC']],
+  [{ cron: '0 3 */10 * *', timezone: 'UTC' }, ['*-*-01/10 03:00:00 UTC']],
+  [{ cron: '0 3 * * */3', timezone: 'UTC' }, ['Sun,Wed,Sat *-*-* 03:00:00 UTC']],
   [{ intervalHours: 6 }, ['*-*-* 00/6:00:00 UTC']],
   [{ intervalHours: 24 }, ['*-*-* 00:00:00 UTC']],
   [{ intervalHours: 168 }, ['Thu *-*-* 00:00:00 UTC']],
@@ -97,4 +100,16 @@ test('what another has no words for is refused', () => {
     assert.throws(() => exported({ intervalHours: 5 }, format), { code: 'usage.invalid' });
   }
   assert.throws(() => exported({ cron: '0 0 L * *' }, 'systemd'), { code: 'usage.invalid' });
+});
+
+test('names of units are cut, and the delay is in seconds', () => {
+  const text = exported({ intervalHours: 6 }, 'systemd', `job ${'a'.repeat(60)}`);
+  assert.match(text, new RegExp(`/holdfast-job-${'a'.repeat(40 - 'holdfast-job-'.length)}\\.timer`));
+  const job = { name: 'x', schedule: readSchedule({ intervalHours: 6 }), jitterMs: 3_600_000 };
+  const delayed = exportSchedule([job], { format: 'systemd', folder: '/srv/shop', prunes: false });
+  assert.match(delayed, /^RandomizedDelaySec=3600$/m);
+});
+
+test('a drill is a command of its own', () => {
+  assert.match(exported({ intervalHours: 6 }, 'cron', 'drill'), / && npx holdfast drill\n/);
 });

@@ -85,7 +85,8 @@ function systemdField(field: string, first: number, name: (value: string) => str
       for (let value = Number(from); value <= Number(to); value += Number(step)) values.push(name(String(value)));
       return values.join(',');
     }
-    if (step !== undefined) return `${name(from === '*' ? String(first) : from)}/${step}`;
+    // Steps are of a range or of all.
+    if (step !== undefined) return `${name(String(first))}/${step}`;
     return to === undefined ? name(from) : `${name(from)}..${name(to)}`;
   });
   return parts.includes(undefined) ? undefined : parts.join(',');
@@ -99,7 +100,7 @@ function systemdWeekdays(field: string): string | undefined {
     const [, from, to, step = '1'] = /^(\*|[0-7])(?:-([0-7]))?(?:\/(\d))?$/.exec(part) ?? [];
     if (from === undefined) return [undefined];
     const first = from === '*' ? 0 : Number(from);
-    const last = from === '*' ? 6 : Number(to ?? (step === '1' ? from : 6));
+    const last = from === '*' ? 6 : Number(to ?? from);
     const found = [];
     for (let day = first; day <= last; day += Number(step)) found.push(weekdays[day]);
     return found;

@@ -92,3 +92,9 @@ test('jitter is alike for one run, and spread over the time', () => {
   assert.ok(new Set(all).size > 190 && Math.min(...all) < 5000 && Math.max(...all) > 55_000);
   assert.equal(jitterMs('host/backup', 7, 0), 0);
 });
+
+test('a schedule in words', () => {
+  assert.equal(readSchedule({ cron: '0 4 * * *', timezone: 'UTC' }).text, '0 4 * * *');
+  assert.equal(readSchedule({ dailyTime: '04:05', timezone: 'UTC' }).text, 'daily at 04:05');
+  assert.equal(readSchedule({ intervalHours: 6 }).text, 'every 6 h');
+});

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import { Corruptor, type Damage, SeededRandom } from '../../src/testing/index.ts';
 import { judge, makeSubject, type Subject } from './subject.ts';
@@ -104,14 +105,28 @@ const shapes: readonly Shape[] = [
 /** Compresses to a little less than what one full stripe holds. */
 const plainBytes = 1_150_000;
 
-/** Holdfast's own curves: archives of one stripe that is nearly full, as larger archives have many. */
-export async function holdfastContenders(workers: WorkerPool, seed: number): Promise<Contender[]> {
+/**
+ * Holdfast's own curves: archives of one stripe that is nearly full, as larger archives have many. As many trials may run at once as there are
+ * pools: workers know one archive at a time.
+ */
+export async function holdfastContenders(pools: readonly WorkerPool[], seed: number): Promise<Contender[]> {
+  const free = [...pools];
+  const withPool = async <Result>(work: (workers: WorkerPool) => Promise<Result>): Promise<Result> => {
+    const workers = free.pop();
+    assert(workers !== undefined, 'a trial has a pool of its own');
+    try {
+      return await work(workers);
+    } finally {
+      free.push(workers);
+    }
+  };
   const contenders: Contender[] = [];
   for (const { name, label, copies, parityBlocks, storages } of shapes) {
     const options = { name, seed, sizeBytes: plainBytes, copies, parityBlocks, dataBlocks: 255 - parityBlocks };
-    const subject: Subject = await makeSubject(workers, options);
+    const subject: Subject = await withPool((workers) => makeSubject(workers, options));
     const places = Array.from({ length: storages }, () => subject.bytes);
-    const restore = async (damaged: readonly Uint8Array[]) => (await judge(workers, subject, damaged)).kind;
+    const restore = (damaged: readonly Uint8Array[]) =>
+      withPool(async (workers) => (await judge(workers, subject, damaged)).kind);
     contenders.push({ name, label, sizeBytes: subject.bytes.length * storages, places, restore });
   }
   return contenders;

@@ -15,10 +15,6 @@ export class EntryRuns {
     return this.#runs.length;
   }
 
-  get sizeBytes(): number {
-    return this.#runs.reduce((sum, { length }) => sum + length, 0);
-  }
-
   /** `index` counts the data segments of the archive. */
   add(start: Run & { readonly index: number }, end: { readonly index: number; readonly offset: number }): void {
     const { index, segment, offset, length } = start;

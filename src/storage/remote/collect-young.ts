@@ -16,13 +16,18 @@ function collectNow(type: 'minor' | 'major'): void {
   collect({ type });
 }
 
-/** What buffers may hold beyond what they held after the last full collection. */
-const keptBytes = 16 * 1024 * 1024;
+/** What may be held beyond what was held after the last full collection. */
+const keptBytes = 12 * 1024 * 1024;
 let leastBytes = Number.POSITIVE_INFINITY;
+
+function heldBytes(): number {
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
 
 /**
  * Counts the bytes that go through a library which makes new buffers of them again and again. What the collector sees of these is small, and it
- * lets a hundred megabytes pile up: it is told every so many bytes. A buffer that is under way when it looks twice counts as old, and stays until all
+ * lets a hundred megabytes pile up: it is told every so many bytes. What is under way when it looks twice counts as old, and stays until all
  * is looked at: that is done when there is much of it.
  */
 export class PassedBytes {
@@ -38,10 +43,10 @@ export class PassedBytes {
     if (this.#bytes < this.#everyBytes) return;
     this.#bytes = 0;
     collectNow('minor');
-    const { arrayBuffers } = process.memoryUsage();
-    leastBytes = Math.min(leastBytes, arrayBuffers);
-    if (arrayBuffers < leastBytes + keptBytes) return;
+    const held = heldBytes();
+    leastBytes = Math.min(leastBytes, held);
+    if (held < leastBytes + keptBytes) return;
     collectNow('major');
-    leastBytes = process.memoryUsage().arrayBuffers;
+    leastBytes = heldBytes();
   }
 }

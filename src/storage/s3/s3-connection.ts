@@ -4,6 +4,7 @@ import type { GetObjectCommandOutput, S3 } from '@aws-sdk/client-s3';
 import { systemWait, timeoutSignal } from '../../clock.ts';
 import { type ErrorCode, HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { Random } from '../../random.ts';
+import { PassedBytes } from '../remote/collect-young.ts';
 import { freeMemory, freeReceived } from './received-memory.ts';
 import { type S3CallContext, type S3Operation, s3ErrorFrom } from './s3-errors.ts';
 
@@ -18,6 +19,9 @@ export interface S3Patience {
 }
 
 export const usualPatience: S3Patience = { idleMs: 60_000, attempts: 6, firstDelayMs: 200 };
+
+/** A request leaves some hundred small objects behind, which live long enough to count as old. */
+const passed = new PassedBytes(16 * 1024 * 1024);
 
 const longestDelayMs = 10_000;
 /** A server that asks to slow down is given so many times the usual wait. */
@@ -160,7 +164,9 @@ export class S3Connection {
     const limit = timeoutSignal(limitMs);
     const abortSignal = call.signal === undefined ? limit : AbortSignal.any([limit, call.signal]);
     try {
-      return await call.run(this.#s3, { abortSignal });
+      const result = await call.run(this.#s3, { abortSignal });
+      passed.add(call.sizeBytes ?? 0);
+      return result;
     } catch (error) {
       throwIfAborted(call.signal);
       if (!limit.aborted) throw error;

@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** A run of one test file. */
+export interface TestRun {
+  readonly isPassed: boolean;
+  readonly durationMs: number;
+}
+
+/** Runs a test file in a process of its own, in a checkout. One that takes longer than its limit has failed. */
+export async function runTest(
+  checkout: string,
+  testFile: string,
+  options: { readonly limitMs: number; readonly coverageFolder?: string },
+): Promise<TestRun> {
+  const startMs = performance.now();
+  const { coverageFolder, limitMs } = options;
+  const environment = coverageFolder === undefined ? {} : { NODE_V8_COVERAGE: coverageFolder };
+  // Not by `node --test`, which would start a second process; a group, so that workers' children end with it.
+  const child = spawn(process.execPath, [testFile], {
+    cwd: checkout,
+    env: { ...process.env, ...environment },
+    stdio: 'ignore',
+    detached: true,
+  });
+  const { pid } = child;
+  const timer = setTimeout(() => {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  }, limitMs);
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject).on('close', resolve);
+  });
+  clearTimeout(timer);
+  return { isPassed: code === 0, durationMs: performance.now() - startMs };
+}
+
+interface Range {
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly count: number;
+}
+
+/** What a test ran of each file: ranges as V8 tells them, of every process and thread. Stripping types moves nothing. */
+export class Coverage {
+  readonly #ranges = new Map<string, Range[][]>();
+
+  /** Runs a test once; gives what it ran, or undefined where it fails as it is. */
+  static async of(
+    checkout: string,
+    testFile: string,
+    limitMs: number,
+  ): Promise<(TestRun & { readonly coverage: Coverage }) | undefined> {
+    const coverageFolder = mkdtempSync(join(tmpdir(), 'holdfast-mutation-'));
+    try {
+      const run = await runTest(checkout, testFile, { limitMs, coverageFolder });
+      if (!run.isPassed) return undefined;
+      const coverage = new Coverage();
+      for (const name of readdirSync(coverageFolder)) {
+        coverage.#add(checkout, JSON.parse(readFileSync(join(coverageFolder, name), 'utf8')));
+      }
+      return { ...run, coverage };
+    } finally {
+      rmSync(coverageFolder, { recursive: true, force: true });
+    }
+  }
+
+  /** Whether the code at an offset ran in some process. */
+  covers(file: string, offset: number): boolean {
+    return (this.#ranges.get(file) ?? []).some((ranges) => {
+      const around = ranges.filter(({ startOffset, endOffset }) => startOffset <= offset && offset < endOffset);
+      const inner = around.reduce<Range | undefined>(
+        (least, range) => (least !== undefined && sizeOf(least) <= sizeOf(range) ? least : range),
+        undefined,
+      );
+      return (inner?.count ?? 0) > 0;
+    });
+  }
+
+  #add(
+    checkout: string,
+    report: {
+      readonly result: readonly {
+        readonly url: string;
+        readonly functions: readonly { readonly ranges: readonly Range[] }[];
+      }[];
+    },
+  ): void {
+    const root = pathToFileURL(`${checkout}/src/`).href;
+    for (const { url, functions } of report.result) {
+      if (!url.startsWith(root)) continue;
+      const file = fileURLToPath(url).slice(checkout.length + 1);
+      const ranges = functions.flatMap((each) => each.ranges);
+      this.#ranges.set(file, [...(this.#ranges.get(file) ?? []), ranges]);
+    }
+  }
+}
+
+function sizeOf({ startOffset, endOffset }: Range): number {
+  return endOffset - startOffset;
+}

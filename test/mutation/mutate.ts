@@ -1,0 +1,195 @@
+/**
+ * `npm run mutate -- --path src/policy [--tests src/policy,…] [--seed N] [--sample K] [--workers N] [--state FILE [--again]]`: changes the code in one
+ * small way after the other, and tells which changes no test notices. `--tests` has folders and files. A run that was stopped goes on where `--state` ends;
+ * with `--again` those in it that survived are tried once more, by other tests perhaps, and no others. Survivors that are explained stand in `survivors.json`.
+ */
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { API } from 'typescript/unstable/sync';
+import { SeededRandom } from '../../src/testing/index.ts';
+import { Coverage, runTest } from './coverage.ts';
+import { type Mutant, mutantsOf } from './mutants.ts';
+
+/** A test that takes longer is left to others. */
+const longestTestMs = 300_000;
+/** A mutant may loop for ever: it has this much time, and so many times what the test took. */
+const leastLimitMs = 20_000;
+const slowFactor = 10;
+
+interface CoveringTest {
+  readonly file: string;
+  readonly durationMs: number;
+  readonly coverage: Coverage;
+}
+
+interface Verdict {
+  readonly mutant: Mutant;
+  readonly outcome: 'killed' | 'survived' | 'not covered';
+  readonly by?: string;
+}
+
+interface Explained {
+  readonly file: string;
+  readonly line: string;
+  readonly original: string;
+  readonly replacement: string;
+  readonly reason: string;
+}
+
+const root = join(import.meta.dirname, '../..');
+const { values } = parseArgs({
+  options: {
+    path: { type: 'string', default: 'src/policy' },
+    tests: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    sample: { type: 'string' },
+    workers: { type: 'string', default: '2' },
+    state: { type: 'string' },
+    again: { type: 'boolean', default: false },
+  },
+});
+
+/** A checkout of its own, in which files may be changed. */
+function makeCheckout(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-mutate-'));
+  for (const part of ['src', 'test', 'bench', 'vectors', 'recover', 'package.json', 'tsconfig.json']) {
+    cpSync(join(root, part), join(folder, part), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  return folder;
+}
+
+/** The mutants of all files, or a sample of them that the seed chooses. */
+function chooseMutants(files: readonly string[]): Mutant[] {
+  const api = new API({ cwd: root });
+  try {
+    const snapshot = api.updateSnapshot({ openProject: join(root, 'tsconfig.json') });
+    const [project] = snapshot.getProjects();
+    const all = files.flatMap((file) => {
+      const source = project?.program.getSourceFile(join(root, file));
+      return source === undefined ? [] : mutantsOf(file, source);
+    });
+    if (values.sample === undefined) return all;
+    const random = new SeededRandom(Number(values.seed));
+    const chosen: Mutant[] = [];
+    const left = [...all];
+    while (chosen.length < Number(values.sample) && left.length > 0) {
+      chosen.push(...left.splice(random.integer(left.length), 1));
+    }
+    return chosen;
+  } finally {
+    api.close();
+  }
+}
+
+async function judge(checkout: string, mutant: Mutant, tests: readonly CoveringTest[]): Promise<Verdict> {
+  const covering = tests.filter(({ coverage }) => coverage.covers(mutant.file, mutant.start));
+  if (covering.length === 0) return { mutant, outcome: 'not covered' };
+  const path = join(checkout, mutant.file);
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(path, text.slice(0, mutant.start) + mutant.replacement + text.slice(mutant.end));
+  try {
+    for (const test of covering) {
+      const limitMs = leastLimitMs + slowFactor * test.durationMs;
+      const { isPassed } = await runTest(checkout, test.file, { limitMs });
+      if (!isPassed) return { mutant, outcome: 'killed', by: test.file };
+    }
+    return { mutant, outcome: 'survived' };
+  } finally {
+    writeFileSync(path, text);
+  }
+}
+
+function lineOf({ file, line }: Mutant): string {
+  return readFileSync(join(root, file), 'utf8').split('\n')[line - 1]?.trim() ?? '';
+}
+
+function isExplained(mutant: Mutant, explained: readonly Explained[]): boolean {
+  const { file, original, replacement } = mutant;
+  const line = lineOf(mutant);
+  return explained.some((each) => {
+    return each.file === file && each.line === line && each.original === original && each.replacement === replacement;
+  });
+}
+
+function report(verdicts: readonly Verdict[]): void {
+  const explained: Explained[] = JSON.parse(readFileSync(join(import.meta.dirname, 'survivors.json'), 'utf8'));
+  const alive = verdicts.filter(({ outcome }) => outcome !== 'killed');
+  const open = alive.filter(({ mutant }) => !isExplained(mutant, explained));
+  for (const { mutant, outcome } of open) {
+    const { file, line, original, replacement } = mutant;
+    console.log(`${outcome}: ${file}:${line}: ${original} -> ${replacement}   | ${lineOf(mutant)}`);
+  }
+  const killed = verdicts.length - alive.length;
+  const score = ((killed / verdicts.length) * 100).toFixed(1);
+  console.log(
+    `${verdicts.length} mutants of ${values.path}: ${killed} killed (${score} %), ${alive.length - open.length} explained, ${open.length} left`,
+  );
+  process.exitCode = open.length > 0 ? 1 : 0;
+}
+
+const keyOf = ({ file, start, replacement }: Mutant) => `${file} ${start} ${replacement}`;
+
+async function main(): Promise<void> {
+  const files = globSync(`${values.path}/**/*.ts`, { cwd: root })
+    .filter((file) => !file.endsWith('.test.ts'))
+    .sort();
+  const mutants = chooseMutants(files);
+  const folders = (values.tests ?? values.path).split(',');
+  const testFiles = folders.flatMap((each) =>
+    each.endsWith('.ts') ? [each] : globSync(`${each}/**/*.test.ts`, { cwd: root }),
+  );
+  const checkouts = Array.from({ length: Number(values.workers) }, makeCheckout);
+  const verdicts: Verdict[] = [];
+  const known = new Map<string, Verdict>();
+  if (values.state !== undefined && existsSync(values.state)) {
+    for (const line of readFileSync(values.state, 'utf8').split('\n').filter(Boolean)) {
+      const verdict = JSON.parse(line) as Verdict;
+      known.set(keyOf(verdict.mutant), verdict);
+    }
+  }
+  /** Does the work on all inputs, each checkout with one at a time. */
+  const onAll = async <Input>(inputs: readonly Input[], work: (checkout: string, input: Input) => Promise<void>) => {
+    const left = [...inputs];
+    const runSome = async (checkout: string): Promise<void> => {
+      for (let input = left.shift(); input !== undefined; input = left.shift()) await work(checkout, input);
+    };
+    await Promise.all(checkouts.map(runSome));
+  };
+  try {
+    const tests: CoveringTest[] = [];
+    await onAll(testFiles, async (checkout, file) => {
+      const run = await Coverage.of(checkout, file, longestTestMs);
+      if (run === undefined) console.log(`left out, it fails or takes too long: ${file}`);
+      else tests.push({ file, ...run });
+    });
+    tests.sort((one, other) => one.durationMs - other.durationMs);
+    console.log(`${mutants.length} mutants of ${files.length} files, ${tests.length} tests`);
+    const judged = values.again ? mutants.filter((mutant) => known.has(keyOf(mutant))) : mutants;
+    await onAll(judged, async (checkout, mutant) => {
+      let verdict = known.get(keyOf(mutant));
+      if (verdict === undefined || (values.again && verdict.outcome !== 'killed')) {
+        verdict = await judge(checkout, mutant, tests);
+        if (values.state !== undefined) appendFileSync(values.state, `${JSON.stringify(verdict)}\n`);
+      }
+      verdicts.push(verdict);
+    });
+    report(verdicts);
+  } finally {
+    for (const checkout of checkouts) rmSync(checkout, { recursive: true, force: true });
+  }
+}
+
+await main();
