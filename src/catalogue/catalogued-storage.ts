@@ -96,7 +96,7 @@ class CataloguedWriter extends ForwardingWriter {
 
   override async write(bytes: Uint8Array): Promise<void> {
     const kept = bytes.subarray(0, beginningSizeBytes - this.#keptBytes);
-    if (kept.length > 0) this.#beginning.push(kept.slice());
+    if (kept.length > 0) this.#beginning.push(new Uint8Array(kept));
     this.#keptBytes += kept.length;
     await this.inner.write(bytes);
   }

@@ -73,7 +73,7 @@ export class MediaTarget implements RestoreTarget {
         : this.#write(name, entry, content);
     if (entry.sizeBytes > smallBytes) return await put(bytes);
     const held: Uint8Array[] = [];
-    for await (const chunk of bytes) held.push(chunk.slice());
+    for await (const chunk of bytes) held.push(new Uint8Array(chunk));
     await this.#small.add(() => put(held));
   }
 
