@@ -57,7 +57,7 @@ const refused: Record<string, readonly [Partial<BackupOptions>, string]> = {
   'one parity block': [{ parityBlocks: 1 }, 'usage.invalid'],
   'too much parity': [{ parityBlocks: 65, dataBlocks: 100 }, 'usage.invalid'],
   'too many blocks': [{ dataBlocks: 240, parityBlocks: 16 }, 'usage.invalid'],
-  'no threads': [{ threads: 0 }, 'usage.invalid'],
+  'fewer threads than none': [{ threads: -1 }, 'usage.invalid'],
   'too many threads': [{ threads: 65 }, 'usage.invalid'],
   'threads that are no number': [{ threads: Number.NaN }, 'usage.invalid'],
   'no temporary folder': [{ temporaryFolder: join(workspace, 'nowhere') }, 'storage.not_found'],
@@ -127,7 +127,7 @@ test('what is no archive is told from what is not there', async () => {
 
 test('an archive id that is none, or a number of threads that is none, is refused by every operation', async () => {
   const archive = memoryRandomAccess(new Uint8Array(0));
-  for (const given of [{ archiveId: 'xyz' }, { archiveId: '0'.repeat(31) }, { archiveId: '' }, { threads: 0 }]) {
+  for (const given of [{ archiveId: 'xyz' }, { archiveId: '0'.repeat(31) }, { archiveId: '' }, { threads: -1 }]) {
     const options = { archive, threads: 1, ...given };
     const invalid = { code: 'usage.invalid' };
     await assert.rejects(validateBackup(options), invalid);
