@@ -76,7 +76,7 @@ describe('against a server', { skip: leftOut('rgw16') }, () => {
     await put(storage, 'a.holdfast', 'newer', 2);
     assert.equal(await get(storage, 'a.holdfast'), 'newernewer');
     const writer = await storage.writer('b.holdfast', { copies: 2 });
-    await writer.write(new Uint8Array(11 * 2 ** 20));
+    await writer.write(new Uint8Array(40 * 2 ** 20));
     await writer.abort();
     assert.deepEqual(await listNames(storage), ['a.holdfast']);
     await storage.delete('a.holdfast');
