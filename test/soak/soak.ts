@@ -3,11 +3,12 @@
  * servers and networks fail. In the end every due run is accounted for, every archive verifies, the newest one restores to a database in
  * which no money is lost, and `serve` has not grown. Needs the built program: `npm run build`.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { openHistory } from '../../src/history/history.ts';
@@ -30,11 +31,17 @@ function sampleOf(processId: number): Sample {
 }
 
 /** Runs a command of the product; gives what it printed as JSON. */
-function holdfast<Result>(world: World, ...words: string[]): { readonly exitCode: number | null; result: Result } {
-  const options = { cwd: world.folder, encoding: 'utf8', maxBuffer: 64 << 20 } as const;
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words, '--json'], options);
-  if (stdout === '') throw new Error(`holdfast ${words.join(' ')}: ${stderr}`);
-  return { exitCode: status, result: JSON.parse(stdout) };
+async function holdfast<Result>(
+  world: World,
+  ...words: string[]
+): Promise<{ exitCode: number | null; result: Result }> {
+  const child = spawn(process.execPath, [program, ...words, '--json'], {
+    cwd: world.folder,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [stdout, [exitCode]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+  if (stdout === '') throw new Error(`holdfast ${words.join(' ')} ended with ${exitCode}, and said nothing`);
+  return { exitCode, result: JSON.parse(stdout) };
 }
 
 /** Lets it run for so long, with a fault for most minutes. */
@@ -69,15 +76,21 @@ async function run(world: World, minutes: number) {
   return { firstMs, lastMs, samples, failedAtMs, counts, exitCode };
 }
 
-/** Every archive is whole, and the newest one restores to all the money there is. */
+interface Listed {
+  readonly archives: readonly { readonly name: string }[];
+  readonly catalogue?: { readonly findings: readonly { readonly kind: string; readonly message: string }[] };
+}
+
+/** Every archive is whole, the catalogue knows of it, and the newest one restores to all the money there is. */
 async function lookAt(world: World): Promise<{ archives: Record<string, string[]>; problems: string[] }> {
   const problems: string[] = [];
   const archives: Record<string, string[]> = {};
   for (const storage of ['cloud', 'host']) {
-    const { result } = holdfast<{ name: string; createdMs?: number }[]>(world, 'list', '--storage', storage);
-    archives[storage] = result.map(({ name }) => name).sort();
+    const { result } = await holdfast<Listed>(world, 'list', '--storage', storage);
+    archives[storage] = result.archives.map(({ name }) => name).sort();
+    for (const { kind, message } of result.catalogue?.findings ?? []) problems.push(`${storage}: ${kind}: ${message}`);
     for (const name of archives[storage]) {
-      const { exitCode } = holdfast(world, 'verify', name, '--storage', storage, '--level', 'contents');
+      const { exitCode } = await holdfast(world, 'verify', name, '--storage', storage, '--level', 'contents');
       if (exitCode !== 0) problems.push(`${storage}: ${name} does not verify (${exitCode})`);
     }
     const newest = archives[storage].at(-1);
@@ -86,7 +99,7 @@ async function lookAt(world: World): Promise<{ archives: Record<string, string[]
       continue;
     }
     const target = await world.postgres.createDatabase(`restored_${storage}`);
-    const { exitCode } = holdfast(world, 'restore', newest, '--storage', storage, '--to', target, '--yes');
+    const { exitCode } = await holdfast(world, 'restore', newest, '--storage', storage, '--to', target, '--yes');
     const client = new pg.Client({ connectionString: target });
     await client.connect();
     const { rows } = await client.query('SELECT sum(amount) AS total FROM account');
