@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { LogSettings } from '../config/log-settings.ts';
@@ -70,7 +70,8 @@ export function addScheduleCommand(program: Command, context: CommandContext): v
         });
       }
       const prunes = loaded.config.retention?.enabled !== false;
-      const text = exportSchedule(exported, { format, folder: resolve(dirname(loaded.file)), prunes });
+      const folder = resolve(dirname(loaded.file));
+      const text = exportSchedule(exported, { format, folder, fileName: basename(loaded.file), prunes });
       if (json) printJson(context, { format, text });
       else context.stdout.write(text);
     });

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { readSchedule, type ScheduleTimes } from './schedule.ts';
 import { type ExportFormat, exportSchedule } from './schedule-export.ts';
 
 function exported(times: ScheduleTimes, format: ExportFormat, name = 'backup', prunes = true): string {
   const job = { name, schedule: readSchedule(times), jitterMs: 300_000 };
-  return exportSchedule([job], { format, folder: '/srv/my shop', prunes });
+  return exportSchedule([job], { format, folder: '/srv/my shop', fileName: 'holdfast.config.ts', prunes });
 }
 
 const calendars: readonly (readonly [ScheduleTimes, readonly string[]])[] = [
@@ -79,7 +80,14 @@ test('a CronJob of Kubernetes', () => {
   const text = exported({ intervalHours: 8, timezone: 'Asia/Tokyo' }, 'kubernetes');
   assert.match(text, /^ {2}name: holdfast-backup$/m);
   assert.match(text, /^ {2}schedule: "0 \*\/8 \* \* \*"\n {2}timeZone: "UTC"\n {2}concurrencyPolicy: Forbid$/m);
-  assert.match(text, /"cd '\/srv\/my shop' && npx holdfast backup --job backup && npx holdfast prune --yes"/);
+  assert.match(text, /"holdfast backup --job backup && holdfast prune --yes"\]\n {14}workingDir: \/srv\/holdfast$/m);
+  // As in the image: what it is called, where it looks, and who it runs as.
+  const dockerfile = readFileSync(new URL('../../packaging/Dockerfile', import.meta.url), 'utf8');
+  assert.match(dockerfile, /^RUN ln -s \S+ \/usr\/local\/bin\/holdfast /m);
+  assert.match(dockerfile, /^WORKDIR \/srv\/holdfast$/m);
+  assert.match(dockerfile, /runs as the user `node` \(1000\)/);
+  assert.match(text, /mountPath: "\/srv\/holdfast\/holdfast\.config\.ts"\n {18}subPath: "holdfast\.config\.ts"$/m);
+  assert.match(text, /runAsUser: 1000\n {12}fsGroup: 1000$/m);
 });
 
 test('names that become alike are kept apart', () => {
@@ -88,7 +96,12 @@ test('names that become alike are kept apart', () => {
     { ...job, name: 'backup:a b' },
     { ...job, name: 'backup:a.b' },
   ];
-  const text = exportSchedule(jobs, { format: 'kubernetes', folder: '/', prunes: false });
+  const text = exportSchedule(jobs, {
+    format: 'kubernetes',
+    folder: '/',
+    fileName: 'holdfast.config.ts',
+    prunes: false,
+  });
   assert.deepEqual(
     [...text.matchAll(/^ {2}name: (.*)$/gm)].map(([, name]) => name),
     ['holdfast-backup-a-b', 'holdfast-backup-a-b-1'],
@@ -106,7 +119,12 @@ test('names of units are cut, and the delay is in seconds', () => {
   const text = exported({ intervalHours: 6 }, 'systemd', `job ${'a'.repeat(60)}`);
   assert.match(text, new RegExp(`/holdfast-job-${'a'.repeat(40 - 'holdfast-job-'.length)}\\.timer`));
   const job = { name: 'x', schedule: readSchedule({ intervalHours: 6 }), jitterMs: 3_600_000 };
-  const delayed = exportSchedule([job], { format: 'systemd', folder: '/srv/shop', prunes: false });
+  const delayed = exportSchedule([job], {
+    format: 'systemd',
+    folder: '/srv/shop',
+    fileName: 'holdfast.config.ts',
+    prunes: false,
+  });
   assert.match(delayed, /^RandomizedDelaySec=3600$/m);
 });
 

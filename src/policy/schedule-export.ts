@@ -18,6 +18,8 @@ export interface ExportOptions {
   readonly format: ExportFormat;
   /** The folder of the configuration. */
   readonly folder: string;
+  /** The name of its file there. */
+  readonly fileName: string;
   /** Whether archives are removed by the retention after each backup. */
   readonly prunes: boolean;
 }
@@ -48,9 +50,11 @@ function cronOf(schedule: Schedule, format: ExportFormat): string {
   throw inapt(schedule, format);
 }
 
-function commandsOf({ name }: ExportedJob, { prunes }: ExportOptions): string[] {
-  if (name === 'drill' || name === 'scrub') return [`npx holdfast ${name}`];
-  return [`npx holdfast backup --job ${shellWord(name)}`, ...(prunes ? ['npx holdfast prune --yes'] : [])];
+function commandsOf({ name }: ExportedJob, { prunes, format }: ExportOptions): string[] {
+  // The image has it on its path; a project has it among its packages.
+  const program = format === 'kubernetes' ? 'holdfast' : 'npx holdfast';
+  if (name === 'drill' || name === 'scrub') return [`${program} ${name}`];
+  return [`${program} backup --job ${shellWord(name)}`, ...(prunes ? [`${program} prune --yes`] : [])];
 }
 
 function shellWord(text: string): string {
@@ -161,10 +165,16 @@ WantedBy=timers.target
   return units.join('\n');
 }
 
+/** Where the image of `packaging/Dockerfile` has its configuration. */
+const imageFolder = '/srv/holdfast';
+/** The user that the image runs as. */
+const imageUserId = 1000;
+
+/** For that image: the Secret, the ConfigMap and the claim that they name are all called `holdfast`. */
 function cronJobs(jobs: readonly ExportedJob[], options: ExportOptions): string {
   const names = unitNames(jobs);
   const documents = jobs.map((job, index) => {
-    const script = [`cd ${shellWord(options.folder)}`, ...commandsOf(job, options)].join(' && ');
+    const script = commandsOf(job, options).join(' && ');
     return `apiVersion: batch/v1
 kind: CronJob
 metadata:
@@ -180,13 +190,31 @@ spec:
       template:
         spec:
           restartPolicy: Never
+          securityContext:
+            runAsNonRoot: true
+            runAsUser: ${imageUserId}
+            fsGroup: ${imageUserId}
           containers:
             - name: holdfast
               image: holdfast
               command: ["sh", "-c", ${JSON.stringify(script)}]
+              workingDir: ${imageFolder}
               envFrom:
                 - secretRef:
                     name: holdfast
+              volumeMounts:
+                - name: configuration
+                  mountPath: ${JSON.stringify(`${imageFolder}/${options.fileName}`)}
+                  subPath: ${JSON.stringify(options.fileName)}
+                - name: state
+                  mountPath: ${imageFolder}/.holdfast
+          volumes:
+            - name: configuration
+              configMap:
+                name: holdfast
+            - name: state
+              persistentVolumeClaim:
+                claimName: holdfast
 `;
   });
   return documents.join('---\n');
