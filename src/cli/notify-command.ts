@@ -71,6 +71,27 @@ export function addNotifyCommand(program: Command, context: CommandContext): voi
       const deliveries = await recordGivenUp({ job, scheduledMs: due }, context);
       if (json) printJson(context, { deliveries });
     });
+  addKilledCommand(command, context);
+}
+
+/** What a job's process could not tell itself. */
+function addKilledCommand(command: Command, context: CommandContext): void {
+  command
+    .command('killed', { hidden: true })
+    .description('record and tell of a job whose process was killed')
+    .requiredOption('--job <name>', 'the job')
+    .requiredOption(
+      '--due <ms>',
+      'when it was due, in milliseconds since 1970',
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    )
+    .requiredOption('--by <signal>', 'what ended it')
+    .option('--json', 'print the result as JSON')
+    .action(async ({ job, due, by, json }: OutputOptions & { job: string; due: number; by: string }) => {
+      const { recordKilled } = await import('./record-given-up.ts');
+      const deliveries = await recordKilled({ job, scheduledMs: due }, by, context);
+      if (json) printJson(context, { deliveries });
+    });
 }
 
 interface MissedOptions extends OutputOptions {

@@ -99,7 +99,10 @@ async function runCommand(
     const [exitCode, by] = (await once(child, 'close')) as [number | null, string | null];
     throwIfAborted(signal);
     if (exitCode !== null) return { exitCode, output };
-    throw new HoldfastError('tool.failed', { message: `holdfast ${words[0]} was ended by ${by}` });
+    throw new HoldfastError('tool.failed', {
+      message: `holdfast ${words[0]} was ended by ${by}`,
+      context: { endedBy: by },
+    });
   } finally {
     finished.abort();
     signal.removeEventListener('abort', end);

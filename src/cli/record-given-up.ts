@@ -2,7 +2,7 @@ import { drillJob } from '../config/job-names.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
 import type { History } from '../history/history.ts';
-import type { RunRecord, RunState } from '../history/run-record.ts';
+import type { BegunRun, RunRecord, RunState } from '../history/run-record.ts';
 import type { DeliveryReport } from '../notify/send-all.ts';
 import type { CommandContext } from './command-context.ts';
 import { notify } from './notify-run.ts';
@@ -35,6 +35,43 @@ export async function recordGivenUp(given: GivenUpJob, context: CommandContext):
   return await notify(loaded, context, (about) => [failureNotification(`the job ${given.job}`, error, about)]);
 }
 
+/**
+ * Tells of a job whose process was killed. Where it had not come to write itself into the history it is recorded as a run that failed; else it is there,
+ * and known to have died.
+ */
+export async function recordKilled(given: GivenUpJob, by: string, context: CommandContext): Promise<DeliveryReport[]> {
+  const { loadConfig } = await import('../config/load-config.ts');
+  const loaded = await loadConfig('.', context.environment);
+  const error = new HoldfastError('tool.failed', {
+    message: `the process of the job ${given.job} was ended by ${by}`,
+    hint: 'see whether the system ended it, as it does when memory runs out; it is run again when it is due next',
+    context: { ...given },
+  });
+  const history = await findHistory(loaded, context);
+  try {
+    if (history !== undefined && (await earlierRuns(given, history, context)).length === 0) {
+      await recordFailure({ kind: 'backup', ...given }, error, history, context);
+    }
+  } finally {
+    await history?.close();
+  }
+  const { failureNotification } = await import('../notify/run-notifications.ts');
+  return await notify(loaded, context, (about) => [failureNotification(`the job ${given.job}`, error, about)]);
+}
+
+async function recordFailure(
+  begun: Pick<BegunRun, 'kind' | 'job' | 'scheduledMs' | 'database'>,
+  error: HoldfastError,
+  history: History,
+  context: CommandContext,
+): Promise<void> {
+  const work = () => Promise.reject(error);
+  const outcome = () => ({ state: 'failed', archives: [] }) as const;
+  await recordIn(history, context, { ...begun, json: true }, work, outcome).catch((thrown) => {
+    if (thrown !== error) throw thrown;
+  });
+}
+
 /** One run for each of what it was to back up. False where that was done. */
 async function recordFailures(
   given: GivenUpJob,
@@ -56,11 +93,7 @@ async function recordFailures(
     const left = [...known].filter((database) => !done.has(database));
     if (known.size > 0 && left.length === 0) return false;
     for (const database of known.size === 0 ? [undefined] : left) {
-      const begun = { kind, ...given, json: true, ...withoutUndefined({ database }) } as const;
-      const work = () => Promise.reject(error);
-      await recordIn(history, context, begun, work, () => ({ state: 'failed', archives: [] })).catch((thrown) => {
-        if (thrown !== error) throw thrown;
-      });
+      await recordFailure({ kind, ...given, ...withoutUndefined({ database }) }, error, history, context);
     }
     return true;
   } finally {

@@ -43,7 +43,8 @@ export async function runJob(
     return;
   }
   const words = ['backup', '--job', job, '--scheduled-at', String(scheduledMs), '--json'];
-  const exitCode = await runDone(words, context, signal, { ...output, fields: { job, runId } });
+  const run = () => runDone(words, context, signal, { ...output, fields: { job, runId } });
+  const exitCode = await tellingIfKilled({ job, scheduledMs }, run, context, output);
   if (exitCode !== 0) {
     const message = 'the backup is suspect, or something was left out: see `holdfast runs`';
     if (output.log === undefined) printNote(context, `${job}: ${message}`);
@@ -53,6 +54,28 @@ export async function runJob(
   if (prunes) {
     const fields = { job, runId: newRunId() };
     await runDone(['prune', '--yes', '--json'], context, signal, { ...output, fields });
+  }
+}
+
+/** A process that was killed, as when memory runs out, can tell nobody of it itself. */
+async function tellingIfKilled(
+  { job, scheduledMs }: Pick<JobToRun, 'job' | 'scheduledMs'>,
+  run: () => Promise<number>,
+  context: CommandContext,
+  { log }: JobOutput,
+): Promise<number> {
+  try {
+    return await run();
+  } catch (thrown) {
+    if (!(thrown instanceof HoldfastError) || thrown.context['endedBy'] === undefined) throw thrown;
+    const by = String(thrown.context['endedBy']);
+    const words = ['notify', 'killed', '--job', job, '--due', String(scheduledMs), '--by', by, '--json'];
+    await runDone(words, context, context.signal, log === undefined ? {} : { log }).catch((error: unknown) => {
+      const text = `nobody was told: ${error instanceof Error ? error.message : error}`;
+      if (log === undefined) printNote(context, text);
+      else log.warn(text, { job });
+    });
+    throw thrown;
   }
 }
 

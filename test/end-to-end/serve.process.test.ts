@@ -166,6 +166,35 @@ test('a run that was missed is told to people, with when it was due', { timeout:
   );
 });
 
+test('a backup whose process is killed is told to people, and has its place among the runs', {
+  timeout: 60_000,
+}, async (t) => {
+  const receiver = await HttpReceiver.start();
+  t.after(() => receiver.stop());
+  const notifications = [{ type: 'webhook', url: `${receiver.url}/hook`, events: ['failure'] }];
+  const { folder, history } = await newFolder(t, [{ alias: 'cache', command: waiting }], { notifications });
+  const served = serve(t, folder);
+  assert.equal((await served.next()).event, 'started');
+  process.kill(await runningProcess(folder), 'SIGKILL');
+  const failed = await served.next();
+  assert.deepEqual([failed.event, failed.error?.code], ['failed', 'tool.failed']);
+  assert.equal(await served.end(), 0);
+  const told = () => receiver.take().map(({ body }) => JSON.parse(body).title);
+  assert.deepEqual(told(), ['the job backup failed']);
+  assert.deepEqual(
+    (await history.runs({ kind: 'backup' })).map(({ state }) => state),
+    ['died'],
+  );
+  // One that was killed before it had written itself into the history.
+  const dueMs = Date.UTC(2026, 5, 1);
+  const words = ['notify', 'killed', '--job', 'backup', '--due', String(dueMs), '--by', 'SIGKILL', '--json'];
+  const command = spawn(process.execPath, [program, ...words], { cwd: folder, stdio: 'ignore' });
+  assert.deepEqual(await once(command, 'exit'), [0, null]);
+  const [run] = await history.runs({ job: 'backup', scheduledMs: dueMs });
+  assert.deepEqual([run?.state, run?.error?.message], ['failed', 'the process of the job backup was ended by SIGKILL']);
+  assert.equal(told().length, 1);
+});
+
 test('a SIGHUP reads the configuration again; a bad one changes nothing', { timeout: 60_000 }, async (t) => {
   const { folder } = await newFolder(t, [{ alias: 'cache', command: ['echo', 'data'] }]);
   const served = serve(t, folder);
