@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { CatalogueState, Intent, KnownChain } from '../history/catalogue-state.ts';
 import type { Random } from '../random.ts';
+import { isThere } from '../storage/is-there.ts';
 import type { Storage } from '../storage/storage.ts';
 import {
   type CatalogueRecord,
@@ -280,16 +281,6 @@ function headsOf(chains: readonly KnownChain[], own: KnownChain): CatalogueRecor
   return Object.fromEntries(
     others.map(({ chain, sequence, hash, storage }) => [chain, { sequence, hash, place: storage }]),
   );
-}
-
-async function isThere(storage: Storage, name: string): Promise<boolean> {
-  try {
-    await storage.stat(name);
-    return true;
-  } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'storage.not_found') return false;
-    throw error;
-  }
 }
 
 /** Puts a small object in place. A repetition puts the same bytes there. */

@@ -1,4 +1,5 @@
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import { isThere } from '../../storage/is-there.ts';
 import { checkObjectName } from '../../storage/object-name.ts';
 import type { ForeignObject, OpenedObject, Storage, StoredObject } from '../../storage/storage.ts';
 import type { Source, SourceContext, SourceDescription, SourceEntry } from '../source.ts';
@@ -225,15 +226,5 @@ async function openSettled(storage: Storage, listed: StoredObject): Promise<Open
     return { listed, object: await storage.open(listed.name) };
   } catch (error) {
     return { listed, error };
-  }
-}
-
-async function isThere(storage: Storage, name: string): Promise<boolean> {
-  try {
-    await storage.stat(name);
-    return true;
-  } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'storage.not_found') return false;
-    throw error;
   }
 }
