@@ -1,4 +1,4 @@
-import { drillJob } from '../config/job-names.ts';
+import { drillJob, scrubJob } from '../config/job-names.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
 import type { History } from '../history/history.ts';
@@ -47,7 +47,9 @@ export async function recordKilled(given: GivenUpJob, by: string, context: Comma
     hint: 'see whether the system ended it, as it does when memory runs out; it is run again when it is due next',
     context: { ...given },
   });
-  const history = await findHistory(loaded, context);
+  // Drills and scrubs write no moment of the schedule into the history: whether one is there cannot be told.
+  const isBackup = given.job !== drillJob && given.job !== scrubJob;
+  const history = isBackup ? await findHistory(loaded, context) : undefined;
   try {
     if (history !== undefined && (await earlierRuns(given, history, context)).length === 0) {
       await recordFailure({ kind: 'backup', ...given }, error, history, context);

@@ -39,7 +39,8 @@ export async function runJob(
   output: JobOutput = {},
 ): Promise<void> {
   if (job === drillJob || job === scrubJob) {
-    await runDone([job, '--json'], context, signal, { ...output, fields: { job, runId } });
+    const prove = () => runDone([job, '--json'], context, signal, { ...output, fields: { job, runId } });
+    await tellingIfKilled({ job, scheduledMs }, prove, context, output);
     return;
   }
   const words = ['backup', '--job', job, '--scheduled-at', String(scheduledMs), '--json'];
