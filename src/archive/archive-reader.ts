@@ -112,6 +112,8 @@ export class ArchiveReader {
     } finally {
       await Promise.allSettled(hashing);
     }
+    // An abort during the last piece, which may be the only one, ends the read like any other.
+    throwIfAborted(this.#signal);
     if (sha256 !== entry.sha256) throw differs(entry);
   }
 

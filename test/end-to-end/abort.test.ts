@@ -124,18 +124,30 @@ test('a backup is aborted at any turn of the event loop, while a database is cop
   }
 });
 
-test('an archive that is open is no longer read after an abort, and can be closed', { timeout: 60_000 }, async () => {
-  const controller = new AbortController();
-  const archive = await openArchive({ archive: whole, threads: 1, signal: controller.signal });
-  const read = async () => {
-    for await (const _ of archive.read('files/tree/f1')) controller.abort();
-  };
-  await assert.rejects(read, interrupted);
-  await archive.close();
-  await archive.close();
-  const aborted = AbortSignal.abort();
-  await assert.rejects(openArchive({ archive: whole, signal: aborted }), interrupted);
-});
+/** An entry may be one piece or several: the large one is longer than a segment. */
+for (const path of ['files/tree/small', 'files/tree/large']) {
+  test(`an archive that is open is no longer read after an abort, and can be closed: ${path}`, {
+    timeout: 60_000,
+  }, async () => {
+    const archivePath = join(workspace, 'pieces.holdfast');
+    const folder = join(await emptyFolder(workspace, 'pieces'), 'tree');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'small'), 'a few bytes');
+    writeFileSync(join(folder, 'large'), new SeededRandom(7).bytes(6_000_000));
+    const sources = [new FilesSource({ path: folder })];
+    await createBackup({ threads: 1, sources, output: archivePath, encryption: 'none', temporaryFolder });
+    const controller = new AbortController();
+    await using archive = await openArchive({ archive: archivePath, threads: 1, signal: controller.signal });
+    const read = async () => {
+      for await (const _ of archive.read(path)) controller.abort();
+    };
+    await assert.rejects(read, interrupted);
+    await archive.close();
+    const aborted = AbortSignal.abort();
+    await assert.rejects(openArchive({ archive: archivePath, signal: aborted }), interrupted);
+    await rm(archivePath);
+  });
+}
 
 test('an abort that comes too late changes nothing', async () => {
   const output = join(workspace, 'late.holdfast');
