@@ -9,7 +9,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const chosen = process.argv.slice(2);
 const files =
   chosen.length > 0 ? chosen : ['src/**/*.test.ts', 'test/**/*.test.ts', 'demo/**/*.test.ts', 'bench/**/*.test.ts'];
-const args = ['--test', '--test-concurrency=2', ...files];
+const args = ['--import', './scripts/file-limit.ts', '--test', '--test-concurrency=2', ...files];
 installServices();
 const missing = missingServices();
 // Thousands of short processes load the same modules: stripped of types and compiled once, by whoever comes first.
