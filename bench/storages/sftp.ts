@@ -5,7 +5,7 @@
 import { execFileSync, fork } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createBackup, FilesSource } from '../../src/index.ts';
@@ -33,7 +33,14 @@ async function makeFile(path: string): Promise<void> {
 
 async function put(storage: Storage, name: string, path: string, copies: number): Promise<void> {
   const writer = await storage.writer(name, { copies });
-  for await (const chunk of createReadStream(path, { highWaterMark: mebibyte })) await writer.write(chunk as Buffer);
+  const file = await open(path);
+  const buffer = new Uint8Array(mebibyte);
+  for (;;) {
+    const { bytesRead } = await file.read(buffer);
+    if (bytesRead === 0) break;
+    await writer.write(buffer.subarray(0, bytesRead));
+  }
+  await file.close();
   await writer.commit();
 }
 
