@@ -197,9 +197,12 @@ export const configSchema = z.strictObject({
 /** A configuration, as `holdfast.config.ts` exports it. */
 export type HoldfastConfig = z.input<typeof configSchema>;
 
+/** Names of the settings that stand at the top of a configuration. */
+export const topSettingNames: readonly string[] = Object.keys(configSchema.shape);
+
 /** Every name that a setting can have, for suggestions. */
 export const settingNames: readonly string[] = [
-  ...Object.keys(configSchema.shape),
+  ...topSettingNames,
   ...[databaseSchema, commandSchema, filesSchema].flatMap((schema) => Object.keys(schema.shape)),
   ...drillSettingNames,
   ...scrubSettingNames,

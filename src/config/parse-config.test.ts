@@ -54,6 +54,11 @@ test('a whole configuration is taken as it is', () => {
 const mistakes: [unknown, string | RegExp][] = [
   [undefined, 'is not set, and has to be (object)'],
   [{ databses: [] }, 'databses: there is no such setting (did you mean databases?)'],
+  [{ storages: {} }, 'storages: there is no such setting (did you mean storage?)'],
+  [
+    { databases: [{ alias: 'a', url: 'x', storages: {} }] },
+    /: there is no such setting( \(did you mean storage\?\))?$/,
+  ],
   [{ colour: 'red' }, 'colour: there is no such setting'],
   [
     { databases: [{ alias: 'a', ulr: 'x', url: 'x' }] },

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { HoldfastError } from '../errors.ts';
 import { isStorage } from '../storage/is-storage.ts';
 import { readMediaEnvironment } from '../storage/media/media-environment.ts';
-import { configSchema, type HoldfastConfig, settingNames } from './config-schema.ts';
+import { configSchema, type HoldfastConfig, settingNames, topSettingNames } from './config-schema.ts';
 import type { MediaGiven, MediaSettings } from './media-settings.ts';
 import { misplacedBackups } from './misplaced-backups.ts';
 import { missingText } from './missing-text.ts';
@@ -88,8 +88,13 @@ export function configError(file: string, problems: readonly ConfigProblem[]): H
 function problemsOf(issue: Issue, parents: readonly PropertyKey[], raw: unknown): ConfigProblem[] {
   const path = [...parents, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
+    const candidates = path.length === 0 ? topSettingNames : settingNames;
     return issue.keys.map((name) => {
-      const nearest = nearestName(name, settingNames);
+      // A name that stands elsewhere in a configuration is no advice on itself.
+      const nearest = nearestName(
+        name,
+        candidates.filter((candidate) => candidate !== name),
+      );
       const advice = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
       return { path: formatSettingPath([...path, name]), message: `there is no such setting${advice}` };
     });
