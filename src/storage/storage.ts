@@ -130,8 +130,8 @@ export interface StorageProperties {
 export interface Storage {
   readonly properties: StorageProperties;
   /**
-   * Begins an object. It may be repeated, since nothing is visible before `commit`; writers on the same name do not see each other, and
-   * the last commit stands.
+   * Begins an object. It may be repeated, since nothing is visible before `commit`; writers on the same name do not see each other. The last
+   * commit stands, or throws `storage.conflict` where the storage can tell that another object was put there meanwhile.
    */
   writer(name: string, options: WriterOptions): Promise<StorageWriter>;
   /**

@@ -293,15 +293,23 @@ const concurrencyCases: readonly StorageCase[] = [
       assert.equal(await get(storage, object), run + run);
     }
   }),
-  storageCase('of two writers on one name the last commit stands, whole', async (storage) => {
+  storageCase('of two writers on one name the last commit stands, or is refused as a conflict', async (storage) => {
     const first: StorageWriter = await storage.writer(objectName, { copies: 1 });
     const second = await storage.writer(objectName, { copies: 1 });
     await first.write(bytesOf('first, which is longer'));
     await second.write(bytesOf('second'));
     await second.commit();
     assert.equal(await get(storage, objectName), 'second');
-    await first.commit();
-    assert.equal(await get(storage, objectName), 'first, which is longer');
+    let stands = 'first, which is longer';
+    try {
+      await first.commit();
+    } catch (error) {
+      // Where a server can tell, nothing is replaced that was not there when the writer began.
+      assert.ok(error instanceof HoldfastError && error.code === 'storage.conflict', String(error));
+      await first.abort();
+      stands = 'second';
+    }
+    assert.equal(await get(storage, objectName), stands);
     assert.deepEqual(await listNames(storage), [objectName]);
   }),
   storageCase('of two commits at once on one name one stands, whole', async (storage) => {
