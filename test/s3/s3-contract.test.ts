@@ -4,7 +4,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { storageCases } from '../../src/testing/storage-cases.ts';
 import { leftOut } from '../services/service-packages.ts';
 import { type RgwService, startRgw } from '../services/start-rgw.ts';
-import { makeBucket, openBucket, plainClient, type S3Input } from './open-bucket.ts';
+import { fillBucket, makeBucket, openBucket, plainClient, type S3Input } from './open-bucket.ts';
 
 /** Cases that a server cannot pass, and why. */
 const leftOutCases: Readonly<Record<string, string>> = {
@@ -32,10 +32,18 @@ for (const { version, inputs } of servers) {
 
     for (const [way, input] of Object.entries(inputs)) {
       describe(way, () => {
+        const prefix = input.prefix === undefined ? '' : `${input.prefix}/`;
         for (const each of storageCases) {
-          test(each.name, { skip: leftOutCases[each.name] ?? false }, () =>
-            each.run(async () => openBucket(server, await makeBucket(client), { input })),
-          );
+          test(each.name, { skip: leftOutCases[each.name] ?? false }, async () => {
+            const bucket = await makeBucket(client);
+            const fill = (names: readonly string[]) =>
+              fillBucket(
+                client,
+                bucket,
+                names.map((name) => prefix + name),
+              );
+            await each.run(() => openBucket(server, bucket, { input }), fill);
+          });
         }
       });
     }
