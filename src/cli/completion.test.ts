@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import { programEnvironment } from '../../test/program-environment.ts';
 import { requireProgram } from '../../test/services/find-program.ts';
 import { leftOut } from '../../test/services/service-packages.ts';
 import type { CommandContext } from './command-context.ts';
@@ -93,7 +94,7 @@ function inShell(shell: string, script: string): string {
     {
       cwd: folder,
       encoding: 'utf8',
-      env: { PATH: path, HOME: folder, TERM: 'dumb' },
+      env: { ...programEnvironment(), PATH: path, HOME: folder, TERM: 'dumb' },
       timeout: 60_000,
     },
   );

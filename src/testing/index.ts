@@ -8,4 +8,4 @@ export { type NotifierCase, type NotifierUnderTest, notifierCases, sampleNotific
 export { type QueueCase, type QueueUnderTest, queueCases } from './queue-cases.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { type SourceCase, type SourceCaseSubject, sourceCases } from './source-cases.ts';
-export { type StorageCase, type StorageNeed, storageCases } from './storage-cases.ts';
+export { type FillStorage, type StorageCase, type StorageNeed, storageCases } from './storage-cases.ts';

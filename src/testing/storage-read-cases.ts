@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import type { Storage } from '../storage/storage.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
   assertAbsent,
   assertCode,
+  type FillStorage,
   get,
   listAll,
   listNames,
@@ -13,6 +15,16 @@ import {
   type StorageCase,
   storageCase,
 } from './storage-case.ts';
+
+function fillByWriters(storage: Storage): FillStorage {
+  return async (names) => {
+    const left = [...names];
+    const work = async () => {
+      for (let name = left.pop(); name !== undefined; name = left.pop()) await put(storage, name, '');
+    };
+    await Promise.all(Array.from({ length: 16 }, work));
+  };
+}
 
 const readCases: readonly StorageCase[] = [
   storageCase('ranges are read, to the end and past it, several at once', async (storage) => {
@@ -115,13 +127,9 @@ const nameCases: readonly StorageCase[] = [
   }),
   storageCase(
     'a listing of more than a thousand objects gives each once',
-    async (storage) => {
+    async (storage, fill = fillByWriters(storage)) => {
       const names = Array.from({ length: 1_005 }, (_, index) => `many/${String(index).padStart(4, '0')}`);
-      const left = [...names];
-      const work = async () => {
-        for (let name = left.pop(); name !== undefined; name = left.pop()) await put(storage, name, '');
-      };
-      await Promise.all(Array.from({ length: 16 }, work));
+      await fill(names);
       assert.deepEqual(await listNames(storage, 'many/'), names);
       assert.deepEqual(await listNames(storage, 'many/099'), names.slice(990, 1_000));
       let count = 0;

@@ -71,18 +71,33 @@ async function codeOf(storage: Storage, work = (given: Storage): Promise<unknown
 
 let contractCount = 0;
 
-/** One in a container of its own, every second one below a prefix. */
+const contractContainer = () => `contract-${contractCount}`;
+/** Every second one is below a prefix. */
+const contractPrefix = () => (contractCount % 2 === 0 ? 'a folder/of ours' : undefined);
+
+/** One in a container of its own. */
 async function emptyStorage(): Promise<Storage> {
   contractCount += 1;
-  const name = `contract-${contractCount}`;
-  await makeContainer(name);
-  return storageWith({ access: access(name), prefix: contractCount % 2 === 0 ? 'a folder/of ours' : undefined });
+  await makeContainer(contractContainer());
+  return storageWith({ access: access(contractContainer()), prefix: contractPrefix() });
 }
 
-contractOf('azure', emptyStorage, {
-  'a check runs before the object appears': 'blocks cannot be read before they are committed',
-  'an open object is read to its end while it is replaced': 'Azure keeps no replaced blob, unless versions are on',
-});
+/** By the client of the SDK as it comes. */
+async function fillContainer(names: readonly string[]): Promise<void> {
+  const filled = new BlobServiceClient(server.url, credential).getContainerClient(contractContainer());
+  const prefix = contractPrefix() === undefined ? '' : `${contractPrefix()}/`;
+  for (const name of names) await filled.getBlockBlobClient(prefix + name).upload('', 0);
+}
+
+contractOf(
+  'azure',
+  emptyStorage,
+  {
+    'a check runs before the object appears': 'blocks cannot be read before they are committed',
+    'an open object is read to its end while it is replaced': 'Azure keeps no replaced blob, unless versions are on',
+  },
+  fillContainer,
+);
 
 test('an archive with two copies goes there and back', () => archiveRoundTrip(storageWith(), workspace));
 

@@ -258,6 +258,11 @@ export class DropboxFake extends HttpFake {
     return ok(withoutTag(metadataOf(this.#store(path, data, old?.id))));
   }
 
+  /** Puts files without bytes. */
+  addEmpty(paths: readonly string[]): void {
+    for (const path of paths) this.#store(path, Buffer.alloc(0));
+  }
+
   #store(path: string, data: Buffer, id = `id:${randomUUID()}`): FakeFile {
     this.#makeParents(path);
     this.#lastRev += 1;

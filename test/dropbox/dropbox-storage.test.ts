@@ -48,6 +48,7 @@ contractOf(
     return storageWith({ rootPath: `/Backups/contract ${count}` });
   },
   { 'a check runs before the object appears': 'an upload session cannot be read before it is a file' },
+  async (names) => fake.addEmpty(names.map((name) => `/Backups/contract ${count}/${name}`)),
 );
 
 test('an archive with two copies goes there and back, and leaves no spool', async () => {

@@ -266,6 +266,11 @@ export class GcsFake extends HttpFake {
     return failure(403, 'retentionPolicyNotMet', message);
   }
 
+  /** Puts objects without bytes. */
+  addEmpty(names: readonly string[]): void {
+    for (const name of names) this.#put(name, Buffer.alloc(0), { isComposed: false, metadata: {} });
+  }
+
   #put(name: string, bytes: Buffer, more: { isComposed: boolean; metadata: Record<string, string> }): Stored {
     this.#lastGeneration += 1;
     const stored = { name, bytes, generation: this.#lastGeneration, updatedMs: this.nowMs(), ...more };

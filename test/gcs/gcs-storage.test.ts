@@ -47,6 +47,7 @@ contractOf(
     return storageWith({ prefix: `contract ${count}` });
   },
   { 'an open object is read to its end while it is replaced': 'a replaced generation is gone, unless versions are on' },
+  async (names) => fake.addEmpty(names.map((name) => `contract ${count}/${name}`)),
 );
 
 test('an archive with two copies goes there and back', async () => {

@@ -1,5 +1,5 @@
 /** Buckets of a server that the tests started, and storages on them. */
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { z } from 'zod';
 import { openS3Storage, s3Adapter } from '../../src/storage/s3/s3-adapter.ts';
 import type { S3Patience } from '../../src/storage/s3/s3-connection.ts';
@@ -35,6 +35,17 @@ export async function makeBucket(client: S3Client, options: { objectLock?: boole
     new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: options.objectLock ?? false }),
   );
   return bucket;
+}
+
+/** Puts objects without bytes, by the SDK alone. */
+export async function fillBucket(client: S3Client, bucket: string, keys: readonly string[]): Promise<void> {
+  const left = [...keys];
+  const work = async () => {
+    for (let key = left.pop(); key !== undefined; key = left.pop()) {
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: '' }));
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, work));
 }
 
 /** A storage on a bucket of the server. */

@@ -6,7 +6,7 @@ import { checkStorage } from '../../src/operation/check-storage.ts';
 import { storageCases } from '../../src/testing/storage-cases.ts';
 import { leftOut } from '../services/service-packages.ts';
 import { type RgwService, startRgw } from '../services/start-rgw.ts';
-import { makeBucket, openBucket, plainClient, type S3Input } from './open-bucket.ts';
+import { fillBucket, makeBucket, openBucket, plainClient, type S3Input } from './open-bucket.ts';
 
 const servers: readonly { version: 16 | 20; inputs: Readonly<Record<string, S3Input>> }[] = [
   { version: 16, inputs: { 'with the settings of an unknown server': {}, 'as R2': { preset: 'r2' } } },
@@ -39,8 +39,18 @@ for (const { version, inputs } of servers) {
 
     for (const [way, input] of Object.entries(inputs)) {
       describe(way, () => {
+        const prefix = input.prefix === undefined ? '' : `${input.prefix}/`;
         for (const each of storageCases) {
-          test(each.name, () => each.run(async () => openBucket(server, await makeBucket(client), { input })));
+          test(each.name, async () => {
+            const bucket = await makeBucket(client);
+            const fill = (names: readonly string[]) =>
+              fillBucket(
+                client,
+                bucket,
+                names.map((name) => prefix + name),
+              );
+            await each.run(() => openBucket(server, bucket, { input }), fill);
+          });
         }
       });
     }

@@ -1,11 +1,41 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, lstatSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRunning, processSpaceTag } from '../../src/disk/process-life.ts';
 import { giveTo, type ServerUser } from './server-user.ts';
 
 const prefix = `holdfast-service-${processSpaceTag()}-`;
+const memoryFolder = '/dev/shm';
+/** Of memory that a folder of files lends: what many servers at once may take, and much to spare. */
+const leastMemoryBytes = 4 * 2 ** 30;
+
+/** Where the system keeps files in memory, if it does and has the room. */
+function inMemory(): string | undefined {
+  try {
+    accessSync(memoryFolder, constants.W_OK);
+    const { bavail, bsize } = statfsSync(memoryFolder);
+    return bavail * bsize >= leastMemoryBytes ? memoryFolder : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where folders of servers stand. */
+export function serviceFolderParents(): string[] {
+  return [tmpdir(), inMemory()].filter((path) => path !== undefined);
+}
 
 function linesOf(path: string): string[] {
   try {
@@ -29,10 +59,10 @@ function removeSharedMemory(folder: string): void {
 }
 
 /** Removes what servers left whose test process was killed: they died with it, and nobody else could. */
-function removeStale(): void {
-  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
+function removeStale(parent: string): void {
+  for (const name of readdirSync(parent).filter((entry) => entry.startsWith(prefix))) {
     const processId = Number.parseInt(name.slice(prefix.length), 10);
-    const path = join(tmpdir(), name);
+    const path = join(parent, name);
     const isOwn = process.getuid?.() === 0 || lstatSync(path, { throwIfNoEntry: false })?.uid === process.getuid?.();
     if (!(processId > 0 && isOwn && !isRunning(processId))) continue;
     removeSharedMemory(path);
@@ -47,10 +77,14 @@ function removeStale(): void {
   }
 }
 
-/** An empty folder for one server: data, socket, certificate. Short, since the path of a socket has 107 bytes at most. */
-export function makeServiceFolder(user: ServerUser | undefined): string {
-  removeStale();
-  const folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
+/**
+ * An empty folder for one server: data, socket, certificate. Short, since the path of a socket has 107 bytes at most.
+ * `isOnDisk` is false for a database whose data may be lost with the machine: a disk would be waited for at each step.
+ */
+export function makeServiceFolder(user: ServerUser | undefined, { isOnDisk = true } = {}): string {
+  for (const parent of serviceFolderParents()) removeStale(parent);
+  const parent = (isOnDisk ? undefined : inMemory()) ?? tmpdir();
+  const folder = mkdtempSync(join(parent, `${prefix}${process.pid}-`));
   giveTo(folder, user);
   // Clients that run as somebody else reach the socket in it.
   chmodSync(folder, 0o711);

@@ -80,7 +80,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
   const program = requireProgram('mariadbd');
   const version = await programVersion(program);
   const user = serverUser(['mysql', 'daemon']);
-  const folder = makeServiceFolder(user);
+  const folder = makeServiceFolder(user, { isOnDisk: options.durable === true });
   const dataFolder = join(folder, 'data');
   const socketPath = join(folder, 'socket');
   const settings = await settingsOf(options, folder);

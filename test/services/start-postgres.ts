@@ -76,7 +76,7 @@ interface MadeFolder {
 
 async function makeFolder(options: PostgresOptions, version: string): Promise<MadeFolder> {
   const user = serverUser(['postgres', 'daemon']);
-  const folder = makeServiceFolder(user);
+  const folder = makeServiceFolder(user, { isOnDisk: options.durable === true });
   const dataFolder = join(folder, 'data');
   const initialise = [requireProgram('initdb'), '--auth=trust', '--username=postgres', '--no-sync'];
   const commandFor = (data: string) => [...initialise, '--encoding=UTF8', '--locale=C.UTF-8', '--pgdata', data];

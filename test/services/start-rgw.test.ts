@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { test } from 'node:test';
+import { serviceFolderParents } from './service-folder.ts';
 import { leftOut } from './service-packages.ts';
 import { startRgw } from './start-rgw.ts';
 
 const skip = leftOut('rgw16');
 
 test('it answers, survives a killed gateway, and stopping removes everything', { skip }, async () => {
-  const folders = () => readdirSync(tmpdir()).filter((name) => name.includes(`-${process.pid}-`));
+  const names = () => serviceFolderParents().flatMap((parent) => readdirSync(parent));
+  const folders = () => names().filter((name) => name.includes(`-${process.pid}-`));
   assert.deepEqual(folders(), []);
   const service = await startRgw();
   assert.match(service.version, /^16\.2\./);

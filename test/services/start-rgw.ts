@@ -168,7 +168,7 @@ class ClusterCommands {
 
 async function makeCluster(options: RgwOptions): Promise<Cluster> {
   const user = serverUser(['daemon']);
-  const folder = makeServiceFolder(user);
+  const folder = makeServiceFolder(user, { isOnDisk: options.onDisk === true });
   const name: UnpackedName = options.version === 20 ? 'rgw20' : 'rgw16';
   const cluster: Cluster = {
     folder,

@@ -1,5 +1,6 @@
 /** The contract of storages on OpenSSH: with all of its extensions, and with those that a server may lack. */
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { storageCases } from '../../src/testing/storage-cases.ts';
 import { leaveOutWithout } from '../services/service-packages.ts';
@@ -22,14 +23,19 @@ for (const [name, options] of Object.entries(servers)) {
       server = await startSshd(options);
     });
     after(() => server.stop());
-    for (const each of storageCases) {
-      test(each.name, () =>
-        each.run(async () => {
-          count += 1;
-          // Its root is not there yet: that is an empty storage too.
-          return openSftp(server, join(server.folder, `${count}`, 'root'));
-        }),
-      );
-    }
+    const root = () => join(server.folder, `${count}`, 'root');
+    const make = async () => {
+      count += 1;
+      // Its root is not there yet: that is an empty storage too.
+      return await openSftp(server, root());
+    };
+    /** Beside the server, which waits for the disk at each file. */
+    const fill = async (names: readonly string[]) => {
+      for (const name of names) {
+        mkdirSync(dirname(join(root(), name)), { recursive: true });
+        writeFileSync(join(root(), name), '');
+      }
+    };
+    for (const each of storageCases) test(each.name, () => each.run(make, fill));
   });
 }
