@@ -33,6 +33,7 @@ export async function readPlainDigests(database: Kysely<HistoryTables>): Promise
     .innerJoin('run', 'run.id', 'run_archive.run_id')
     .select(['run_archive.url', 'run_archive.name', 'run_archive.sha256'])
     .where('run_archive.sha256', 'is not', null)
+    .orderBy('run.sequence', 'desc')
     .orderBy('run.started_ms', 'desc')
     .orderBy('run.id', 'desc')
     .execute();

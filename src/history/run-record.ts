@@ -138,6 +138,8 @@ export type BegunRun = Pick<RunRecord, 'kind' | 'job' | 'scheduledMs' | 'databas
   readonly archives?: readonly RunArchive[];
   /** 24 hexadecimal digits that no other run has; new ones unless set. */
   readonly id?: string;
+  /** It is known from what it made, and counts as older than all that were recorded. */
+  readonly isRebuilt?: boolean;
 };
 
 /** What is known when it has ended. */

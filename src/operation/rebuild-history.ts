@@ -97,6 +97,7 @@ async function add(history: History, found: readonly Found[]): Promise<void> {
   const id = await history.begin({
     kind: 'backup',
     startedMs: createdMs,
+    isRebuilt: true,
     ...(database === undefined ? {} : { database }),
   });
   const sizeBytes = Math.max(...found.map(({ archive }) => archive.sizeBytes ?? 0));
