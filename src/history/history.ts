@@ -182,7 +182,7 @@ export class History {
     return await this.#store.attempt(() => this.#readRuns(filter));
   }
 
-  /** What plain dumps were when they were written, the newest run first. */
+  /** What plain dumps were when they were written, the newest run first; last, what they were when the history was rebuilt. */
   async plainDigests(): Promise<readonly PlainDigest[]> {
     return await this.#store.attempt(() => readPlainDigests(this.#database));
   }

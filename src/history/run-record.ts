@@ -152,7 +152,7 @@ export type EndedRun = RunCounts &
     readonly log?: readonly RunLogLine[];
   };
 
-/** A plain dump as it was written. */
+/** What a plain dump was. */
 export interface PlainDigest {
   /** As `Storage.url` gives it. */
   readonly url: string;
@@ -160,4 +160,6 @@ export interface PlainDigest {
   readonly name?: string;
   /** Of the file as it is stored, hex. */
   readonly sha256: string;
+  /** It was read when the history was rebuilt: what became of the dump before that, it does not tell. */
+  readonly isFromRebuild?: true;
 }
