@@ -18,7 +18,7 @@ import { deriveKeys } from './seal/key-schedule.ts';
 import { type SegmentSeal, sealedOverheadBytes, sealSegment, segmentKind } from './seal/segment-cipher.ts';
 import { BufferPool } from './worker/buffer-pool.ts';
 import type { HashSpan, SealTask } from './worker/protocol.ts';
-import type { WorkerPool } from './worker/worker-pool.ts';
+import type { ArchiveWorkers, WorkerPool } from './worker/worker-pool.ts';
 import type { WrittenBatch, WrittenCheck } from './written-check.ts';
 
 /** Of an entry with so many runs the rest is one: its line in the index stays below some 100 KiB, whatever its size. */
@@ -40,6 +40,8 @@ export class ArchiveWriter {
   readonly #header: Header;
   readonly #seal: SegmentSeal;
   readonly #workers: WorkerPool;
+  /** That know the archive and its key. */
+  readonly #sealing: ArchiveWorkers;
   readonly #blocks: BlockWriter;
   readonly #check: WrittenCheck | undefined;
   readonly #plain: BufferPool;
@@ -64,7 +66,7 @@ export class ArchiveWriter {
   #lastPart: IndexPartPlace | undefined;
   #partCount = 0;
 
-  /** The workers must not be used for another archive meanwhile. `dataKey` is undefined where the cipher is none. */
+  /** `dataKey` is undefined where the cipher is none. */
   static async create(options: {
     readonly header: Header;
     /** Slots that are still being made, to stand beside those of the header: what is written first waits for them. */
@@ -84,7 +86,9 @@ export class ArchiveWriter {
     const keys = dataKey === undefined ? undefined : deriveKeys(dataKey, header.archiveId);
     const seal: SegmentSeal = { key: keys?.segment, fixedDigest: fixedPartDigest(header) };
     const { archiveId, codec } = header;
-    workers.configure({ archiveId, shape: header, codec, seal, totalDataBlocks: unknownDataBlocks });
+    const sealing = workers.forArchive();
+    sealing.configure({ archiveId, shape: header, codec, seal, totalDataBlocks: unknownDataBlocks });
+    check?.begin(sealing);
     const shape = { dataBlocks: header.dataBlocks, parityBlocks: header.parityBlocks };
     const encoded = Promise.resolve(slots ?? []).then((more) => {
       return encodeHeader({ ...header, slots: [...header.slots, ...more] }, keys?.header);
@@ -92,13 +96,14 @@ export class ArchiveWriter {
     // Seen where the first block is written.
     encoded.catch(() => undefined);
     const blocks = new BlockWriter({ workers, archiveId, shape, header: encoded, sink });
-    return new ArchiveWriter({ header, seal, workers, blocks, check, parallelEntries, maximumRuns });
+    return new ArchiveWriter({ header, seal, workers, sealing, blocks, check, parallelEntries, maximumRuns });
   }
 
   private constructor(parts: {
     readonly header: Header;
     readonly seal: SegmentSeal;
     readonly workers: WorkerPool;
+    readonly sealing: ArchiveWorkers;
     readonly blocks: BlockWriter;
     readonly check: WrittenCheck | undefined;
     readonly parallelEntries: number;
@@ -109,6 +114,7 @@ export class ArchiveWriter {
     this.#check = parts.check;
     this.#seal = parts.seal;
     this.#workers = workers;
+    this.#sealing = parts.sealing;
     this.#blocks = parts.blocks;
     this.#turns = new EntryTurns({ atOnce: parts.parallelEntries, maximumRuns: parts.maximumRuns });
     const count = workers.threadCount + 1;
@@ -278,7 +284,7 @@ export class ArchiveWriter {
       this.#inOrder(async () => this.#check?.add({ segments: [], spans }));
       return;
     }
-    const sealing = this.#workers.run('seal', { plain: buffer, segments, kind: segmentKind.data, into });
+    const sealing = this.#sealing.run('seal', { plain: buffer, segments, kind: segmentKind.data, into });
     this.#watch(Promise.all([sealing, hashing]).then(() => this.#plain.release(buffer)));
     this.#inOrder(async () => {
       let length = 0;
@@ -340,7 +346,7 @@ export class ArchiveWriter {
       const into = new Uint8Array(new SharedArrayBuffer(text.length + (text.length >> 6) + sealedOverheadBytes));
       const segment = { number, offset: 0, length: text.length };
       const task = { plain: text, segments: [segment], kind: segmentKind.index, into };
-      const [length = 0] = await this.#workers.run('seal', task);
+      const [length = 0] = await this.#sealing.run('seal', task);
       this.#lastPart = { segment: number, offset: this.#streamBytes, length };
       this.#partCount++;
       this.#streamBytes += length;

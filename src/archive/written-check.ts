@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { createHash, hash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
 import type { ArchiveIndex } from './archive-index.ts';
@@ -11,7 +12,7 @@ import { RangeSet } from './range-set.ts';
 import { sealedOverheadBytes } from './seal/segment-cipher.ts';
 import { BufferPool } from './worker/buffer-pool.ts';
 import type { HashSpan } from './worker/protocol.ts';
-import type { WorkerPool } from './worker/worker-pool.ts';
+import type { ArchiveWorkers, WorkerPool } from './worker/worker-pool.ts';
 
 /** Batches that are read back at once, and batches that may wait for it before the writer does. */
 const batchesAtOnce = 3;
@@ -75,6 +76,8 @@ class EntryRecord {
  */
 export class WrittenCheck {
   readonly #workers: WorkerPool;
+  /** That know the archive; there once the writing has begun. */
+  #opening: ArchiveWorkers | undefined;
   readonly #copies: number;
   readonly #copiesRead: number;
   readonly #layout: Layout;
@@ -117,6 +120,11 @@ export class WrittenCheck {
     this.#plain = new BufferPool({ count: batchesAtOnce, memory, sizeBytes: segments * header.segmentSizeBytes });
   }
 
+  /** Takes the workers of the writer, before it gives a batch. */
+  begin(workers: ArchiveWorkers): void {
+    this.#opening = workers;
+  }
+
   /** Numbers of data blocks that are intact in every copy: none where a copy is another one by now than the one that was read. */
   get provenBlocks(): RangeSet {
     return this.#early.isKept ? this.#proven : new RangeSet();
@@ -152,7 +160,7 @@ export class WrittenCheck {
     }
   }
 
-  /** Waits for what is under way, and begins nothing more: others use the workers. */
+  /** Waits for what is under way, and begins nothing more. */
   async pause(): Promise<void> {
     this.#isPaused = true;
     await this.#untilIdle();
@@ -240,7 +248,8 @@ export class WrittenCheck {
       return { ...segment, offset: segment.offset - firstData * payloadSizeBytes };
     });
     const task = { layers, checkBlocks: true, firstData, count, segments, into };
-    if (!(await this.#workers.run('open', task))) throw failed(`segment ${first.number} or one behind it differs`);
+    assert(this.#opening !== undefined, 'the writing has begun');
+    if (!(await this.#opening.run('open', task))) throw failed(`segment ${first.number} or one behind it differs`);
     if (layers.length === this.#copies) this.#proven.add(firstData, firstData + count);
     for (const buffer of buffers) this.#raw.release(buffer);
     return into;

@@ -2,6 +2,7 @@ import { HoldfastError } from '../errors.ts';
 import type { BackupReport, SealKeys } from '../operation/options.ts';
 import type { Secret } from '../secret.ts';
 import type { Source } from '../source/source.ts';
+import { underFreeName } from './backup-names.ts';
 import type { MadeReport } from './backup-report.ts';
 import type { BackupCommandOptions, BackupRequest, OutputGroup } from './backup-request.ts';
 import type { CommandContext } from './command-context.ts';
@@ -56,11 +57,12 @@ async function archiveJobs(request: BackupRequest, context: CommandContext): Pro
   return groups.map((group) => ({
     group,
     copies: group.copies ?? 2,
-    make: async (run) => {
-      // A source is read once: another archive takes new ones.
-      const sources = await collectSources(request.sources, request.localPaths);
-      return await makeArchive({ sources, group, keys, identities, options }, run);
-    },
+    make: async (run) =>
+      await underFreeName(group.output, async (output) => {
+        // A source is read once: another archive takes new ones.
+        const sources = await collectSources(request.sources, request.localPaths);
+        return await makeArchive({ sources, group: { ...group, output }, keys, identities, options }, run);
+      }),
   }));
 }
 
@@ -81,14 +83,16 @@ async function plainJobs({ plain, options }: BackupRequest, context: CommandCont
     group: { output },
     copies: 1,
     make: async (run) =>
-      await createPlainBackup({
-        source: await plainSourceFromUrl(url, settings),
-        output,
-        encryption,
-        ...withoutUndefined({ keys, compression, verify, temporaryFolder }),
-        ...withoutUndefined({ allowedFall: allowedFall === undefined ? undefined : allowedFall / 100 }),
-        ...run,
-      }),
+      await underFreeName(output, async (free) =>
+        createPlainBackup({
+          source: await plainSourceFromUrl(url, settings),
+          output: free,
+          encryption,
+          ...withoutUndefined({ keys, compression, verify, temporaryFolder }),
+          ...withoutUndefined({ allowedFall: allowedFall === undefined ? undefined : allowedFall / 100 }),
+          ...run,
+        }),
+      ),
   }));
 }
 

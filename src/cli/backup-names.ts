@@ -1,7 +1,7 @@
 /** How archives and plain dumps of a configuration are named. */
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
-import type { BackupOptions } from '../operation/options.ts';
+import type { BackupOptions, BackupOutput } from '../operation/options.ts';
 import type { DatabaseRequest, SourceRequest } from './collect-sources.ts';
 import type { CommandContext } from './command-context.ts';
 import type { OpenedStorage } from './open-storages.ts';
@@ -66,10 +66,37 @@ export async function seriesOf(
     ?.database;
 }
 
+/** So many names are tried, each by a run that another one was faster than. */
+const maximumNames = 5;
+
+/**
+ * Makes an archive under the name of its outputs, or where another run is faster to put one there, from the start under the next name that is free. What is
+ * written to a path replaces what stands there, and is made once.
+ */
+export async function underFreeName<Output extends string | readonly BackupOutput[], Result>(
+  output: Output,
+  make: (output: Output) => Promise<Result>,
+): Promise<Result> {
+  const wanted = typeof output === 'string' ? undefined : output[0]?.name;
+  let current = output;
+  for (let tries = 1; ; tries++) {
+    try {
+      return await make(current);
+    } catch (error) {
+      const isTaken = error instanceof HoldfastError && error.code === 'storage.conflict';
+      if (!isTaken || typeof current === 'string' || wanted === undefined || tries >= maximumNames) throw error;
+      const name = await freeName(wanted, current);
+      // It is something else that is in the way.
+      if (name === current[0]?.name) throw error;
+      current = current.map((each) => ({ ...each, name })) as readonly BackupOutput[] as Output;
+    }
+  }
+}
+
 /** Two runs within a second have one name: the later one must not replace the earlier. */
 export async function freeName(
   name: string,
-  storages: readonly OpenedStorage[],
+  storages: readonly Pick<OpenedStorage, 'storage'>[],
   taken: readonly string[] = [],
 ): Promise<string> {
   // The extension is all that follows the last part of the template: `.sql.gz.gpg`.
@@ -82,7 +109,7 @@ export async function freeName(
   return free;
 }
 
-async function isTaken(name: string, storages: readonly OpenedStorage[]): Promise<boolean> {
+async function isTaken(name: string, storages: readonly Pick<OpenedStorage, 'storage'>[]): Promise<boolean> {
   const taken = storages.map(async ({ storage }) => {
     try {
       await storage.stat(name);

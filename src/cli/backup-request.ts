@@ -249,7 +249,7 @@ async function toStorages(
       const wanted = await plainNameOf(request, loaded, options, context);
       const free = await freeName(wanted, opened, names);
       names.push(free);
-      const output = opened.map(({ name: label, storage }) => ({ storage, name: free, label }));
+      const output = opened.map(({ name: label, storage }) => ({ storage, name: free, label, createOnly: true }));
       jobs.push({ request, output, ...withoutUndefined({ database: await seriesOf(free, loaded, context) }) });
     }
     const database = name === undefined ? undefined : await seriesOf(name, loaded, context);
@@ -278,7 +278,7 @@ function groupsOf(name: string, opened: readonly OpenedStorage[], options: Backu
   for (const { name: label, storage, parityBlocks, copies = options.copies } of opened) {
     const key = `${copies}/${parityBlocks}`;
     const group = groups.get(key) ?? { output: [], copies, parityBlocks };
-    group.output.push({ storage, name, label });
+    group.output.push({ storage, name, label, createOnly: true });
     groups.set(key, group);
   }
   return [...groups.values()];

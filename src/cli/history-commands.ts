@@ -100,6 +100,10 @@ async function rebuild(
           ...formatFacts(context, [
             ['known', formatNumberOf(report.knownCount, 'archive')],
             ['unreadable', report.unreadableCount > 0 ? formatNumberOf(report.unreadableCount, 'archive') : ''],
+            ...report.differingDumps.map((name): [string, string] => [
+              'differs',
+              `${printable(name)}: its copies are not alike`,
+            ]),
             ...chains.map((head): [string, string] => ['catalogue', head]),
           ]),
         ]);

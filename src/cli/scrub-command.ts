@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { HoldfastError } from '../errors.ts';
+import type { PlainDigest } from '../history/run-record.ts';
 import type { DamagedArchive } from '../notify/run-notifications.ts';
 import type { DeliveryReport } from '../notify/send-all.ts';
 import { isViolation } from '../operation/catalogue-findings.ts';
@@ -80,14 +81,15 @@ export function addScrubCommand(program: Command, context: CommandContext): void
 
 /** What the history has of plain dumps: by their place; one that was copied to another storage has the bytes of its name. */
 async function recordedDigests(loaded: LoadedConfig, context: CommandContext) {
-  const byUrl = new Map<string, string>();
-  const byName = new Map<string, string>();
+  const byUrl = new Map<string, PlainDigest>();
+  const byName = new Map<string, PlainDigest>();
   const history = await existingHistory(loaded, context, 'what plain dumps were is not known');
   try {
     // Newest first: what was written last is there.
-    for (const { url, name, sha256 } of (await history?.plainDigests()) ?? []) {
-      if (!byUrl.has(url)) byUrl.set(url, sha256);
-      if (name !== undefined && !byName.has(name)) byName.set(name, sha256);
+    for (const digest of (await history?.plainDigests()) ?? []) {
+      const { url, name } = digest;
+      if (!byUrl.has(url)) byUrl.set(url, digest);
+      if (name !== undefined && !byName.has(name)) byName.set(name, digest);
     }
   } finally {
     await history?.close();
@@ -189,6 +191,13 @@ function printReport({ archives, failedStorages, durationMs }: ScrubReport, cont
     printNote(
       context,
       `${dumps} of which the history has no SHA-256: checked as far as that goes without a key, and not to be mended`,
+    );
+  }
+  const rebuiltCount = archives.filter(({ isComparedFromRebuild }) => isComparedFromRebuild === true).length;
+  if (rebuiltCount > 0) {
+    printNote(
+      context,
+      `${formatNumberOf(rebuiltCount, 'plain dump')} compared with what they were when the history was rebuilt: what became of them before that is not seen`,
     );
   }
   for (const { storage, name, error } of archives) {

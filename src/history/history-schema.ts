@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { type AccessTables, createAccessTables } from './access/access-schema.ts';
 import { type CatalogueTables, createCatalogueTables } from './catalogue-schema.ts';
 
@@ -12,6 +12,8 @@ export interface RunTable {
   readonly database: string | null;
   readonly state: string;
   readonly started_ms: number;
+  /** In which order runs began, whatever the clock said then; 0 where it is not known. */
+  readonly sequence: number;
   readonly ended_ms: number | null;
   readonly process_id: number;
   /** Where the number was given. */
@@ -195,6 +197,23 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
     await schema.alterTable('run_archive').addColumn('sha256', 'text').execute();
   },
   (database) => createCatalogueTables(database),
+  async (database) => {
+    await database.schema
+      .alterTable('run')
+      .addColumn('sequence', 'bigint', (column) => column.notNull().defaultTo(0))
+      .execute();
+    const inOrder = database
+      .selectFrom('run')
+      .select(['id', sql<number>`row_number() OVER (ORDER BY started_ms, id)`.as('place')])
+      .as('ranked');
+    await database
+      .updateTable('run')
+      .from(inOrder)
+      .set(({ ref }) => ({ sequence: ref('ranked.place') }))
+      .whereRef('ranked.id', '=', 'run.id')
+      .execute();
+    await database.schema.createIndex('run_sequence').on('run').column('sequence').execute();
+  },
 ];
 
 /** The version that {@link migrate} brings a history to. */

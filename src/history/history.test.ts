@@ -53,11 +53,12 @@ test('the file is private, in a folder that others may read as well', async (t) 
 test('a history of the first version is brought to the present one, by one of many who open it at once', async (t) => {
   const path = await newPath(t);
   const first = await openHistory({ path });
-  await first.begin({ kind: 'backup', startedMs: 1 });
+  for (const startedMs of [2, 1, 3]) await first.begin({ kind: 'backup', startedMs });
   await first.close();
   using file = new DatabaseSync(path);
   file.exec(
     `DROP TABLE delivery; DROP TABLE drill; DROP INDEX run_job; ALTER TABLE run DROP COLUMN scheduled_ms;
+    DROP INDEX run_sequence; ALTER TABLE run DROP COLUMN sequence;
     ALTER TABLE run_archive DROP COLUMN sha256;
     DELETE FROM schema_version WHERE version > 1`,
   );
@@ -73,7 +74,12 @@ test('a history of the first version is brought to the present one, by one of ma
     Array.from({ length: schemaVersion }, (_, index) => index + 1),
   );
   const again = await openHistory({ path });
-  assert.equal((await again.runs()).length, 1);
+  // In what order they began nobody wrote then: by their time.
+  await again.begin({ kind: 'backup', startedMs: 0 });
+  assert.deepEqual(
+    (await again.runs()).map(({ startedMs }) => startedMs),
+    [0, 3, 2, 1],
+  );
   await again.close();
 });
 

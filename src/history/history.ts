@@ -74,8 +74,8 @@ export class History {
   }
 
   /** Writes that a run has begun; gives its id. */
-  async begin({ archives = [], id = this.#newId(), ...run }: BegunRun): Promise<string> {
-    const row: RunTable = {
+  async begin({ archives = [], id = this.#newId(), isRebuilt = false, ...run }: BegunRun): Promise<string> {
+    const row: Omit<RunTable, 'sequence'> = {
       id,
       kind: run.kind,
       job: run.job ?? null,
@@ -98,7 +98,14 @@ export class History {
       // Where a connection is lost with the answer, the row of the first try may be there.
       const made = await transaction
         .insertInto('run')
-        .values(row)
+        .values((values) => ({
+          ...row,
+          sequence: isRebuilt
+            ? 0
+            : values
+                .selectFrom('run')
+                .select(({ fn }) => sql<number>`coalesce(${fn.max('sequence')}, 0) + 1`.as('next')),
+        }))
         .onConflict((conflict) => conflict.column('id').doNothing())
         .executeTakeFirst();
       if ((made.numInsertedOrUpdatedRows ?? 0n) > 0n) await insertArchives(transaction, id, archives);
@@ -170,18 +177,23 @@ export class History {
     return (await this.#store.attempt(() => query.execute())).map(toDelivery);
   }
 
-  /** Runs, the newest first. Those whose process is gone have died. */
+  /** Runs, the one that began last first, whatever the clock said. Those whose process is gone have died. */
   async runs(filter: RunFilter = {}): Promise<RunRecord[]> {
     return await this.#store.attempt(() => this.#readRuns(filter));
   }
 
-  /** What plain dumps were when they were written, the newest run first. */
+  /** What plain dumps were when they were written, the newest run first; last, what they were when the history was rebuilt. */
   async plainDigests(): Promise<readonly PlainDigest[]> {
     return await this.#store.attempt(() => readPlainDigests(this.#database));
   }
 
   async #readRuns({ kind, job, scheduledMs, limit }: RunFilter): Promise<RunRecord[]> {
-    let query = this.#database.selectFrom('run').selectAll().orderBy('started_ms', 'desc').orderBy('id', 'desc');
+    let query = this.#database
+      .selectFrom('run')
+      .selectAll()
+      .orderBy('sequence', 'desc')
+      .orderBy('started_ms', 'desc')
+      .orderBy('id', 'desc');
     if (kind !== undefined) query = query.where('kind', '=', kind);
     if (job !== undefined) query = query.where('job', '=', job);
     if (scheduledMs !== undefined) query = query.where('scheduled_ms', '=', scheduledMs);

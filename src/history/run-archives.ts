@@ -26,15 +26,21 @@ export async function insertArchives(
   }
 }
 
-/** What plain dumps were when they were written, the newest run first. */
+/** What plain dumps were, the newest run first; last, what was read when the history was rebuilt. */
 export async function readPlainDigests(database: Kysely<HistoryTables>): Promise<readonly PlainDigest[]> {
   const rows = await database
     .selectFrom('run_archive')
     .innerJoin('run', 'run.id', 'run_archive.run_id')
-    .select(['run_archive.url', 'run_archive.name', 'run_archive.sha256'])
+    .select(['run_archive.url', 'run_archive.name', 'run_archive.sha256', 'run.sequence'])
     .where('run_archive.sha256', 'is not', null)
+    .orderBy('run.sequence', 'desc')
     .orderBy('run.started_ms', 'desc')
     .orderBy('run.id', 'desc')
     .execute();
-  return rows.map(({ url, name, sha256 }) => ({ url, sha256: sha256 ?? '', ...(name === null ? {} : { name }) }));
+  return rows.map(({ url, name, sha256, sequence }) => ({
+    url,
+    sha256: sha256 ?? '',
+    ...(name === null ? {} : { name }),
+    ...(Number(sequence) === 0 ? { isFromRebuild: true } : {}),
+  }));
 }

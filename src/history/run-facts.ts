@@ -70,7 +70,7 @@ export async function readRunFacts(database: Kysely<HistoryTables>, schema: stri
   const tables: Tables = { run: named('run'), archive: named('run_archive') };
   const read = async <Result>(query: ReturnType<typeof sql<Row>>, numbers: readonly (keyof Result)[]) =>
     (await query.execute(database)).rows.map((row) => readRow<Result>(row, numbers));
-  const open = await read<OpenRun>(openRunQuery(tables), ['startedMs', 'processId']);
+  const open = await read<OpenRun>(openRunQuery(tables), ['sequence', 'startedMs', 'processId']);
   const hasDied = ({ processId, processSpace }: OpenRun) => processSpace === processSpaceTag() && !isRunning(processId);
   const dead = open.filter(hasDied);
   return {
@@ -82,7 +82,7 @@ export async function readRunFacts(database: Kysely<HistoryTables>, schema: stri
         'running',
       ),
     ],
-    lastRuns: withDead(await read<LastRun>(lastRunQuery(tables), ['startedMs', 'endedMs']), dead),
+    lastRuns: withDead(await read<EndedRun>(lastRunQuery(tables), ['sequence', 'startedMs', 'endedMs']), dead),
     places: await read<PlaceFacts>(placeQuery(tables), ['lastSuccessMs', 'lastSizeBytes', 'lastProofMs']),
     storages: await read<StorageFacts>(storageQuery(tables), ['archiveCount', 'sizeBytes']),
   };
@@ -90,6 +90,7 @@ export async function readRunFacts(database: Kysely<HistoryTables>, schema: stri
 
 /** A run whose end is not written. */
 interface OpenRun extends Pick<LastRun, 'kind' | 'database' | 'startedMs'> {
+  readonly sequence: number;
   readonly processId: number;
   readonly processSpace: string;
 }
@@ -105,26 +106,32 @@ function countOpen(runs: readonly OpenRun[], state: 'died' | 'running'): RunCoun
   );
 }
 
+interface EndedRun extends LastRun {
+  readonly sequence: number;
+}
+
 /** A run that died is the last one where none that ended began later. */
-function withDead(ended: readonly LastRun[], dead: readonly OpenRun[]): LastRun[] {
+function withDead(ended: readonly EndedRun[], dead: readonly OpenRun[]): LastRun[] {
   const last = new Map(ended.map((run) => [keyOf(run), run]));
   for (const { processId: _, processSpace: __, ...run } of dead) {
-    if (run.startedMs > (last.get(keyOf(run))?.startedMs ?? -1)) last.set(keyOf(run), { ...run, state: 'died' });
+    if (run.sequence > (last.get(keyOf(run))?.sequence ?? -1)) last.set(keyOf(run), { ...run, state: 'died' });
   }
-  return [...last.values()];
+  return [...last.values()].map(({ sequence: _, ...run }) => run);
 }
 
 const openRunQuery = ({ run }: Tables) => sql<Row>`
-  SELECT kind, database, started_ms AS "startedMs", process_id AS "processId", process_space AS "processSpace"
-  FROM ${run} WHERE state = 'running' ORDER BY started_ms`;
+  SELECT kind, database, sequence, started_ms AS "startedMs", process_id AS "processId", process_space AS "processSpace"
+  FROM ${run} WHERE state = 'running' ORDER BY sequence, started_ms`;
 
 const countQuery = ({ run }: Tables) => sql<Row>`
   SELECT kind, database, state, count(*) AS count, coalesce(sum(healed_blocks), 0) AS "healedBlocks"
   FROM ${run} WHERE state <> 'running' GROUP BY kind, database, state ORDER BY kind, database, state`;
 
 const lastRunQuery = ({ run }: Tables) => sql<Row>`
-  SELECT kind, database, state, started_ms AS "startedMs", ended_ms AS "endedMs" FROM (
-    SELECT run.*, row_number() OVER (PARTITION BY kind, database ORDER BY started_ms DESC, id DESC) AS place
+  SELECT kind, database, state, sequence, started_ms AS "startedMs", ended_ms AS "endedMs" FROM (
+    SELECT run.*, row_number() OVER (
+      PARTITION BY kind, database ORDER BY sequence DESC, started_ms DESC, id DESC
+    ) AS place
     FROM ${run} WHERE state <> 'running'
   ) AS ranked WHERE place = 1 ORDER BY kind, database`;
 
@@ -134,14 +141,14 @@ const lastRunQuery = ({ run }: Tables) => sql<Row>`
  */
 const placeQuery = ({ run, archive }: Tables) => sql<Row>`
   WITH made AS (
-    SELECT url, run_archive.storage AS storage, coalesce(run_archive.database, run.database) AS database, ended_ms,
+    SELECT url, run_archive.storage AS storage, coalesce(run_archive.database, run.database) AS database, ended_ms, sequence,
       run_archive.size_bytes AS size_bytes, run_archive.state AS state,
-      row_number() OVER (PARTITION BY url ORDER BY started_ms DESC, id DESC) AS place
+      row_number() OVER (PARTITION BY url ORDER BY sequence DESC, started_ms DESC, id DESC) AS place
     FROM ${archive} JOIN ${run} ON run.id = run_archive.run_id
     WHERE run.kind = 'backup' AND coalesce(run_archive.database, run.database) IS NOT NULL
   ), good AS (
     SELECT database, storage, ended_ms, size_bytes,
-      row_number() OVER (PARTITION BY database, storage ORDER BY ended_ms DESC) AS place
+      row_number() OVER (PARTITION BY database, storage ORDER BY sequence DESC, ended_ms DESC) AS place
     FROM made WHERE state IN ('written', 'proven', 'found') AND ended_ms IS NOT NULL
   ), proof AS (
     SELECT made.database AS database, made.storage AS storage, max(run.ended_ms) AS ended_ms
@@ -162,7 +169,7 @@ const storageQuery = ({ run, archive }: Tables) => sql<Row>`
     SELECT url, run_archive.storage AS storage, run_archive.state AS state,
       max(run_archive.size_bytes) OVER (PARTITION BY url) AS size_bytes,
       row_number() OVER (
-        PARTITION BY url ORDER BY CASE run_archive.state WHEN 'found' THEN 1 ELSE 0 END, started_ms DESC, id DESC
+        PARTITION BY url ORDER BY CASE run_archive.state WHEN 'found' THEN 1 ELSE 0 END, sequence DESC, started_ms DESC, id DESC
       ) AS place
     FROM ${archive} JOIN ${run} ON run.id = run_archive.run_id WHERE run_archive.state <> 'pending'
   ) AS ranked WHERE place = 1 AND state NOT IN ('removed', 'failed')

@@ -92,6 +92,8 @@ export interface RunBrief {
   readonly database: string | undefined;
   readonly state: RunState;
   readonly startedMs: number;
+  /** In which order runs began. */
+  readonly sequence: number;
   readonly endedMs: number | undefined;
   readonly sizeBytes: number | undefined;
 }
@@ -161,7 +163,7 @@ function briefQuery(database: Database) {
   return database
     .selectFrom('run')
     .select(['id', 'kind', 'job', 'database', 'state', 'started_ms', 'ended_ms', 'size_bytes'])
-    .select(['process_id', 'process_space']);
+    .select(['process_id', 'process_space', 'sequence']);
 }
 
 function toBrief(row: Awaited<ReturnType<ReturnType<typeof briefQuery>['execute']>>[number]): RunBrief {
@@ -173,6 +175,7 @@ function toBrief(row: Awaited<ReturnType<ReturnType<typeof briefQuery>['execute'
     database: row.database ?? undefined,
     state: isGone ? 'died' : (row.state as RunState),
     startedMs: Number(row.started_ms),
+    sequence: Number(row.sequence),
     endedMs: row.ended_ms === null ? undefined : Number(row.ended_ms),
     sizeBytes: row.size_bytes === null ? undefined : Number(row.size_bytes),
   };

@@ -138,6 +138,8 @@ export type BegunRun = Pick<RunRecord, 'kind' | 'job' | 'scheduledMs' | 'databas
   readonly archives?: readonly RunArchive[];
   /** 24 hexadecimal digits that no other run has; new ones unless set. */
   readonly id?: string;
+  /** It is known from what it made, and counts as older than all that were recorded. */
+  readonly isRebuilt?: boolean;
 };
 
 /** What is known when it has ended. */
@@ -150,7 +152,7 @@ export type EndedRun = RunCounts &
     readonly log?: readonly RunLogLine[];
   };
 
-/** A plain dump as it was written. */
+/** What a plain dump was. */
 export interface PlainDigest {
   /** As `Storage.url` gives it. */
   readonly url: string;
@@ -158,4 +160,6 @@ export interface PlainDigest {
   readonly name?: string;
   /** Of the file as it is stored, hex. */
   readonly sha256: string;
+  /** It was read when the history was rebuilt: what became of the dump before that, it does not tell. */
+  readonly isFromRebuild?: true;
 }

@@ -1,12 +1,13 @@
 import { HoldfastError } from '../errors.ts';
 import { FanOutWriter } from '../storage/fan-out/fan-out-writer.ts';
 import type { StorageWriter, StoredObject, WriterOptions } from '../storage/storage.ts';
+import { createOnlyStorage } from '../storage/wrap/create-only.ts';
 import { errorReport } from './error-report.ts';
-import { type WritableLocation, writableLocation } from './location.ts';
+import { writableLocation } from './location.ts';
 import type { BackupOptions, BackupOutput, OutputReport } from './options.ts';
 
 /** The places that a backup goes to. Throws `usage.invalid` where there is none. */
-export function outputLocations(output: BackupOptions['output']): (WritableLocation & { readonly label?: string })[] {
+export function outputLocations(output: BackupOptions['output']): BackupOutput[] {
   if (!Array.isArray(output)) return [writableLocation(output as string | BackupOutput)];
   if (output.length > 0) return [...(output as readonly BackupOutput[])];
   throw new HoldfastError('usage.invalid', { message: 'there is no output' });
@@ -24,7 +25,9 @@ export async function openOutputs(
   options: Pick<BackupOptions, 'output' | 'severalOutputs'>,
   writerOptions: WriterOptions,
 ): Promise<OpenedOutputs> {
-  const locations = outputLocations(options.output);
+  const locations = outputLocations(options.output).map((location) =>
+    location.createOnly === true ? { ...location, storage: createOnlyStorage(location.storage) } : location,
+  );
   const [only] = locations;
   if (only !== undefined && locations.length === 1) {
     const { storage, name } = only;
@@ -42,6 +45,7 @@ export async function openOutputs(
   const { bufferBytes, stallTimeoutMs } = options.severalOutputs ?? {};
   const writer = await FanOutWriter.open(targets, {
     ...writerOptions,
+    needsFreeName: locations.some(({ createOnly }) => createOnly === true),
     ...(bufferBytes === undefined ? {} : { bufferBytes }),
     ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }),
   });

@@ -47,7 +47,7 @@ async function changeSlots(
       const slots = await change(store.header, unlocked.dataKey);
       const header = { ...store.header, slots, generation: store.header.generation + 1 };
       const encoded = encodeHeader(header, unlocked.keys.header);
-      const { tally } = await sweep({ store, workers });
+      const { tally } = await sweep({ store });
       if (tally.lost > 0) throw new HoldfastError('archive.damaged');
       const output = writableLocation(options.archive);
       await rewriteArchive({ store, workers, header: encoded, output, allowLost: false, run: options });

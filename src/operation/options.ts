@@ -107,6 +107,8 @@ export interface BackupOutput {
   readonly name: string;
   /** What the report calls the storage. */
   readonly label?: string;
+  /** Fails with `storage.conflict` where an archive stands under the name, also one that another run has just put there. */
+  readonly createOnly?: boolean;
 }
 
 /** What became of one output of a backup. */

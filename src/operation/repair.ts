@@ -70,7 +70,7 @@ async function lookAlone(
 ): Promise<{ readonly blocks: BlockHealth | undefined; readonly state: 'intact' | 'repairable' }> {
   try {
     const store = await BlockStore.open({ ...locate, sources });
-    const swept = await sweep({ store, workers: locate.workers });
+    const swept = await sweep({ store });
     return { blocks: blockHealth(swept), state: stateOf(swept, store.inPlace) === 'intact' ? 'intact' : 'repairable' };
   } catch (error) {
     if (!(error instanceof HoldfastError) || !error.code.startsWith('archive.')) throw error;
@@ -106,7 +106,7 @@ export async function repairArchive(options: RepairOptions): Promise<RepairRepor
       // Whether the archive needs repair is for it alone to tell: together with a whole replica nothing seems to be missing.
       const own = sources.length > 1 ? await lookAlone(sources.slice(0, 1), locate, options) : undefined;
       const store = await BlockStore.open({ ...locate, sources });
-      const swept = await sweep({ store, workers, onProgress: report });
+      const swept = await sweep({ store, onProgress: report });
       const { solved, lost } = swept.tally;
       const blocks: BlockHealth = { ...(own?.blocks ?? blockHealth(swept)), solved, lost };
       const state = own === undefined || lost > 0 ? stateOf(swept, store.inPlace) : own.state;

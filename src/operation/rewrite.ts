@@ -42,7 +42,6 @@ export async function rewriteArchive(options: RewriteOptions): Promise<StoredObj
     const blocks = new BlockWriter({ workers, archiveId, shape, header, sink: (bytes) => writer.write(bytes) });
     const swept = await sweep({
       store,
-      workers,
       onProgress: report('repair'),
       onWindow: async ({ count, payloads, lost }) => {
         let next = 0;

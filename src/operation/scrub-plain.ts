@@ -8,8 +8,9 @@ import type { NamedStorage, ScrubbedArchive, ScrubOptions } from './scrub.ts';
 /** A plain dump as it was found. */
 interface FoundDump extends WritableLocation {
   readonly label: string;
-  /** What it was when it was written; undefined where nothing tells. */
+  /** What it was; undefined where nothing tells. */
   readonly recorded: string | undefined;
+  readonly isFromRebuild: boolean;
   readonly state: 'intact' | 'damaged' | 'unreadable';
   readonly error?: unknown;
 }
@@ -18,7 +19,7 @@ interface FoundDump extends WritableLocation {
 type ScrubbedDump = ScrubbedArchive & { readonly format: 'plain' };
 
 /**
- * Compares plain dumps byte for byte with what was recorded of them; those without a record are read as far as that goes without a key. A damaged or
+ * Compares plain dumps byte for byte with what was recorded of them, when they were written or when the history was rebuilt; those without a record are read as far as that goes without a key. A damaged or
  * missing one is brought back from a storage whose copy is what was recorded.
  */
 export class PlainScrub {
@@ -44,8 +45,9 @@ export class PlainScrub {
     for (const { name } of await listPlainDumps(storage)) {
       throwIfAborted(signal);
       onArchive?.(label, name);
-      const place = { storage, name, label, recorded: plainDigestOf?.({ url: storage.url(name), name }) };
-      this.#found.push(await this.#look(place));
+      const digest = plainDigestOf?.({ url: storage.url(name), name });
+      const known = { recorded: digest?.sha256, isFromRebuild: digest?.isFromRebuild === true };
+      this.#found.push(await this.#look({ storage, name, label, ...known }));
     }
   }
 
@@ -61,13 +63,13 @@ export class PlainScrub {
     }
   }
 
-  async #compare({ storage, name }: WritableLocation, recorded: string): Promise<void> {
+  async #compare({ storage, name, isFromRebuild }: Omit<FoundDump, 'state'>, recorded: string): Promise<void> {
     const digest = await withSources([{ storage, name }], async ([source]) =>
       source === undefined ? undefined : await digestOf(source, this.#options.signal),
     );
     if (digest === recorded) return;
     throw new HoldfastError('archive.damaged', {
-      message: `${storage.url(name)}, a plain dump, has other bytes than the backup wrote`,
+      message: `${storage.url(name)}, a plain dump, has other bytes than ${isFromRebuild ? 'when the history was rebuilt' : 'the backup wrote'}`,
       hint: notMendable,
       context: { recorded, found: digest },
     });
@@ -87,7 +89,13 @@ export class PlainScrub {
 
   async #mend(found: FoundDump, index: number): Promise<ScrubbedDump> {
     const { label, name, recorded, state, error } = found;
-    const place = { storage: label, name, format: 'plain', isCompared: recorded !== undefined } as const;
+    const place = {
+      storage: label,
+      name,
+      format: 'plain',
+      isCompared: recorded !== undefined,
+      ...fromRebuild(found),
+    } as const;
     if (state === 'intact') return { ...place, state };
     const replicas = this.#replicasOf(found);
     const [first] = replicas;
@@ -121,10 +129,10 @@ export class PlainScrub {
     const taken = new Set(this.#found.filter((found) => found.storage === storage).map(({ name }) => name));
     const dumps: ScrubbedDump[] = [];
     for (const found of [...this.#found]) {
-      const { name, recorded, state } = found;
+      const { name, recorded, state, isFromRebuild } = found;
       if (taken.has(name) || state !== 'intact' || recorded === undefined) continue;
       taken.add(name);
-      dumps.push(await this.#restore({ storage, name, label, recorded }));
+      dumps.push(await this.#restore({ storage, name, label, recorded, isFromRebuild }));
     }
     return dumps;
   }
@@ -133,7 +141,14 @@ export class PlainScrub {
     const replicas = this.#replicasOf(to);
     const [first] = replicas;
     const from = replicas.map((replica) => replica.label);
-    const place = { storage: to.label, name: to.name, format: 'plain', isCompared: true, from } as const;
+    const place = {
+      storage: to.label,
+      name: to.name,
+      format: 'plain',
+      isCompared: true,
+      from,
+      ...fromRebuild(to),
+    } as const;
     if (this.#options.dryRun === true || first === undefined) return { ...place, state: 'missing' };
     try {
       this.#options.onArchive?.(to.label, to.name);
@@ -144,4 +159,10 @@ export class PlainScrub {
       return { ...place, state: 'missing', error: errorReport(error) };
     }
   }
+}
+
+function fromRebuild({
+  isFromRebuild,
+}: Pick<FoundDump, 'isFromRebuild'>): Pick<ScrubbedArchive, 'isComparedFromRebuild'> {
+  return isFromRebuild ? { isComparedFromRebuild: true } : {};
 }

@@ -1,5 +1,6 @@
 import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
+import type { PlainDigest } from '../history/run-record.ts';
 import type { Storage } from '../storage/storage.ts';
 import { errorReport } from './error-report.ts';
 import { summarizeArchive } from './inspect.ts';
@@ -26,8 +27,11 @@ export interface ScrubOptions extends RunOptions {
   readonly dryRun?: boolean;
   /** Whether an archive that a storage lacks is brought back from another; true unless set. */
   readonly restoreMissing?: boolean;
-  /** What a plain dump was when it was written: its SHA-256, hex. Without it such a dump is read as far as that goes without a key. */
-  readonly plainDigestOf?: (dump: { readonly url: string; readonly name: string }) => string | undefined;
+  /** What a plain dump was: `History.plainDigests` has it. Without it such a dump is read as far as that goes without a key. */
+  readonly plainDigestOf?: (dump: {
+    readonly url: string;
+    readonly name: string;
+  }) => Pick<PlainDigest, 'sha256' | 'isFromRebuild'> | undefined;
   /** Called before each archive is read. */
   readonly onArchive?: (storage: string, archive: string) => void;
   /** Told what was found of the blocks of each archive, also when one that was mended is read again; must not throw. */
@@ -44,6 +48,8 @@ export interface ScrubbedArchive {
    * can be told without a key.
    */
   readonly isCompared?: boolean;
+  /** It was compared with what it was when the history was rebuilt, since what the backup wrote is not known. */
+  readonly isComparedFromRebuild?: true;
   /** Hex; absent where nothing of it could be told. */
   readonly archiveId?: string;
   /**

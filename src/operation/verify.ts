@@ -96,7 +96,7 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     progress.onBlocks(doneBytes);
     watch.step(() => undefined, tally);
   };
-  const swept = await sweep({ store, workers, cells: watch.cells, onProgress: onSwept });
+  const swept = await sweep({ store, cells: watch.cells, onProgress: onSwept });
   watch.end(swept.tally);
   const state = stateOf(swept, store.inPlace);
   return {

@@ -98,7 +98,8 @@ export interface WriterOptions {
   readonly isPublic?: boolean;
   /**
    * Replaces nothing: `writer` or `commit` throws `storage.conflict` where an object stands under the name, also one that another writer has
-   * just put there. Only for objects below `StorageProperties.createOnlyBytes`; others may be put in place of one.
+   * just put there. It is sure for objects below `StorageProperties.createOnlyBytes`; of others it is refused as far as the server can, and
+   * another writer's that appears at the same moment may be replaced.
    */
   readonly createOnly?: boolean;
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { History, Lease } from '../history/history.ts';
+import { retentionFacts } from '../operation/retention-facts.ts';
 
 /** A history under test, empty at first. */
 export interface HistoryUnderTest {
@@ -273,6 +274,41 @@ export const historyCases: readonly HistoryCase[] = [
       }),
   },
   {
+    name: 'the run that began last is the last, also where the clock was set back before it',
+    run: async (subject) => {
+      await opened(subject, 1, async (history) => {
+        const archive = { url: '/b/x', storage: 'near', name: 'x', database: 'shop' } as const;
+        const make = async (startedMs: number, state: 'proven' | 'failed', isRebuilt = false) => {
+          const id = await history.begin({ kind: 'backup', database: 'shop', startedMs, isRebuilt });
+          const ended = state === 'failed' ? ('failed' as const) : ('succeeded' as const);
+          await history.end(id, {
+            state: ended,
+            endedMs: startedMs + 1,
+            phases: [],
+            archives: [{ ...archive, state }],
+          });
+          return id;
+        };
+        const good = await make(10_000, 'proven');
+        const bad = await make(5_000, 'failed');
+        const rebuilt = await make(20_000, 'proven', true);
+        const runs = await history.runs();
+        assert.deepEqual(
+          runs.map(({ id }) => id),
+          [bad, good, rebuilt],
+        );
+        assert.equal(retentionFacts(runs, { nowMs: 30_000 }).hold('shop', 'near'), 'the last run failed');
+        const { lastRuns } = await history.facts();
+        assert.deepEqual(
+          lastRuns.map(({ state, startedMs }) => [state, startedMs]),
+          [['failed', 5_000]],
+        );
+        await make(6_000, 'proven');
+        assert.equal(retentionFacts(await history.runs(), { nowMs: 30_000 }).hold('shop', 'near'), undefined);
+      });
+    },
+  },
+  {
     name: 'many write at once',
     run: (subject) =>
       opened(subject, subject.isServer ? 4 : 1, async (...all) => {
@@ -287,8 +323,10 @@ export const historyCases: readonly HistoryCase[] = [
         await Promise.all(writes);
         const runs = (await all[0]?.runs()) ?? [];
         assert.deepEqual(
-          runs.map(({ startedMs, archives }) => `${startedMs} ${archives[0]?.url} ${archives.length}`),
-          Array.from({ length: 40 }, (_, index) => `${39 - index} /b/${39 - index} 1`),
+          runs
+            .toSorted((left, right) => left.startedMs - right.startedMs)
+            .map(({ startedMs, archives }) => `${startedMs} ${archives[0]?.url} ${archives.length}`),
+          Array.from({ length: 40 }, (_, index) => `${index} /b/${index} 1`),
         );
       }),
   },

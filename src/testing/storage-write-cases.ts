@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { HoldfastError } from '../errors.ts';
 import type { Storage, StorageWriter } from '../storage/storage.ts';
+import { createOnlyStorage } from '../storage/wrap/create-only.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
   assertAbsent,
@@ -101,6 +102,26 @@ function isSureOfCreateOnly({ properties }: Storage): boolean {
   return (properties.createOnlyBytes ?? 0) > 3;
 }
 
+/** Lets several make one object at once. */
+export async function assertOneCreates(storage: Storage): Promise<void> {
+  const writers = await Promise.all(
+    ['one', 'two', 'six'].map(async (text) => {
+      const writer = await storage.writer(objectName, { copies: 1, createOnly: true });
+      await writer.write(bytesOf(text));
+      return { text, writer };
+    }),
+  );
+  const results = await Promise.allSettled(writers.map(({ writer }) => writer.commit()));
+  const winners = writers.filter((_, index) => results[index]?.status === 'fulfilled');
+  assert.equal(winners.length, 1);
+  for (const result of results) {
+    if (result.status === 'rejected') await assertCode(Promise.reject(result.reason), 'storage.conflict');
+  }
+  for (const { writer } of writers) if (writer !== winners[0]?.writer) await writer.abort();
+  assert.equal(await get(storage, objectName), winners[0]?.text);
+  assert.deepEqual(await listNames(storage), [objectName]);
+}
+
 const createOnlyCases: readonly StorageCase[] = [
   storageCase('createOnly leaves what stands there', async (storage) => {
     if (!isSureOfCreateOnly(storage)) return;
@@ -116,26 +137,28 @@ const createOnlyCases: readonly StorageCase[] = [
     await write();
     assert.equal(await get(storage, objectName), 'new');
   }),
+  storageCase('of two createOnly writers on one name the later to commit is refused', async (storage) => {
+    const only = createOnlyStorage(storage);
+    const open = async (text: string) => {
+      const writer = await only.writer(objectName, { copies: 1 });
+      await writer.write(bytesOf(text));
+      return writer;
+    };
+    const [slower, faster] = [await open('slower'), await open('faster')];
+    await faster.commit(async () => undefined);
+    await assertCode(
+      slower.commit(async () => undefined),
+      'storage.conflict',
+    );
+    await slower.abort();
+    await assertCode(only.writer(objectName, { copies: 1 }), 'storage.conflict');
+    assert.equal(await get(storage, objectName), 'faster');
+    assert.deepEqual(await listNames(storage), [objectName]);
+  }),
   storageCase(
     'of several createOnly writers on one name one commits, and the others leave nothing',
     async (storage) => {
-      if (!isSureOfCreateOnly(storage)) return;
-      const writers = await Promise.all(
-        ['one', 'two', 'six'].map(async (text) => {
-          const writer = await storage.writer(objectName, { copies: 1, createOnly: true });
-          await writer.write(bytesOf(text));
-          return { text, writer };
-        }),
-      );
-      const results = await Promise.allSettled(writers.map(({ writer }) => writer.commit()));
-      const winners = writers.filter((_, index) => results[index]?.status === 'fulfilled');
-      assert.equal(winners.length, 1);
-      for (const result of results) {
-        if (result.status === 'rejected') await assertCode(Promise.reject(result.reason), 'storage.conflict');
-      }
-      for (const { writer } of writers) if (writer !== winners[0]?.writer) await writer.abort();
-      assert.equal(await get(storage, objectName), winners[0]?.text);
-      assert.deepEqual(await listNames(storage), [objectName]);
+      if (isSureOfCreateOnly(storage)) await assertOneCreates(storage);
     },
   ),
 ];

@@ -3,8 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import { LocalStorage } from '../../src/storage/local/local-storage.ts';
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
+import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { ForwardingStorage } from '../../src/storage/wrap/forwarding-storage.ts';
 import { logStorage } from '../../src/storage/wrap/log.ts';
@@ -16,6 +18,7 @@ import { throttleStorage } from '../../src/storage/wrap/throttle.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { FaultyStorage } from '../../src/testing/faulty-storage.ts';
 import { storageCases } from '../../src/testing/storage-cases.ts';
+import { ArchivedStorage } from './archived-storage.ts';
 
 let folder: string;
 let count = 0;
@@ -23,7 +26,12 @@ let count = 0;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-contract-'));
 });
-after(() => rm(folder, { recursive: true, force: true }));
+after(async () => {
+  await workers.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const workers = new WorkerPool(1);
 
 function localStorage(): LocalStorage {
   count += 1;
@@ -88,6 +96,11 @@ function retried(): Storage {
   return retryStorage(unsteady, { tries: 100, totalTimeMs: 1e9, clock, wait: clock.wait });
 }
 
+function spread(): SpreadStorage {
+  const members = ['a', 'b', 'c'].map((label) => ({ label, storage: new MemoryStorage() }));
+  return new SpreadStorage({ shape: { data: 2, parity: 1 }, members });
+}
+
 const adapters: Readonly<Record<string, () => Storage>> = {
   local: localStorage,
   memory: () => new MemoryStorage(),
@@ -100,6 +113,7 @@ const adapters: Readonly<Record<string, () => Storage>> = {
   'prefix, on local': () => prefixStorage(localStorage(), 'shop'),
   'log, on memory': () => logStorage(new MemoryStorage(), { onCall: () => undefined }),
   'all wrappers at once': () => prefixStorage(logStorage(retried(), { onCall: () => undefined }), 'deep'),
+  'spread over three': () => new ArchivedStorage(spread(), workers),
   'faulty without faults, on local': () => new FaultyStorage(localStorage(), { seed: 1 }),
 };
 

@@ -292,7 +292,13 @@ describe('signing in and errors', () => {
     const { offsite } = await guideStorages('storage-dropbox.md', { environment, folder: workspace });
     assert.equal(offsite?.backend, 'dropbox');
     const { properties } = await openStorage({ ...offsite });
-    assert.deepEqual(properties, { backend: 'dropbox', place: 'dropbox:/Backups/shop', warnings: [], usesSpool: true });
+    assert.deepEqual(properties, {
+      backend: 'dropbox',
+      place: 'dropbox:/Backups/shop',
+      warnings: [],
+      usesSpool: true,
+      createOnlyBytes: Number.POSITIVE_INFINITY,
+    });
   });
 
   test('settings that contradict each other are refused', async () => {

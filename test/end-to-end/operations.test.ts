@@ -174,6 +174,46 @@ describe('an archive and plain dumps in one run', () => {
       .filter(({ format }) => format === 'plain')
       .map(({ storage, state, isCompared, from }) => [storage, state, isCompared, from]);
 
+  it('are compared with what they were when a lost history was rebuilt, which is told', async () => {
+    assert.equal((await runHere(['backup'])).exitCode, 0);
+    const [, plain = ''] = namesIn('near');
+    rmSync('.holdfast', { recursive: true });
+    const rebuild = async () => {
+      const { addedCount, unreadableCount, differingDumps } = JSON.parse((await runHere(['rebuild', '--json'])).stdout);
+      return [addedCount, unreadableCount, differingDumps];
+    };
+    assert.deepEqual(await rebuild(), [4, 0, []]);
+    assert.deepEqual(await rebuild(), [0, 0, []]);
+    const compared = (stdout: string) =>
+      (JSON.parse(stdout).archives as Record<string, unknown>[])
+        .filter(({ format }) => format === 'plain')
+        .map(({ state, isCompared, isComparedFromRebuild }) => [state, isCompared, isComparedFromRebuild]);
+    assert.deepEqual(compared((await runHere(['scrub', '--json'])).stdout), [
+      ['intact', true, true],
+      ['intact', true, true],
+    ]);
+    assert.match(
+      (await runHere(['scrub'])).stderr,
+      /2 plain dumps compared with what they were when the history was rebuilt/,
+    );
+    const bytes = readFileSync(join('near', plain));
+    const other = Buffer.from(bytes);
+    other[bytes.length >> 1] = (other[bytes.length >> 1] ?? 0) ^ 1;
+    writeFileSync(join('near', plain), other);
+    assert.deepEqual(compared((await runHere(['scrub', '--json'])).stdout)[0], ['repaired', true, true]);
+    assert.ok(readFileSync(join('near', plain)).equals(bytes));
+    // Of two that differ nobody knows which one is right; one that is damaged is none to compare with.
+    writeFileSync(join('near', plain), Buffer.concat([bytes, bytes]));
+    rmSync('.holdfast', { recursive: true });
+    assert.deepEqual(await rebuild(), [4, 0, [plain]]);
+    assert.deepEqual(compared((await runHere(['scrub', '--json'])).stdout)[0], ['intact', false, undefined]);
+    writeFileSync(join('near', plain), bytes.subarray(0, bytes.length >> 1));
+    rmSync('.holdfast', { recursive: true });
+    assert.deepEqual(await rebuild(), [4, 1, []]);
+    assert.deepEqual(compared((await runHere(['scrub', '--json'])).stdout)[0], ['repaired', true, true]);
+    told();
+  });
+
   it('are compared by a scrub with what was recorded, and brought back from another storage', async () => {
     assert.equal((await runHere(['backup', '--json'])).exitCode, 0);
     const [, plain = ''] = namesIn('near');

@@ -82,8 +82,7 @@ export async function writeForgedIndex(content: string, index: string): Promise<
   const number = Buffer.alloc(8);
   number.writeBigUInt64LE(2n);
   return await gather(async (workers, sink) => {
-    const { archiveId, codec } = header;
-    workers.configure({ archiveId, shape: header, codec, seal, totalDataBlocks: undefined });
+    const { archiveId } = header;
     const encoded = encodeHeader(header, undefined);
     const blocks = new BlockWriter({ workers, archiveId, shape: header, header: encoded, sink });
     await blocks.append(Buffer.concat([data, part, Buffer.alloc(zeros), number, tail]));

@@ -54,7 +54,7 @@ export async function exercise(
   const read = await codeOf(limitMs, (signal) => readEverything({ sources, workers, keys, signal }));
   const swept = await codeOf(limitMs, async (signal) => {
     const store = await BlockStore.open({ sources, workers, signal });
-    await sweep({ store, workers });
+    await sweep({ store });
   });
   return [read, swept];
 }

@@ -17,6 +17,7 @@ import { createBackup, FilesSource, HoldfastError, restoreBackup, Secret, valida
 import { openS3Storage, s3Adapter } from '../../src/storage/s3/s3-adapter.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { assertCode, get, listNames, put, readAll } from '../../src/testing/storage-case.ts';
+import { assertOneCreates } from '../../src/testing/storage-write-cases.ts';
 import { describeTree, makeWorkspace } from '../end-to-end/workspace.ts';
 import { leftOut } from '../services/service-packages.ts';
 import { type RgwService, startRgw } from '../services/start-rgw.ts';
@@ -38,6 +39,12 @@ for (const version of [16, 20] as const) {
     after(async () => {
       client.destroy();
       await server.stop();
+    });
+
+    test('of several who make one object at once one does', async () => {
+      const storage = await openBucket(server, await makeBucket(client));
+      await assertOneCreates(storage);
+      await storage.close();
     });
 
     for (const equalParts of [false, true]) {

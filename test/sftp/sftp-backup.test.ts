@@ -14,6 +14,7 @@ import {
   validateBackup,
 } from '../../src/index.ts';
 import { SeededRandom } from '../../src/testing/index.ts';
+import { assertOneCreates } from '../../src/testing/storage-write-cases.ts';
 import { describeTree, makeWorkspace } from '../end-to-end/workspace.ts';
 import { leaveOutWithout } from '../services/service-packages.ts';
 import { type SshdService, startSshd } from '../services/start-sshd.ts';
@@ -88,6 +89,12 @@ test('what a server without copy-data got is read by the recovery script', async
   const recovered = found.find((name) => name.endsWith('f5'));
   assert.ok(recovered !== undefined);
   assert.ok(readFileSync(join(out, recovered)).equals(readFileSync(join(tree, 'f5'))));
+});
+
+test('of several who make one object at once one does', async () => {
+  const storage = openSftp(server, join(server.folder, 'at-once'));
+  await assertOneCreates(storage);
+  await storage.close();
 });
 
 test('a backup goes on through a server that dies and comes back, and damage on the server is repaired there', async () => {

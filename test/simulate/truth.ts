@@ -128,15 +128,13 @@ export class Truth {
     this.#runs.set(key, [...(this.#runs.get(key) ?? []), run]);
   }
 
-  /** Why nothing may be removed, as things are now: because of the last backup, unless the clock hides that it was the last. */
+  /** Why nothing may be removed, as things are now: because of the last backup, whatever the clock said when it began. */
   holds(nowMs: number): (database: string, label: string) => string | undefined {
     const now = new Map(this.#runs);
-    return (database, label) => {
-      const runs = now.get(`${label} ${database}`) ?? [];
-      const last = runs.at(-1);
-      const isHidden = runs.some(({ startedMs }) => startedMs > (last?.startedMs ?? 0) && startedMs <= nowMs);
-      return isHidden ? undefined : last?.hold;
-    };
+    // What is good at a time that is still to come does not count.
+    const counts = (run: { readonly startedMs: number; readonly hold: string | undefined }) =>
+      run.hold !== undefined || run.startedMs <= nowMs;
+    return (database, label) => now.get(`${label} ${database}`)?.findLast(counts)?.hold;
   }
 
   /** What lies on a storage, as retention is to judge it. */

@@ -6,6 +6,7 @@ import { type Range, RangeSet } from '../range-set.ts';
 import { type SegmentKind, type SegmentSeal, sealedOverheadBytes, segmentKind } from '../seal/segment-cipher.ts';
 import { BufferPool } from '../worker/buffer-pool.ts';
 import type { LoadResult, LoadTask } from '../worker/protocol.ts';
+import type { ArchiveWorkers } from '../worker/worker-pool.ts';
 import type { BlockMap } from './block-map.ts';
 import { blockSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
 import { Healer } from './healer.ts';
@@ -45,6 +46,8 @@ interface Raw {
 export class BlockStore {
   readonly header: Header;
   readonly headerBody: Uint8Array;
+  /** That know of this archive. */
+  readonly workers: ArchiveWorkers;
   readonly #options: LocateOptions;
   #located: Located;
   /** For the blocks of segments that are loaded together. */
@@ -76,6 +79,7 @@ export class BlockStore {
   }
 
   private constructor(options: LocateOptions, located: Located) {
+    this.workers = options.workers.forArchive();
     this.#options = options;
     this.#located = located;
     this.header = located.header;
@@ -83,7 +87,7 @@ export class BlockStore {
     this.#healer = this.#makeHealer();
     const sealedBytes = segmentsTogether(located.header) * (located.header.segmentSizeBytes + sealedOverheadBytes);
     const sizeBytes = (Math.ceil(sealedBytes / payloadSizeBytes) + 1) * blockSizeBytes;
-    const { memory, threadCount } = options.workers;
+    const { memory, threadCount } = this.workers;
     const count = loadedAtOnce(threadCount) * located.header.copies;
     this.#raw = new BufferPool({ count, memory, sizeBytes });
   }
@@ -111,7 +115,7 @@ export class BlockStore {
     const { archiveId, codec, dataBlocks, parityBlocks } = this.header;
     const shape = { dataBlocks, parityBlocks };
     const totalDataBlocks = this.layout.totalDataBlocks;
-    this.#options.workers.configure({ archiveId, shape, codec, seal, totalDataBlocks });
+    this.workers.configure({ archiveId, shape, codec, seal, totalDataBlocks });
   }
 
   /** Reads blocks at consecutive positions as one layer has them; those that it does not have are zeros. */
@@ -214,7 +218,7 @@ export class BlockStore {
         return { number, offset: offset - firstData * payloadSizeBytes, length, plainLength: maximumPlainBytes };
       });
       const task = { layers, checkBlocks: checked, firstData, count, segments, into };
-      const opened = await this.#options.workers.run('open', task);
+      const opened = await this.workers.run('open', task);
       if (opened && checked && this.map === map) this.#proven.add(firstData, lastData + 1);
       return opened;
     } catch (error) {
@@ -257,7 +261,7 @@ export class BlockStore {
     raw: Pick<LoadTask, 'firstData' | 'count' | 'layers' | 'patches'>,
   ): Promise<LoadResult> {
     const { firstData, count, layers, patches } = raw;
-    return await this.#options.workers.run('load', {
+    return await this.workers.run('load', {
       layers,
       firstData,
       count,
@@ -319,7 +323,7 @@ export class BlockStore {
     const { headerBody } = this;
     const firstPosition = this.layout.dataPosition(number);
     const task = { layers, firstPosition, count: 1, headerBody, payloads };
-    const { intact } = await this.#options.workers.run('check', task);
+    const { intact } = await this.workers.run('check', task);
     return intact[0] === 0 ? undefined : payloads;
   }
 
@@ -338,7 +342,7 @@ export class BlockStore {
     return new Healer({
       layout: this.layout,
       layers: this.map.layers.length,
-      workers: this.#options.workers,
+      workers: this.workers,
       read: (layer, position, into) => this.readLayer(layer, position, 1, into),
       has: (layer, position) => this.map.within(layer, position, 1).next().done !== true,
     });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { BufferPool } from '../worker/buffer-pool.ts';
 import type { FrameTask } from '../worker/protocol.ts';
-import type { WorkerPool } from '../worker/worker-pool.ts';
+import type { ArchiveWorkers, WorkerPool } from '../worker/worker-pool.ts';
 import { blockKind, headerBlocks } from './block.ts';
 import {
   bandGeometry,
@@ -34,6 +34,7 @@ export interface BlockWriterOptions {
  */
 export class BlockWriter {
   readonly #options: BlockWriterOptions;
+  readonly #workers: ArchiveWorkers;
   readonly #windows: BufferPool;
   readonly #fullBandData: number;
   /** The beginning of a payload whose rest is to come. */
@@ -48,11 +49,12 @@ export class BlockWriter {
 
   constructor(options: BlockWriterOptions) {
     this.#options = options;
-    const { memory } = options.workers;
+    this.#workers = options.workers.forArchive();
+    const { memory } = this.#workers;
     this.#windows = new BufferPool({ count: windowsInFlight, memory, sizeBytes: windowBlocks * blockSizeBytes });
     this.#fullBandData = stripesPerBand * options.shape.dataBlocks;
-    // A thread that cannot be told has failed, and fails the first frame.
-    options.workers.runInOrder('resetParity', undefined).catch(() => undefined);
+    const { archiveId, shape } = options;
+    this.#workers.configure({ archiveId, shape, codec: 'none', seal: undefined, totalDataBlocks: undefined });
   }
 
   /** Wakes all who wait: the run has failed elsewhere. */
@@ -82,6 +84,7 @@ export class BlockWriter {
     this.#writeHeaders(blockKind.final, lastBandData);
     await this.#output;
     this.#windows.close();
+    await this.#workers.runInOrder('resetParity', undefined);
     return new Layout(this.#totalData, this.#options.shape);
   }
 
@@ -117,7 +120,7 @@ export class BlockWriter {
   }
 
   #send(task: Pick<FrameTask, 'pieces' | 'count' | 'lost' | 'blocks'>): Promise<unknown> {
-    const framed = this.#options.workers.runInOrder('frame', {
+    const framed = this.#workers.runInOrder('frame', {
       ...task,
       firstPosition: this.#position,
       firstIndex: this.#bandData,
@@ -130,14 +133,14 @@ export class BlockWriter {
 
   /** Has the band's parity framed. */
   async #endBand(): Promise<void> {
-    const { workers, shape } = this.#options;
+    const { shape } = this.#options;
     const bandDataBlocks = this.#bandData;
     const { stripes, parityRows } = bandGeometry(bandDataBlocks, shape);
     for (let firstIndex = 0; firstIndex < stripes * parityRows; firstIndex += windowBlocks) {
       const count = Math.min(windowBlocks, stripes * parityRows - firstIndex);
       const blocks = await this.#windows.acquire();
       const task = { bandDataBlocks, firstPosition: this.#position, firstIndex, count, blocks };
-      this.#writeWindow(workers.runInOrder('parity', task), task);
+      this.#writeWindow(this.#workers.runInOrder('parity', task), task);
     }
     this.#bandData = 0;
   }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { Limiter } from '../worker/ordered.ts';
-import type { WorkerPool } from '../worker/worker-pool.ts';
+import type { ArchiveWorkers } from '../worker/worker-pool.ts';
 import { bandGeometry, blockSizeBytes, type Layout } from './geometry.ts';
 
 export interface HealerOptions {
   readonly layout: Layout;
   readonly layers: number;
-  readonly workers: WorkerPool;
+  readonly workers: ArchiveWorkers;
   /** Reads one block as a layer has it. */
   readonly read: (layer: number, position: number, into: Uint8Array) => Promise<void>;
   readonly has: (layer: number, position: number) => boolean;

@@ -138,7 +138,7 @@ export async function* scanSource(
     const length = Math.min(scanChunkBytes + blockSizeBytes - 1, source.sizeBytes - start);
     const bytes = new Uint8Array(new SharedArrayBuffer(length));
     await readTolerant(source, start, bytes);
-    const found = await options.workers.run('scan', { bytes, limit: scanChunkBytes, archiveId });
+    const found = await options.workers.scan({ bytes, limit: scanChunkBytes, archiveId });
     return found.map((block) => ({ ...block, offset: block.offset + start }));
   };
   const ahead: Promise<readonly FoundBlock[]>[] = [];
@@ -370,8 +370,6 @@ async function locateByScan(found: LocatedHeader, options: LocateOptions): Promi
 export async function locate(options: LocateOptions): Promise<Located> {
   const found = await findHeader(options);
   const { header } = found;
-  const setup = { archiveId: header.archiveId, shape: header, codec: header.codec, seal: undefined };
-  options.workers.configure({ ...setup, totalDataBlocks: undefined });
   const nominal = await Promise.all(options.sources.map((source, index) => nominalExtents(source, index, header)));
   const layout = nominal[0]?.layout;
   const alike = nominal.every((one) => one?.layout.totalDataBlocks === layout?.totalDataBlocks);

@@ -33,7 +33,7 @@ async function swept(
       );
   }
   const store = await BlockStore.open({ sources: [memoryRandomAccess(changes(bytes))], workers });
-  return await sweep({ store, workers });
+  return await sweep({ store });
 }
 
 test('blocks are counted over all copies', async () => {
@@ -157,7 +157,7 @@ test('windows come in order, healed, with what is lost named', async () => {
     }
   };
   const progress: number[] = [];
-  const { tally } = await sweep({ store, workers, onWindow, onProgress: (done) => progress.push(done) });
+  const { tally } = await sweep({ store, onWindow, onProgress: (done) => progress.push(done) });
   assert.equal(next, layout.totalDataBlocks);
   assert.deepEqual(named, lost);
   assert.deepEqual([tally.solved, tally.lost], [1, 4]);
@@ -174,5 +174,5 @@ test('a window that fails ends the sweep with its error', async () => {
   const onWindow = async () => {
     throw new Error('no room');
   };
-  await assert.rejects(sweep({ store, workers, onWindow }), /no room/);
+  await assert.rejects(sweep({ store, onWindow }), /no room/);
 });

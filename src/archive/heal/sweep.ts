@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import type { Range } from '../range-set.ts';
 import { BufferPool } from '../worker/buffer-pool.ts';
 import { mapOrdered } from '../worker/ordered.ts';
-import type { WorkerPool } from '../worker/worker-pool.ts';
 import { BlockCells, cellStates } from './block-cells.ts';
 import type { BlockStore } from './block-store.ts';
 import { blockSizeBytes, headerReplicas, type Layout, payloadSizeBytes } from './geometry.ts';
@@ -168,7 +167,6 @@ function drawWholeData(cells: BlockCells, layout: Layout, firstData: number, cou
 
 export interface SweepOptions {
   readonly store: BlockStore;
-  readonly workers: WorkerPool;
   /** Given each window of data payloads in order, healed. */
   readonly onWindow?: (window: SweptWindow) => Promise<void>;
   /** The tally is of what was read so far. */
@@ -190,8 +188,8 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
 
 /** One sweep; undefined where the map of blocks changed under it and nothing was given out yet, so that it begins again. */
 async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined> {
-  const { store, workers } = options;
-  const { layout, map } = store;
+  const { store } = options;
+  const { layout, map, workers } = store;
   const cells = options.cells ?? new BlockCells(layout, store.header.copies);
   cells.clear();
   const counter = new Counter(store, cells);

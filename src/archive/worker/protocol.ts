@@ -167,7 +167,7 @@ export interface Tasks {
     input: { bytes: Uint8Array; spans: readonly HashSpan[] };
     output: readonly { entry: number; sha256: string }[];
   };
-  /** Forgets parity that an earlier writer, of another archive or one that failed, left behind. */
+  /** Forgets what is kept for making parity, which takes some MiB. */
   resetParity: { input: undefined; output: undefined };
   frame: { input: FrameTask; output: undefined };
   parity: { input: ParityTask; output: undefined };
@@ -184,6 +184,8 @@ export type TaskName = keyof Tasks;
 export interface TaskRequest<Name extends TaskName = TaskName> {
   readonly id: number;
   readonly name: Name;
+  /** Whose archive it is of: what a worker keeps of one, others do not see. */
+  readonly archive: number;
   readonly input: Tasks[Name]['input'];
 }
 

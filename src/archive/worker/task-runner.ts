@@ -14,15 +14,44 @@ interface WorkerState extends WorkerSetup {
   readonly layout: Layout | undefined;
 }
 
-/** Does tasks one after the other, and keeps what they share: the archive, its parity, hashes that have begun. */
+/** Does tasks one after the other, and keeps what they share: what is known of archives, and hashes that have begun. */
 export class TaskRunner {
+  readonly #archives = new Map<number, ArchiveTasks>();
+  readonly #hashes = new Map<number, Hash>();
+
+  /** Does a task; throws what it throws. */
+  run({ name, archive, input }: Pick<TaskRequest, 'name' | 'archive' | 'input'>): unknown {
+    if (name === 'hash') return this.#hash(input as TaskRequest<'hash'>['input']);
+    const tasks = this.#archives.get(archive) ?? new ArchiveTasks();
+    this.#archives.set(archive, tasks);
+    return tasks.run(name, input);
+  }
+
+  #hash(task: { bytes: Uint8Array; spans: readonly HashSpan[] }): { entry: number; sha256: string }[] {
+    const ended: { entry: number; sha256: string }[] = [];
+    for (const span of task.spans) {
+      const hasher = this.#hashes.get(span.entry) ?? createHash('sha256');
+      hasher.update(task.bytes.subarray(span.offset, span.offset + span.length));
+      if (span.last) {
+        ended.push({ entry: span.entry, sha256: hasher.digest('hex') });
+        this.#hashes.delete(span.entry);
+      } else {
+        this.#hashes.set(span.entry, hasher);
+      }
+    }
+    return ended;
+  }
+}
+
+type ArchiveTaskName = Exclude<TaskName, 'hash'>;
+
+/** The tasks of one archive, with what they share: its setup and its parity. */
+class ArchiveTasks {
   #state: WorkerState | undefined;
   #framer: BlockFramer | undefined;
-  readonly #hashes = new Map<number, Hash>();
-  readonly #handlers: { [Name in TaskName]: (input: TaskRequest<Name>['input']) => unknown } = {
+  readonly #handlers: { [Name in ArchiveTaskName]: (input: TaskRequest<Name>['input']) => unknown } = {
     configure: (setup) => this.#configure(setup),
     seal: (task) => this.#seal(task),
-    hash: (task) => this.#hash(task),
     resetParity: () => {
       this.#framer = undefined;
     },
@@ -35,8 +64,7 @@ export class TaskRunner {
     scan: scanBlocks,
   };
 
-  /** Does a task; throws what it throws. */
-  run({ name, input }: Pick<TaskRequest, 'name' | 'input'>): unknown {
+  run(name: ArchiveTaskName, input: TaskRequest['input']): unknown {
     const handler = this.#handlers[name] as (given: unknown) => unknown;
     return handler(input);
   }
@@ -68,21 +96,6 @@ export class TaskRunner {
       end += sealed;
       return sealed;
     });
-  }
-
-  #hash(task: { bytes: Uint8Array; spans: readonly HashSpan[] }): { entry: number; sha256: string }[] {
-    const ended: { entry: number; sha256: string }[] = [];
-    for (const span of task.spans) {
-      const hasher = this.#hashes.get(span.entry) ?? createHash('sha256');
-      hasher.update(task.bytes.subarray(span.offset, span.offset + span.length));
-      if (span.last) {
-        ended.push({ entry: span.entry, sha256: hasher.digest('hex') });
-        this.#hashes.delete(span.entry);
-      } else {
-        this.#hashes.set(span.entry, hasher);
-      }
-    }
-    return ended;
   }
 
   #currentFramer(): BlockFramer {

@@ -39,7 +39,7 @@ const frame = {
 };
 
 function scan(pool: WorkerPool): Promise<unknown> {
-  return pool.run('scan', { bytes: new Uint8Array(10_000), limit: 10_000, archiveId: undefined });
+  return pool.scan({ bytes: new Uint8Array(10_000), limit: 10_000, archiveId: undefined });
 }
 
 /** Does what sends tasks, and gives the threads that they were sent to. */
@@ -60,17 +60,18 @@ function threadsOf(send: () => void): Worker[] {
 
 test('a task that throws rejects alone, and the thread goes on', async () => {
   await withPool(1, async (pool) => {
-    const tasks = [scan(pool), pool.runInOrder('frame', frame), scan(pool)];
+    const tasks = [scan(pool), pool.forArchive().runInOrder('frame', frame), scan(pool)];
     assert.deepEqual(await settled(tasks), ['ok', 'the worker was not configured', 'ok']);
   });
 });
 
 test('tasks in order go to one thread, the last one, whatever it has to do', async () => {
   await withPool(3, async (pool) => {
-    pool.configure(setup);
+    const archive = pool.forArchive();
+    archive.configure(setup);
     const tasks: Promise<unknown>[] = [];
     const inOrder = threadsOf(() => {
-      for (let task = 0; task < 4; task++) tasks.push(pool.runInOrder('frame', frame));
+      for (let task = 0; task < 4; task++) tasks.push(archive.runInOrder('frame', frame));
     });
     const others = threadsOf(() => {
       for (let task = 0; task < 4; task++) tasks.push(scan(pool));
@@ -85,7 +86,8 @@ test('tasks in order go to one thread, the last one, whatever it has to do', asy
 test('an error keeps its code, message, hint and context across threads', async () => {
   await withPool(1, async (pool) => {
     const seal = { key: undefined, fixedDigest: new Uint8Array(32) };
-    pool.configure({ ...setup, codec: 'zstd', seal, totalDataBlocks: 1 });
+    const archive = pool.forArchive();
+    archive.configure({ ...setup, codec: 'zstd', seal, totalDataBlocks: 1 });
     const load = {
       layers: [],
       firstData: 0,
@@ -99,7 +101,7 @@ test('an error keeps its code, message, hint and context across threads', async 
       compressed: true,
       into: new Uint8Array(10),
     };
-    await assert.rejects(pool.run('load', load), (error: unknown) => {
+    await assert.rejects(archive.run('load', load), (error: unknown) => {
       assert.ok(error instanceof HoldfastError);
       assert.equal(error.code, 'archive.damaged');
       assert.match(error.message, /segment 7 does not authenticate/);
@@ -120,7 +122,7 @@ test('a thread that dies rejects what was pending and all that comes, and nothin
     await thread?.terminate();
     assert.equal((await outcomes).at(-1), 'a worker thread ended');
     await assert.rejects(scan(pool), /a worker thread ended/);
-    pool.configure(setup);
+    pool.forArchive().configure(setup);
     await assert.rejects(scan(pool), /a worker thread ended/);
     // The thread of the hashes lives.
     assert.deepEqual(await pool.hash({ bytes: new Uint8Array(0), spans: [] }), []);
@@ -134,7 +136,7 @@ test('where one of several threads has died, a task may fail, but none waits for
     for (const outcome of await settled([scan(pool), scan(pool), scan(pool)])) {
       assert.match(outcome, /^ok$|a worker thread ended/);
     }
-    await assert.rejects(pool.broadcast('configure', setup), /a worker thread ended/);
+    await assert.rejects(pool.forArchive().broadcast('configure', setup), /a worker thread ended/);
   });
 });
 
@@ -145,7 +147,7 @@ test('closing rejects what is pending and all that comes', async () => {
   await pool.close();
   for (const outcome of await outcomes) assert.match(outcome, /^ok$|were stopped/);
   await assert.rejects(scan(pool), { code: 'operation.interrupted' });
-  await assert.rejects(pool.broadcast('configure', setup), { code: 'operation.interrupted' });
+  await assert.rejects(pool.forArchive().broadcast('configure', setup), { code: 'operation.interrupted' });
   await assert.rejects(pool.hash({ bytes: new Uint8Array(0), spans: [] }), { code: 'operation.interrupted' });
   await pool.close();
 });

@@ -27,11 +27,7 @@ function stopped(): HoldfastError {
 /** What does tasks in the order in which they are given. */
 interface TaskDoer {
   readonly pendingCount: number;
-  run<Name extends TaskName>(
-    name: Name,
-    input: Tasks[Name]['input'],
-    transfer?: readonly ArrayBuffer[],
-  ): Promise<Tasks[Name]['output']>;
+  run<Name extends TaskName>(task: Omit<TaskRequest<Name>, 'id'>): Promise<Tasks[Name]['output']>;
   close(): Promise<void>;
 }
 
@@ -44,9 +40,9 @@ class InPlace implements TaskDoer {
   readonly #runner = new TaskRunner();
   #isClosed = false;
 
-  async run<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output']> {
+  async run<Name extends TaskName>(task: Omit<TaskRequest<Name>, 'id'>): Promise<Tasks[Name]['output']> {
     if (this.#isClosed) throw stopped();
-    return structuredClone(this.#runner.run({ name, input })) as Tasks[Name]['output'];
+    return structuredClone(this.#runner.run(task)) as Tasks[Name]['output'];
   }
 
   async close(): Promise<void> {
@@ -78,17 +74,13 @@ class TaskThread implements TaskDoer {
     return this.#pending.size;
   }
 
-  run<Name extends TaskName>(
-    name: Name,
-    input: Tasks[Name]['input'],
-    transfer: readonly ArrayBuffer[] = [],
-  ): Promise<Tasks[Name]['output']> {
+  run<Name extends TaskName>(task: Omit<TaskRequest<Name>, 'id'>): Promise<Tasks[Name]['output']> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const id = this.#nextId++;
-    const request: TaskRequest<Name> = { id, name, input };
+    const request: TaskRequest<Name> = { id, ...task };
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve: resolve as (output: unknown) => void, reject });
-      this.#worker.postMessage(request, transfer);
+      this.#worker.postMessage(request);
     });
   }
 
@@ -113,7 +105,7 @@ class TaskThread implements TaskDoer {
 
 /**
  * The worker threads of one run: `threads` for blocks and segments, and one for the SHA-256 of entries, which is sequential. With 0 threads
- * all is done in this one.
+ * all is done in this one. Any number of archives may be read and written at once; what is kept of each is kept until the pool is closed.
  */
 export class WorkerPool {
   /** For what the threads work on. */
@@ -121,6 +113,7 @@ export class WorkerPool {
   readonly #threads: readonly TaskDoer[];
   readonly #isInPlace: boolean;
   #hashThread: TaskDoer | undefined;
+  #archiveCount = 0;
   #nextHash = 0;
   #closed = false;
 
@@ -134,35 +127,15 @@ export class WorkerPool {
     return this.#threads.length;
   }
 
-  /** Tells every thread about the archive. Tasks sent later see it, so nobody waits for threads that are starting. */
-  configure(setup: WorkerSetup): void {
-    // A thread that cannot be told has failed, and fails its next task.
-    this.broadcast('configure', setup).catch(() => undefined);
+  /** The threads for the work on one archive, or on one way of reading or writing it. Several may be at work at once. */
+  forArchive(): ArchiveWorkers {
+    this.#archiveCount += 1;
+    return new ArchiveWorkers(this, this.#threads, this.#archiveCount);
   }
 
-  /** Runs a task on the thread that has the least to do. What is transferred is gone here. */
-  run<Name extends TaskName>(
-    name: Name,
-    input: Tasks[Name]['input'],
-    transfer: readonly ArrayBuffer[] = [],
-  ): Promise<Tasks[Name]['output']> {
-    let chosen = this.#threads[0];
-    for (const thread of this.#threads) if (thread.pendingCount < (chosen?.pendingCount ?? 0)) chosen = thread;
-    assert(chosen !== undefined, 'a pool has at least one thread');
-    return chosen.run(name, input, transfer);
-  }
-
-  /** Runs a task on one thread, always the same, after what was sent there before: for tasks that share what the thread keeps. */
-  runInOrder<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output']> {
-    // The last one: `run` prefers those before it where they have as little to do.
-    const thread = this.#threads.at(-1);
-    assert(thread !== undefined, 'a pool has at least one thread');
-    return thread.run(name, input);
-  }
-
-  /** Runs a task on every thread, after what was sent to each before. */
-  broadcast<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output'][]> {
-    return Promise.all(this.#threads.map((thread) => thread.run(name, input)));
+  /** Looks for blocks of any archive. */
+  scan(input: Tasks['scan']['input']): Promise<Tasks['scan']['output']> {
+    return leastBusy(this.#threads).run({ name: 'scan', archive: 0, input });
   }
 
   /** A number for an entry's SHA-256, used once: what an entry that failed left behind is never gone on with. */
@@ -175,12 +148,65 @@ export class WorkerPool {
     // A thread that is started now would never be stopped.
     if (this.#closed) return Promise.reject(stopped());
     this.#hashThread ??= this.#isInPlace ? new InPlace() : new TaskThread();
-    return this.#hashThread.run('hash', input);
+    return this.#hashThread.run({ name: 'hash', archive: 0, input });
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     const threads = this.#hashThread === undefined ? this.#threads : [...this.#threads, this.#hashThread];
     await Promise.all(threads.map((thread) => thread.close()));
+  }
+}
+
+function leastBusy(threads: readonly TaskDoer[]): TaskDoer {
+  let chosen = threads[0];
+  for (const thread of threads) if (thread.pendingCount < (chosen?.pendingCount ?? 0)) chosen = thread;
+  assert(chosen !== undefined, 'a pool has at least one thread');
+  return chosen;
+}
+
+/** The threads of a pool as the work on one archive has them: what they were told of it, and its parity, nobody else sees. */
+export class ArchiveWorkers {
+  readonly #pool: WorkerPool;
+  readonly #threads: readonly TaskDoer[];
+  readonly #archive: number;
+
+  /** Made by {@link WorkerPool.forArchive}. */
+  constructor(pool: WorkerPool, threads: readonly TaskDoer[], archive: number) {
+    this.#pool = pool;
+    this.#threads = threads;
+    this.#archive = archive;
+  }
+
+  get memory(): BulkMemory {
+    return this.#pool.memory;
+  }
+
+  get threadCount(): number {
+    return this.#threads.length;
+  }
+
+  /** Tells every thread about the archive. Tasks sent later see it, so nobody waits for threads that are starting. */
+  configure(setup: WorkerSetup): void {
+    // A thread that cannot be told has failed, and fails its next task.
+    this.broadcast('configure', setup).catch(() => undefined);
+  }
+
+  /** Runs a task on the thread that has the least to do. */
+  run<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output']> {
+    return leastBusy(this.#threads).run({ name, archive: this.#archive, input });
+  }
+
+  /** Runs a task on one thread, always the same, after what was sent there before: for tasks that share what the thread keeps. */
+  runInOrder<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output']> {
+    // The last one: `run` prefers those before it where they have as little to do.
+    const thread = this.#threads.at(-1);
+    assert(thread !== undefined, 'a pool has at least one thread');
+    return thread.run({ name, archive: this.#archive, input });
+  }
+
+  /** Runs a task on every thread, after what was sent to each before. */
+  broadcast<Name extends TaskName>(name: Name, input: Tasks[Name]['input']): Promise<Tasks[Name]['output'][]> {
+    return Promise.all(this.#threads.map((thread) => thread.run({ name, archive: this.#archive, input })));
   }
 }

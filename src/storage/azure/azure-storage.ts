@@ -67,6 +67,7 @@ export class AzureStorage implements Storage {
       place: `${this.#url}/${this.#keys.prefix}`,
       warnings: accessWarnings(this.#container.url, options.clock ?? systemClock),
       usesSpool: false,
+      createOnlyBytes: Number.POSITIVE_INFINITY,
     };
   }
 
@@ -74,6 +75,7 @@ export class AzureStorage implements Storage {
     const blob = this.#container.getBlockBlobClient(this.#keys.keyOf(name));
     const context = {
       ...{ name, blob, copies: options.copies, onReplicate: options.onReplicate },
+      createOnly: options.createOnly ?? false,
       send: <Result>(request: Send<Result>, signal?: AbortSignal) => this.#send(name, request, signal),
       openVersion: (etag: string, sizeBytes: number) => this.#reads(name, { etag, sizeBytes }),
       accessTier: this.#options.accessTier,

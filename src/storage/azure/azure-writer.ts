@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { BlobRequestConditions, BlockBlobClient, BlockBlobCommitBlockListOptions } from '@azure/storage-blob';
 import { HoldfastError } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
+import { nameTaken } from '../name-taken.ts';
 import type { AppendSteps, Check } from '../remote/append-steps.ts';
 import type { Send } from '../remote/attempts.ts';
 import { type Part, PartQueue } from '../remote/part-queue.ts';
@@ -17,6 +18,7 @@ export interface AzureWriterContext {
   /** One request, repeated where it failed for a moment. */
   readonly send: <Result>(request: Send<Result>, signal?: AbortSignal) => Promise<Result>;
   readonly openVersion: (etag: string, sizeBytes: number) => RandomAccess;
+  readonly createOnly: boolean;
   readonly accessTier: string | undefined;
   readonly random: Random | undefined;
   readonly blockSizeBytes: ((index: number, copies: number) => number) | undefined;
@@ -131,6 +133,7 @@ export class AzureWriter implements AppendSteps {
     for (let tryNumber = 1; ; tryNumber += 1) {
       try {
         const replaced = await this.#replaced(isChecked);
+        if (replaced !== undefined && this.#context.createOnly) throw nameTaken(this.#context.name);
         return await this.#commitBlocks(replaced);
       } catch (error) {
         // Any other failure leaves open whether it arrived: then the snapshot is needed to take it back.

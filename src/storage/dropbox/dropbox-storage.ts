@@ -56,12 +56,14 @@ export class DropboxStorage implements Storage {
       place: `dropbox:${this.#root === '' ? '/' : this.#root}`,
       warnings: 'accessToken' in options.access ? [warning] : [],
       usesSpool: true,
+      createOnlyBytes: Number.POSITIVE_INFINITY,
     };
   }
 
   async writer(name: string, options: WriterOptions): Promise<StorageWriter> {
     const context = {
       ...{ name, path: this.#path(name), place: this.url(name), client: this.#client },
+      createOnly: options.createOnly ?? false,
       openFile: (file: DropboxFile) => this.#reads(name, file),
       chunkBytes: this.#options.chunkBytes ?? 8 * 1024 * 1024,
     };

@@ -1,4 +1,5 @@
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import { nameTaken } from '../name-taken.ts';
 import type { AppendSteps, Check } from '../remote/append-steps.ts';
 import { type Part, PartQueue } from '../remote/part-queue.ts';
 import type { RandomAccess, StoredObject } from '../storage.ts';
@@ -14,6 +15,7 @@ export interface DropboxWriterContext {
   readonly place: string;
   readonly client: DropboxClient;
   readonly openFile: (file: DropboxFile) => RandomAccess;
+  readonly createOnly: boolean;
   readonly chunkBytes: number;
 }
 
@@ -99,10 +101,11 @@ export class DropboxWriter implements AppendSteps {
 
   /** Takes the place of whatever stands there, which is looked at again when another program was faster. */
   async #publish(contentHash: string): Promise<DropboxFile> {
-    const { client, path, place } = this.#context;
+    const { client, path, place, createOnly } = this.#context;
     this.#session ??= await this.#startSession();
     for (let tryNumber = 1; ; tryNumber += 1) {
       const old = await client.findFile(path, place, this.#signal);
+      if (old !== undefined && createOnly) throw nameTaken(place);
       try {
         return await this.#finish(old, contentHash);
       } catch (error) {

@@ -13,6 +13,12 @@ export interface FanOutOptions extends WriterOptions {
   readonly bufferBytes?: number;
   /** A storage that takes nothing for this long is given up: 300,000 unless set. */
   readonly stallTimeoutMs?: number;
+  /**
+   * The name must be free: the storages replace nothing, and where one that could be written says `storage.conflict` the object is made on none, so that
+   * no name means one object here and another there. One storage commits before the others, always the same, so that of two who write at once one has
+   * all. A storage that comes to be taken after that fails by itself.
+   */
+  readonly needsFreeName?: boolean;
   readonly clock?: Clock;
   readonly wait?: Wait;
 }
@@ -50,12 +56,13 @@ export class FanOutWriter implements StorageWriter {
     throwIfAborted(options.signal);
     const writer = new FanOutWriter(targets, options);
     await Promise.all(writer.#lanes.map((lane) => lane.open()));
+    for (const lane of writer.#lanes) await writer.#throwIfTaken(lane);
     await writer.#throwIfNoneIsLeft();
     return writer;
   }
 
   private constructor(targets: readonly FanOutTarget[], options: FanOutOptions) {
-    const { bufferBytes = 4 * 1024 * 1024, ...writerOptions } = options;
+    const { bufferBytes = 4 * 1024 * 1024, needsFreeName: _, ...writerOptions } = options;
     const { stallTimeoutMs = 300_000, clock = systemClock, wait = systemWait } = writerOptions;
     this.#options = options;
     const pieceBytes = Math.ceil(bufferBytes / pieceCount);
@@ -107,7 +114,17 @@ export class FanOutWriter implements StorageWriter {
       this.#order = turn.catch(() => undefined);
       return turn;
     };
-    await Promise.all(this.#lanes.map((lane) => lane.commit(check, exclusive)));
+    const left = [...this.#lanes];
+    if (this.#options.needsFreeName === true) {
+      left.sort((one, other) => (one.place < other.place ? -1 : 1));
+      for (let isDecided = false; !isDecided && left.length > 0; ) {
+        const [first] = left.splice(0, 1);
+        await first?.commit(check, exclusive);
+        await this.#throwIfTaken(first);
+        isDecided = first?.isOpen === true;
+      }
+    }
+    await Promise.all(left.map((lane) => lane.commit(check, exclusive)));
     await this.#throwIfNoneIsLeft();
     const stored = this.#lanes.find((lane) => lane.isOpen)?.stored;
     assert(stored !== undefined, 'a lane that did not fail has stored the object');
@@ -116,6 +133,14 @@ export class FanOutWriter implements StorageWriter {
 
   async abort(): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => (lane.stored === undefined ? lane.abort() : undefined)));
+  }
+
+  async #throwIfTaken(lane: Lane | undefined): Promise<void> {
+    const error = lane?.failure?.error;
+    const isTaken = error instanceof HoldfastError && error.code === 'storage.conflict';
+    if (!isTaken || this.#options.needsFreeName !== true) return;
+    await Promise.all(this.#lanes.map((other) => other.abort(error)));
+    throw error;
   }
 
   async #throwIfNoneIsLeft(): Promise<void> {

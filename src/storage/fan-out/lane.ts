@@ -51,6 +51,11 @@ export class Lane {
     return this.#writer?.parts;
   }
 
+  /** Where its object is, for people. */
+  get place(): string {
+    return this.target.storage.url(this.target.name);
+  }
+
   get isOpen(): boolean {
     return this.failure === undefined;
   }
@@ -116,8 +121,8 @@ export class Lane {
     });
   }
 
-  async abort(): Promise<void> {
-    this.failure ??= { error: new HoldfastError('operation.interrupted') };
+  async abort(error: unknown = new HoldfastError('operation.interrupted')): Promise<void> {
+    this.failure ??= { error };
     this.#releaseQueue();
     await this.#discard(this.#writer);
   }

@@ -74,6 +74,7 @@ export class FtpStorage implements Storage {
         name,
         path,
         temporaryPath: `${parentOf(path).replace(/\/$/, '')}/${partialPath(basename(path))}`,
+        createOnly: options.createOnly ?? false,
         connections: this.#connections,
         stat: (connection) => statPath(connection, path, name),
       });

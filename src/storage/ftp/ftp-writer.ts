@@ -1,5 +1,6 @@
 import { systemWait } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
+import { nameTaken } from '../name-taken.ts';
 import type { RandomAccess, StoredObject } from '../storage.ts';
 import { withReadWindows } from '../wrap/read-windows.ts';
 import type { AppendWriter } from '../wrap/spool.ts';
@@ -19,6 +20,7 @@ export interface FtpWriterOptions {
   readonly name: string;
   readonly temporaryPath: string;
   readonly path: string;
+  readonly createOnly: boolean;
   readonly connections: FtpConnections;
   /** Of the object, once it is there. */
   readonly stat: (connection: FtpConnection) => Promise<StoredObject>;
@@ -235,12 +237,14 @@ export class FtpWriter implements AppendWriter {
   }
 
   async #publish(): Promise<StoredObject> {
-    const { temporaryPath, path, stat } = this.#options;
+    const { temporaryPath, path, stat, createOnly } = this.#options;
     let wasAsked = false;
     this.#isPublishing = true;
     await this.#steadily(async (connection) => {
       // The answer was lost, and it was done.
       if (wasAsked && (await sizeIfThere(connection, temporaryPath)) === undefined) return;
+      // Servers replace a file by a rename without a word.
+      if (createOnly && (await sizeIfThere(connection, path)) !== undefined) throw nameTaken(path);
       wasAsked = true;
       await connection.rename(temporaryPath, path);
     });

@@ -55,6 +55,7 @@ export class GcsStorage implements Storage {
       place: this.#client.place(this.#keys.prefix),
       warnings: clearTextWarnings(this.#client.endpoint),
       usesSpool: false,
+      createOnlyBytes: Number.POSITIVE_INFINITY,
     };
   }
 
@@ -63,6 +64,7 @@ export class GcsStorage implements Storage {
     const context = {
       ...{ name, key, client: this.#client, partialFolder: this.#partialFolder },
       ...{ copies: options.copies, onReplicate: options.onReplicate, random: this.#options.random },
+      createOnly: options.createOnly ?? false,
       chunkBytes: this.#options.chunkBytes ?? 8 * 1024 * 1024,
     };
     const open = async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
+import { nameTaken } from '../name-taken.ts';
 import type { AppendSteps, Check } from '../remote/append-steps.ts';
 import { type Part, PartQueue } from '../remote/part-queue.ts';
 import { rangedAccess } from '../remote/ranged-access.ts';
@@ -17,6 +18,7 @@ export interface GcsWriterContext {
   readonly client: GcsClient;
   readonly copies: number;
   readonly onReplicate: WriterOptions['onReplicate'] | undefined;
+  readonly createOnly: boolean;
   readonly random: Random | undefined;
   /** A multiple of 256 KiB. */
   readonly chunkBytes: number;
@@ -133,9 +135,10 @@ export class GcsWriter implements AppendSteps {
 
   /** Takes the place of whatever stands there, which is looked at again when another program was faster. */
   async #publish(): Promise<GcsObject> {
-    const { client, key } = this.#context;
+    const { client, key, createOnly } = this.#context;
     for (let tryNumber = 1; ; tryNumber += 1) {
       const before = (await client.findIfThere(key, this.#signal))?.generation ?? '0';
+      if (before !== '0' && createOnly) throw nameTaken(client.place(key));
       this.#replaced = before;
       this.#isPublishing = true;
       try {

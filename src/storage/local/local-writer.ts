@@ -3,8 +3,9 @@ import { link, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { partialPath } from '../../disk/partial-path.ts';
 import { isSystemError } from '../../disk/system-error.ts';
-import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import { throwIfAborted } from '../../errors.ts';
 import { storageErrorFrom, syncFolder } from '../durable-file.ts';
+import { nameTaken } from '../name-taken.ts';
 import { Replication } from '../replication.ts';
 import type { RandomAccess, ReadBack, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
 import { WriterSteps } from '../writer-steps.ts';
@@ -136,7 +137,7 @@ async function renameToFreeName(path: string, target: string): Promise<void> {
     await link(path, target);
   } catch (error) {
     const code = isSystemError(error) ? error.code : undefined;
-    if (code === 'EEXIST') throw takenError(target, error);
+    if (code === 'EEXIST') throw nameTaken(target, error);
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code ?? '')) throw error;
     await reserve(target);
     await rename(path, target);
@@ -149,11 +150,7 @@ async function reserve(target: string): Promise<void> {
   try {
     await (await open(target, 'wx')).close();
   } catch (error) {
-    if (isSystemError(error) && error.code === 'EEXIST') throw takenError(target, error);
+    if (isSystemError(error) && error.code === 'EEXIST') throw nameTaken(target, error);
     throw error;
   }
-}
-
-function takenError(target: string, cause: unknown): HoldfastError {
-  return new HoldfastError('storage.conflict', { message: `${target}: it exists`, context: { path: target }, cause });
 }

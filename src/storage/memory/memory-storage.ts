@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Clock, systemClock } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
+import { nameTaken } from '../name-taken.ts';
 import { checkObjectName } from '../object-name.ts';
 import type {
   ObjectHeaders,
@@ -48,7 +49,7 @@ export class MemoryStorage implements Storage {
     throwIfAborted(options.signal);
     return new MemoryWriter(options, (bytes) => {
       if (options.createOnly === true && this.#objects.has(name)) {
-        throw new HoldfastError('storage.conflict', { message: `memory:${name}: it exists`, context: { name } });
+        throw nameTaken(this.url(name));
       }
       this.#version += 1;
       const { headers = {} } = options;

@@ -3,6 +3,7 @@ import type { _Object as ListedObject } from '@aws-sdk/client-s3';
 import { type Clock, systemClock } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { Random } from '../../random.ts';
+import { nameTaken } from '../name-taken.ts';
 import { checkObjectName } from '../object-name.ts';
 import type {
   ForeignObject,
@@ -69,7 +70,7 @@ export class S3Storage implements Storage {
     const { headers, isPublic, createOnly = false } = options;
     const isSure = createOnly && this.#options.isCreateOnlyKnown;
     const there = isSure ? undefined : await headIfThere(readHead(connection, key));
-    if (createOnly && there !== undefined) throw taken(name);
+    if (createOnly && there !== undefined) throw nameTaken(name);
     this.#cleaned ??= removeUnfinished({ connection, prefix, clock });
     await this.#cleaned;
     throwIfAborted(options.signal);
@@ -169,10 +170,6 @@ export class S3Storage implements Storage {
     if (Buffer.byteLength(key) <= mostKeyBytes) return key;
     throw refuse(`with its prefix it has more than ${mostKeyBytes} bytes`, 'choose a shorter name');
   }
-}
-
-function taken(name: string): HoldfastError {
-  return new HoldfastError('storage.conflict', { message: `${name}: it exists`, context: { name } });
 }
 
 /** Names may hold what XML cannot: they are asked for, and come, percent-encoded. */

@@ -178,8 +178,8 @@ export class SftpConnection {
   }
 
   /** Replaces what stands there in one step where the server can; else most servers refuse to replace. */
-  async rename(from: string, to: string): Promise<void> {
-    const canReplace = this.has('posix-rename@openssh.com');
+  async rename(from: string, to: string, { replaces }: { readonly replaces: boolean }): Promise<void> {
+    const canReplace = replaces && this.has('posix-rename@openssh.com');
     await this.#change<void>(to, (sftp, done) => {
       const ended = (error: Error | null | undefined) => done(error, undefined);
       if (canReplace) sftp.ext_openssh_rename(from, to, ended);

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { Stats } from 'ssh2';
 import { HoldfastError } from '../../errors.ts';
+import { nameTaken } from '../name-taken.ts';
 import { Replication } from '../replication.ts';
 import type { RandomAccess, ReadBack, StorageWriter, StoredObject, WriterOptions } from '../storage.ts';
 import { WriterSteps } from '../writer-steps.ts';
@@ -88,7 +89,10 @@ export class SftpWriter implements StorageWriter {
     const stats = await this.#file.finish(sizeBytes);
     this.#steps.throwIfStopped();
     // Without the signal: who is told that it was interrupted may rely on the old object.
-    await session.run((connection, attempt) => rename(connection, { from: this.#file.path, target, stats, attempt }));
+    const replaces = this.#parts.options.createOnly !== true;
+    await session.run((connection, attempt) =>
+      rename(connection, { from: this.#file.path, target, stats, attempt, replaces }),
+    );
     this.#steps.setCommitted();
     await session.run((connection) => syncFolder(connection, posix.dirname(target)));
     return { name, sizeBytes, modifiedMs: stats.mtime * 1000 };
@@ -141,11 +145,17 @@ export class SftpWriter implements StorageWriter {
 /** Publishes a file. On a further try the rename may have been done already, with its answer lost. */
 async function rename(
   connection: SftpConnection,
-  step: { readonly from: string; readonly target: string; readonly stats: Stats; readonly attempt: number },
+  step: {
+    readonly from: string;
+    readonly target: string;
+    readonly stats: Stats;
+    readonly attempt: number;
+    readonly replaces: boolean;
+  },
 ): Promise<void> {
-  const { from, target, stats, attempt } = step;
+  const { from, target, stats, attempt, replaces } = step;
   try {
-    await connection.rename(from, target);
+    await connection.rename(from, target, { replaces });
   } catch (error) {
     if (!(error instanceof HoldfastError) || connection.lost !== undefined) throw error;
     if (error.code === 'storage.not_found') {
@@ -153,7 +163,9 @@ async function rename(
       const message = `the temporary file ${from} is not as it was written: another process removed it`;
       throw new HoldfastError('storage.failed', { message, context: { path: from }, cause: error });
     }
-    if (connection.has('posix-rename@openssh.com') || !(await isThere(connection, target))) throw error;
+    const isRefusal = !replaces || !connection.has('posix-rename@openssh.com');
+    if (!isRefusal || !(await isThere(connection, target))) throw error;
+    if (!replaces) throw nameTaken(target, error);
     throw new HoldfastError('storage.conflict', {
       message: `${target}: it exists, and this server cannot replace a file in one step (posix-rename@openssh.com)`,
       hint: 'choose a name that is not there yet, such as one with the time in it',

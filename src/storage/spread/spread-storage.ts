@@ -6,6 +6,7 @@ import { type Clock, systemClock, systemWait, type Wait } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
 import { FanOutWriter } from '../fan-out/fan-out-writer.ts';
+import { nameTaken } from '../name-taken.ts';
 import { checkObjectName } from '../object-name.ts';
 import type {
   OpenedObject,
@@ -21,6 +22,7 @@ import { removeSet } from './remove-set.ts';
 import { tagSizeBytes } from './shard-name.ts';
 import {
   chooseSet,
+  isComplete,
   missingShards,
   objectOf,
   ShardGathering,
@@ -123,7 +125,7 @@ export class SpreadStorage implements Storage {
       stallTimeoutMs: this.#stallTimeoutMs,
       clock: this.#clock,
       wait: this.#wait,
-      onCommitted: () => this.#removeOlder(name, tag),
+      onCommitted: () => (options.createOnly === true ? this.#keepFirst(name, tag) : this.#removeOlder(name, tag)),
     });
   }
 
@@ -330,6 +332,17 @@ export class SpreadStorage implements Storage {
       },
       abort: () => writer.abort(),
     };
+  }
+
+  /** Withdraws an archive where another of its name is there: two that are written at once both see that, and none hides the other. */
+  async #keepFirst(name: string, tag: string): Promise<WrittenPart[]> {
+    const { sets, failures } = await this.#look(`${name}.`);
+    const ofName = sets.filter((set) => set.name === name);
+    const isTaken = ofName.some((set) => set.tag !== tag && set.goneOn.length === 0 && isComplete(set));
+    if (!isTaken) return [];
+    const own = ofName.find((set) => set.tag === tag);
+    if (own) await removeSet(own, { allAnswered: failures.length === 0, nowMs: this.#clock.nowMs() });
+    throw nameTaken(this.url(name));
   }
 
   /** Removes older archives of the name, and what an earlier removal left. */

@@ -2,6 +2,7 @@ import { systemClock } from '../../clock.ts';
 import { partialOwner } from '../../disk/partial-path.ts';
 import { isRunning } from '../../disk/process-life.ts';
 import { HoldfastError } from '../../errors.ts';
+import { nameTaken } from '../name-taken.ts';
 import type { DavResource } from './multi-status.ts';
 import type { WebdavClient } from './webdav-client.ts';
 import { statusError } from './webdav-errors.ts';
@@ -76,13 +77,15 @@ export class WebdavFolder {
     return new HoldfastError('storage.container_not_found', { message, hint });
   }
 
-  /** Puts a file in the place of another one. */
-  async move(from: string, to: string): Promise<void> {
+  /** Gives a file another name, in the place of another file where that is asked for. Throws `storage.conflict`. */
+  async move(from: string, to: string, { replaces }: { readonly replaces: boolean }): Promise<void> {
+    const place = `${this.client.place}${to}`;
     // A folder would go with all that is in it.
-    if ((await this.find(to))?.isFolder) throw folderInTheWay(`${this.client.place}${to}`);
-    const headers = { destination: `${this.client.place}${to}`, overwrite: 'T' };
+    if ((await this.find(to))?.isFolder) throw folderInTheWay(place);
+    const headers = { destination: place, overwrite: replaces ? 'T' : 'F' };
     try {
       const status = await this.client.status({ method: 'MOVE', path: from, headers });
+      if (status === 412 && !replaces) throw nameTaken(place);
       if (status < 200 || status > 299) throw statusError(status, this.client.place, `MOVE ${from}`);
     } catch (error) {
       // The answer may have been lost after it was done: nobody else takes the temporary file away.

@@ -60,13 +60,14 @@ export class WebdavStorage implements Storage {
   async writer(name: string, options: WriterOptions): Promise<StorageWriter> {
     checkName(name);
     throwIfAborted(options.signal);
+    const replaces = options.createOnly !== true;
     const open = async () => {
       const slash = name.lastIndexOf('/') + 1;
       const folderPath = `${this.#root}${encodeName(name.slice(0, slash))}`;
       await this.#folder.make(folderPath);
       await this.#folder.removeStale(folderPath);
       const temporaryPath = `${folderPath}${encodeName(partialPath(name.slice(slash)))}`;
-      return await WebdavWriter.open({ folder: this.#folder, name, path: this.#pathOf(name), temporaryPath });
+      return await WebdavWriter.open({ folder: this.#folder, name, path: this.#pathOf(name), temporaryPath, replaces });
     };
     const spool = this.#spoolFolder === undefined ? undefined : { folder: this.#spoolFolder };
     return await openSpooledWriter(open, { ...options, spool });

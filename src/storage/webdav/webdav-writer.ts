@@ -12,6 +12,8 @@ export interface WebdavWriterOptions {
   readonly name: string;
   readonly path: string;
   readonly temporaryPath: string;
+  /** Whether it takes the place of what stands under the name. */
+  readonly replaces: boolean;
 }
 
 /**
@@ -92,8 +94,8 @@ export class WebdavWriter implements AppendWriter {
   }
 
   async #publish(): Promise<StoredObject> {
-    const { folder, name, path, temporaryPath } = this.#options;
-    await folder.move(temporaryPath, path);
+    const { folder, name, path, temporaryPath, replaces } = this.#options;
+    await folder.move(temporaryPath, path, { replaces });
     this.#isPublished = true;
     const stored = await folder.find(path);
     if (stored === undefined || stored.sizeBytes !== this.#appendedBytes) {

@@ -48,7 +48,8 @@ test('what is held is what the history has: after runs are added, end, and are a
   assert.deepEqual(await started(), ['1 running', '99.5 running']);
   assert.deepEqual(
     digest.backupsOf('backup', 'shop').map(({ startedMs }) => startedMs / hourMs),
-    [1, 99.5],
+    [99.5, 1],
+    'as they began, whatever the clock said',
   );
 });
 
@@ -97,6 +98,7 @@ test('a history that is longer than one reading is read whole', async (t) => {
     ...row,
     id: `${index}`.padStart(5, '0'),
     started_ms: Math.floor(index / 3000),
+    sequence: index + 1,
   }));
   for (let at = 0; at < rows.length; at += 500) {
     await history.database

@@ -166,9 +166,9 @@ export class RunDigest {
     const at = known === undefined ? -1 : series.lastIndexOf(known);
     if (at >= 0) series[at] = run;
     else {
-      const isLast = (series.at(-1)?.startedMs ?? 0) <= run.startedMs;
+      const last = series.at(-1);
       series.push(run);
-      if (!isLast) series.sort((left, right) => left.startedMs - right.startedMs);
+      if (last !== undefined && inOrder(last, run) > 0) series.sort(inOrder);
     }
   }
 
@@ -196,4 +196,9 @@ export class RunDigest {
       drilledMs: isDrill ? timeMs : before.drilledMs,
     });
   }
+}
+
+/** As they began, whatever the clock said then. */
+function inOrder(left: RunBrief, right: RunBrief): number {
+  return left.sequence - right.sequence || left.startedMs - right.startedMs;
 }
