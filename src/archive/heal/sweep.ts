@@ -254,6 +254,5 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
       counter.tally(),
     );
   }
-  buffers.close();
   return counter.result();
 }

@@ -3,7 +3,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { compressSegment } from '../compress/codec.ts';
 import { BlockFramer } from '../heal/block-framer.ts';
 import { checkBlocks, loadSegment, openSegments } from '../heal/check.ts';
-import { Layout } from '../heal/geometry.ts';
+import { Layout, type StripeShape } from '../heal/geometry.ts';
+import type { ParityAccumulator } from '../heal/parity-accumulator.ts';
 import { scanBlocks } from '../heal/scan.ts';
 import { solveStripe } from '../heal/solve.ts';
 import { sealSegment } from '../seal/segment-cipher.ts';
@@ -14,18 +15,35 @@ interface WorkerState extends WorkerSetup {
   readonly layout: Layout | undefined;
 }
 
+/** Accumulators kept at most: megabytes each. */
+const maximumSpare = 4;
+
+/** Accumulators that hold nothing, for whoever makes parity next. */
+export class SpareAccumulators {
+  readonly #free: ParityAccumulator[] = [];
+
+  take(shape: StripeShape): ParityAccumulator | undefined {
+    const index = this.#free.findIndex((accumulator) => accumulator.isFor(shape));
+    return index === -1 ? undefined : this.#free.splice(index, 1)[0];
+  }
+
+  giveBack(accumulator: ParityAccumulator): void {
+    this.#free.push(accumulator);
+    if (this.#free.length > maximumSpare) this.#free.shift();
+  }
+}
+
 /** Does tasks one after the other, and keeps what they share: the archive, its parity, hashes that have begun. */
 export class TaskRunner {
   #state: WorkerState | undefined;
   #framer: BlockFramer | undefined;
+  readonly #spare: SpareAccumulators;
   readonly #hashes = new Map<number, Hash>();
   readonly #handlers: { [Name in TaskName]: (input: TaskRequest<Name>['input']) => unknown } = {
     configure: (setup) => this.#configure(setup),
     seal: (task) => this.#seal(task),
     hash: (task) => this.#hash(task),
-    resetParity: () => {
-      this.#framer = undefined;
-    },
+    resetParity: () => this.endParity(),
     frame: (task) => this.#currentFramer().frame(task),
     parity: (task) => this.#currentFramer().parity(task),
     check: (task) => checkBlocks(task, this.#configured().archiveId, this.#layout()),
@@ -34,6 +52,17 @@ export class TaskRunner {
     solve: (task) => solveStripe(task, this.#configured(), this.#layout()),
     scan: scanBlocks,
   };
+
+  /** What is spare may serve other runners of the thread too. */
+  constructor(spare = new SpareAccumulators()) {
+    this.#spare = spare;
+  }
+
+  /** Forgets the archive that is being made. */
+  endParity(): void {
+    if (this.#framer !== undefined) this.#spare.giveBack(this.#framer.release());
+    this.#framer = undefined;
+  }
 
   /** Does a task; throws what it throws. */
   run({ name, input }: Pick<TaskRequest, 'name' | 'input'>): unknown {
@@ -87,7 +116,7 @@ export class TaskRunner {
 
   #currentFramer(): BlockFramer {
     const { archiveId, shape } = this.#configured();
-    this.#framer ??= new BlockFramer(archiveId, shape);
+    this.#framer ??= new BlockFramer(archiveId, shape, this.#spare.take(shape));
     return this.#framer;
   }
 }
