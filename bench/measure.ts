@@ -6,6 +6,8 @@ export interface Measurement {
   readonly durationMs: number;
   /** The most memory that the process, all of its threads together, had resident. 0 where the system does not tell. */
   readonly peakResidentBytes: number;
+  /** The processor's time of all of its threads, and of the programs that it ran to their end. 0 where the system does not tell. */
+  readonly processorMs: number;
   readonly stdout: string;
 }
 
@@ -31,6 +33,22 @@ function peakResident(processId: number): number | undefined {
   }
 }
 
+/** Ticks of the processor's time a second, as Linux tells it on every machine. */
+const ticksPerSecond = 100;
+
+/** What a running process, and its children that have ended, took of the processor so far. */
+function processorTimeMs(processId: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${processId}/stat`, 'utf8');
+    // The name, which may hold anything, ends with the last parenthesis.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+    return (ticks * 1_000) / ticksPerSecond;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Runs a program to its end. Its failure is an error with what it said. */
 export async function measure(command: Command): Promise<Measurement> {
   const startedMs = performance.now();
@@ -42,6 +60,7 @@ export async function measure(command: Command): Promise<Measurement> {
   let stdout = '';
   let stderr = '';
   let peakResidentBytes = 0;
+  let processorMs = 0;
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
   });
@@ -50,6 +69,7 @@ export async function measure(command: Command): Promise<Measurement> {
   });
   const sampler = setInterval(() => {
     peakResidentBytes = peakResident(child.pid ?? 0) ?? peakResidentBytes;
+    processorMs = processorTimeMs(child.pid ?? 0) ?? processorMs;
   }, samplingMs);
   let endedMs = 0;
   child.on('exit', () => {
@@ -64,7 +84,7 @@ export async function measure(command: Command): Promise<Measurement> {
   } finally {
     clearInterval(sampler);
   }
-  return { durationMs: endedMs - startedMs, peakResidentBytes, stdout };
+  return { durationMs: endedMs - startedMs, peakResidentBytes, processorMs, stdout };
 }
 
 /** Writes out what the system still holds back, so that one run does not pay for the one before it. */

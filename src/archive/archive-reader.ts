@@ -79,7 +79,8 @@ export class ArchiveReader {
    * The bytes of an entry; each chunk is valid until the next is asked for. After the last one the SHA-256 is compared:
    * `archive.corrupt`. Throws `archive.damaged`.
    */
-  async *read(entry: IndexEntry, segments: SegmentReader = this.segmentsFor([entry])): AsyncGenerator<Uint8Array> {
+  async *read(entry: IndexEntry, given?: SegmentReader): AsyncGenerator<Uint8Array> {
+    const segments = given ?? this.segmentsFor([entry]);
     const hash = this.#workers.newHash();
     // Pieces are hashed while the next ones are read; each holds its lease until then.
     const hashing: Promise<void>[] = [];
@@ -111,6 +112,7 @@ export class ArchiveReader {
       await Promise.all(hashing);
     } finally {
       await Promise.allSettled(hashing);
+      if (given === undefined) segments.close();
     }
     // An abort during the last piece, which may be the only one, ends the read like any other.
     throwIfAborted(this.#signal);

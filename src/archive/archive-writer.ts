@@ -162,8 +162,6 @@ export class ArchiveWriter {
     await this.#unlessFailed(this.#order);
     await this.#blocks.append(this.#tail());
     const layout = await this.#unlessFailed(this.#blocks.finish());
-    this.#plain.close();
-    this.#sealed.close();
     return { layout, plainBytes: this.#plainBytes, entryCount: this.#entryCount };
   }
 

@@ -78,7 +78,6 @@ export class SegmentReader {
   /** Gives the memory of the run back, when all leases are released. Nothing may be asked for afterwards. */
   close(): void {
     for (const [first, group] of this.#groups) this.#drop(first, group);
-    this.#buffers.close();
   }
 
   /**

@@ -184,8 +184,6 @@ export class WrittenCheck {
     for (const { sha256, runs } of entries) if (runs.length > 0) entryRecord.add(sha256, runs);
     const isSame = segmentRecord.digest().equals(this.#segmentRecord.digest()) && entryRecord.equals(this.#entryRecord);
     if (!isSame) throw failed('the index says something else');
-    this.#raw.close();
-    this.#plain.close();
   }
 
   #isWritten(batch: WrittenBatch): boolean {

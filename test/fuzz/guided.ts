@@ -41,7 +41,7 @@ export async function runInput(target: FuzzTarget, bytes: Uint8Array): Promise<v
   if (tookMs > target.limitMs) throw new Error(`it took ${Math.round(tookMs)} ms, and may take ${target.limitMs}`);
 }
 
-/** Inputs between two looks at the coverage, which costs as much as many of them. */
+/** Inputs between two looks at the coverage, which costs as much as many of them unless they are slow. */
 const batchSize = 32;
 
 /** Runs inputs, and keeps those that reach what none before did. */
@@ -61,16 +61,23 @@ class Explorer {
   /** Of several inputs each is run again by itself only where something is new. */
   async run(inputs: readonly Uint8Array[]): Promise<void> {
     this.#coverage.take();
+    if (this.#target.isSlow) {
+      for (const bytes of inputs) await this.#explore(bytes);
+      this.#checkMemory(inputs);
+      return;
+    }
     for (const bytes of inputs) await this.#tryOne(bytes);
     this.#checkMemory(inputs);
     const isNew = [...this.#coverage.take()].some((place) => !this.seen.has(place));
     if (!isNew) return;
-    for (const bytes of inputs) {
-      await this.#tryOne(bytes);
-      const places = [...this.#coverage.take()].filter((place) => !this.seen.has(place));
-      for (const place of places) this.seen.add(place);
-      if (places.length > 0) this.corpus.push(bytes);
-    }
+    for (const bytes of inputs) await this.#explore(bytes);
+  }
+
+  async #explore(bytes: Uint8Array): Promise<void> {
+    await this.#tryOne(bytes);
+    const places = [...this.#coverage.take()].filter((place) => !this.seen.has(place));
+    for (const place of places) this.seen.add(place);
+    if (places.length > 0) this.corpus.push(bytes);
   }
 
   stop(): void {
@@ -111,7 +118,7 @@ export async function runGuided(target: FuzzTarget, options: GuidedOptions): Pro
   try {
     for (const bytes of seeds) await explorer.run([bytes]);
     while (inputs < maximumInputs && !isOver() && finds.length < maximumFinds) {
-      const batch = Array.from({ length: Math.min(batchSize, maximumInputs - inputs) }, () => {
+      const batch = Array.from({ length: Math.min(target.isSlow ? 1 : batchSize, maximumInputs - inputs) }, () => {
         // The newest are tried more often: they are the furthest.
         const share = random.float() < 0.5 ? 1 - random.float() ** 2 : random.float();
         const original = corpus[Math.floor(share * corpus.length)] ?? seeds[0] ?? new Uint8Array();

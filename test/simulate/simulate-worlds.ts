@@ -21,8 +21,9 @@ export interface Failure {
 
 /** What {@link simulate} takes. */
 export interface SimulateOptions {
-  /** The first world's; each next one has the next number. */
+  /** The first world's; each next one has the next number, or that many above with `stride`. */
   readonly seed: number;
+  readonly stride?: number;
   readonly runs: number;
   readonly system: System;
   /** Parts of the plans that are left out. */
@@ -48,7 +49,7 @@ export interface SimulateResult {
 
 /** Plays the worlds of consecutive seeds, in memory and in a folder of a file system in memory where there is one. */
 export async function simulate(options: SimulateOptions): Promise<SimulateResult> {
-  const { seed, system, dropped = new Set(), maximumFailures = 5, shrinks = true } = options;
+  const { seed, stride = 1, system, dropped = new Set(), maximumFailures = 5, shrinks = true } = options;
   const parent = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'holdfast-simulate-'));
   const history = await openHistory({ path: ':memory:' });
   const play = (plan: Plan) => runPlan(plan, { system, history, parent });
@@ -58,7 +59,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulateResult
   let runs = 0;
   try {
     for (; runs < options.runs && failures.length < maximumFailures && !options.signal?.aborted; runs++) {
-      const plan = makePlan(seed + runs);
+      const plan = makePlan(seed + runs * stride);
       const result = await play(without(plan, dropped));
       options.onEvents?.(result.events);
       for (const [what, count] of result.tally) tally.set(what, (tally.get(what) ?? 0) + count);

@@ -109,3 +109,16 @@ test('blocks out of order, and a band that ends without some of its blocks, are 
   framer.frame({ ...lost, firstIndex: 5 });
   framer.parity({ ...parity, bandDataBlocks: 6 });
 });
+
+test('an accumulator that a framer gave up, wherever it was, makes the parity of the next archive', () => {
+  const other = seededBytes('other', 700 * payloadSizeBytes);
+  const own = seededBytes('own', 70 * payloadSizeBytes);
+  const window = { firstIndex: 0, firstPosition: 0, count: 1, blocks: Buffer.alloc(blockSizeBytes) };
+  for (const isSolved of [false, true]) {
+    const first = new BlockFramer(Buffer.alloc(16, 1), shape);
+    first.frame({ ...window, pieces: [other], count: 700, lost: false, blocks: Buffer.alloc(700 * blockSizeBytes) });
+    if (isSolved) first.parity({ ...window, bandDataBlocks: 700 });
+    const framer = new BlockFramer(archiveId, shape, first.release());
+    checkParity(framer, frameBand(framer, own, 0, [{ count: 70, lost: false }]), 70, 8);
+  }
+});

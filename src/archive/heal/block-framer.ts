@@ -17,12 +17,19 @@ export class BlockFramer {
   /** Data blocks of the band so far; the last of them, up to a multiple of `chunkBlocks`, wait in the chunk. */
   #bandData = 0;
 
-  constructor(archiveId: Uint8Array, shape: StripeShape) {
+  /** The accumulator is one of that shape, which holds nothing, and the framer's alone from then on. */
+  constructor(archiveId: Uint8Array, shape: StripeShape, parity = new ParityAccumulator(shape)) {
     this.#archiveId = archiveId;
     this.#shape = shape;
-    this.#parity = new ParityAccumulator(shape);
+    this.#parity = parity;
     const { kernel, chunkOffset } = this.#parity;
     this.#chunk = asBuffer(kernel.memory.subarray(chunkOffset, chunkOffset + chunkBlocks * blockSizeBytes));
+  }
+
+  /** Gives the accumulator up, holding nothing; the framer is of no use any more. */
+  release(): ParityAccumulator {
+    this.#parity.clear();
+    return this.#parity;
   }
 
   /** The `frame` task. */

@@ -211,9 +211,12 @@ export class BlockStore {
     const buffers = await this.#raw.acquireSeveral(layerNumbers.length);
     try {
       const layers = buffers.map((buffer) => buffer.subarray(0, sizeBytes));
-      await Promise.all(
-        layerNumbers.map((layer, index) => this.#readData(layer, firstData, count, layers[index] as Uint8Array)),
-      );
+      const reading = layerNumbers.map(async (layer, index) => {
+        await this.#readData(layer, firstData, count, layers[index] as Uint8Array);
+      });
+      // Where one fails, the others still write to memory that is lent.
+      await Promise.allSettled(reading);
+      await Promise.all(reading);
       const segments = places.map(({ number, offset, length, maximumPlainBytes }) => {
         return { number, offset: offset - firstData * payloadSizeBytes, length, plainLength: maximumPlainBytes };
       });

@@ -83,7 +83,6 @@ export class BlockWriter {
     if (this.#bandData > 0) await this.#endBand();
     this.#writeHeaders(blockKind.final, lastBandData);
     await this.#output;
-    this.#windows.close();
     await this.#workers.runInOrder('resetParity', undefined);
     return new Layout(this.#totalData, this.#options.shape);
   }

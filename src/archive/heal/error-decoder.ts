@@ -108,9 +108,8 @@ export class ErrorDecoder {
       }
       locator.set(next);
     }
-    if (2 * length - erasureCount > rowCount || locator[length] === 0) return -1;
-    for (let at = length + 1; at < locator.length; at++) if (locator[at] !== 0) return -1;
-    return length;
+    // Above `length` there is no coefficient: each step adds at most as much as it lengthens.
+    return 2 * length - erasureCount > rowCount || locator[length] === 0 ? -1 : length;
   }
 
   /** Finds the suspects at whose inverse locators the polynomial is zero; there must be as many as its degree. */

@@ -66,9 +66,10 @@ function nominalHeaderOffsets(sizeBytes: number, copies: number): number[] {
 }
 
 async function readBlocksAt(source: RandomAccess, offsets: readonly number[]): Promise<Buffer[]> {
+  const blocks = Buffer.alloc(offsets.length * blockSizeBytes);
   return await Promise.all(
-    offsets.map(async (offset) => {
-      const block = Buffer.alloc(blockSizeBytes);
+    offsets.map(async (offset, index) => {
+      const block = blocks.subarray(index * blockSizeBytes, (index + 1) * blockSizeBytes);
       await readTolerant(source, offset, block);
       return block;
     }),

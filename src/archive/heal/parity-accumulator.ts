@@ -59,6 +59,11 @@ export class ParityAccumulator {
     writeGroupTables(this.kernel.memory, 0, this.#rowCount);
   }
 
+  /** Whether it makes the parity of stripes of this shape. */
+  isFor({ dataBlocks, parityBlocks }: StripeShape): boolean {
+    return this.#shape.dataBlocks === dataBlocks && this.#shape.parityBlocks === parityBlocks;
+  }
+
   /** Takes `count` framed data blocks (4,096 bytes each) that follow one another in the band from index `firstIndex` on. */
   add(blocks: Uint8Array, firstIndex: number, count: number): void {
     assert(blocks.length >= count * blockSizeBytes);

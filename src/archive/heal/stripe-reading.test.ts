@@ -38,6 +38,10 @@ test('holes are runs of 32 equal bytes and more', () => {
   const inHole = (at: number) => (at >= 100 && at < 132) || at >= bodySizeBytes - 40;
   assert.ok(blanks?.every((mark, at) => mark === (inHole(at) ? 1 : 0)));
   assert.ok(findBlanks(new Uint8Array(bodySizeBytes))?.every((mark) => mark === 1));
+  // A byte in front of a hole that happens to have its value belongs to it only where nothing stands between.
+  const near = body().fill(5, 0, 40);
+  near[1] = 6;
+  assert.deepEqual(findBlanks(near)?.subarray(0, 3), Uint8Array.of(0, 0, 1));
 });
 
 test('one copy is presumed right, and two where they agree', () => {
@@ -74,6 +78,10 @@ test('holes have no vote', () => {
   reading.setDamaged(2, [marked, { bytes: body() }]);
   assert.deepEqual(erasuresOf(reading), {});
   assert.deepEqual(valuesOf(reading, 2), body());
+  // One believed byte against another: that the hole has the value of one of them is no vote for it.
+  reading.setDamaged(3, [marked, { bytes: body({ 1500: 0 }) }, { bytes: body() }]);
+  assert.deepEqual(erasuresOf(reading), { 1500: [3] });
+  reading.clear();
   reading.setDamaged(4, [marked]);
   assert.deepEqual(
     Object.keys(erasuresOf(reading)).map(Number),
@@ -87,4 +95,21 @@ test('a place without a copy is an erasure in each column, and no count overflow
   reading.setErased(0);
   assert.ok(reading.erasureCounts.every((count) => count === 255));
   assert.deepEqual(erasuresOf(reading)[bodySizeBytes - 1], [0, 1, 2, 3]);
+});
+
+test('a place keeps to its own values', () => {
+  const reading = makeReading();
+  const marked = { bytes: body(), blanks: new Uint8Array(bodySizeBytes) };
+  const changes = [
+    () => reading.setErased(2),
+    () => reading.setIntact(2, body()),
+    () => reading.setDamaged(2, [{ bytes: body() }, { bytes: body({ 3: 9 }) }]),
+    () => reading.setDamaged(2, [marked, { bytes: body() }, { bytes: body({ 3: 9 }) }]),
+  ];
+  for (const [index, change] of changes.entries()) {
+    reading.values.fill(200);
+    change();
+    for (const place of [0, 1, 3, 4]) assert.ok(valuesOf(reading, place).every((value) => value === 200));
+    assert.deepEqual(valuesOf(reading, 2), index === 0 ? new Uint8Array(bodySizeBytes) : body());
+  }
 });

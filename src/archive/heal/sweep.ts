@@ -252,6 +252,5 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
       counter.tally(),
     );
   }
-  buffers.close();
   return counter.result();
 }

@@ -9,24 +9,22 @@ interface Waiting {
 
 /**
  * A bounded number of equal pieces of shared memory, aligned to pages: who wants more than there are waits, in turn. This is what bounds
- * a run's memory.
+ * a run's memory. What is released serves other pools of the run too: nothing may write to it any more.
  */
 export class BufferPool {
   readonly sizeBytes: number;
   readonly #memory: BulkMemory;
   readonly #count: number;
-  readonly #free: Uint8Array[] = [];
   /** Those that are lent, by their memory: a part or another view of one gives it back as well. */
   readonly #lent = new Map<ArrayBufferLike, Uint8Array>();
   readonly #waiting: Waiting[] = [];
-  #unallocated: number;
+  #left: number;
   #failure: { readonly error: unknown } | undefined;
-  #isClosed = false;
 
   /** The memory is that of the run; a pool of its own may do without. */
   constructor(options: { readonly count: number; readonly sizeBytes: number; readonly memory?: BulkMemory }) {
     this.#count = options.count;
-    this.#unallocated = options.count;
+    this.#left = options.count;
     this.sizeBytes = options.sizeBytes;
     this.#memory = options.memory ?? new BulkMemory();
   }
@@ -39,7 +37,7 @@ export class BufferPool {
 
   /** Several at once: whoever took them one by one would wait for others that do the same. */
   acquireSeveral(count: number): Promise<Uint8Array[]> {
-    assert(count <= this.#count && !this.#isClosed, 'nobody waits for more than there are');
+    assert(count <= this.#count, 'nobody waits for more than there are');
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ count, resolve, reject });
@@ -52,8 +50,8 @@ export class BufferPool {
     const own = this.#lent.get(buffer.buffer);
     assert(own !== undefined, 'only what is lent is given back, and once');
     this.#lent.delete(own.buffer);
-    if (this.#isClosed) this.#memory.giveBack(own.buffer);
-    else this.#free.push(own);
+    this.#memory.giveBack(own.buffer);
+    this.#left++;
     this.#serve();
   }
 
@@ -63,24 +61,17 @@ export class BufferPool {
     for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure.error);
   }
 
-  /** Lends nothing more. The memory serves others of the run: at once, and what is lent when it comes back. */
-  close(): void {
-    this.#isClosed = true;
-    for (const { buffer } of this.#free.splice(0)) this.#memory.giveBack(buffer);
-  }
-
   #serve(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      if (this.#free.length + this.#unallocated < next.count) return;
+      if (this.#left < next.count) return;
       this.#waiting.shift();
       next.resolve(Array.from({ length: next.count }, () => this.#lend()));
     }
   }
 
   #lend(): Uint8Array {
-    const free = this.#free.pop();
-    if (free === undefined) this.#unallocated--;
-    const buffer = free ?? this.#memory.take(this.sizeBytes).subarray(0, this.sizeBytes);
+    this.#left--;
+    const buffer = this.#memory.take(this.sizeBytes).subarray(0, this.sizeBytes);
     this.#lent.set(buffer.buffer, buffer);
     return buffer;
   }

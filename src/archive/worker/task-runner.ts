@@ -3,7 +3,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { compressSegment } from '../compress/codec.ts';
 import { BlockFramer } from '../heal/block-framer.ts';
 import { checkBlocks, loadSegment, openSegments } from '../heal/check.ts';
-import { Layout } from '../heal/geometry.ts';
+import { Layout, type StripeShape } from '../heal/geometry.ts';
+import type { ParityAccumulator } from '../heal/parity-accumulator.ts';
 import { scanBlocks } from '../heal/scan.ts';
 import { solveStripe } from '../heal/solve.ts';
 import { sealSegment } from '../seal/segment-cipher.ts';
@@ -14,15 +15,44 @@ interface WorkerState extends WorkerSetup {
   readonly layout: Layout | undefined;
 }
 
+/** Accumulators kept at most: megabytes each. */
+const maximumSpare = 4;
+
+/** Accumulators that hold nothing, for whoever makes parity next. */
+export class SpareAccumulators {
+  readonly #free: ParityAccumulator[] = [];
+
+  take(shape: StripeShape): ParityAccumulator | undefined {
+    const index = this.#free.findIndex((accumulator) => accumulator.isFor(shape));
+    return index === -1 ? undefined : this.#free.splice(index, 1)[0];
+  }
+
+  giveBack(accumulator: ParityAccumulator): void {
+    this.#free.push(accumulator);
+    if (this.#free.length > maximumSpare) this.#free.shift();
+  }
+}
+
 /** Does tasks one after the other, and keeps what they share: what is known of archives, and hashes that have begun. */
 export class TaskRunner {
+  readonly #spare: SpareAccumulators;
   readonly #archives = new Map<number, ArchiveTasks>();
   readonly #hashes = new Map<number, Hash>();
+
+  /** What is spare may serve other runners of the thread too. */
+  constructor(spare = new SpareAccumulators()) {
+    this.#spare = spare;
+  }
+
+  /** Forgets the archives that are being made. */
+  endParity(): void {
+    for (const tasks of this.#archives.values()) tasks.endParity();
+  }
 
   /** Does a task; throws what it throws. */
   run({ name, archive, input }: Pick<TaskRequest, 'name' | 'archive' | 'input'>): unknown {
     if (name === 'hash') return this.#hash(input as TaskRequest<'hash'>['input']);
-    const tasks = this.#archives.get(archive) ?? new ArchiveTasks();
+    const tasks = this.#archives.get(archive) ?? new ArchiveTasks(this.#spare);
     this.#archives.set(archive, tasks);
     return tasks.run(name, input);
   }
@@ -49,12 +79,11 @@ type ArchiveTaskName = Exclude<TaskName, 'hash'>;
 class ArchiveTasks {
   #state: WorkerState | undefined;
   #framer: BlockFramer | undefined;
+  readonly #spare: SpareAccumulators;
   readonly #handlers: { [Name in ArchiveTaskName]: (input: TaskRequest<Name>['input']) => unknown } = {
     configure: (setup) => this.#configure(setup),
     seal: (task) => this.#seal(task),
-    resetParity: () => {
-      this.#framer = undefined;
-    },
+    resetParity: () => this.endParity(),
     frame: (task) => this.#currentFramer().frame(task),
     parity: (task) => this.#currentFramer().parity(task),
     check: (task) => checkBlocks(task, this.#configured().archiveId, this.#layout()),
@@ -63,6 +92,16 @@ class ArchiveTasks {
     solve: (task) => solveStripe(task, this.#configured(), this.#layout()),
     scan: scanBlocks,
   };
+
+  constructor(spare: SpareAccumulators) {
+    this.#spare = spare;
+  }
+
+  /** Forgets what was made of the parity. */
+  endParity(): void {
+    if (this.#framer !== undefined) this.#spare.giveBack(this.#framer.release());
+    this.#framer = undefined;
+  }
 
   run(name: ArchiveTaskName, input: TaskRequest['input']): unknown {
     const handler = this.#handlers[name] as (given: unknown) => unknown;
@@ -100,7 +139,7 @@ class ArchiveTasks {
 
   #currentFramer(): BlockFramer {
     const { archiveId, shape } = this.#configured();
-    this.#framer ??= new BlockFramer(archiveId, shape);
+    this.#framer ??= new BlockFramer(archiveId, shape, this.#spare.take(shape));
     return this.#framer;
   }
 }

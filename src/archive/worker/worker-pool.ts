@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorCode, errorTable, HoldfastError } from '../../errors.ts';
 import { BulkMemory } from './bulk-memory.ts';
 import type { TaskError, TaskName, TaskRequest, TaskResponse, Tasks, WorkerSetup } from './protocol.ts';
-import { TaskRunner } from './task-runner.ts';
+import { SpareAccumulators, TaskRunner } from './task-runner.ts';
 
 interface Pending {
   readonly resolve: (output: unknown) => void;
@@ -33,11 +33,12 @@ interface TaskDoer {
 
 /** One for all that is done in this thread, run after run. */
 const inPlaceMemory = new BulkMemory();
+const inPlaceAccumulators = new SpareAccumulators();
 
 /** Does tasks in this thread. What goes in and comes out is copied as between threads: a task may use its memory again. */
 class InPlace implements TaskDoer {
   readonly pendingCount = 0;
-  readonly #runner = new TaskRunner();
+  readonly #runner = new TaskRunner(inPlaceAccumulators);
   #isClosed = false;
 
   async run<Name extends TaskName>(task: Omit<TaskRequest<Name>, 'id'>): Promise<Tasks[Name]['output']> {
@@ -47,6 +48,7 @@ class InPlace implements TaskDoer {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#runner.endParity();
   }
 }
 
