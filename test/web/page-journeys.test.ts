@@ -138,6 +138,7 @@ describe('journeys through the web admin', { skip: leftOut('chromium') }, () => 
           job.id,
           { storage: 'local', name },
           {
+            archiveId: 'ab12',
             blocks: { perCopy: 64, copies: 2, intact: 0, damaged, solved: 0, lost: 0 },
             dataBlocks: 239,
             parityBlocks: 16,
