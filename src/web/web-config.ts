@@ -59,6 +59,7 @@ export function completeWebConfig(given: WebConfig, { config, file }: LoadedConf
         authorize,
         trustedProxy: proxy && withoutUndefined(proxy),
         proxyAddresses: given.proxyAddresses ?? web.proxyAddresses,
+        wait: given.wait,
       }),
     },
     sessions: {
