@@ -7,7 +7,8 @@ import { formatCount, formatMoment, formatNumberOf, formatSize, paint, printable
 import { addOpenKeyOptions, givenOpenKeys, type OpenKeyOptions } from './key-options.ts';
 import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines } from './print-result.ts';
-import { withProgress } from './progress-line.ts';
+import { type GivenRun, withProgress } from './progress-line.ts';
+import { blocksUnkept, existingHistory, recordedArchive, withBlockMaps } from './record.ts';
 import { formatShards } from './verify-command.ts';
 import { withoutUndefined } from './without-undefined.ts';
 
@@ -44,14 +45,33 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
     const { archiveId, storage, json } = options;
     const keys = await givenOpenKeys(options, context);
     const { inspectArchive } = await import('../operation/inspect.ts');
-    const inspection = await withArchive(archive, storage, context, (location) =>
-      withProgress(context, json, (run) =>
-        inspectArchive({ archive: location, ...withoutUndefined({ archiveId, keys }), ...run }),
-      ),
-    );
+    const inspection = await withArchive(archive, storage, context, (location) => {
+      const work = (run: GivenRun) =>
+        inspectArchive({ archive: location, ...withoutUndefined({ archiveId, keys }), ...run });
+      const { url } = recordedArchive(location, storage);
+      return withProgress(context, json, (run) => keepingBlocks(run, { storage, url }, context, work));
+    });
     if (json) printJson(context, { ...toJson(archive, inspection), ...withoutUndefined({ storage }) });
     else printLines(context, formatInspection(archive, inspection, options.all ?? false, context));
   });
+}
+
+/** A look is no run of the history; what it finds of the blocks on a storage is kept there all the same. */
+async function keepingBlocks<Result>(
+  run: GivenRun,
+  { storage, url }: { readonly storage: string | undefined; readonly url: string },
+  context: CommandContext,
+  work: (run: GivenRun) => Promise<Result>,
+): Promise<Result> {
+  if (storage === undefined) return await work(run);
+  const { loadConfig } = await import('../config/load-config.ts');
+  const loaded = await loadConfig('.', context.environment);
+  const history = await existingHistory(loaded, context, blocksUnkept);
+  try {
+    return await withBlockMaps(run, { history, blocksOf: () => url }, context, work);
+  } finally {
+    await history?.close();
+  }
 }
 
 /** The rows of a database entry, where its metadata tells them. */

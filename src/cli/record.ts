@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { History } from '../history/history.ts';
 import type { BegunRun, RunArchive } from '../history/run-record.ts';
-import type { ArchiveLocation, Progress } from '../operation/options.ts';
+import type { ArchiveLocation, BlockStep, Progress } from '../operation/options.ts';
 import type { RunOutcome } from '../operation/record-run.ts';
 import { Secret } from '../secret.ts';
 import type { CommandContext } from './command-context.ts';
@@ -76,15 +76,17 @@ export async function existingHistory(
   }
 }
 
-/** Says that a run goes on without its record. */
-export function noteProblem(thrown: unknown, context: CommandContext): void {
+/** Says that a run goes on without its record, or without a part of it. */
+export function noteProblem(thrown: unknown, context: CommandContext, what = 'this run is not recorded'): void {
   const { message, code } = toHoldfastError(thrown);
-  printNote(context, `this run is not recorded: ${message} [${code}]`);
+  printNote(context, `${what}: ${message} [${code}]`);
 }
 
 /** What is recorded, and where. */
 export interface RecordOptions extends Pick<BegunRun, 'kind' | 'job' | 'scheduledMs' | 'database'> {
   readonly archives?: readonly RunArchive[];
+  /** Where the archive of a step lies: what is found of its blocks is kept. */
+  readonly blocksOf?: (step: BlockStep) => string | undefined;
   readonly json?: boolean | undefined;
   /** A run that changes nothing is not recorded. */
   readonly dryRun?: boolean | undefined;
@@ -115,7 +117,7 @@ export async function recordIn<Result>(
   work: (run: GivenRun) => Promise<Result>,
   outcomeOf: (result: Result) => RunOutcome,
 ): Promise<Result> {
-  const { json, ...begun } = options;
+  const { json, blocksOf, ...begun } = options;
   if (history === undefined) return await withProgress(context, json, work);
   const { recordRun } = await import('../operation/record-run.ts');
   const { clock } = context;
@@ -134,7 +136,8 @@ export async function recordIn<Result>(
         runLog?.enter(progress.phase);
       };
       try {
-        return await withProgress(context, json, work, onProgress);
+        const told = (run: GivenRun) => withBlockMaps(run, { history, blocksOf }, context, work);
+        return await withProgress(context, json, told, onProgress);
       } catch (thrown) {
         const { message, code } = toHoldfastError(thrown);
         runLog?.add(`failed: ${message} [${code}]`);
@@ -143,6 +146,34 @@ export async function recordIn<Result>(
     },
     outcomeOf,
   );
+}
+
+/** Says that what was found of blocks is told once, and is not in the history. */
+export const blocksUnkept = 'what was found of the blocks is not kept';
+
+/** Runs work, and keeps in the history what it finds of the blocks of archives. */
+export async function withBlockMaps<Result>(
+  run: GivenRun,
+  {
+    history,
+    blocksOf,
+  }: { readonly history: History | undefined; readonly blocksOf: RecordOptions['blocksOf'] | undefined },
+  context: CommandContext,
+  work: (run: GivenRun) => Promise<Result>,
+): Promise<Result> {
+  if (history === undefined || blocksOf === undefined) return await work(run);
+  const { BlockMapRecord } = await import('./record-block-maps.ts');
+  const onProblem = (error: unknown) => noteProblem(error, context, blocksUnkept);
+  const record = new BlockMapRecord({ history, clock: context.clock, urlOf: blocksOf, onProblem });
+  const onBlocks = (step: BlockStep) => {
+    run.onBlocks?.(step);
+    record.see(step);
+  };
+  try {
+    return await work({ ...run, onBlocks });
+  } finally {
+    await record.end();
+  }
 }
 
 /** The variable by which a process that starts this one says what the first run is called in the history: its own log names it. */

@@ -5,7 +5,8 @@ import type { PlainDigest } from '../history/run-record.ts';
 import type { DamagedArchive } from '../notify/run-notifications.ts';
 import type { DeliveryReport } from '../notify/send-all.ts';
 import { isViolation } from '../operation/catalogue-findings.ts';
-import type { ScrubbedArchive, ScrubReport } from '../operation/scrub.ts';
+import type { BlockStep } from '../operation/options.ts';
+import type { NamedStorage, ScrubbedArchive, ScrubReport } from '../operation/scrub.ts';
 import type { CatalogueReport } from '../operation/verify-catalogue.ts';
 import { lookAtCatalogues, noteFindings, violationError } from './catalogue-access.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
@@ -53,7 +54,7 @@ export function addScrubCommand(program: Command, context: CommandContext): void
         const looked = await lookAtCatalogues(storages, configured, 'headers', context);
         const scrubbed = await withRecord(
           context,
-          { kind: 'scrub', json, dryRun, loaded: configured, ...withoutUndefined({ job }) },
+          { kind: 'scrub', json, dryRun, loaded: configured, blocksOf: urlIn(storages), ...withoutUndefined({ job }) },
           (run) =>
             scrubStorages({
               storages,
@@ -77,6 +78,14 @@ export function addScrubCommand(program: Command, context: CommandContext): void
     noteFindings(catalogue, context);
     context.exitCode = violation?.exitCode ?? exitCode;
   });
+}
+
+/** Where the archive of a step lies. */
+function urlIn(storages: readonly NamedStorage[]) {
+  return ({ storage: label, archive }: BlockStep): string | undefined => {
+    const named = storages.find(({ name }) => name === label);
+    return archive === undefined ? undefined : named?.storage.url(archive);
+  };
 }
 
 /** What the history has of plain dumps: by their place; one that was copied to another storage has the bytes of its name. */

@@ -72,7 +72,7 @@ async function verify(
     const recorded = recordedArchive(location, options.storage);
     const report = await withRecord(
       context,
-      { kind: 'verify', archives: [recorded], json },
+      { kind: 'verify', archives: [recorded], json, blocksOf: () => recorded.url },
       (run) => validateBackup({ archive: location, ...withoutUndefined({ level, keys, archiveId, threads }), ...run }),
       (result) => verifyOutcome(recorded, result),
     );

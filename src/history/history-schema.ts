@@ -88,6 +88,22 @@ export interface RunLogTable {
   readonly lines: string;
 }
 
+/** What was found of the blocks of an archive, when it was read last. */
+export interface BlockMapTable {
+  /** As `Storage.url` gives it. */
+  readonly url: string;
+  readonly archive_id: string;
+  readonly looked_ms: number;
+  readonly per_copy: number;
+  readonly damaged: number;
+  readonly solved: number;
+  readonly lost: number;
+  readonly data_blocks: number;
+  readonly parity_blocks: number;
+  /** As `encodeCells` gives them. */
+  readonly cells: string;
+}
+
 /** The tables. */
 export interface HistoryTables extends AccessTables, CatalogueTables {
   readonly run: RunTable;
@@ -95,6 +111,7 @@ export interface HistoryTables extends AccessTables, CatalogueTables {
   readonly delivery: DeliveryTable;
   readonly run_archive: RunArchiveTable;
   readonly run_log: RunLogTable;
+  readonly block_map: BlockMapTable;
   readonly job: JobTable;
   readonly schema_version: { readonly version: number };
 }
@@ -213,6 +230,23 @@ const migrations: readonly ((database: Kysely<HistoryTables>) => Promise<void>)[
       .whereRef('ranked.id', '=', 'run.id')
       .execute();
     await database.schema.createIndex('run_sequence').on('run').column('sequence').execute();
+  },
+  async ({ schema }) => {
+    await schema
+      .createTable('block_map')
+      .ifNotExists()
+      .addColumn('url', 'text', (column) => column.primaryKey())
+      .addColumn('archive_id', 'text', (column) => column.notNull())
+      .addColumn('looked_ms', 'bigint', (column) => column.notNull())
+      .addColumn('per_copy', 'bigint', (column) => column.notNull())
+      .addColumn('damaged', 'bigint', (column) => column.notNull())
+      .addColumn('solved', 'bigint', (column) => column.notNull())
+      .addColumn('lost', 'bigint', (column) => column.notNull())
+      .addColumn('data_blocks', 'integer', (column) => column.notNull())
+      .addColumn('parity_blocks', 'integer', (column) => column.notNull())
+      .addColumn('cells', 'text', (column) => column.notNull())
+      .execute();
+    await schema.createIndex('block_map_looked').ifNotExists().on('block_map').column('looked_ms').execute();
   },
 ];
 

@@ -99,6 +99,21 @@ test('the logs of the oldest runs make room', async (t) => {
   assert.deepEqual(lengths, [0, 1, 1]);
 });
 
+test('the maps of archives that nobody looked at for longest make room', async (t) => {
+  const path = await newPath(t);
+  const history = await openHistory({ path });
+  t.after(() => history.close());
+  using file = new DatabaseSync(path);
+  file.exec(`INSERT INTO block_map
+    WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 10000)
+    SELECT 'place' || n, 'ab', n, 9, 0, 0, 0, 239, 16, '=9' FROM number`);
+  const counts = { perCopy: 9, damaged: 0, solved: 0, lost: 0, dataBlocks: 239, parityBlocks: 16 };
+  const map = { archiveId: 'ab', lookedMs: 20_000, ...counts, copies: ['=========', '=========='] };
+  await history.setBlockMap('new', map);
+  const found = await history.blockMaps(['place1', 'place2', 'new']);
+  assert.deepEqual([...found.keys()].sort(), ['new', 'place2']);
+});
+
 test('a file that is no history is told, and left as it is', async (t) => {
   const path = await newPath(t);
   const folder = join(path, '..', '..');

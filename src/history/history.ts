@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import { isRunning, processSpaceTag } from '../disk/process-life.ts';
 import { type Random, systemRandom } from '../random.ts';
 import type { Secret } from '../secret.ts';
+import { type BlockMap, forgetBlockMaps, readBlockMaps, writeBlockMap } from './block-maps.ts';
 import { CatalogueState } from './catalogue-state.ts';
 import type { DeliveryTable, HistoryTables, JobTable, RunTable } from './history-schema.ts';
 import type { HistoryStore } from './history-store.ts';
@@ -136,6 +137,7 @@ export class History {
       await transaction.updateTable('run').set(changes).where('id', '=', id).execute();
       await transaction.deleteFrom('run_archive').where('run_id', '=', id).execute();
       await insertArchives(transaction, id, run.archives);
+      await forgetBlockMaps(transaction, run.archives);
       if (run.log !== undefined) await writeRunLog(transaction, id, { atMs: Math.round(run.endedMs), lines: run.log });
       await transaction.deleteFrom('drill').where('run_id', '=', id).execute();
       if (run.proof === undefined) return;
@@ -228,6 +230,16 @@ export class History {
   /** What a run told on its way: of the newest 2,000 runs. */
   async runLog(id: string): Promise<readonly RunLogLine[]> {
     return await this.#store.attempt(() => readRunLog(this.#database, id));
+  }
+
+  /** Writes what was found of the blocks of the archive at a place, as `Storage.url` gives it. */
+  async setBlockMap(url: string, map: BlockMap): Promise<void> {
+    await this.#transaction((transaction) => writeBlockMap(transaction, url, map));
+  }
+
+  /** What was found last of the blocks of archives, by their places: of the 10,000 that were looked at last. */
+  async blockMaps(urls: readonly string[]): Promise<ReadonlyMap<string, BlockMap>> {
+    return await this.#store.attempt(() => readBlockMaps(this.#database, urls));
   }
 
   /** What all runs come to. */

@@ -3,6 +3,7 @@ import type { BlockStore } from '../archive/heal/block-store.ts';
 import type { BlockTally } from '../archive/heal/sweep.ts';
 import type { Clock } from '../clock.ts';
 import type { BlockStep } from './options.ts';
+import { archiveIdHex } from './summary.ts';
 
 const intervalMs = 200;
 
@@ -48,8 +49,10 @@ export class BlockWatch {
   }
 
   #tell(isDone: boolean): void {
-    const { dataBlocks, parityBlocks } = this.#store.header;
+    const { header } = this.#store;
+    const { dataBlocks, parityBlocks } = header;
     this.#onBlocks?.({
+      archiveId: archiveIdHex(header),
       blocks: { ...this.#tally },
       dataBlocks,
       parityBlocks,

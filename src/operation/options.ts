@@ -88,6 +88,8 @@ export interface BlockStep {
   /** The archive, and what its storage is called, where several are read. */
   readonly archive?: string;
   readonly storage?: string;
+  /** Hex. */
+  readonly archiveId: string;
   /** As far as it was read. */
   readonly blocks: BlockHealth;
   /** Data and parity blocks of a stripe. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { History, Lease } from '../history/history.ts';
+import type { RunArchive } from '../history/run-record.ts';
 import { retentionFacts } from '../operation/retention-facts.ts';
 
 /** A history under test, empty at first. */
@@ -370,6 +371,40 @@ export const historyCases: readonly HistoryCase[] = [
         );
         await first.catalogue.dropIntent(id);
         assert.deepEqual(await first.catalogue.intents(chain), []);
+      }),
+  },
+  {
+    name: 'what was found of blocks is kept until another archive lies there',
+    run: (subject) =>
+      opened(subject, 1, async (history) => {
+        assert.ok(history);
+        const counts = { perCopy: 2 ** 33, damaged: 2, solved: 1, lost: 1, dataBlocks: 239, parityBlocks: 16 };
+        const map = {
+          archiveId: 'ab',
+          lookedMs: 1000,
+          ...counts,
+          copies: [`${'='.repeat(4090)}~~+#..`, '='.repeat(4096)],
+        };
+        const places = ['/b/one', '/b/two', '/b/three'];
+        const known = async () => [...(await history.blockMaps([...places, '/b/never'])).keys()].sort();
+        for (const url of places) await history.setBlockMap(url, { ...map, lookedMs: 5.5 });
+        await history.setBlockMap('/b/one', map);
+        assert.deepEqual((await history.blockMaps(['/b/one'])).get('/b/one'), map);
+        assert.deepEqual(await history.blockMaps([]), new Map());
+        const end = async (archives: readonly RunArchive[]) => {
+          const id = await history.begin({ kind: 'backup', startedMs: 1 });
+          await history.end(id, { state: 'succeeded', endedMs: 2, phases: [], archives });
+        };
+        await end([
+          { url: '/b/one', archiveId: 'ab', state: 'proven' },
+          { url: '/b/two', state: 'failed' },
+        ]);
+        assert.deepEqual(await known(), [...places].sort());
+        await end([
+          { url: '/b/two', archiveId: 'cd', state: 'written' },
+          { url: '/b/three', state: 'removed' },
+        ]);
+        assert.deepEqual(await known(), ['/b/one']);
       }),
   },
 ];

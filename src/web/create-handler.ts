@@ -102,7 +102,8 @@ export async function openAdmin(given: WebConfig): Promise<OpenedAdmin> {
       await services.close();
       await history.close();
     };
-    return { app: buildApp({ store, services, whole, isOwn, log }), store, services, setupPath, close };
+    const isCompressing = given.compression !== false;
+    return { app: buildApp({ store, services, whole, isOwn, isCompressing, log }), store, services, setupPath, close };
   } catch (thrown) {
     await history.close();
     throw thrown;
@@ -127,9 +128,10 @@ function buildApp(parts: {
   readonly services: OpenedServices;
   readonly whole: WholeConfig;
   readonly isOwn: boolean;
+  readonly isCompressing: boolean;
   readonly log: (text: string) => void;
 }): Hono<AccessEnvironment> {
-  const { store, services, whole, isOwn, log } = parts;
+  const { store, services, whole, isOwn, isCompressing, log } = parts;
   const { access: options } = whole;
   const { origin, basePath } = options;
   const app = new Hono<AccessEnvironment>({ strict: false });
@@ -146,7 +148,7 @@ function buildApp(parts: {
   admin.route('/', auditRoutes(store));
   admin.route('/api/v1', apiRoutes({ services, store, origin }));
   admin.route('/', transferRoutes(services));
-  admin.route('/', pageRoutes(services));
+  admin.route('/', pageRoutes(services, isCompressing));
   app.route(basePath === '' ? '/' : basePath, admin);
   return app;
 }

@@ -125,6 +125,10 @@ export interface ServeHttpOptions {
   readonly host?: string;
   /** 8420 unless set; 0 takes a free one. */
   readonly port?: number;
+  /** How long the head of a request may take; 15 s unless set. */
+  readonly headTimeoutMs?: number;
+  /** How often connections are looked at for that; every 5 s unless set. */
+  readonly checkEveryMs?: number;
 }
 
 /** A server that listens. */
@@ -143,14 +147,10 @@ export const defaultPort = 8420;
  * Serves a handler by itself. A connection on which nothing happens for five minutes is closed; heads have to come within 15 seconds, bodies
  * as the handler says. Throws `request.conflict` where the port is taken.
  */
-export async function serveHttp(
-  handler: WebHandler,
-  { host = '127.0.0.1', port = defaultPort }: ServeHttpOptions = {},
-): Promise<ListeningServer> {
-  const server = createServer(
-    { headersTimeout: 15_000, requestTimeout: 0, connectionsCheckingInterval: 5000, maxHeaderSize: 16_384 },
-    nodeListener(handler),
-  );
+export async function serveHttp(handler: WebHandler, options: ServeHttpOptions = {}): Promise<ListeningServer> {
+  const { host = '127.0.0.1', port = defaultPort, headTimeoutMs = 15_000, checkEveryMs = 5000 } = options;
+  const limits = { headersTimeout: headTimeoutMs, connectionsCheckingInterval: checkEveryMs, maxHeaderSize: 16_384 };
+  const server = createServer({ ...limits, requestTimeout: 0 }, nodeListener(handler));
   server.timeout = 300_000;
   server.keepAliveTimeout = 10_000;
   server.maxConnections = 1000;

@@ -20,6 +20,11 @@ export interface WebConfig extends Partial<Omit<AccessOptions, 'clock'>> {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Whether jobs run by schedule in this process: the overview says so. */
   readonly isScheduling?: boolean;
+  /**
+   * Whether pages and their files are compressed for browsers that take it; true unless set. Next.js compresses by itself, and drops the header that
+   * says that a body is compressed already: it needs `false`.
+   */
+  readonly compression?: boolean;
   /** Told the link for the first admin, and defects; written to stderr unless set. */
   readonly log?: (text: string) => void;
   readonly clock?: Clock;
@@ -54,6 +59,7 @@ export function completeWebConfig(given: WebConfig, { config, file }: LoadedConf
         authorize,
         trustedProxy: proxy && withoutUndefined(proxy),
         proxyAddresses: given.proxyAddresses ?? web.proxyAddresses,
+        wait: given.wait,
       }),
     },
     sessions: {

@@ -7,8 +7,10 @@ import { after, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { openArchive } from '../../src/operation/open.ts';
 import { Secret } from '../../src/secret.ts';
+import { runCommand } from '../../src/web/services/child-command.ts';
 import type {
   ArchiveFacts,
+  BlockMapFacts,
   JobFacts,
   LogLine,
   Overview,
@@ -170,6 +172,31 @@ test('an archive is looked into, verified, pinned, downloaded in parts, and dele
   );
   const everything = JSON.stringify([items, admin.opened.services.jobs.list(), admin.logged]);
   assert.equal(everything.includes(passphrase) || everything.includes('another passphrase'), false);
+});
+
+test('what a command at the terminal finds of the blocks is shown, and is there after a restart', async (t) => {
+  const { api, run, admin } = await openShop(t, quick);
+  await run('backup');
+  const name = (await api<Page<ArchiveFacts>>('/archives')).items[0]?.name ?? '';
+  const atTerminal = async (...words: string[]) => {
+    const environment = { ...admin.environment, HOLDFAST_PASSPHRASE: passphrase };
+    return await runCommand({ words, folder: admin.folder, environment, signal: new AbortController().signal });
+  };
+  const path = join(admin.folder, 'backups', name);
+  const bytes = await readFile(path);
+  await writeFile(path, bytes.fill(0x55, 20_000, 24_000));
+  const drawn = async () => {
+    const { copies } = await api<BlockMapFacts>(`/storages/local/archives/${encodeURIComponent(name)}/blocks`);
+    return copies.map((cells) => [...new Set(cells)].sort().join(''));
+  };
+  assert.equal((await atTerminal('verify', '--level', 'structure', '--json', path)).exitCode, 10);
+  assert.deepEqual(await drawn(), ['+=', '=']);
+  assert.equal((await atTerminal('scrub', '--json')).exitCode, 0);
+  assert.deepEqual(await drawn(), ['=~', '=']);
+  await admin.reopen();
+  assert.deepEqual(await drawn(), ['=~', '=']);
+  assert.equal((await atTerminal('verify', '--storage', 'local', '--json', name)).exitCode, 0);
+  assert.deepEqual(await drawn(), ['=', '=']);
 });
 
 test('an archive is made on the fly for a passphrase, which is kept nowhere', async (t) => {

@@ -133,15 +133,14 @@ describe('journeys through the web admin', { skip: leftOut('chromium') }, () => 
       await page.getByText('Being read now').waitFor();
       const job = services.jobs.list().find(({ kind }) => kind === 'scrub');
       assert.ok(job);
+      const outline = { archiveId: 'ab12', dataBlocks: 239, parityBlocks: 16, cellCount: 64 };
       const tell = (changes: readonly [copy: number, from: number, cells: string][], damaged: number, isDone = false) =>
         services.tellBlocks(
           job.id,
           { storage: 'local', name },
           {
+            ...outline,
             blocks: { perCopy: 64, copies: 2, intact: 0, damaged, solved: 0, lost: 0 },
-            dataBlocks: 239,
-            parityBlocks: 16,
-            cellCount: 64,
             changes: changes.map(([copy, from, cells]) => ({ copy, from, cells })),
             isDone,
           },

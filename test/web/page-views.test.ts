@@ -56,7 +56,7 @@ test('sizes are written alike by the server and in the browser', () => {
 
 test('parity is drawn where the format puts it', () => {
   const counts = { damaged: 0, solved: 0, lost: 0, dataBlocks: 239, parityBlocks: 16 };
-  const map = { lookedMs: 0, ...counts, copies: [], isBeingRead: false };
+  const map = { archiveId: 'ab12', lookedMs: 0, ...counts, copies: [], isBeingRead: false };
   // A full band: 3 headers, 64 × 239 data and 64 × 16 parity blocks; then the 3 last headers.
   const cells = parityOfCells({ ...map, perCopy: 3 + 64 * 255 + 3 }, 255);
   assert.match(cells, /^0{239}9{15}[89]$|^0{238}[0-9]9{15}[0-9]$/);

@@ -117,6 +117,7 @@ function sampleMap(isDamaged: boolean): BlockMapFacts {
   );
   // One band and a half, so that parity shows.
   return {
+    archiveId: '5d41402abc4b2a76b9719d911017c592',
     lookedMs: nowMs - 2 * dayMs,
     perCopy: 25_101,
     damaged: isDamaged ? 2410 : 0,
@@ -278,10 +279,15 @@ function archiveServices(archives: readonly ArchiveFacts[], spell: Spelling, map
       return sampleContents(spell, 1, undefined);
     },
     contents: (_, id, { text, page = 1 } = {}) => (id === 'contents1' ? sampleContents(spell, page, text) : undefined),
-    blockMap: ({ storage, name }) => {
-      const read = maps.get({ storage, name });
-      if (read !== undefined || archives[9]?.name === name) return read;
-      return sampleMap(archives[7]?.name === name && storage === spell('local'));
+    blockMaps: async (name) => {
+      const { replicas = [] } = archives.find((archive) => archive.name === name) ?? {};
+      return new Map(
+        replicas.flatMap(({ storage }) => {
+          const read = maps.get({ storage, name });
+          if (read === undefined && archives[9]?.name === name) return [];
+          return [[storage, read ?? sampleMap(archives[7]?.name === name && storage === spell('local'))]];
+        }),
+      );
     },
     blockEvents: (name, signal) => maps.follow(name, signal),
     setPinned: async () => {},

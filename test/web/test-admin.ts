@@ -82,11 +82,15 @@ export interface TestAdmin {
   readonly folder: string;
   readonly clock: FakeClock;
   readonly opened: OpenedAdmin;
+  /** What its commands see. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly logged: readonly string[];
   browser(): TestBrowser;
   /** A browser of somebody who is logged in; users are called as their roles. */
   as(role: Role): Promise<TestBrowser>;
   token(scopes: string, role?: Role): Promise<string>;
+  /** Closes it, and opens it anew, as when its server is started again. */
+  reopen(): Promise<void>;
 }
 
 /** Opens an admin over a folder with a tree of files and a local storage; it is closed after the test. */
@@ -110,7 +114,8 @@ export async function openTestAdmin(
   };
   const log = (text: string) => void logged.push(text);
   const common = { folder, clock, environment, log, passwordCost: cheap };
-  const opened = await openAdmin({ ...common, uploads: { reserveBytes: 0 }, ...web });
+  const open = () => openAdmin({ ...common, uploads: { reserveBytes: 0 }, ...web });
+  let opened = await open();
   t.after(async () => {
     await opened.close();
     await rm(folder, { recursive: true });
@@ -123,7 +128,10 @@ export async function openTestAdmin(
   const admin: TestAdmin = {
     folder,
     clock,
-    opened,
+    get opened() {
+      return opened;
+    },
+    environment,
     logged,
     browser: () => new TestBrowser(admin),
     as: async (role) => {
@@ -132,8 +140,12 @@ export async function openTestAdmin(
       assert.equal(response.status, 303, await response.text());
       return browser;
     },
+    reopen: async () => {
+      await opened.close();
+      opened = await open();
+    },
     token: async (scopes, role = 'admin') => {
-      return (await makeApiToken(store, { name: role, role }, { label: 'test', scopes, days: 30 })).token;
+      return (await makeApiToken(opened.store, { name: role, role }, { label: 'test', scopes, days: 30 })).token;
     },
   };
   return admin;

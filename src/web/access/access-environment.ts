@@ -1,5 +1,5 @@
 import type { Context } from 'hono';
-import type { Clock } from '../../clock.ts';
+import type { Clock, Wait } from '../../clock.ts';
 import type { WebUser, WebVariables } from '../web-environment.ts';
 import type { Scope } from './scopes.ts';
 
@@ -17,6 +17,8 @@ export interface AccessVariables extends WebVariables {
   readonly scopes?: readonly Scope[];
   /** Of a session: SHA-256 of its cookie. */
   readonly sessionHash?: string;
+  /** How the time passes of a body that is read as it comes. */
+  readonly wait: Wait;
   /** What was read of the form, before it was known what becomes of it. */
   readonly form?: URLSearchParams;
 }
@@ -58,4 +60,6 @@ export interface AccessOptions {
   /** Addresses of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; none unless set. */
   readonly proxyAddresses?: readonly string[];
   readonly clock: Clock;
+  /** How the time of a body that comes slowly passes; that of the system unless set. */
+  readonly wait?: Wait;
 }

@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
+import { systemWait } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import { readWhole } from '../security/read-body.ts';
 import { setSecurityHeaders } from '../security/security-headers.ts';
@@ -67,6 +68,7 @@ export function guard(store: AccessStore, options: AccessOptions): Guard {
     context.set('requestId', store.newId());
     context.set('address', address);
     context.set('isSecure', isSecure);
+    context.set('wait', options.wait ?? systemWait);
     try {
       if (!isBelow(context)) throw new HoldfastError('request.not_found');
       await admit(context, store, options);
@@ -112,7 +114,7 @@ async function admit(context: AccessContext, store: AccessStore, options: Access
 
 /** Reads a small body before anything is done, so that no one waits for it half-way. */
 async function readForm(context: AccessContext): Promise<void> {
-  const bytes = await readWhole(context.req.raw, formLimits);
+  const bytes = await readWhole(context.req.raw, { ...formLimits, wait: context.var.wait });
   const { url, method, headers, signal } = context.req.raw;
   context.req.raw = new Request(url, { method, headers, signal, body: bytes.length > 0 ? bytes : null });
   if (!/^application\/x-www-form-urlencoded\b/i.test(context.req.header('content-type') ?? '')) return;

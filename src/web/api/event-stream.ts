@@ -54,6 +54,11 @@ export function eventStream(
     { highWaterMark: 1 },
   );
   return new Response(body, {
-    headers: { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' },
+    headers: {
+      'content-type': 'text/event-stream; charset=utf-8',
+      // Who compresses or gathers events hands them on late.
+      'cache-control': 'no-store, no-transform',
+      'x-accel-buffering': 'no',
+    },
   });
 }

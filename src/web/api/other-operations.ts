@@ -144,7 +144,7 @@ const uploadOperations = [
       if (!/^\d{1,15}$/.test(offset)) {
         throw new HoldfastError('request.invalid', { message: 'the header Upload-Offset says where the bytes go' });
       }
-      const pieces = readPieces(context.req.raw.body, pieceLimits);
+      const pieces = readPieces(context.req.raw.body, { ...pieceLimits, wait: context.var.wait });
       return services.uploads.append(user, param('id'), Number(offset), pieces);
     },
   }),

@@ -95,8 +95,7 @@ export const readOperations = [
     path: '/storages/:storage/archives/:name/blocks',
     id: 'getBlockMap',
     summary: 'The health of its blocks, as the last job that read them found it or finds it now',
-    run: async ({ services, param }) =>
-      found(services.archives.blockMap({ storage: param('storage'), name: param('name') })),
+    run: async ({ services, param }) => found((await services.archives.blockMaps(param('name'))).get(param('storage'))),
   }),
   operation({
     method: 'post',

@@ -40,7 +40,7 @@ export function transferRoutes(services: OpenedServices): Hono<AccessEnvironment
 /** Takes the file of a form as it comes; the token has to stand before it. */
 async function receiveForm(context: AccessContext, services: OpenedServices): Promise<UploadFacts> {
   const boundary = boundaryOf(context.req.header('content-type') ?? '');
-  const pieces = readPieces(context.req.raw.body, formLimits);
+  const pieces = readPieces(context.req.raw.body, { ...formLimits, wait: context.var.wait });
   let isOurs = false;
   let upload: UploadFacts | undefined;
   for await (const part of readParts(pieces, boundary)) {

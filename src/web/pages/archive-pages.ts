@@ -55,6 +55,7 @@ async function archiveModel(
     archive.format === 'plain' || first === undefined
       ? { value: undefined, error: undefined }
       : await attempt(() => services.archives.header({ storage: first.storage, name }));
+  const maps = await services.archives.blockMaps(name);
   const page = pageNumber(entries) ?? 1;
   const contents =
     contentsId === undefined
@@ -68,7 +69,7 @@ async function archiveModel(
     text: find || undefined,
     isGone: contentsId !== undefined && contents === undefined,
     error,
-    maps: archive.replicas.map(({ storage }) => ({ storage, map: services.archives.blockMap({ storage, name }) })),
+    maps: archive.replicas.map(({ storage }) => ({ storage, map: maps.get(storage) })),
     storages: (await services.storages.list()).filter(({ enabled }) => enabled).map((storage) => storage.name),
     jobs: jobsOn(archive, services.jobs.list()),
     nowMs: services.nowMs(),

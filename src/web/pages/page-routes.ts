@@ -1,4 +1,4 @@
-import { Hono, type MiddlewareHandler } from 'hono';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { compress } from 'hono/compress';
 import type { WebServices } from '../services/web-services.ts';
 import type { WebEnvironment } from '../web-environment.ts';
@@ -14,23 +14,32 @@ import { addSettingsPages } from './settings-pages.ts';
 const compressing: MiddlewareHandler<WebEnvironment> = compress();
 
 /**
- * Pages are compressed where nothing of the address stands in them: else the length of an answer would tell, guess by guess, what else stands in
+ * Pages may be compressed where nothing of the address stands in them: else the length of an answer would tell, guess by guess, what else stands in
  * it, such as the token of the forms (BREACH).
  */
-const compressPages: MiddlewareHandler<WebEnvironment> = async (context, next) => {
-  const { method, url } = context.req;
-  if (method === 'GET' && !url.includes('?')) return await compressing(context, next);
+function mayCompress({ req: { method, url } }: Context<WebEnvironment>): boolean {
+  return method === 'GET' && !url.includes('?');
+}
+
+/** Says of the pages that must not be compressed that no server before this one does it. */
+const markPages: MiddlewareHandler<WebEnvironment> = async (context, next) => {
   await next();
+  if (!mayCompress(context)) context.res.headers.set('cache-control', 'no-store, no-transform');
+};
+
+const compressPages: MiddlewareHandler<WebEnvironment> = async (context, next) => {
+  if (mayCompress(context)) return await compressing(context, next);
+  await markPages(context, next);
 };
 
 /**
  * The pages of the web admin, and the files they load. The access layer has said who asks, and has checked the token of every form, before any
  * of them runs; the page for logging in needs the files of {@link assetRoutes} without a user.
  */
-export function pageRoutes(services: WebServices): Hono<WebEnvironment> {
+export function pageRoutes(services: WebServices, isCompressing = true): Hono<WebEnvironment> {
   const app = new Hono<WebEnvironment>();
-  app.use(compressPages);
-  app.route('/', assetRoutes());
+  app.use(isCompressing ? compressPages : markPages);
+  app.route('/', assetRoutes(isCompressing));
   addOverviewPages(app, services);
   addArchivePages(app, services);
   addArchiveActions(app, services);

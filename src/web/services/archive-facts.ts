@@ -1,3 +1,4 @@
+import type { BlockMap } from '../../history/block-maps.ts';
 import type { ArchiveSummary, OpenKeys } from '../../operation/options.ts';
 import type { Secret } from '../../secret.ts';
 import type { WebUser } from '../web-environment.ts';
@@ -115,21 +116,7 @@ export interface ArchiveContents extends Page<EntryFacts> {
 }
 
 /** The health of every part of an archive at one place, as the last look found it, or as far as it is being read now. */
-export interface BlockMapFacts {
-  readonly lookedMs: number;
-  readonly perCopy: number;
-  readonly damaged: number;
-  readonly solved: number;
-  readonly lost: number;
-  /**
-   * A character for each cell of a copy from its start to its end; a cell is one block, or where there are more than 4,096 as many as need be,
-   * and tells the worst of them: `.` not read yet, `=` whole, `~` damaged and healed since, `+` damaged and to be healed from elsewhere, `#`
-   * holds what is lost.
-   */
-  readonly copies: readonly string[];
-  /** Data and parity blocks of a stripe. */
-  readonly dataBlocks: number;
-  readonly parityBlocks: number;
+export interface BlockMapFacts extends BlockMap {
   readonly isBeingRead: boolean;
 }
 
@@ -167,8 +154,11 @@ export interface ArchiveServices {
     contentsId: string,
     query?: { readonly text?: string; readonly page?: number; readonly pageSize?: number },
   ): ArchiveContents | undefined;
-  /** As the last `inspect`, `verify` or scrub found them, or finds them now; undefined where nobody has looked: start a job `inspect`. */
-  blockMap(place: ArchivePlace): BlockMapFacts | undefined;
+  /**
+   * As the last `inspect`, `verify` or scrub found them, wherever it ran, or finds them now, by storage; those at which nobody has looked are left
+   * out: start a job `inspect`. Throws `storage.not_found`.
+   */
+  blockMaps(name: string): Promise<ReadonlyMap<string, BlockMapFacts>>;
   /** What changes of the block maps of an archive, on all of its storages, until the signal is aborted. */
   blockEvents(name: string, signal: AbortSignal): AsyncIterable<BlockMapEvent>;
   /** Operator. On all storages that have it, unless some are named. */

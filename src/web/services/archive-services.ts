@@ -1,5 +1,6 @@
 import { timeoutSignal } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
+import type { BlockMap } from '../../history/block-maps.ts';
 import { summarizeArchive } from '../../operation/inspect.ts';
 import { openArchive } from '../../operation/open.ts';
 import type { ArchiveLocation, ArchiveSummary, BlockStep } from '../../operation/options.ts';
@@ -125,8 +126,15 @@ export class Archives implements ArchiveServices {
     return this.#held.page(user.name, contentsId, query);
   }
 
-  blockMap(place: ArchivePlace): BlockMapFacts | undefined {
-    return this.#maps.get(place);
+  async blockMaps(name: string): Promise<ReadonlyMap<string, BlockMapFacts>> {
+    const { replicas } = await this.get(name);
+    const kept = await this.#context.history.blockMaps(replicas.map(({ url }) => url));
+    return new Map(
+      replicas.flatMap(({ storage, url }) => {
+        const found = newest(this.#maps.get({ storage, name }), kept.get(url));
+        return found === undefined ? [] : [[storage, found] as const];
+      }),
+    );
   }
 
   blockEvents(name: string, signal: AbortSignal): AsyncIterable<BlockMapEvent> {
@@ -181,6 +189,13 @@ export class Archives implements ArchiveServices {
     const configured = this.#context.environment['HOLDFAST_PASSPHRASE'] || this.#context.loaded.config.encryptionKey;
     return configured ? { passphrases: [new Secret(configured)] } : {};
   }
+}
+
+/** What a job here reads now, else what was looked at last, by whomever. */
+function newest(followed: BlockMapFacts | undefined, kept: BlockMap | undefined): BlockMapFacts | undefined {
+  if (kept === undefined || followed?.isBeingRead === true) return followed;
+  if (followed !== undefined && followed.lookedMs > kept.lookedMs) return followed;
+  return { ...kept, isBeingRead: false };
 }
 
 function missing(): never {

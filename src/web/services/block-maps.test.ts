@@ -9,6 +9,7 @@ const place = { storage: 'local', name: 'a.holdfast' };
 function step(cells: readonly string[], isDone: boolean, from = 0): BlockStep {
   const counts = { intact: 0, damaged: 0, solved: 0, lost: 0 };
   return {
+    archiveId: 'ab12',
     blocks: { perCopy: 6, copies: 2, ...counts },
     dataBlocks: 239,
     parityBlocks: 16,

@@ -1,4 +1,5 @@
 import { type Clock, delay } from '../../clock.ts';
+import { BlockReading } from '../../operation/block-reading.ts';
 import type { BlockStep } from '../../operation/options.ts';
 import type { ArchivePlace, BlockMapEvent, BlockMapFacts } from './archive-facts.ts';
 
@@ -13,18 +14,8 @@ interface KnownMap {
   jobId: string;
   /** What was known before this reading, and by whom: shown again where this one does not come to its end. */
   before: { readonly facts: BlockMapFacts; readonly jobId: string } | undefined;
-  /** The reading as it is told: what it found of each cell, without what was known before. */
-  found: readonly string[];
-}
-
-function changed(cells: string, from: number, part: string): string {
-  return cells.slice(0, from) + part + cells.slice(from + part.length);
-}
-
-/** A cell of a second reading by the same job: what was damaged and is whole now was healed in between. */
-function mended(now: string, before: string): string {
-  if (now === '.') return before;
-  return now === '=' && before !== '=' && before !== '.' ? '~' : now;
+  /** The reading as it is told. */
+  readonly reading: BlockReading;
 }
 
 /** What is known of the blocks of archives: it grows while commands read them, and is kept as the last look found it. */
@@ -46,22 +37,14 @@ export class BlockMaps {
     const key = `${place.storage}\0${place.name}`;
     const known = this.#maps.get(key);
     const goesOn = known?.jobId === jobId && known.facts.isBeingRead;
-    const { blocks, dataBlocks, parityBlocks, cellCount, changes, isDone } = step;
-    const unread = Array.from({ length: blocks.copies }, () => '.'.repeat(cellCount));
-    const found = goesOn ? [...known.found] : unread;
-    for (const { copy, from, cells } of changes) found[copy] = changed(found[copy] ?? '', from, cells);
     const before = goesOn ? known.before : known;
     // A second reading by one job is that of what it has mended.
     const earlier = before?.jobId === jobId ? before.facts.copies : undefined;
-    const isLike = earlier?.length === found.length && earlier[0]?.length === cellCount;
-    const copies = isLike
-      ? found.map((cells, copy) => [...cells].map((now, at) => mended(now, earlier[copy]?.[at] ?? '.')).join(''))
-      : found;
-    const { perCopy, damaged, solved, lost } = blocks;
-    const counts = { perCopy, damaged, solved, lost, dataBlocks, parityBlocks };
-    const facts = { lookedMs: this.#clock.nowMs(), ...counts, copies, isBeingRead: !isDone };
+    const reading = goesOn ? known.reading : new BlockReading(earlier);
+    const facts = { ...reading.see(step, this.#clock.nowMs()), isBeingRead: !step.isDone };
     this.#maps.delete(key);
-    this.#maps.set(key, { place, facts, jobId, found, before: before && { facts: before.facts, jobId: before.jobId } });
+    const kept = before && { facts: before.facts, jobId: before.jobId };
+    this.#maps.set(key, { place, facts, jobId, reading, before: kept });
     for (const old of this.#maps.keys()) {
       if (this.#maps.size <= rememberedMaps) break;
       this.#maps.delete(old);

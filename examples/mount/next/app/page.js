@@ -1,0 +1,4 @@
+/** The first page of the application. */
+export default function Page() {
+  return <p>the application</p>;
+}
