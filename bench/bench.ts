@@ -12,15 +12,15 @@ import { holdfast, peers } from './programs.ts';
 import { type BenchReport, describeMachine, formatPage, formatTable } from './report.ts';
 import { type JudgedRow, judge } from './row.ts';
 
-const usage = `usage: npm run bench -- [databases] [--size 1GiB] [--only backup,verify,…] [--repetitions 3] [--json] [--install] [--no-page]
+const usage = `usage: npm run bench -- [databases | models] [--size 1GiB] [--only backup,verify,…] [--repetitions 3] [--json] [--install] [--no-page]
   databases      PostgreSQL, MariaDB and SQLite, each beside its own tools, and models beside the method copy, instead of files
-                 (--only models --size 1GiB: 1,000,000 rows with six relations and 10,000 files; fewer by the size)
+  models         of these the models alone (--size 1GiB: 1,000,000 rows with six relations and 10,000 files; fewer by the size)
   --size         source data, in KiB, MiB or GiB (1GiB unless set)
   --only         some of: ${Object.keys(benchmarks).join(', ')}
   --repetitions  runs of each program in the long benchmarks (3 unless set)
   --json         everything as JSON on stdout
   --install      install missing peers with apt-get first
-  --no-page      leave bench/RESULTS.md, or bench/RESULTS-databases.md, as it is
+  --no-page      leave bench/RESULTS.md, RESULTS-databases.md or RESULTS-models.md as it is; so does --only
 Data is kept in $HOLDFAST_BENCH_FOLDER (a folder under the system's temporary one unless set).
 `;
 
@@ -124,14 +124,15 @@ if (values.help) {
 } else {
   if (values.install) installPeers();
   const repetitions = Math.max(1, Math.floor(Number(values.repetitions)) || 3);
-  // `npm run bench -- models` is short for `databases --only models`.
-  if (positionals.includes('models')) values.only ??= 'models';
-  const isOfDatabases = positionals.includes('databases') || positionals.includes('models');
-  const only = parseOnly(values.only, isOfDatabases);
+  const isOfModels = positionals.includes('models');
+  const isOfDatabases = isOfModels || positionals.includes('databases');
+  const only = parseOnly(values.only ?? (isOfModels ? 'models' : undefined), isOfDatabases);
   const report = await run({ sizeBytes: parseSize(values.size), only, repetitions, isOfDatabases });
   process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatTable(report));
-  if (!values['no-page']) {
-    const page = join(import.meta.dirname, isOfDatabases ? 'RESULTS-databases.md' : 'RESULTS.md');
+  // A page says how everything went in one sitting: a part of it would take the rest away.
+  if (!values['no-page'] && values.only === undefined) {
+    const name = isOfModels ? 'RESULTS-models.md' : isOfDatabases ? 'RESULTS-databases.md' : 'RESULTS.md';
+    const page = join(import.meta.dirname, name);
     writeFileSync(`${page}.partial`, formatPage(report));
     renameSync(`${page}.partial`, page);
   }
