@@ -16,6 +16,7 @@ import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { sourceCases } from '../../src/testing/source-cases.ts';
 import { assertCode, listNames, put } from '../../src/testing/storage-case.ts';
 import { makeWorkspace } from '../end-to-end/workspace.ts';
+import { programEnvironment } from '../program-environment.ts';
 import { makeBucket, openBucket, plainClient } from '../s3/open-bucket.ts';
 import { startHttpProxy } from '../services/faulty-proxy.ts';
 import { leftOut } from '../services/service-packages.ts';
@@ -238,7 +239,7 @@ describe('on a server', { skip: leftOut('rgw16') }, () => {
 
     function holdfast(...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> {
       const { promise, resolve } = Promise.withResolvers<{ exitCode: number; stdout: string; stderr: string }>();
-      const env = { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], ...environment };
+      const env = { ...programEnvironment(), TMPDIR: process.env['TMPDIR'], ...environment };
       execFile(process.execPath, [program, ...args], { cwd: folder, env }, (error, stdout, stderr) => {
         assert.ok(!`${stdout}${stderr}`.includes(server.secretKey), 'a secret is shown');
         resolve({ exitCode: error === null ? 0 : Number(error.code), stdout, stderr });
