@@ -20,7 +20,7 @@ const longest = [
   'test/web/page-barriers.test.ts',
   'test/end-to-end/serve.process.test.ts',
   'test/damage/damage.test.ts',
-  'test/sftp/sftp-contract.test.ts',
+  'test/notify/commands.test.ts',
 ];
 const patterns = ['src/**/*.test.ts', 'test/**/*.test.ts', 'demo/**/*.test.ts', 'bench/**/*.test.ts'];
 
