@@ -40,7 +40,7 @@ suite('a drill of models', () => {
   const drill = async (archive: string, options: Partial<DrillOptions> = {}) => {
     const temporaryFolder = mkdtempSync(join(archives.folder, 'drill-'));
     try {
-      return await drillBackup({ archive, threads: 1, temporaryFolder, ...options });
+      return await drillBackup({ archive, threads: 0, temporaryFolder, ...options });
     } finally {
       assert.deepEqual(readdirSync(temporaryFolder), [], 'something was left behind');
       rmSync(temporaryFolder, { recursive: true });
@@ -80,7 +80,7 @@ suite('a drill of models', () => {
       new FilesSource({ path: join(own, 'uploads') }),
     ];
     const output = archives.path('all.holdfast');
-    await createBackup({ sources, output, encryption: 'none', threads: 1 });
+    await createBackup({ sources, output, encryption: 'none', threads: 0 });
     const seen: string[] = [];
     const look = ({ filesFolder = '', databases }: DrillContext) => {
       seen.push(databases.join(), ...(readdirSync(filesFolder, { recursive: true }) as string[]).sort());
