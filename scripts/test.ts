@@ -20,7 +20,7 @@ const longest = [
   'test/web/page-barriers.test.ts',
   'test/end-to-end/serve.process.test.ts',
   'test/damage/damage.test.ts',
-  'test/sftp/sftp-contract.test.ts',
+  'test/notify/commands.test.ts',
 ];
 const patterns = ['src/**/*.test.ts', 'test/**/*.test.ts', 'demo/**/*.test.ts', 'bench/**/*.test.ts'];
 
@@ -41,7 +41,7 @@ process.env['NODE_COMPILE_CACHE'] = resolve('build', 'compiled');
 process.exitCode = 1;
 const results = run({
   files: files.map((file) => resolve(file)),
-  // A third of their time they wait: for servers, for disks, for what a clock has to bring about.
+  // Some wait for a server, a disk or a clock: meanwhile another one computes.
   concurrency: availableParallelism() + 1,
   execArgv: ['--import', './scripts/file-limit.ts'],
 });

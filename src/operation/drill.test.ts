@@ -28,7 +28,7 @@ const keys = { passphrases };
 async function drill(options: Partial<DrillOptions> = {}) {
   const temporaryFolder = await mkdtemp(join(tmpdir(), 'holdfast-drill-test-'));
   try {
-    return await drillBackup({ archive, keys, threads: 1, temporaryFolder, ...options });
+    return await drillBackup({ archive, keys, threads: 0, temporaryFolder, ...options });
   } finally {
     assert.deepEqual(await readdir(temporaryFolder), [], 'something was left behind');
     await rm(temporaryFolder, { recursive: true });
@@ -50,7 +50,7 @@ before(async () => {
     new CommandSource({ name: 'cache', command: ['echo', 'data'] }),
     new FilesSource({ path: tree }),
   ];
-  await createBackup({ sources, output: archive, keys, threads: 1 });
+  await createBackup({ sources, output: archive, keys, threads: 0 });
 });
 
 describe('a drill', () => {
@@ -147,7 +147,7 @@ describe('a drill', () => {
   });
 
   it('finds a count that is wrong in the archive', async () => {
-    const opened = await openArchive({ archive, keys, threads: 1 });
+    const opened = await openArchive({ archive, keys, threads: 0 });
     const entry = await opened.entry('databases/shop/database.sqlite');
     const chunks: Buffer[] = [];
     for await (const chunk of opened.read(entry)) chunks.push(Buffer.from(chunk));
@@ -196,7 +196,7 @@ it('a table without rows is proven as well', async () => {
   const path = join(workspace, 'empty.db');
   new DatabaseSync(path).exec('CREATE TABLE unused (id INTEGER)');
   const output = join(workspace, 'empty.holdfast');
-  await createBackup({ sources: [await sourceFromUrl(`sqlite:${path}`)], output, encryption: 'none', threads: 1 });
+  await createBackup({ sources: [await sourceFromUrl(`sqlite:${path}`)], output, encryption: 'none', threads: 0 });
   const { entries = [] } = await inspectArchive({ archive: output });
   assert.equal(entries.length, 1);
   const report = await drill({ archive: output, checks: [{ sql: 'SELECT count(*) FROM unused', expect: 0 }] });

@@ -132,7 +132,7 @@ async function newWorld(t: TestContext) {
   const sources = [new FilesSource({ path: folder, name: 'shop' })];
   const report = await recordRun(
     { history, kind: 'backup', database: 'shop', clock },
-    (onProgress) => createBackup({ sources, output, encryption: 'none', clock, threads: 1, onProgress }),
+    (onProgress) => createBackup({ sources, output, encryption: 'none', clock, threads: 0, onProgress }),
     (made) => backupOutcome([made]),
   );
   return { clock, near, storages, history, report };
@@ -143,12 +143,12 @@ test('a backup, a verification and a scrub are recorded with what they found', a
   const location = { storage: near, name };
   await recordRun(
     { history, kind: 'verify', clock },
-    () => validateBackup({ archive: location, threads: 1 }),
+    () => validateBackup({ archive: location, threads: 0 }),
     (found) => verifyOutcome({ url: near.url(name), state: 'found' }, found),
   );
   await recordRun(
     { history, kind: 'scrub', clock },
-    () => scrubStorages({ storages, threads: 1 }),
+    () => scrubStorages({ storages, threads: 0 }),
     (found) => scrubOutcome(storages, found),
   );
   const runs = await history.runs();

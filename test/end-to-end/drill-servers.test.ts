@@ -29,7 +29,7 @@ import { emptyFolder, makeWorkspace } from './workspace.ts';
 
 const workspace = makeWorkspace('drill-servers');
 const child = fileURLToPath(new URL('./drill-child.ts', import.meta.url));
-const options = { threads: 1, encryption: 'none' } as const;
+const options = { threads: 0, encryption: 'none' } as const;
 const keys = { passphrases: [new Secret('correct horse')] };
 
 /** Begins a drill in another process, waits until it is in the midst of its checks, and kills it. */
@@ -97,7 +97,7 @@ describe('PostgreSQL', { skip: leftOut('postgres') }, () => {
   it('is restored beside the original, compared in all its definitions and rows, and dropped', async () => {
     const report = await drillBackup({
       archive,
-      threads: 1,
+      threads: 0,
       databases: { app: server.urlOf('app') },
       checks: [
         { sql: 'SELECT count(*) FROM state', expect: 0 },
@@ -131,7 +131,7 @@ describe('PostgreSQL', { skip: leftOut('postgres') }, () => {
       (name) => /_[0-9a-f]{16}_db$/.test(String(name)) && !notOurs.includes(String(name)),
     );
     await query(`CREATE DATABASE "${scratch}__holdfast_new_0123456789ab"`);
-    const report = await drillBackup({ archive, threads: 1, servers: [server.urlOf('app')], temporaryFolder: folder });
+    const report = await drillBackup({ archive, threads: 0, servers: [server.urlOf('app')], temporaryFolder: folder });
     assert.ok(report.isProven);
     assert.deepEqual(await databases(), ['app', ...notOurs.toSorted(), 'postgres'].toSorted());
     assert.deepEqual(await readdir(folder), []);
@@ -141,12 +141,12 @@ describe('PostgreSQL', { skip: leftOut('postgres') }, () => {
   it('leaves another one at work alone, and cleans up when it is ended', async () => {
     const ending = new AbortController();
     const another = async () => {
-      const inner = await drillBackup({ archive, threads: 1, servers: [server.urlOf('app')] });
+      const inner = await drillBackup({ archive, threads: 0, servers: [server.urlOf('app')] });
       assert.ok(inner.isProven);
       assert.equal((await databases()).length, 4);
       ending.abort();
     };
-    const outer = { archive, threads: 1, servers: [server.urlOf('app')], checks: [another], signal: ending.signal };
+    const outer = { archive, threads: 0, servers: [server.urlOf('app')], checks: [another], signal: ending.signal };
     await assert.rejects(drillBackup(outer), { code: 'operation.interrupted' });
     assert.deepEqual(await databases(), ['app', 'postgres']);
   });
@@ -177,7 +177,7 @@ describe('PostgreSQL', { skip: leftOut('postgres') }, () => {
   it('takes a plain dump, and says what right is missing', async () => {
     const dump = join(workspace, 'app.sql.gz.gpg');
     await createPlainBackup({ source: await plainSourceFromUrl(server.urlOf('app')), output: dump, keys });
-    const report = await drillBackup({ archive: dump, plainKeys: keys, threads: 1, servers: [server.urlOf('app')] });
+    const report = await drillBackup({ archive: dump, plainKeys: keys, threads: 0, servers: [server.urlOf('app')] });
     assert.ok(report.isProven && report.rowCount > 100);
     const whole = join(workspace, 'app-dump.holdfast');
     await createBackup({
@@ -185,15 +185,15 @@ describe('PostgreSQL', { skip: leftOut('postgres') }, () => {
       sources: [await sourceFromUrl(server.urlOf('app'), { method: 'dump' })],
       output: whole,
     });
-    const dumped = await drillBackup({ archive: whole, threads: 1, servers: [server.urlOf('app')] });
+    const dumped = await drillBackup({ archive: whole, threads: 0, servers: [server.urlOf('app')] });
     assert.deepEqual([dumped.isProven, dumped.rowCount], [true, report.rowCount]);
     await query('CREATE ROLE reader LOGIN');
     const weak = server.urlOf('app').replace(/\/\/[^@]*@/, '//reader@');
-    await assert.rejects(drillBackup({ archive, threads: 1, servers: [weak] }), {
+    await assert.rejects(drillBackup({ archive, threads: 0, servers: [weak] }), {
       code: 'storage.unauthorized',
       hint: /CREATEDB/,
     });
-    await assert.rejects(drillBackup({ archive, threads: 1 }), { code: 'usage.invalid', hint: /drill\.url/ });
+    await assert.rejects(drillBackup({ archive, threads: 0 }), { code: 'usage.invalid', hint: /drill\.url/ });
     assert.deepEqual(await databases(), ['app', 'postgres']);
   });
 });
@@ -221,7 +221,7 @@ describe('MariaDB', { skip: leftOut('mariadb') }, () => {
     const before = await databases();
     const report = await drillBackup({
       archive,
-      threads: 1,
+      threads: 0,
       databases: { shop: server.url('shop') },
       checks: [
         { sql: 'SELECT database()', expect: 'shop' },
@@ -255,7 +255,7 @@ describe('MariaDB', { skip: leftOut('mariadb') }, () => {
       `CREATE DATABASE ${scratch}__holdfast_01234567`,
       `CREATE DATABASE ${scratch}__holdfast_undo_01234567`,
     );
-    const report = await drillBackup({ archive, threads: 1, servers: [server.url('shop')], temporaryFolder: folder });
+    const report = await drillBackup({ archive, threads: 0, servers: [server.url('shop')], temporaryFolder: folder });
     assert.deepEqual(report.differences, []);
     assert.deepEqual(await databases(), [...before, ...notOurs].sort());
     assert.deepEqual(await readdir(folder), []);
@@ -266,12 +266,12 @@ describe('MariaDB', { skip: leftOut('mariadb') }, () => {
     const before = await databases();
     const ending = new AbortController();
     const another = async () => {
-      const inner = await drillBackup({ archive, threads: 1, servers: [server.url('shop')] });
+      const inner = await drillBackup({ archive, threads: 0, servers: [server.url('shop')] });
       assert.ok(inner.isProven);
       assert.equal((await databases()).length, before.length + 2);
       ending.abort();
     };
-    const outer = { archive, threads: 1, servers: [server.url('shop')], checks: [another], signal: ending.signal };
+    const outer = { archive, threads: 0, servers: [server.url('shop')], checks: [another], signal: ending.signal };
     await assert.rejects(drillBackup(outer), { code: 'operation.interrupted' });
     assert.deepEqual(await databases(), before);
   });
@@ -312,7 +312,7 @@ describe('MariaDB', { skip: leftOut('mariadb') }, () => {
     const before = await databases();
     const dump = join(workspace, 'shop.sql.gz.gpg');
     await createPlainBackup({ source: await plainSourceFromUrl(server.url('shop')), output: dump, keys });
-    const report = await drillBackup({ archive: dump, plainKeys: keys, threads: 1, servers: [server.url('shop')] });
+    const report = await drillBackup({ archive: dump, plainKeys: keys, threads: 0, servers: [server.url('shop')] });
     assert.ok(report.isProven && report.rowCount > 0);
     const whole = join(workspace, 'shop-dump.holdfast');
     await createBackup({
@@ -320,10 +320,10 @@ describe('MariaDB', { skip: leftOut('mariadb') }, () => {
       sources: [await sourceFromUrl(server.url('shop'), { method: 'dump' })],
       output: whole,
     });
-    const dumped = await drillBackup({ archive: whole, threads: 1, servers: [server.url('shop')] });
+    const dumped = await drillBackup({ archive: whole, threads: 0, servers: [server.url('shop')] });
     assert.deepEqual([dumped.differences, dumped.rowCount], [[], report.rowCount]);
     await server.query("CREATE USER reader@'%'", "GRANT SELECT ON shop.* TO reader@'%'");
-    await assert.rejects(drillBackup({ archive, threads: 1, servers: [server.url('shop', 'reader')] }), {
+    await assert.rejects(drillBackup({ archive, threads: 0, servers: [server.url('shop', 'reader')] }), {
       code: 'storage.unauthorized',
       hint: /holdfast\\_drill/,
     });

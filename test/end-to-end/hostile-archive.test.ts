@@ -72,7 +72,7 @@ async function assertRefused(
   const before = await describeTree(folder, { times: false });
   const archive = memoryRandomAccess(await writeArchive(entries));
   const restored = restoreBackup({
-    threads: 1,
+    threads: 0,
     archive,
     filesTo: join(folder, 'target'),
     to: to.map((url) => url.replace('TARGET', join(folder, 'target'))),
@@ -90,11 +90,11 @@ test('links may point anywhere, and are never followed', async () => {
   mkdirSync(join(folder, 'outside'));
   const entries = [root, link('files/x/out', '../../outside'), link('files/x/abs', '/etc/passwd'), good];
   const archive = memoryRandomAccess(await writeArchive(entries));
-  await restoreBackup({ threads: 1, archive, filesTo: join(folder, 'target') });
+  await restoreBackup({ threads: 0, archive, filesTo: join(folder, 'target') });
   // A second archive has a folder where the first one made a link out.
   const second = await writeArchive([root, { path: 'files/x/out/evil', bytes: 'evil' }]);
   const before = await describeTree(folder);
-  const options = { threads: 1, archive: memoryRandomAccess(second), filesTo: join(folder, 'target'), overwrite: true };
+  const options = { threads: 0, archive: memoryRandomAccess(second), filesTo: join(folder, 'target'), overwrite: true };
   await assert.rejects(restoreBackup(options), { code: 'target.unsafe' });
   assert.deepEqual(await describeTree(folder), before);
 });
@@ -125,7 +125,7 @@ test('refused: a database that is none, is broken, or has other rows than told',
   for (const [name, entries] of Object.entries(cases)) await assertRefused(name, entries, ['sqlite:TARGET/copy.db']);
   const folder = await emptyFolder(workspace, 'right');
   const archive = memoryRandomAccess(await writeArchive(sqlite({ metadata: { rows: 3 } })));
-  await restoreBackup({ threads: 1, archive, to: [`sqlite:${folder}/copy.db`] });
+  await restoreBackup({ threads: 0, archive, to: [`sqlite:${folder}/copy.db`] });
   assert.ok(readFileSync(join(folder, 'copy.db')).equals(bytes));
 });
 
@@ -135,8 +135,8 @@ test('a way up as the name of a database is a name only', async () => {
   const entries: WrittenEntry[] = [{ path: 'databases/../x', kind: 'sqlite', bytes }];
   const archive = memoryRandomAccess(await writeArchive(entries));
   // It came from nowhere that the archive tells, so that there is no place for it but the one that is named.
-  await assert.rejects(restoreBackup({ threads: 1, archive }), { code: 'usage.invalid' });
-  await restoreBackup({ threads: 1, archive, to: [`sqlite:${folder}/in/copy.db`] });
+  await assert.rejects(restoreBackup({ threads: 0, archive }), { code: 'usage.invalid' });
+  await restoreBackup({ threads: 0, archive, to: [`sqlite:${folder}/in/copy.db`] });
   assert.deepEqual(
     (await describeTree(folder, { times: false })).map((line) => line.split(' ')[0]),
     ['./', './in/', './in/copy.db'],
@@ -154,7 +154,7 @@ test('an index that does not tell what is there is refused, though all of it aut
       `${JSON.stringify({ ...head, ...forged.head })}\n${JSON.stringify({ ...entry, ...forged.entry })}\n`,
     );
   const honest = memoryRandomAccess(await write({}));
-  assert.equal((await validateBackup({ archive: honest, threads: 1 })).entryCount, 1);
+  assert.equal((await validateBackup({ archive: honest, threads: 0 })).entryCount, 1);
   const lies: Record<string, { head?: object; entry?: object }> = {
     'another SHA-256': { entry: { sha256: sha256.replace(/./, (digit) => (digit === '0' ? '1' : '0')) } },
     'the SHA-256 of nothing': { entry: { sha256: createHash('sha256').digest('hex') } },
@@ -190,10 +190,10 @@ test('an index that does not tell what is there is refused, though all of it aut
   const folder = await emptyFolder(workspace, 'lies');
   for (const [name, forged] of Object.entries(lies)) {
     const archive = memoryRandomAccess(await write(forged));
-    const restored = restoreBackup({ archive, threads: 1, filesTo: join(folder, 'out'), partial: true });
+    const restored = restoreBackup({ archive, threads: 0, filesTo: join(folder, 'out'), partial: true });
     await assert.rejects(restored, { code: 'archive.corrupt' }, name);
     if (name.includes('SHA-256')) {
-      await assert.rejects(validateBackup({ archive, threads: 1 }), { code: 'archive.corrupt' }, name);
+      await assert.rejects(validateBackup({ archive, threads: 0 }), { code: 'archive.corrupt' }, name);
     }
     assert.equal((await describeTree(folder)).length, 1, name);
   }

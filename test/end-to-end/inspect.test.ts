@@ -31,7 +31,7 @@ before(async () => {
   writeFileSync(join(tree, 'b'), '');
   makeDatabase(join(workspace, 'shop.db'), 7);
   await createBackup({
-    threads: 1,
+    threads: 0,
     sources: [new SqliteSource({ path: join(workspace, 'shop.db') }), new FilesSource({ path: tree })],
     output: archive,
     keys: { recipients: ageKeys.map(({ recipient }) => recipient) },
@@ -78,9 +78,9 @@ test('a header that is damaged everywhere but in the middle is found', async () 
 });
 
 test('entries are there with a key, and absent without', async () => {
-  const without = await inspectArchive({ archive, threads: 1 });
+  const without = await inspectArchive({ archive, threads: 0 });
   assert.equal('entries' in without, false);
-  const inspected = await inspectArchive({ archive, threads: 1, keys });
+  const inspected = await inspectArchive({ archive, threads: 0, keys });
   const { entries, ...rest } = inspected;
   assert.deepEqual(rest, without);
   // In the order in which they were finished: what is empty is so at once.
@@ -94,7 +94,7 @@ test('entries are there with a key, and absent without', async () => {
   const database = entries?.find(({ kind }) => kind === 'sqlite');
   assert.deepEqual(database?.metadata['rows'], 7);
   assert.deepEqual(database?.metadata['tables'], [{ name: 'item', rows: 7 }]);
-  await using opened = await openArchive({ archive, threads: 1, keys });
+  await using opened = await openArchive({ archive, threads: 0, keys });
   const opens: unknown[] = [];
   for await (const entry of opened.entries()) opens.push(entry);
   assert.deepEqual(opens, entries);
@@ -104,7 +104,7 @@ test('the map shows which copy is damaged where, and what is lost', async () => 
   const bytes = readFileSync(archive);
   const copyBytes = bytes.length / 3;
   const blocks = copyBytes / 4096;
-  const sound = await inspectArchive({ archive, threads: 1 });
+  const sound = await inspectArchive({ archive, threads: 0 });
   assert.equal(sound.state, 'intact');
   assert.deepEqual(sound.blocks, { perCopy: blocks, copies: 3, intact: blocks * 3, damaged: 0, solved: 0, lost: 0 });
   assert.deepEqual(
@@ -115,7 +115,7 @@ test('the map shows which copy is damaged where, and what is lost', async () => 
   // The second half of the second copy, and two blocks in all three, which parity solves.
   const damaged = Buffer.from(bytes).fill(0, copyBytes * 1.5, copyBytes * 2);
   for (const copy of [0, 1, 2]) damaged.fill(0, copy * copyBytes + 8 * 4096, copy * copyBytes + 10 * 4096);
-  const inspected = await inspectArchive({ archive: memoryRandomAccess(damaged), threads: 1 });
+  const inspected = await inspectArchive({ archive: memoryRandomAccess(damaged), threads: 0 });
   assert.equal(inspected.state, 'repairable');
   assert.deepEqual([inspected.blocks.solved, inspected.blocks.lost], [2, 0]);
   const halfBlocks = Math.floor(blocks / 2);
@@ -126,7 +126,7 @@ test('the map shows which copy is damaged where, and what is lost', async () => 
   assert.match(first, /^=+\+{1,3}=+$/);
   assert.match(second, /^=+\+{1,3}=+\++$/);
   for (const copy of [0, 1, 2]) damaged.fill(0, copy * copyBytes + 8 * 4096, copy * copyBytes + 300 * 4096);
-  const lost = await inspectArchive({ archive: memoryRandomAccess(damaged), threads: 1 });
+  const lost = await inspectArchive({ archive: memoryRandomAccess(damaged), threads: 0 });
   assert.equal(lost.state, 'lost');
   assert.ok(lost.blocks.lost > 100 && lost.map.every(({ cells }) => cells.includes('#')));
 });
@@ -134,7 +134,7 @@ test('the map shows which copy is damaged where, and what is lost', async () => 
 test('progress goes forward within a phase, and ends at its total', async () => {
   const record = async (run: (options: RunOptions) => Promise<unknown>): Promise<Progress[]> => {
     const seen: Progress[] = [];
-    await run({ threads: 1, clock: flyingClock(), onProgress: (progress) => seen.push(progress) });
+    await run({ threads: 0, clock: flyingClock(), onProgress: (progress) => seen.push(progress) });
     for (const [index, progress] of seen.entries()) {
       const previous = seen[index - 1];
       const isForward = progress.phase !== previous?.phase || progress.doneBytes >= previous.doneBytes;

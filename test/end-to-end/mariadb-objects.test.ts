@@ -26,8 +26,8 @@ describe('a database of MariaDB with every type and object', { skip: leftOut('ma
       await makeMariadb(url, { beyondTheTool });
       const archive = join(workspace, `${name}.holdfast`);
       const sources = [await sourceFromUrl(url)];
-      const { problems } = await createBackup({ threads: 1, encryption: 'none', sources, output: archive });
-      await restoreBackup({ archive, threads: 1, to: [other.urlOf(name)], mode: 'fresh' });
+      const { problems } = await createBackup({ threads: 0, encryption: 'none', sources, output: archive });
+      await restoreBackup({ archive, threads: 0, to: [other.urlOf(name)], mode: 'fresh' });
       const differences = await compareMariadb(url, other.urlOf(name));
       const tables = beyondTheTool ? ['empty_enum', 'exact_floats'] : [];
       assert.deepEqual(

@@ -44,7 +44,7 @@ after(() => server.stop());
 
 const urlOf = (database: string, password = canary) =>
   `mariadb://app:${encodeURIComponent(password)}@127.0.0.1:${server.port}/${encodeURIComponent(database)}`;
-const options = { threads: 1, encryption: 'none' } as const;
+const options = { threads: 0, encryption: 'none' } as const;
 
 async function count(table: string): Promise<number> {
   const [row] = await server.query(`SELECT count(*) AS n FROM ${table}`);
@@ -85,7 +85,7 @@ test('several databases are in one archive, with names and settings of their own
     ['mysql create', 'mysql create', 'mysql create', 'sqlite create'],
   );
   assert.deepEqual(await server.query("SHOW DATABASES LIKE 'copy%'"), []);
-  const restored = await restoreBackup({ archive, to, threads: 1 });
+  const restored = await restoreBackup({ archive, to, threads: 0 });
   assert.doesNotMatch(JSON.stringify([plan, restored]), /canary/);
   assert.deepEqual(
     [await count('copy1.invoice'), await count('copy1.payment'), await count('copy2.invoice')],
@@ -98,7 +98,7 @@ test('a table is restored alone, a database as a whole, and undo goes back and f
   const archive = join(workspace, 'shop.holdfast');
   await createBackup({ ...options, sources: [await sourceFromUrl(urlOf('shop'))], output: archive });
   const to = [urlOf('live')];
-  await restoreBackup({ archive, to, mode: 'fresh', threads: 1 });
+  await restoreBackup({ archive, to, mode: 'fresh', threads: 0 });
   await server.query('DELETE FROM live.payment', 'UPDATE live.invoice SET body = NULL');
   await restoreBackup({
     archive,
@@ -106,11 +106,11 @@ test('a table is restored alone, a database as a whole, and undo goes back and f
     only: ['databases/*/tables/payment'],
     overwrite: true,
     keepUndo: false,
-    threads: 1,
+    threads: 0,
   });
   assert.deepEqual([await count('live.payment'), await count('live.invoice WHERE body IS NULL')], [2, 5000]);
   await server.query('DELETE FROM live.payment');
-  await restoreBackup({ archive, to, mode: 'swap', overwrite: true, threads: 1 });
+  await restoreBackup({ archive, to, mode: 'swap', overwrite: true, threads: 0 });
   assert.equal(await count('live.payment'), 2);
   const undone = await undoRestore({ to: urlOf('live') });
   assert.equal(await count('live.payment'), 0);

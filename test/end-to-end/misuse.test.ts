@@ -74,7 +74,7 @@ for (const [name, [options, code]] of Object.entries(refused)) {
       isRead = true;
     };
     const source = entriesSource('a', [{ path: 'files/a', afterwards }]);
-    const backup = createBackup({ threads: 1, sources: [source], output, keys: { recipients }, ...options });
+    const backup = createBackup({ threads: 0, sources: [source], output, keys: { recipients }, ...options });
     await assert.rejects(backup, { name: 'HoldfastError', code });
     assert.deepEqual(readdirSync(join(workspace, 'out')), []);
     assert.equal(isRead, false);
@@ -91,8 +91,8 @@ test('the limits themselves are allowed', async () => {
   for (const options of allowed) {
     const output = join(workspace, 'limits', 'x');
     const sources = [new FilesSource({ path: tree })];
-    await createBackup({ threads: 1, sources, output, encryption: 'none', ...options });
-    assert.equal((await validateBackup({ archive: output, threads: 1 })).state, 'intact');
+    await createBackup({ threads: 0, sources, output, encryption: 'none', ...options });
+    assert.equal((await validateBackup({ archive: output, threads: 0 })).state, 'intact');
   }
 });
 
@@ -109,7 +109,7 @@ test('what is no archive is told from what is not there', async () => {
     [join(tree, 'a'), 'archive.not_an_archive'],
   ];
   for (const [archive, code] of cases) {
-    const options = { archive, threads: 1 };
+    const options = { archive, threads: 0 };
     const filesTo = join(workspace, 'never');
     const calls = [
       () => validateBackup(options),
@@ -128,7 +128,7 @@ test('what is no archive is told from what is not there', async () => {
 test('an archive id that is none, or a number of threads that is none, is refused by every operation', async () => {
   const archive = memoryRandomAccess(new Uint8Array(0));
   for (const given of [{ archiveId: 'xyz' }, { archiveId: '0'.repeat(31) }, { archiveId: '' }, { threads: -1 }]) {
-    const options = { archive, threads: 1, ...given };
+    const options = { archive, threads: 0, ...given };
     const invalid = { code: 'usage.invalid' };
     await assert.rejects(validateBackup(options), invalid);
     await assert.rejects(inspectArchive(options), invalid);

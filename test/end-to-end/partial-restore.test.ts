@@ -54,7 +54,7 @@ function without(...paths: readonly string[]) {
 
 async function target(name: string): Promise<{ folder: string; options: Omit<RestoreOptions, 'archive'> }> {
   const folder = await emptyFolder(workspace, name);
-  return { folder, options: { threads: 1, to: [`sqlite:${folder}/shop.db`], filesTo: join(folder, 'new', 'out') } };
+  return { folder, options: { threads: 0, to: [`sqlite:${folder}/shop.db`], filesTo: join(folder, 'new', 'out') } };
 }
 
 /** Everything but these came back, and nothing else is there. */
@@ -74,7 +74,7 @@ test('one lost entry: refused by name with nothing written, or left out', async 
   const lost = ['files/tree/c'];
   const { folder, options } = await target('one');
   const archive = without(...lost);
-  const checked = await validateBackup({ archive, threads: 1 });
+  const checked = await validateBackup({ archive, threads: 0 });
   assert.deepEqual([checked.state, checked.lostEntries, checked.entryCount], ['lost', lost, contents.size]);
   const failure = await restoreBackup({ archive, ...options }).catch((error: unknown) => error);
   assert.ok(failure instanceof HoldfastError && failure.code === 'archive.damaged', String(failure));
@@ -124,7 +124,7 @@ test('where nothing at all can be had, not even a partial restore succeeds', asy
 test('what is lost elsewhere does not matter to entries that are chosen', async () => {
   const { folder, options } = await target('chosen');
   const archive = without('files/tree/c');
-  const report = await restoreBackup({ archive, threads: 1, filesTo: folder, only: ['files/tree/{b,d}'] });
+  const report = await restoreBackup({ archive, threads: 0, filesTo: folder, only: ['files/tree/{b,d}'] });
   assert.deepEqual(report.lostEntries, []);
   assert.deepEqual(readdirSync(join(folder, 'tree')), ['b', 'd']);
   assert.ok(options.filesTo);
@@ -160,12 +160,12 @@ test('a lost index is told, whatever is asked for', async () => {
     await assert.rejects(restoreBackup({ archive, ...options, partial }), { code: 'archive.damaged' });
   }
   assert.deepEqual(readdirSync(folder), []);
-  const checked = await validateBackup({ archive, threads: 1 });
+  const checked = await validateBackup({ archive, threads: 0 });
   assert.deepEqual([checked.state, checked.entryCount], ['lost', 0]);
 });
 
 test('an opened archive gives what is whole and refuses what is lost', async () => {
-  await using archive = await openArchive({ archive: without('files/tree/c'), threads: 1 });
+  await using archive = await openArchive({ archive: without('files/tree/c'), threads: 0 });
   const read = async (path: string) => {
     const chunks: Uint8Array[] = [];
     for await (const chunk of archive.read(path)) chunks.push(chunk.slice());
@@ -183,11 +183,11 @@ test('repair refuses what is lost, or keeps what can be had', async () => {
   const bytes = Buffer.alloc(whole.length);
   await without(...lost).read(0, bytes);
   writeFileSync(path, bytes);
-  await assert.rejects(repairArchive({ archive: path, threads: 1 }), { code: 'archive.damaged', message: /block/ });
+  await assert.rejects(repairArchive({ archive: path, threads: 0 }), { code: 'archive.damaged', message: /block/ });
   assert.ok(readFileSync(path).equals(bytes));
-  const dry = await repairArchive({ archive: path, threads: 1, partial: true, dryRun: true });
+  const dry = await repairArchive({ archive: path, threads: 0, partial: true, dryRun: true });
   assert.deepEqual([dry.state, dry.written], ['lost', false]);
-  const report = await repairArchive({ archive: path, threads: 1, partial: true });
+  const report = await repairArchive({ archive: path, threads: 0, partial: true });
   assert.deepEqual([report.state, report.written, report.blocks.lost], ['lost', true, 4]);
   const restored = await restoreBackup({ archive: path, ...options, partial: true });
   assert.deepEqual(restored.lostEntries, lost);
@@ -195,7 +195,7 @@ test('repair refuses what is lost, or keeps what can be had', async () => {
   assert.equal(last - first, 3);
   // The lost blocks come back from a replica that lost others.
   const other = without('files/tree/a');
-  const healed = await repairArchive({ archive: path, threads: 1, from: [other] });
+  const healed = await repairArchive({ archive: path, threads: 0, from: [other] });
   assert.equal(healed.state, 'repaired');
   assert.ok(readFileSync(path).equals(whole));
 });

@@ -19,7 +19,7 @@ import { makeWorkspace } from './workspace.ts';
 
 const workspace = makeWorkspace('postgres');
 const archive = join(workspace, 'app.holdfast');
-const options = { threads: 1, encryption: 'none' } as const;
+const options = { threads: 0, encryption: 'none' } as const;
 
 describe('a database of PostgreSQL', { skip: leftOut('postgres') }, () => {
   let server: PostgresService;
@@ -61,26 +61,26 @@ describe('a database of PostgreSQL', { skip: leftOut('postgres') }, () => {
   });
 
   it('comes back with every object and row in a new database', async () => {
-    await restoreBackup({ archive, threads: 1, to: [server.urlOf('fresh')], mode: 'fresh' });
+    await restoreBackup({ archive, threads: 0, to: [server.urlOf('fresh')], mode: 'fresh' });
     assert.deepEqual(await comparePostgres(server.urlOf('app'), server.urlOf('fresh')), []);
-    const again = restoreBackup({ archive, threads: 1, to: [server.urlOf('fresh')], mode: 'fresh' });
+    const again = restoreBackup({ archive, threads: 0, to: [server.urlOf('fresh')], mode: 'fresh' });
     await assert.rejects(again, (error) => error instanceof HoldfastError && error.code === 'target.exists');
   });
 
   it('gives back one table, or all; what was there comes back by an undo', async () => {
     const to = [await server.createDatabase('live')];
-    await restoreBackup({ archive, threads: 1, to, mode: 'fresh' });
+    await restoreBackup({ archive, threads: 0, to, mode: 'fresh' });
     const change = "UPDATE public.paid SET t = 'old'; CREATE TABLE public.added (n int)";
     await query('live', change);
-    await restoreBackup({ archive, threads: 1, to, only: ['databases/*/tables/public.paid'], overwrite: true });
+    await restoreBackup({ archive, threads: 0, to, only: ['databases/*/tables/public.paid'], overwrite: true });
     assert.equal(await query('live', 'SELECT t FROM public.paid'), 'new');
     assert.equal(await query('live', "SELECT to_regclass('public.added')::text"), 'added');
     await query('live', "UPDATE public.paid SET t = 'old'");
-    await restoreBackup({ archive, threads: 1, to, mode: 'swap', overwrite: true });
+    await restoreBackup({ archive, threads: 0, to, mode: 'swap', overwrite: true });
     assert.deepEqual(await comparePostgres(server.urlOf('app'), server.urlOf('live')), []);
     await undoRestore({ to: server.urlOf('live') });
     assert.equal(await query('live', 'SELECT t FROM public.paid'), 'old');
-    await restoreBackup({ archive, threads: 1, to, mode: 'transaction', overwrite: true });
+    await restoreBackup({ archive, threads: 0, to, mode: 'transaction', overwrite: true });
     assert.equal(await query('live', 'SELECT t FROM public.paid'), 'new');
   });
 });

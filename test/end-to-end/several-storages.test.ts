@@ -35,7 +35,7 @@ before(() => {
 });
 
 function backUp(output: BackupOutput | readonly BackupOutput[]) {
-  return createBackup({ threads: 1, sources: [new FilesSource({ path: tree })], output, encryption: 'none' });
+  return createBackup({ threads: 0, sources: [new FilesSource({ path: tree })], output, encryption: 'none' });
 }
 
 async function bytesIn(storage: Storage, name: string): Promise<Uint8Array> {
@@ -66,7 +66,7 @@ async function damageBlocks(storage: Storage, name: string, options: { seed: num
 async function assertRestores(storage: Storage, name: string, from: Storage[] = []) {
   const filesTo = await emptyFolder(workspace, 'out');
   const replicas = from.map((other) => ({ storage: other, name }));
-  await restoreBackup({ archive: { storage, name }, from: replicas, threads: 1, filesTo, overwrite: true });
+  await restoreBackup({ archive: { storage, name }, from: replicas, threads: 0, filesTo, overwrite: true });
   assert.deepEqual(await describeTree(join(filesTo, 'tree')), await describeTree(tree));
 }
 
@@ -75,7 +75,7 @@ test('one run feeds all storages with the same bytes, and each restores', async 
   const far = new MemoryStorage();
   const outputs = [near, far].map((storage, index) => ({ storage, name: 'a.holdfast', label: `s${index}` }));
   const report = await createBackup({
-    threads: 1,
+    threads: 0,
     sources: [new FilesSource({ path: tree })],
     output: outputs,
     keys,
@@ -87,9 +87,9 @@ test('one run feeds all storages with the same bytes, and each restores', async 
   assert.equal(Buffer.compare(await bytesIn(near, 'a.holdfast'), await bytesIn(far, 'a.holdfast')), 0);
   for (const storage of [near, far]) {
     const archive = { storage, name: 'a.holdfast' };
-    assert.equal((await validateBackup({ archive, keys, threads: 1 })).state, 'intact');
+    assert.equal((await validateBackup({ archive, keys, threads: 0 })).state, 'intact');
     const filesTo = await emptyFolder(workspace, 'out');
-    await restoreBackup({ archive, keys, threads: 1, filesTo, only: ['files/tree/f3'] });
+    await restoreBackup({ archive, keys, threads: 0, filesTo, only: ['files/tree/f3'] });
     assert.equal((await describeTree(filesTo)).filter((line) => line.includes('f3')).length, 1);
   }
 });
@@ -114,7 +114,7 @@ test('one storage that fails is named, holds nothing, and does not stop the run;
     assert.equal(report.outputs[1]?.error, undefined);
     bad.faults = {};
     assert.deepEqual(await namesIn(bad), []);
-    assert.equal((await validateBackup({ archive: { storage: near, name }, threads: 1 })).state, 'intact');
+    assert.equal((await validateBackup({ archive: { storage: near, name }, threads: 0 })).state, 'intact');
   }
   const bad = () => new FaultyStorage(new MemoryStorage(), { seed: 1, faults: { writeFailure: { atByte: 5000 } } });
   await assert.rejects(backUp(['a', 'b'].map((label) => ({ storage: bad(), name: 'x.holdfast', label }))), {
@@ -128,7 +128,7 @@ test('a storage that stalls is given up, and the run goes on in bounded memory',
   const stalled = new FaultyStorage(new MemoryStorage(), { seed: 1, faults: { writeStall: { atByte: 1_000_000 } } });
   const bytes = new SeededRandom(1).bytes(6_000_000);
   const report = await createBackup({
-    threads: 1,
+    threads: 0,
     sources: [entriesSource('given', [{ path: 'files/given/a', bytes }])],
     output: [stalled, near].map((storage) => ({ storage, name: 'a.holdfast' })),
     encryption: 'none',
@@ -148,15 +148,15 @@ test('push and pull carry an archive there and back, heal it on the way, and rep
   const far = new MemoryStorage();
   const file = join(folder, 'a.holdfast');
   await damageBlocks(local, 'a.holdfast', { seed: 3, fraction: 0.03 });
-  const dry = await pushBackup({ archive: file, storage: far, threads: 1, dryRun: true });
+  const dry = await pushBackup({ archive: file, storage: far, threads: 0, dryRun: true });
   assert.ok(dry.healed && dry.dryRun);
   assert.deepEqual(await namesIn(far), []);
-  const pushed = await pushBackup({ archive: file, storage: far, threads: 1 });
+  const pushed = await pushBackup({ archive: file, storage: far, threads: 0 });
   assert.ok(pushed.healed);
   assert.equal(Buffer.compare(await bytesIn(far, 'a.holdfast'), whole), 0);
-  await assert.rejects(pushBackup({ archive: file, storage: far, threads: 1 }), { code: 'storage.conflict' });
-  await pushBackup({ archive: file, storage: far, threads: 1, overwrite: true });
-  const pull = { storage: far, name: 'a.holdfast', threads: 1 };
+  await assert.rejects(pushBackup({ archive: file, storage: far, threads: 0 }), { code: 'storage.conflict' });
+  await pushBackup({ archive: file, storage: far, threads: 0, overwrite: true });
+  const pull = { storage: far, name: 'a.holdfast', threads: 0 };
   await assert.rejects(pullBackup({ ...pull, output: file }), { code: 'target.exists' });
   const pulled = await pullBackup({ ...pull, output: join(folder, 'b.holdfast') });
   assert.ok(!pulled.healed && pulled.archiveId === pushed.archiveId);
@@ -165,7 +165,7 @@ test('push and pull carry an archive there and back, heal it on the way, and rep
     code: 'storage.not_found',
   });
   writeFileSync(join(folder, 'no.holdfast'), 'no archive');
-  await assert.rejects(pushBackup({ archive: join(folder, 'no.holdfast'), storage: far, threads: 1 }), {
+  await assert.rejects(pushBackup({ archive: join(folder, 'no.holdfast'), storage: far, threads: 0 }), {
     code: 'archive.not_an_archive',
   });
   assert.deepEqual(await namesIn(far), ['a.holdfast']);
@@ -181,7 +181,7 @@ test('sync copies what is lacking, names what it cannot, and a dry run copies no
   const dry = await syncStorages({ from, to, dryRun: true });
   assert.deepEqual([dry.archives.length, dry.copiedCount, dry.presentCount], [3, 0, 1]);
   assert.deepEqual(await namesIn(to), ['a.holdfast']);
-  const report = await syncStorages({ from, to, threads: 1 });
+  const report = await syncStorages({ from, to, threads: 0 });
   assert.deepEqual([report.copiedCount, report.failedCount, report.presentCount], [2, 1, 1]);
   assert.equal(report.archives.find(({ name }) => name === 'broken.holdfast')?.error?.code, 'archive.not_an_archive');
   assert.equal(report.archives.find(({ name }) => name === 'c.holdfast')?.healed, true);
@@ -219,7 +219,7 @@ test('one storage lost whole and 30 % of the blocks of another: all restores fro
     await damageBlocks(third, name, { seed: 8, fraction: 0.05 });
     await assertRestores(damaged, name, [third]);
   }
-  const dry = await scrubStorages({ storages: named, threads: 1, dryRun: true });
+  const dry = await scrubStorages({ storages: named, threads: 0, dryRun: true });
   assert.deepEqual(dry.archives.map(({ storage, state }) => `${storage} ${state}`).sort(), [
     's0 missing',
     's0 missing',
@@ -228,7 +228,7 @@ test('one storage lost whole and 30 % of the blocks of another: all restores fro
     's2 repairable',
     's2 repairable',
   ]);
-  const report = await scrubStorages({ storages: named, threads: 1 });
+  const report = await scrubStorages({ storages: named, threads: 0 });
   assert.deepEqual(report.archives.map(({ storage, state }) => `${storage} ${state}`).sort(), [
     's0 restored',
     's0 restored',
@@ -238,7 +238,7 @@ test('one storage lost whole and 30 % of the blocks of another: all restores fro
     's2 repaired',
   ]);
   await assertWhole();
-  const again = await scrubStorages({ storages: named, threads: 1 });
+  const again = await scrubStorages({ storages: named, threads: 0 });
   assert.ok(again.archives.every(({ state }) => state === 'intact') && again.archives.length === 6);
 });
 
@@ -253,7 +253,7 @@ test('two storages: one lost whole, the other with 30 % of each archive gone in 
     await putBytes(damaged, name, bytes);
     await assertRestores(damaged, name);
   }
-  await scrubStorages({ storages: named, threads: 1 });
+  await scrubStorages({ storages: named, threads: 0 });
   await assertWhole();
 });
 
@@ -261,7 +261,7 @@ test('an archive of which nothing is left is replaced by its namesake, and what 
   const { storages, named, assertWhole } = await threeStorages();
   const [first, second, third] = storages;
   await putBytes(first, 'a.holdfast', new Uint8Array(50_000));
-  const replaced = await scrubStorages({ storages: named, threads: 1 });
+  const replaced = await scrubStorages({ storages: named, threads: 0 });
   assert.deepEqual(
     replaced.archives.filter(({ state }) => state !== 'intact').map(({ storage, state }) => `${storage} ${state}`),
     ['s0 repaired'],
@@ -271,7 +271,7 @@ test('an archive of which nothing is left is replaced by its namesake, and what 
     await damageBlocks(storage, 'a.holdfast', { seed: 3, fraction: 0.6 });
   }
   const before = await bytesIn(first, 'a.holdfast');
-  const report = await scrubStorages({ storages: named, threads: 1 });
+  const report = await scrubStorages({ storages: named, threads: 0 });
   assert.deepEqual(
     report.archives.map(({ name, state }) => `${name} ${state}`).filter((line) => line.startsWith('a')),
     Array.from({ length: 3 }, () => 'a.holdfast lost'),
@@ -291,7 +291,7 @@ test('a storage that cannot be listed or written does not stop the scrub of the 
       { name: 'kept', storage: readOnlyStorage(second) },
       ...named.filter(({ storage }) => storage !== second),
     ],
-    threads: 1,
+    threads: 0,
   });
   assert.deepEqual(
     report.failedStorages.map(({ storage, error }) => `${storage} ${error.code}`),
@@ -302,14 +302,14 @@ test('a storage that cannot be listed or written does not stop the scrub of the 
   assert.equal(states.get('s0 a.holdfast'), 'repaired');
   const kept = report.archives.find(({ storage, name }) => storage === 'kept' && name === 'a.holdfast');
   assert.equal(kept?.error?.code, 'storage.read_only');
-  await repairArchive({ archive: { storage: second, name: 'a.holdfast' }, threads: 1 });
+  await repairArchive({ archive: { storage: second, name: 'a.holdfast' }, threads: 0 });
   await assertWhole();
 });
 
 test('missing archives stay missing where that is wanted', async () => {
   const { storages, named } = await threeStorages();
   await storages[1].delete('a.holdfast');
-  const report = await scrubStorages({ storages: named, threads: 1, restoreMissing: false });
+  const report = await scrubStorages({ storages: named, threads: 0, restoreMissing: false });
   assert.equal(report.archives.length, 5);
   assert.deepEqual(await namesIn(storages[1]), ['b.holdfast']);
 });

@@ -29,7 +29,7 @@ before(() => {
 
 function backUp(storage: Storage, options: { verify?: 'contents' | 'structure' | 'none' } = {}) {
   const sources = [new FilesSource({ path: tree })];
-  return createBackup({ threads: 1, sources, output: { storage, name: 'x' }, encryption: 'none', ...options });
+  return createBackup({ threads: 0, sources, output: { storage, name: 'x' }, encryption: 'none', ...options });
 }
 
 /** A folder with an older object, and a storage on it that fails. */
@@ -64,7 +64,7 @@ test('a commit that fails leaves the older archive; one whose answer is lost lea
   const after = await faulty('commit', { commitFailure: { when: 'after' } });
   await assert.rejects(backUp(after.storage), { code: 'storage.unavailable' });
   assert.deepEqual(readdirSync(after.folder), ['x']);
-  assert.equal((await validateBackup({ archive: join(after.folder, 'x'), threads: 1 })).state, 'intact');
+  assert.equal((await validateBackup({ archive: join(after.folder, 'x'), threads: 0 })).state, 'intact');
 });
 
 test('what rots or cannot be read between write and check is no backup', async () => {
@@ -135,8 +135,8 @@ test('one bit that flips on the way to the storage is noticed, in every kind of 
   // Who asks for no check gets none. Local storage makes the second copy from the first, so that both have it; parity heals it.
   await backUp(flipping(inner, places[2] ?? 0), { verify: 'none' });
   const archive = join(folder, 'x');
-  assert.equal((await validateBackup({ archive, threads: 1 })).state, 'repairable');
-  await restoreBackup({ archive, threads: 1, filesTo: join(folder, 'out') });
+  assert.equal((await validateBackup({ archive, threads: 0 })).state, 'repairable');
+  await restoreBackup({ archive, threads: 0, filesTo: join(folder, 'out') });
   assert.deepEqual(await describeTree(join(folder, 'out', 'tree')), await describeTree(tree));
 });
 
@@ -145,7 +145,7 @@ test('a repair or a new key that cannot be written leaves the archive as it was'
   const archive = join(folder, 'x');
   const sources = [new FilesSource({ path: tree })];
   const recipients = [ageKeys[0].recipient];
-  await createBackup({ threads: 1, sources, output: archive, keys: { recipients } });
+  await createBackup({ threads: 0, sources, output: archive, keys: { recipients } });
   const bytes = readFileSync(archive).fill(0, 20 * 4096, 22 * 4096);
   writeFileSync(archive, bytes);
   const location = { storage, name: 'x' };
@@ -156,17 +156,17 @@ test('a repair or a new key that cannot be written leaves the archive as it was'
   ];
   for (const faults of failures) {
     storage.faults = faults;
-    await assert.rejects(repairArchive({ archive: location, threads: 1 }), { code: /^storage\./ });
+    await assert.rejects(repairArchive({ archive: location, threads: 0 }), { code: /^storage\./ });
     assert.deepEqual(readdirSync(folder), ['x']);
     assert.ok(readFileSync(archive).equals(bytes));
   }
   const keys = { identities: [new Secret(ageKeys[0].identity)] };
   const add = { recipients: [ageKeys[1].recipient] };
-  const common = { archive, keys, add, threads: 1, signal: AbortSignal.abort() };
+  const common = { archive, keys, add, threads: 0, signal: AbortSignal.abort() };
   await assert.rejects(addKeySlots(common), { code: 'operation.interrupted' });
   assert.ok(readFileSync(archive).equals(bytes));
   storage.faults = {};
-  assert.equal((await repairArchive({ archive: location, threads: 1 })).state, 'repaired');
+  assert.equal((await repairArchive({ archive: location, threads: 0 })).state, 'repaired');
 });
 
 test('an archive on a storage is restored from it while it rots and fails to answer', async () => {
@@ -174,7 +174,7 @@ test('an archive on a storage is restored from it while it rots and fails to ans
   await backUp(inner);
   const storage = new FaultyStorage(inner, { seed: 3, faults: { bitRotRate: 1e-5, badSectorFraction: 0.02 } });
   const filesTo = await emptyFolder(workspace, 'rotten');
-  const report = await restoreBackup({ archive: { storage, name: 'x' }, threads: 1, filesTo });
+  const report = await restoreBackup({ archive: { storage, name: 'x' }, threads: 0, filesTo });
   assert.ok(report.healedBlocks > 0);
   assert.deepEqual(await describeTree(join(filesTo, 'tree')), await describeTree(tree));
 });

@@ -98,7 +98,7 @@ async function runTrial(seed: number): Promise<'written' | 'in part' | 'failed'>
   let report: BackupReport | undefined;
   let failure: unknown;
   const work = createBackup({
-    threads: 1,
+    threads: 0,
     sources: [entriesSource('given', [{ path: 'files/given/a', bytes }])],
     output: storages.map((storage, index) => ({ storage, name, label: `s${index}` })),
     encryption: 'none',

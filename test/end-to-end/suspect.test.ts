@@ -33,7 +33,7 @@ async function subject(name: string) {
   const backUp = async (output: string, more: Partial<BackupOptions> = {}) => {
     const archive = join(folder, output);
     const sources = [new SqliteSource({ path })];
-    const report = await createBackup({ threads: 1, sources, output: archive, encryption: 'none', ...more });
+    const report = await createBackup({ threads: 0, sources, output: archive, encryption: 'none', ...more });
     minutes += 1;
     utimesSync(archive, 1_700_000_000 + minutes * 60, 1_700_000_000 + minutes * 60);
     return report;
@@ -66,7 +66,7 @@ test('an archive with less than half the rows is marked, can be restored, and is
   assert.equal(second.entryCount, entries.length);
 
   const to = join(folder, 'copy.db');
-  const report = await restoreBackup({ archive, threads: 1, to: [`sqlite:${to}`] });
+  const report = await restoreBackup({ archive, threads: 0, to: [`sqlite:${to}`] });
   assert.equal(report.entryCount, 1);
   assert.deepEqual(dumpDatabase(to), dumpDatabase(path));
 
@@ -146,7 +146,7 @@ test('a passphrase opens the archive before; the output of a command is compared
   const passphrases = [new Secret('one passphrase')];
   const backUp = (name: string, bytes: number) => {
     const sources = [new CommandSource({ name: 'cache', command: ['head', '-c', String(bytes), '/dev/zero'] })];
-    return createBackup({ threads: 1, sources, output: { storage, name }, keys: { passphrases } });
+    return createBackup({ threads: 0, sources, output: { storage, name }, keys: { passphrases } });
   };
   await backUp('daily/cache-1.holdfast', 1000);
   assert.equal((await backUp('daily/cache-2.holdfast', 500)).suspect, false);

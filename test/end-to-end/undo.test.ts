@@ -25,7 +25,7 @@ before(async () => {
     new FilesSource({ path: tree }),
     new FilesSource({ path: single }),
   ];
-  await createBackup({ threads: 1, sources, output: archive, encryption: 'none' });
+  await createBackup({ threads: 0, sources, output: archive, encryption: 'none' });
 });
 
 const noUndo = (error: unknown) => error instanceof HoldfastError && error.code === 'target.no_undo';
@@ -38,7 +38,7 @@ test('a database goes back and forth', async () => {
   const to = `sqlite:${path}`;
   await assert.rejects(undoRestore({ to }), noUndo);
   const only = ['databases/**'];
-  const { actions } = await restoreBackup({ archive, threads: 1, only, to: [to], overwrite: true });
+  const { actions } = await restoreBackup({ archive, threads: 0, only, to: [to], overwrite: true });
   const restored = dumpDatabase(path);
   const dry = await undoRestore({ to, dryRun: true });
   assert.deepEqual([dry.kind, dry.restored, dry.dryRun], ['sqlite', actions[0]?.undo, true]);
@@ -58,7 +58,7 @@ test('the files that a restore replaced come back, those that it added stay', as
   writeFileSync(join(root, 'own.txt'), 'mine alone');
   const options = {
     archive,
-    threads: 1,
+    threads: 0,
     only: ['files/uploads', 'files/uploads/**'],
     filesTo: folder,
     overwrite: true,
@@ -83,7 +83,7 @@ test('a single file comes back', async () => {
   const folder = await emptyFolder(workspace, 'single');
   const path = join(folder, 'single.txt');
   writeFileSync(path, 'mine');
-  await restoreBackup({ archive, threads: 1, only: ['files/single.txt'], filesTo: folder, overwrite: true });
+  await restoreBackup({ archive, threads: 0, only: ['files/single.txt'], filesTo: folder, overwrite: true });
   assert.equal(readFileSync(path, 'utf8'), 'archived single');
   await undoRestore({ files: path });
   assert.equal(readFileSync(path, 'utf8'), 'mine');
@@ -99,7 +99,7 @@ test('a failure takes everything back, and both are still kept', async () => {
   writeFileSync(join(root, 'b.txt'), 'mine b');
   const options = {
     archive,
-    threads: 1,
+    threads: 0,
     only: ['files/uploads', 'files/uploads/**'],
     filesTo: folder,
     overwrite: true,

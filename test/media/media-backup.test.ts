@@ -32,7 +32,7 @@ const workspace = makeWorkspace('media');
 
 function backUp(storage: Storage, to: Storage, name = 'a.holdfast'): Promise<BackupReport> {
   const sources = [new MediaSource({ name: 'uploads', storage })];
-  return createBackup({ threads: 1, sources, output: { storage: to, name }, encryption: 'none', copies: 1 });
+  return createBackup({ threads: 0, sources, output: { storage: to, name }, encryption: 'none', copies: 1 });
 }
 
 /** A media storage with files of every kind. */
@@ -84,9 +84,9 @@ describe('there and back', () => {
     const report = await backUp(media.storage, archives);
     assert.deepEqual([report.problems, report.entryCount], [[], oddNames.length + 3]);
     const archive = { storage: archives, name: 'a.holdfast' };
-    assert.equal((await validateBackup({ archive, threads: 1 })).state, 'intact');
+    assert.equal((await validateBackup({ archive, threads: 0 })).state, 'intact');
     const filesTo = join(workspace, 'folder');
-    await restoreBackup({ archive, threads: 1, filesTo });
+    await restoreBackup({ archive, threads: 0, filesTo });
     for (const name of oddNames) {
       assert.equal(readFileSync(join(filesTo, 'uploads', name), 'utf8'), `content of ${name}`);
     }
@@ -100,7 +100,7 @@ describe('there and back', () => {
     await backUp(media.storage, archives);
     const storage = new MemoryStorage();
     const mediaTo = [{ label: 'uploads', storage }];
-    const restore = { archive: { storage: archives, name: 'a.holdfast' }, threads: 1, mediaTo };
+    const restore = { archive: { storage: archives, name: 'a.holdfast' }, threads: 0, mediaTo };
     const planned = await restoreBackup({ ...restore, dryRun: true });
     assert.deepEqual(
       planned.actions.map(({ kind, action }) => `${kind} ${action}`),
@@ -128,7 +128,7 @@ describe('there and back', () => {
     const archives = new MemoryStorage();
     const make = (name: string) =>
       createBackup({
-        threads: 1,
+        threads: 0,
         sources: [new FilesSource({ path: folder })],
         output: { storage: archives, name },
         encryption: 'none',
@@ -136,14 +136,14 @@ describe('there and back', () => {
     await make('a.holdfast');
     const storage = new MemoryStorage();
     const mediaTo = [{ label: 'public', storage }];
-    await restoreBackup({ archive: { storage: archives, name: 'a.holdfast' }, threads: 1, mediaTo });
+    await restoreBackup({ archive: { storage: archives, name: 'a.holdfast' }, threads: 0, mediaTo });
     assert.deepEqual(await listNames(storage), ['page.html']);
     assert.equal((await storage.open('page.html')).details?.headers.contentType, 'text/html');
     symlinkSync('page.html', join(folder, 'link'));
     await make('b.holdfast');
     const archive = { storage: archives, name: 'b.holdfast' };
-    await assertCode(restoreBackup({ archive, threads: 1, mediaTo }), 'target.incompatible');
-    await restoreBackup({ archive, threads: 1, mediaTo, only: ['files/site/*.html'] });
+    await assertCode(restoreBackup({ archive, threads: 0, mediaTo }), 'target.incompatible');
+    await restoreBackup({ archive, threads: 0, mediaTo, only: ['files/site/*.html'] });
   });
 
   test('which tree goes where', async () => {
@@ -152,10 +152,10 @@ describe('there and back', () => {
     await put(one, 'a', 'of one');
     await put(two, 'a', 'of two');
     const sources = [new MediaSource({ name: 'one', storage: one }), new MediaSource({ name: 'two', storage: two })];
-    await createBackup({ threads: 1, sources, output: { storage: archives, name: 'a.holdfast' }, encryption: 'none' });
+    await createBackup({ threads: 0, sources, output: { storage: archives, name: 'a.holdfast' }, encryption: 'none' });
     const archive = { storage: archives, name: 'a.holdfast' };
     const storage = new MemoryStorage();
-    const restore = (options: Partial<RestoreOptions>) => restoreBackup({ archive, threads: 1, ...options });
+    const restore = (options: Partial<RestoreOptions>) => restoreBackup({ archive, threads: 0, ...options });
     await assertCode(restore({ mediaTo: [{ label: 'other', storage }] }), 'usage.invalid');
     await assertCode(restore({ mediaTo: [{ label: 'two', storage }] }), 'usage.invalid');
     const twice = [
@@ -166,7 +166,7 @@ describe('there and back', () => {
     await restore({ mediaTo: [{ label: 'two', storage }], only: ['files/two/**'] });
     assert.equal(await get(storage, 'a'), 'of two');
     const same = new MediaSource({ name: 'one', storage: two });
-    const two2 = { threads: 1, sources: [same, new FilesSource({ path: workspace, name: 'one' })] };
+    const two2 = { threads: 0, sources: [same, new FilesSource({ path: workspace, name: 'one' })] };
     await assertCode(
       createBackup({ ...two2, output: { storage: archives, name: 'b.holdfast' }, encryption: 'none' }),
       'usage.invalid',
@@ -216,7 +216,7 @@ describe('what changes while it is read', () => {
       assert.deepEqual([problemsOf(report), tries], [['source.changed files/uploads/b'], 1]);
       assert.match(report.problems[0]?.message ?? '', /its first 1000 bytes/);
       const filesTo = join(workspace, `changed-${what}`);
-      await restoreBackup({ archive: { storage: archives, name: 'a.holdfast' }, threads: 1, filesTo });
+      await restoreBackup({ archive: { storage: archives, name: 'a.holdfast' }, threads: 0, filesTo });
       assert.equal(readFileSync(join(filesTo, 'uploads', 'b'), 'utf8'), 'b'.repeat(1000));
       assert.equal(readFileSync(join(filesTo, 'uploads', 'c'), 'utf8'), 'c'.repeat(100_000));
     });
@@ -286,7 +286,7 @@ describe('what cannot be had', () => {
       'source.unsupported files/uploads/x//y',
     ]);
     const filesTo = join(workspace, 'markers');
-    await restoreBackup({ archive: { storage: archives, name: 'a.holdfast' }, threads: 1, filesTo });
+    await restoreBackup({ archive: { storage: archives, name: 'a.holdfast' }, threads: 0, filesTo });
     const found = (await readdir(join(filesTo, 'uploads'), { recursive: true })).sort();
     assert.deepEqual(found, ['a', 'b', 'c', 'deep', 'deep/er', 'empty']);
   });
@@ -325,7 +325,7 @@ describe('a restore into what is there', () => {
       const storage = new MemoryStorage();
       await put(storage, 'b', content);
       const before = await listAll(storage);
-      const options = { archive, threads: 1, mediaTo: [{ label: 'uploads', storage }] };
+      const options = { archive, threads: 0, mediaTo: [{ label: 'uploads', storage }] };
       await assertCode(restoreBackup(options), 'target.exists');
       await assertCode(restoreBackup({ ...options, overwrite: true }), 'target.exists');
       assert.deepEqual(await listAll(storage), before);
@@ -349,7 +349,7 @@ describe('a restore into what is there', () => {
       if (name === 'c') throw noFile('storage.unavailable');
       return await writer(name, options);
     };
-    const options = { archive, threads: 1, mediaTo: [{ label: 'uploads', storage }] };
+    const options = { archive, threads: 0, mediaTo: [{ label: 'uploads', storage }] };
     await assertCode(restoreBackup(options), 'storage.unavailable');
     assert.deepEqual(await listNames(storage), ['a', 'kept']);
     storage.writer = writer;
@@ -366,7 +366,7 @@ describe('a restore into what is there', () => {
       await put(storage, name, 'by the application');
       return await writer(name, options);
     };
-    await assertCode(restoreBackup({ archive, threads: 1, mediaTo: [{ label: 'uploads', storage }] }), 'target.exists');
+    await assertCode(restoreBackup({ archive, threads: 0, mediaTo: [{ label: 'uploads', storage }] }), 'target.exists');
     const names = await listNames(storage);
     assert.equal(names.length, 1);
     assert.equal(await get(storage, names[0] ?? ''), 'by the application');

@@ -16,6 +16,7 @@ import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { sourceCases } from '../../src/testing/source-cases.ts';
 import { assertCode, listNames, put } from '../../src/testing/storage-case.ts';
 import { makeWorkspace } from '../end-to-end/workspace.ts';
+import { programEnvironment } from '../program-environment.ts';
 import { makeBucket, openBucket, plainClient } from '../s3/open-bucket.ts';
 import { startHttpProxy } from '../services/faulty-proxy.ts';
 import { leftOut } from '../services/service-packages.ts';
@@ -27,7 +28,7 @@ const program = fileURLToPath(new URL('../transcript/holdfast.ts', import.meta.u
 function backUp(storage: Storage | (() => Promise<Storage>), to: Storage) {
   const sources = [new MediaSource({ name: 'uploads', storage })];
   return createBackup({
-    threads: 1,
+    threads: 0,
     sources,
     output: { storage: to, name: 'a.holdfast' },
     encryption: 'none',
@@ -77,14 +78,14 @@ describe('on a server', { skip: leftOut('rgw16') }, () => {
     assert.equal(report.entryCount, 1000 + oddNames.length + 4);
     const archive = { storage: archives, name: 'a.holdfast' };
     const filesTo = join(workspace, 'thousand');
-    await restoreBackup({ archive, threads: 1, filesTo });
+    await restoreBackup({ archive, threads: 0, filesTo });
     const root = join(filesTo, 'uploads');
     for (const key of keys) assert.equal(readFileSync(join(root, key), 'utf8'), `of ${key}`);
     assert.deepEqual(await readdir(join(root, 'folder')), ['with space']);
     const other = await makeBucket(client);
     const only = ['files/uploads/*', 'files/uploads/!(small)/**', 'files/uploads/small/1/*'];
     const restored = await openBucket(server, other, { input: known });
-    await restoreBackup({ archive, threads: 1, mediaTo: [{ label: 'uploads', storage: restored }], only });
+    await restoreBackup({ archive, threads: 0, mediaTo: [{ label: 'uploads', storage: restored }], only });
     const wanted = keys.filter((key) => !key.startsWith('small/') || key.startsWith('small/1/'));
     assert.deepEqual(await listNames(restored), [...wanted, 'empty.css'].sort());
     const head = await client.send(new HeadObjectCommand({ Bucket: other, Key: 'empty.css' }));
@@ -135,7 +136,7 @@ describe('on a server', { skip: leftOut('rgw16') }, () => {
       if (times === 2) {
         assert.deepEqual((await backUp(storage, archives)).problems, []);
         const mediaTo = [{ label: 'x', storage: new MemoryStorage() }];
-        await restoreBackup({ archive: { storage: archives, name: 'a.holdfast' }, threads: 1, mediaTo });
+        await restoreBackup({ archive: { storage: archives, name: 'a.holdfast' }, threads: 0, mediaTo });
         const found = await mediaTo[0]?.storage.open('a.bin');
         const into = new Uint8Array(bytes.length);
         await found?.read(0, into);
@@ -238,7 +239,7 @@ describe('on a server', { skip: leftOut('rgw16') }, () => {
 
     function holdfast(...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> {
       const { promise, resolve } = Promise.withResolvers<{ exitCode: number; stdout: string; stderr: string }>();
-      const env = { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], ...environment };
+      const env = { ...programEnvironment(), TMPDIR: process.env['TMPDIR'], ...environment };
       execFile(process.execPath, [program, ...args], { cwd: folder, env }, (error, stdout, stderr) => {
         assert.ok(!`${stdout}${stderr}`.includes(server.secretKey), 'a secret is shown');
         resolve({ exitCode: error === null ? 0 : Number(error.code), stdout, stderr });

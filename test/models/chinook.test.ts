@@ -7,24 +7,17 @@ import {
   loadChinookIntoPostgres,
   loadChinookIntoSqlite,
 } from '../databases/load-chinook.ts';
-import { leaveOutWithout } from '../services/service-packages.ts';
-import { type MariadbService, startMariadb } from '../services/start-mariadb.ts';
-import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
+import { databaseServers } from './database-servers.ts';
 import { alike, contentsOf, ModelArchives } from './model-archive.ts';
-
-leaveOutWithout('postgres');
-leaveOutWithout('mariadb');
 
 const engines = ['postgres', 'mariadb', 'sqlite'] as const;
 
 suite('chinook, across engines', { skip: chinookLeftOut() }, () => {
   const archives = new ModelArchives();
-  let postgres: PostgresService;
-  let mariadb: MariadbService;
+  const { postgres, mariadb } = databaseServers();
   const sources = new Map<string, { readonly url: string; readonly archive: string }>();
 
   before(async () => {
-    [postgres, mariadb] = await Promise.all([startPostgres(), startMariadb()]);
     const urls = {
       postgres: await postgres.createDatabase('chinook'),
       mariadb: await mariadb.createDatabase('chinook'),
@@ -41,11 +34,7 @@ suite('chinook, across engines', { skip: chinookLeftOut() }, () => {
     }
   });
 
-  after(async () => {
-    archives.remove();
-    await postgres?.stop();
-    await mariadb?.stop();
-  });
+  after(() => archives.remove());
 
   const emptyTarget = async (engine: (typeof engines)[number], name: string) => {
     if (engine === 'postgres') return await postgres.createDatabase(name);

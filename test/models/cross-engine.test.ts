@@ -1,16 +1,11 @@
 /** Values that go from one engine into another and back are the ones that set out; what an engine cannot hold is refused by its name. */
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
-import { after, before, suite, test } from 'node:test';
+import { after, suite, test } from 'node:test';
 import { connectMariadb } from '../databases/connect-mariadb.ts';
 import { connectPostgres } from '../databases/connect-postgres.ts';
-import { leaveOutWithout } from '../services/service-packages.ts';
-import { type MariadbService, startMariadb } from '../services/start-mariadb.ts';
-import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
+import { databaseServers } from './database-servers.ts';
 import { alike, contentsOf, keepModels, ModelArchives, putModels } from './model-archive.ts';
-
-leaveOutWithout('postgres');
-leaveOutWithout('mariadb');
 
 const awkward = `'it''s \\ "quoted" \t\n 💾'`;
 
@@ -80,19 +75,10 @@ function sampleOf(columns: readonly (readonly [string, ...string[]])[]): string 
 
 suite('values across engines', () => {
   const archives = new ModelArchives();
-  let postgres: PostgresService;
-  let mariadb: MariadbService;
+  const { postgres, mariadb } = databaseServers();
   let count = 0;
 
-  before(async () => {
-    [postgres, mariadb] = await Promise.all([startPostgres(), startMariadb()]);
-  });
-
-  after(async () => {
-    archives.remove();
-    await postgres?.stop();
-    await mariadb?.stop();
-  });
+  after(() => archives.remove());
 
   const newDatabase = async (engine: string): Promise<string> => {
     count += 1;

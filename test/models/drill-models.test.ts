@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { after, before, suite, test } from 'node:test';
+import { after, suite, test } from 'node:test';
 import { ArchiveReader } from '../../src/archive/archive-reader.ts';
 import type { IndexEntry } from '../../src/archive/entry/entry.ts';
 import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
@@ -21,14 +21,9 @@ import { ModelSource } from '../../src/source/model/model-source.ts';
 import { fileRandomAccess } from '../../src/storage/local/file-random-access.ts';
 import { makeMariadb } from '../databases/make-mariadb.ts';
 import { makePostgres } from '../databases/make-postgres.ts';
-import { leaveOutWithout } from '../services/service-packages.ts';
-import { type MariadbService, startMariadb } from '../services/start-mariadb.ts';
-import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
 import { runSql } from './database-of-engine.ts';
+import { databaseServers } from './database-servers.ts';
 import { ModelArchives } from './model-archive.ts';
-
-leaveOutWithout('postgres');
-leaveOutWithout('mariadb');
 
 const tables = `
   CREATE TABLE customer (id integer PRIMARY KEY, photo varchar(200));
@@ -38,23 +33,14 @@ const tables = `
 
 suite('a drill of models', () => {
   const archives = new ModelArchives();
-  let postgres: PostgresService;
-  let mariadb: MariadbService;
+  const { postgres, mariadb } = databaseServers();
 
-  before(async () => {
-    [postgres, mariadb] = await Promise.all([startPostgres(), startMariadb()]);
-  });
-
-  after(async () => {
-    archives.remove();
-    await postgres?.stop();
-    await mariadb?.stop();
-  });
+  after(() => archives.remove());
 
   const drill = async (archive: string, options: Partial<DrillOptions> = {}) => {
     const temporaryFolder = mkdtempSync(join(archives.folder, 'drill-'));
     try {
-      return await drillBackup({ archive, threads: 1, temporaryFolder, ...options });
+      return await drillBackup({ archive, threads: 0, temporaryFolder, ...options });
     } finally {
       assert.deepEqual(readdirSync(temporaryFolder), [], 'something was left behind');
       rmSync(temporaryFolder, { recursive: true });
@@ -94,7 +80,7 @@ suite('a drill of models', () => {
       new FilesSource({ path: join(own, 'uploads') }),
     ];
     const output = archives.path('all.holdfast');
-    await createBackup({ sources, output, encryption: 'none', threads: 1 });
+    await createBackup({ sources, output, encryption: 'none', threads: 0 });
     const seen: string[] = [];
     const look = ({ filesFolder = '', databases }: DrillContext) => {
       seen.push(databases.join(), ...(readdirSync(filesFolder, { recursive: true }) as string[]).sort());

@@ -1,35 +1,21 @@
 /** Every value of every type of every engine comes back from an archive of models as it was. */
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
-import { after, before, suite, test } from 'node:test';
+import { after, suite, test } from 'node:test';
 import { Secret } from '../../src/secret.ts';
 import { ModelSource } from '../../src/source/model/model-source.ts';
 import { sourceCases } from '../../src/testing/source-cases.ts';
 import { connectPostgres } from '../databases/connect-postgres.ts';
 import { makeMariadb } from '../databases/make-mariadb.ts';
 import { makePostgres } from '../databases/make-postgres.ts';
-import { leaveOutWithout } from '../services/service-packages.ts';
-import { type MariadbService, startMariadb } from '../services/start-mariadb.ts';
-import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
+import { databaseServers } from './database-servers.ts';
 import { contentsOf, keepModels, ModelArchives, putModels } from './model-archive.ts';
-
-leaveOutWithout('postgres');
-leaveOutWithout('mariadb');
 
 suite('every type, in its own engine', () => {
   const archives = new ModelArchives();
-  let postgres: PostgresService;
-  let mariadb: MariadbService;
+  const { postgres, mariadb } = databaseServers();
 
-  before(async () => {
-    [postgres, mariadb] = await Promise.all([startPostgres(), startMariadb()]);
-  });
-
-  after(async () => {
-    archives.remove();
-    await postgres?.stop();
-    await mariadb?.stop();
-  });
+  after(() => archives.remove());
 
   test('PostgreSQL: into tables that are there, and into tables that are made', async () => {
     const from = await postgres.createDatabase('every');

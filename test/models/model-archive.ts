@@ -39,7 +39,7 @@ export class ModelArchives {
   ): Promise<{ readonly archive: string; readonly report: BackupReport }> {
     const output = this.path('rows.holdfast');
     const source = new ModelSource({ url: new Secret(url), models, ...more });
-    const report = await createBackup({ sources: [source], output, encryption: 'none', copies: 1, threads: 1 });
+    const report = await createBackup({ sources: [source], output, encryption: 'none', copies: 1, threads: 0 });
     return { archive: output, report };
   }
 
@@ -49,7 +49,7 @@ export class ModelArchives {
     models: ModelRestoreSettings = {},
     more: { readonly dryRun?: boolean; readonly only?: readonly string[] } = {},
   ): Promise<RestoreReport> {
-    return await restoreBackup({ archive, to: [to], models, threads: 1, ...more });
+    return await restoreBackup({ archive, to: [to], models, threads: 0, ...more });
   }
 
   remove(): void {

@@ -79,7 +79,7 @@ suite('objects of S3 that rows name', () => {
     assert.deepEqual(report.problems, []);
     const to = `sqlite:${archives.path('copy.db')}`;
     const mediaTo = [{ label: 'fresh', storage: fresh, tree: 'scans' }];
-    await restoreBackup({ archive, to: [to], models: { createSchema: true }, mediaTo, threads: 1 });
+    await restoreBackup({ archive, to: [to], models: { createSchema: true }, mediaTo, threads: 0 });
     assert.deepEqual(await namesOf(fresh), ['scans/2026/a b.png', 'scans/2026/größe.png']);
     assert.ok((await bytesOf(fresh, 'scans/2026/größe.png')).equals(large));
     assert.equal(

@@ -168,7 +168,7 @@ suite('the files that rows own', () => {
         to: [to],
         filesTo: out,
         mediaTo: [{ label: 'fresh', storage: scans, tree: 'scans' }],
-        threads: 1,
+        threads: 0,
       });
       assert.equal(restored.rowCount, 6);
       assert.equal(await countRows(to, 'invoice'), 2);
@@ -198,7 +198,7 @@ suite('the files that rows own', () => {
           to: [to],
           filesTo: out,
           mediaTo: [{ label: 'fresh', storage: scans, tree: 'scans' }],
-          threads: 1,
+          threads: 0,
         });
       const isLeft = async (out: string, scans: Storage) => {
         assert.deepEqual(existsSync(out) ? readdirSync(out) : [], []);
@@ -235,7 +235,7 @@ suite('the files that rows own', () => {
     reader.exec('BEGIN; SELECT count(*) FROM customer');
     const [out, scans] = [dirname(archives.path('x')), new MemoryStorage()];
     const mediaTo = [{ label: 'fresh', storage: scans, tree: 'scans' }];
-    const restore = restoreBackup({ archive, to: [to], filesTo: out, mediaTo, threads: 1, timeoutMs: 300 });
+    const restore = restoreBackup({ archive, to: [to], filesTo: out, mediaTo, threads: 0, timeoutMs: 300 });
     await assert.rejects(restore, { code: 'target.busy' });
     reader.close();
     assert.equal(await countRows(to, 'invoice'), 0);
@@ -249,7 +249,7 @@ suite('the files that rows own', () => {
     const [out, scans] = [dirname(archives.path('x')), new MemoryStorage()];
     const to = await database('sqlite', tables);
     const mediaTo = [{ label: 'fresh', storage: scans, tree: 'scans' }];
-    const options = { archive, filesTo: out, mediaTo, threads: 1 };
+    const options = { archive, filesTo: out, mediaTo, threads: 0 };
     await restoreBackup({ ...options, only: ['models/app/files/**'] });
     assert.equal(await countRows(to, 'customer'), 0);
     const times = statSync(join(out, 'uploads/a/one.jpg')).ino;
@@ -265,7 +265,7 @@ suite('the files that rows own', () => {
     const [out, scans] = [dirname(archives.path('x')), new MemoryStorage()];
     const to = await database('sqlite', tables);
     const mediaTo = [{ label: 'fresh', storage: scans, tree: 'scans' }];
-    const report = await restoreBackup({ archive, to: [to], filesTo: out, mediaTo, threads: 1, dryRun: true });
+    const report = await restoreBackup({ archive, to: [to], filesTo: out, mediaTo, threads: 0, dryRun: true });
     assert.equal(report.actions[0]?.models?.find(({ model }) => model === 'customer')?.inserted, 4);
     assert.equal(await countRows(to, 'customer'), 0);
     assert.deepEqual(readdirSync(out), []);
@@ -301,7 +301,7 @@ suite('the files that rows own', () => {
       ].map((text) => text.replace('it leads out of x', 'the name "scans/../x" is refused: it leaves the root')),
     );
     const out = dirname(archives.path('x'));
-    await restoreBackup({ archive, only: ['models/app/files/**'], filesTo: out, threads: 1 });
+    await restoreBackup({ archive, only: ['models/app/files/**'], filesTo: out, threads: 0 });
     assert.equal(lstatSync(join(out, 'uploads/link.jpg')).isSymbolicLink(), true);
     assert.equal(readFileSync(join(out, 'uploads/there.jpg'), 'utf8'), 'there');
   });

@@ -1,14 +1,9 @@
 /** Rows that have other numbers in the target: what names them follows, and nothing comes to name another row. */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
-import { leaveOutWithout } from '../services/service-packages.ts';
-import { type MariadbService, startMariadb } from '../services/start-mariadb.ts';
-import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
+import { after, suite, test } from 'node:test';
 import { runSql } from './database-of-engine.ts';
+import { databaseServers } from './database-servers.ts';
 import { contentsOf, keepModels, ModelArchives, putModels } from './model-archive.ts';
-
-leaveOutWithout('postgres');
-leaveOutWithout('mariadb');
 
 const engines = ['postgres', 'mariadb', 'sqlite'] as const;
 type Engine = (typeof engines)[number];
@@ -92,19 +87,10 @@ const queries = {
 
 suite('natural keys', () => {
   const archives = new ModelArchives();
-  let postgres: PostgresService;
-  let mariadb: MariadbService;
+  const { postgres, mariadb } = databaseServers();
   let count = 0;
 
-  before(async () => {
-    [postgres, mariadb] = await Promise.all([startPostgres(), startMariadb()]);
-  });
-
-  after(async () => {
-    archives.remove();
-    await postgres?.stop();
-    await mariadb?.stop();
-  });
+  after(() => archives.remove());
 
   const make = async (engine: Engine, sql: string): Promise<string> => {
     count += 1;

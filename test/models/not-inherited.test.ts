@@ -88,7 +88,7 @@ suite('mistakes that are not inherited', () => {
         sources: [new ModelSource({ url: new Secret(url), models: {} })],
         output: { storage: given, name: 'rows.holdfast' },
         encryption: 'none',
-        threads: 1,
+        threads: 0,
       });
     await backUp(storage);
     const before = readFileSync('rows.holdfast');
@@ -102,12 +102,12 @@ suite('mistakes that are not inherited', () => {
     writeFileSync(join('uploads', 'a.txt'), 'a');
     const output = join(folder, 'rows.holdfast');
     const sources = [new ModelSource({ url: new Secret(url), models: {} }), new FilesSource({ path: 'uploads' })];
-    await createBackup({ sources, output, encryption: 'none', copies: 1, threads: 1 });
+    await createBackup({ sources, output, encryption: 'none', copies: 1, threads: 0 });
     await runSql(url, 'DELETE FROM customer');
     mkdirSync('there/uploads', { recursive: true });
     writeFileSync(join('there', 'uploads', 'a.txt'), 'in the way');
     const filesTo = join(folder, 'there');
-    await assert.rejects(restoreBackup({ archive: output, to: [url], filesTo, threads: 1 }), { code: 'target.exists' });
+    await assert.rejects(restoreBackup({ archive: output, to: [url], filesTo, threads: 0 }), { code: 'target.exists' });
     assert.deepEqual(await emails(), []);
   });
 

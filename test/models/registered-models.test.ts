@@ -3,17 +3,12 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { after, suite, test } from 'node:test';
 import type { ModelRestoreSettings } from '../../src/source/model/model-target.ts';
 import { runHere } from '../end-to-end/command-line.ts';
-import { leaveOutWithout } from '../services/service-packages.ts';
-import { type MariadbService, startMariadb } from '../services/start-mariadb.ts';
-import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
 import { runSql } from './database-of-engine.ts';
+import { databaseServers } from './database-servers.ts';
 import { contentsOf, keepModels, putModels } from './model-archive.ts';
-
-leaveOutWithout('postgres');
-leaveOutWithout('mariadb');
 
 const engines = ['postgres', 'sqlite'] as const;
 /** Masks are tried on MariaDB as well, which stands for MySQL: Debian has none. */
@@ -61,19 +56,12 @@ export const people = pgTable('customer', { id: integer(), email: text(), full_n
 suite('registered models, from the command line', () => {
   const startFolder = process.cwd();
   const home = mkdtempSync(join(tmpdir(), 'holdfast-registered-'));
-  let postgres: PostgresService;
-  let mariadb: MariadbService;
+  const { postgres, mariadb } = databaseServers();
   let count = 0;
 
-  before(async () => {
-    [postgres, mariadb] = await Promise.all([startPostgres(), startMariadb()]);
-  });
-
-  after(async () => {
+  after(() => {
     process.chdir(startFolder);
     rmSync(home, { recursive: true, force: true });
-    await postgres?.stop();
-    await mariadb?.stop();
   });
 
   const run = runSql;

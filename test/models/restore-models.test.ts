@@ -2,19 +2,14 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { after, before, suite, test } from 'node:test';
+import { after, suite, test } from 'node:test';
 import { createBackup } from '../../src/operation/backup.ts';
 import { Secret } from '../../src/secret.ts';
 import { ModelSource } from '../../src/source/model/model-source.ts';
 import { connectMariadb } from '../databases/connect-mariadb.ts';
 import { connectPostgres } from '../databases/connect-postgres.ts';
-import { leaveOutWithout } from '../services/service-packages.ts';
-import { type MariadbService, startMariadb } from '../services/start-mariadb.ts';
-import { type PostgresService, startPostgres } from '../services/start-postgres.ts';
+import { databaseServers } from './database-servers.ts';
 import { contentsOf, keepModels, ModelArchives, putModels } from './model-archive.ts';
-
-leaveOutWithout('postgres');
-leaveOutWithout('mariadb');
 
 const engines = ['postgres', 'mariadb', 'sqlite'] as const;
 type Engine = (typeof engines)[number];
@@ -41,19 +36,10 @@ const closing = 'ALTER TABLE team ADD CONSTRAINT team_lead FOREIGN KEY (lead_id)
 
 suite('models into a database that is there', () => {
   const archives = new ModelArchives();
-  let postgres: PostgresService;
-  let mariadb: MariadbService;
+  const { postgres, mariadb } = databaseServers();
   let count = 0;
 
-  before(async () => {
-    [postgres, mariadb] = await Promise.all([startPostgres(), startMariadb()]);
-  });
-
-  after(async () => {
-    archives.remove();
-    await postgres?.stop();
-    await mariadb?.stop();
-  });
+  after(() => archives.remove());
 
   const run = async (url: string, sql: string): Promise<unknown[]> => {
     if (url.startsWith('postgres:')) {
@@ -334,7 +320,7 @@ suite('models into a database that is there', () => {
     const output = archives.path('secret.holdfast');
     const source = new ModelSource({ url: new Secret(`sqlite:${path}`), models: {}, name: 'named_canary' });
     const recipients = ['age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p'];
-    const report = await createBackup({ sources: [source], output, keys: { recipients }, copies: 1, threads: 1 });
+    const report = await createBackup({ sources: [source], output, keys: { recipients }, copies: 1, threads: 0 });
     assert.equal(report.rowCount, 1);
     assert.ok(!readFileSync(output).includes('canary'));
   });

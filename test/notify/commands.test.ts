@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { emptyFolder, makeDatabase, makeWorkspace } from '../end-to-end/workspace.ts';
+import { programEnvironment } from '../program-environment.ts';
 import { HttpReceiver } from './http-receiver.ts';
 
 const workspace = makeWorkspace('notify-commands');
@@ -27,7 +28,7 @@ beforeEach(async () => {
 /** Runs `holdfast`; the receiver of this process answers meanwhile. */
 function holdfast(...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> {
   const { promise, resolve } = Promise.withResolvers<{ exitCode: number; stdout: string; stderr: string }>();
-  const env = { PATH: process.env['PATH'], HOLDFAST_PASSPHRASE: 'correct horse', TMPDIR: process.env['TMPDIR'] };
+  const env = { ...programEnvironment(), HOLDFAST_PASSPHRASE: 'correct horse', TMPDIR: process.env['TMPDIR'] };
   execFile(process.execPath, [program, ...args], { cwd: folder, env }, (error, stdout, stderr) => {
     const exitCode = error === null ? 0 : Number(error.code);
     assert.ok(!`${stdout}${stderr}`.includes(canary), 'a secret is shown');

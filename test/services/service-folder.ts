@@ -18,23 +18,28 @@ import { giveTo, type ServerUser } from './server-user.ts';
 
 const prefix = `holdfast-service-${processSpaceTag()}-`;
 const memoryFolder = '/dev/shm';
-/** Of memory that a folder of files lends: what many servers at once may take, and much to spare. */
-const leastMemoryBytes = 4 * 2 ** 30;
+/** What servers may take that run at once, and much to spare: a container often has less of it. */
+const leastMemoryBytes = 2 * 2 ** 30;
 
-/** Where the system keeps files in memory, if it does and has the room. */
-function inMemory(): string | undefined {
+/** Whether the system lends memory as a folder. */
+function lendsMemory(): boolean {
   try {
     accessSync(memoryFolder, constants.W_OK);
-    const { bavail, bsize } = statfsSync(memoryFolder);
-    return bavail * bsize >= leastMemoryBytes ? memoryFolder : undefined;
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }
 
 /** Where folders of servers stand. */
 export function serviceFolderParents(): string[] {
-  return [tmpdir(), inMemory()].filter((path) => path !== undefined);
+  return lendsMemory() ? [tmpdir(), memoryFolder] : [tmpdir()];
+}
+
+function hasRoomInMemory(): boolean {
+  if (!lendsMemory()) return false;
+  const { bavail, bsize } = statfsSync(memoryFolder);
+  return bavail * bsize >= leastMemoryBytes;
 }
 
 function linesOf(path: string): string[] {
@@ -83,7 +88,7 @@ function removeStale(parent: string): void {
  */
 export function makeServiceFolder(user: ServerUser | undefined, { isOnDisk = true } = {}): string {
   for (const parent of serviceFolderParents()) removeStale(parent);
-  const parent = (isOnDisk ? undefined : inMemory()) ?? tmpdir();
+  const parent = !isOnDisk && hasRoomInMemory() ? memoryFolder : tmpdir();
   const folder = mkdtempSync(join(parent, `${prefix}${process.pid}-`));
   giveTo(folder, user);
   // Clients that run as somebody else reach the socket in it.

@@ -50,11 +50,11 @@ test('SFTP, WebDAV, a disk and memory share an archive', { skip }, async () => {
   const storage = new SpreadStorage({ shape: { data: 2, parity: 2 }, members, slowAfterMs: 2000 });
   const source = new FilesSource({ path: tree });
   const output = { storage, name };
-  const made = await createBackup({ sources: [source], output, copies: 1, encryption: 'none', threads: 1 });
+  const made = await createBackup({ sources: [source], output, copies: 1, encryption: 'none', threads: 0 });
   assert.deepEqual(made.outputs.length, 1);
   for (const [label, one] of storages) assert.equal((await listNames(one)).length, 1, label);
   await dav.delete((await listNames(dav))[0] ?? '');
-  const { archives } = await scrubStorages({ storages: [{ name: 'spread', storage }], threads: 1 });
+  const { archives } = await scrubStorages({ storages: [{ name: 'spread', storage }], threads: 0 });
   assert.deepEqual(
     archives.map(({ state }) => state),
     ['repaired'],
@@ -62,7 +62,7 @@ test('SFTP, WebDAV, a disk and memory share an archive', { skip }, async () => {
   await disk.delete((await listNames(disk))[0] ?? '');
   await sshd.stop();
   const filesTo = join(workspace, 'out');
-  await restoreBackup({ archive: { storage, name }, filesTo, threads: 1 });
+  await restoreBackup({ archive: { storage, name }, filesTo, threads: 0 });
   assert.deepEqual(await describeTree(join(filesTo, 'tree')), await describeTree(tree));
   await storage.close();
 });

@@ -53,7 +53,7 @@ async function readAll(
   const hashes = new Map<string, string>();
   let outcome = 'ok';
   try {
-    await using opened = await openArchive({ archive, keys: keysOf(expectation), threads: 1 });
+    await using opened = await openArchive({ archive, keys: keysOf(expectation), threads: 0 });
     const entries: ArchiveEntry[] = [];
     for await (const entry of opened.entries()) entries.push(entry);
     for (const entry of entries) {
