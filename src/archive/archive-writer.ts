@@ -31,6 +31,23 @@ export interface WriterResult {
   readonly entryCount: number;
 }
 
+/** What an {@link ArchiveWriter} takes. */
+export interface ArchiveWriterOptions {
+  readonly header: Header;
+  /** Slots that are still being made, to stand beside those of the header: what is written first waits for them. */
+  readonly slots?: Promise<Header['slots']>;
+  /** Undefined where the cipher is none. */
+  readonly dataKey: Uint8Array | undefined;
+  readonly workers: WorkerPool;
+  readonly sink: (bytes: Uint8Array) => Promise<void>;
+  /** Reads back what is written. */
+  readonly check?: WrittenCheck | undefined;
+  /** How many entries may be added at once; 1 unless set. Each takes some MiB. */
+  readonly parallelEntries?: number;
+  /** Once an entry has so many runs, what follows of it is not interrupted by others; 4,096 unless set. */
+  readonly maximumRuns?: number;
+}
+
 /**
  * Writes one archive: entries are packed into segments, hashed, compressed, sealed, framed. Heavy work is done by the workers; the
  * order of the stream is kept here. Each entry that is open fills a batch of its own, so that several come in side by side; one that ends leaves
@@ -40,7 +57,6 @@ export class ArchiveWriter {
   readonly #header: Header;
   readonly #seal: SegmentSeal;
   readonly #workers: WorkerPool;
-  /** That know the archive and its key. */
   readonly #sealing: ArchiveWorkers;
   readonly #blocks: BlockWriter;
   readonly #check: WrittenCheck | undefined;
@@ -66,65 +82,44 @@ export class ArchiveWriter {
   #lastPart: IndexPartPlace | undefined;
   #partCount = 0;
 
-  /** `dataKey` is undefined where the cipher is none. */
-  static async create(options: {
-    readonly header: Header;
-    /** Slots that are still being made, to stand beside those of the header: what is written first waits for them. */
-    readonly slots?: Promise<Header['slots']>;
-    readonly dataKey: Uint8Array | undefined;
-    readonly workers: WorkerPool;
-    readonly sink: (bytes: Uint8Array) => Promise<void>;
-    /** Reads back what is written. */
-    readonly check?: WrittenCheck | undefined;
-    /** How many entries may be added at once; 1 unless set. Each takes some MiB. */
-    readonly parallelEntries?: number;
-    /** Once an entry has so many runs, what follows of it is not interrupted by others; 4,096 unless set. */
-    readonly maximumRuns?: number;
-  }): Promise<ArchiveWriter> {
-    const { header, slots, dataKey, workers, sink, check, parallelEntries = 1 } = options;
-    const { maximumRuns = defaultMaximumRuns } = options;
+  static async create(options: ArchiveWriterOptions): Promise<ArchiveWriter> {
+    const { header, slots, dataKey, workers, sink, check } = options;
     const keys = dataKey === undefined ? undefined : deriveKeys(dataKey, header.archiveId);
     const seal: SegmentSeal = { key: keys?.segment, fixedDigest: fixedPartDigest(header) };
     const { archiveId, codec } = header;
-    const sealing = workers.forArchive();
-    sealing.configure({ archiveId, shape: header, codec, seal, totalDataBlocks: unknownDataBlocks });
+    const sealing = workers.forArchive({ archiveId, shape: header, codec, seal, totalDataBlocks: unknownDataBlocks });
     check?.begin(sealing);
-    const shape = { dataBlocks: header.dataBlocks, parityBlocks: header.parityBlocks };
     const encoded = Promise.resolve(slots ?? []).then((more) => {
       return encodeHeader({ ...header, slots: [...header.slots, ...more] }, keys?.header);
     });
     // Seen where the first block is written.
     encoded.catch(() => undefined);
-    const blocks = new BlockWriter({ workers, archiveId, shape, header: encoded, sink });
-    return new ArchiveWriter({ header, seal, workers, sealing, blocks, check, parallelEntries, maximumRuns });
+    const blocks = new BlockWriter({ workers, archiveId, shape: header, header: encoded, sink });
+    return new ArchiveWriter({ ...options, seal, sealing, blocks });
   }
 
-  private constructor(parts: {
-    readonly header: Header;
-    readonly seal: SegmentSeal;
-    readonly workers: WorkerPool;
-    readonly sealing: ArchiveWorkers;
-    readonly blocks: BlockWriter;
-    readonly check: WrittenCheck | undefined;
-    readonly parallelEntries: number;
-    readonly maximumRuns: number;
-  }) {
-    const { header, workers } = parts;
+  private constructor(
+    parts: ArchiveWriterOptions & {
+      readonly seal: SegmentSeal;
+      readonly sealing: ArchiveWorkers;
+      readonly blocks: BlockWriter;
+    },
+  ) {
+    const { header, workers, parallelEntries = 1, maximumRuns = defaultMaximumRuns } = parts;
     this.#header = header;
     this.#check = parts.check;
     this.#seal = parts.seal;
     this.#workers = workers;
     this.#sealing = parts.sealing;
     this.#blocks = parts.blocks;
-    this.#turns = new EntryTurns({ atOnce: parts.parallelEntries, maximumRuns: parts.maximumRuns });
-    const count = workers.threadCount + 1;
+    this.#turns = new EntryTurns({ atOnce: parallelEntries, maximumRuns });
+    const { memory, threadCount } = workers;
     const segments = segmentsInBatch(header);
-    const { memory } = workers;
     // Each entry may hold one that is not full: there are always some for who goes on.
-    const plainCount = count + parts.parallelEntries - 1;
+    const plainCount = threadCount + parallelEntries;
     this.#plain = new BufferPool({ count: plainCount, memory, sizeBytes: segments * header.segmentSizeBytes });
     const sealedSizeBytes = segments * (header.segmentSizeBytes + sealedOverheadBytes);
-    this.#sealed = new BufferPool({ count, memory, sizeBytes: sealedSizeBytes });
+    this.#sealed = new BufferPool({ count: threadCount + 1, memory, sizeBytes: sealedSizeBytes });
   }
 
   /**

@@ -22,7 +22,12 @@ const objectSchema = z.strictObject({
     .optional(),
   /** SHA-256, hex: of an archive's header without its code, of anything else its first 64 KiB. */
   digest: hashSchema,
+  /** Of an archive that is laid over several storages: of all its shards together. */
   sizeBytes: z.int().min(0),
+  /** The shards that such an archive has, each with the storage that took it. */
+  shards: z
+    .array(z.strictObject({ name: z.string().min(1).max(4200), place: z.string(), sizeBytes: z.int().min(0) }))
+    .optional(),
 });
 
 const headSchema = z.strictObject({ sequence: z.int().min(1), hash: hashSchema });
@@ -57,6 +62,8 @@ const recordSchema = z.strictObject({
 
 /** An object as the catalogue knows it. */
 export type RecordedObject = z.infer<typeof objectSchema>;
+/** A shard of an archive, as the catalogue knows it. */
+export type RecordedShard = NonNullable<RecordedObject['shards']>[number];
 /** A record. */
 export type CatalogueRecord = z.infer<typeof recordSchema>;
 /** The end of a chain, which stands for all of it. */

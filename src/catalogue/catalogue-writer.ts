@@ -64,19 +64,18 @@ export class CatalogueWriter {
     this.#publicKey = publicKeyText(options.key);
   }
 
-  /** Writes down what is about to be done; what is given back records that it was, with the size that the storage tells. */
+  /** Writes down what is about to be done; what is given back records that it was, with what the storage tells of it. */
   async intend(
     place: CataloguedPlace,
     event: Intent['event'],
     object: Omit<RecordedObject, 'sizeBytes'> | { readonly name: string },
-  ): Promise<(sizeBytes?: number) => Promise<void>> {
+  ): Promise<(stored?: Pick<RecordedObject, 'sizeBytes' | 'shards'>) => Promise<void>> {
     const { state, clock } = this.#options;
     const chain = await this.#open(place);
     const id = await state.intend({ chain, event, object: JSON.stringify(object), atMs: clock.nowMs() });
     this.#mine.add(id);
-    return async (sizeBytes) => {
-      const done = sizeBytes === undefined ? object : { ...object, sizeBytes };
-      await this.append(place, { event, object: done }, id);
+    return async (stored) => {
+      await this.append(place, { event, object: { ...object, ...stored } }, id);
       this.#mine.delete(id);
       await this.#sumUp(place, chain);
     };

@@ -64,9 +64,9 @@ class CataloguedStorage extends ForwardingStorage {
       const record = await (await open())?.intend(this.#place, event, object);
       return (
         record &&
-        (async (sizeBytes) => {
+        (async (stored) => {
           try {
-            await record(sizeBytes);
+            await record(stored);
           } catch (error) {
             onProblem(error);
           }
@@ -80,7 +80,7 @@ class CataloguedStorage extends ForwardingStorage {
 }
 
 type AboutToBe = Omit<RecordedObject, 'sizeBytes'>;
-type Recording = (sizeBytes?: number) => Promise<void>;
+type Recording = (stored?: Pick<RecordedObject, 'sizeBytes' | 'shards'>) => Promise<void>;
 
 class CataloguedWriter extends ForwardingWriter {
   readonly #name: string;
@@ -107,7 +107,10 @@ class CataloguedWriter extends ForwardingWriter {
     if (facts === undefined) return await this.inner.commit(check);
     const record = await this.#intend({ name: this.#name, ...facts });
     const stored = await this.inner.commit(check);
-    await record?.(stored.sizeBytes);
+    const shards = (this.inner.parts ?? []).flatMap(({ label, stored: shard }) =>
+      shard === undefined ? [] : [{ name: shard.name, place: label, sizeBytes: shard.sizeBytes }],
+    );
+    await record?.({ sizeBytes: stored.sizeBytes, ...(shards.length > 0 ? { shards } : {}) });
     return stored;
   }
 }

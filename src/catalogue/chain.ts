@@ -180,11 +180,11 @@ class ChainFold {
   #apply(record: CatalogueRecord, event: 'written' | 'removed', object: NonNullable<CatalogueRecord['object']>): void {
     const { sequence, atMs, heads } = record;
     const before = this.last.get(object.name)?.object;
-    const { name, archiveId, digest, sizeBytes } = object;
+    const { name, archiveId, digest, sizeBytes, shards } = object;
     const whole =
       digest === undefined || sizeBytes === undefined
         ? undefined
-        : { name, digest, sizeBytes, ...(archiveId && { archiveId }) };
+        : { name, digest, sizeBytes, ...(archiveId && { archiveId }), ...(shards && { shards }) };
     this.last.set(name, { event, object: event === 'removed' ? before : whole, sequence, atMs, heads });
     if (before === undefined || before.digest === digest) return;
     this.removed.push(before);

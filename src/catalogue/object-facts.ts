@@ -4,8 +4,9 @@ import { findWholeHeader } from '../archive/heal/locate.ts';
 import type { RandomAccess } from '../archive/random-access.ts';
 import { HoldfastError } from '../errors.ts';
 import { isPlainName } from '../plain/plain-name.ts';
+import { chooseSet, objectOf, type ShardSet } from '../storage/spread/shard-sets.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { RecordedObject } from './catalogue-record.ts';
+import type { RecordedObject, RecordedShard } from './catalogue-record.ts';
 
 /** As much of the beginning of an object tells which one it is. */
 export const beginningSizeBytes = 64 * 1024;
@@ -41,13 +42,32 @@ export async function factsOf(
   return { digest: createHash('sha256').update(bytes.subarray(0, filled)).digest('hex') };
 }
 
+/** What an archive takes that is laid over several storages, with its shards; undefined for any other object. */
+async function spreadFacts(
+  storage: Storage,
+  name: string,
+): Promise<Pick<RecordedObject, 'sizeBytes' | 'shards'> | undefined> {
+  const listing = name.endsWith('.holdfast') ? await storage.spread?.shardSets(`${name}.`) : undefined;
+  const set = listing && chooseSet(listing.sets.filter((one) => one.name === name));
+  if (set === undefined) return undefined;
+  return { sizeBytes: objectOf(set).sizeBytes, shards: shardsOf(set) };
+}
+
+/** The shards of an archive, as records have them. */
+export function shardsOf({ shards }: ShardSet): RecordedShard[] {
+  return shards
+    .toSorted((left, right) => left.index - right.index)
+    .map(({ member, object }) => ({ name: object.name, place: member.label, sizeBytes: object.sizeBytes }));
+}
+
 /** An object as it is on a storage now; `undefined` where it is not there, or cannot be told. */
 export async function storedFacts(storage: Storage, name: string): Promise<RecordedObject | undefined> {
   try {
     const opened = await storage.open(name);
     try {
       const facts = await factsOf(name, opened);
-      return facts && { name, sizeBytes: opened.sizeBytes, ...facts };
+      const size = (await spreadFacts(storage, name)) ?? { sizeBytes: opened.sizeBytes };
+      return facts && { name, ...size, ...facts };
     } finally {
       await opened.close();
     }

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { History } from '../history/history.ts';
 import type { BackupCommandOptions, BackupRequest } from './backup-request.ts';
 import { boundHeap } from './bound-heap.ts';
+import { ownHeads } from './catalogue-access.ts';
 import type { CommandContext } from './command-context.ts';
 import { addSealKeyOptions, gather, openpgpKeyOption } from './key-options.ts';
 import { notifyingFailure } from './notify-run.ts';
@@ -147,11 +148,13 @@ async function makeAndTell(
   const [first, ...others] = made;
   const outputs = [...made.flatMap(({ report }) => report.outputs), ...lost];
   const reports = made.map(({ report }) => report);
-  const notifications = await tellOfBackup(request, reports, outputs, context);
+  const catalogueHeads = await ownHeads(request.loaded, context);
+  const notifications = await tellOfBackup(request, reports, outputs, catalogueHeads, context);
   if (request.options.json) {
     const more = {
       ...(others.length > 0 ? { others: others.map(({ report }) => report) } : {}),
       ...(notifications.length > 0 ? { notifications } : {}),
+      ...(catalogueHeads.length > 0 ? { catalogueHeads } : {}),
     };
     printJson(context, { ...first?.report, outputs, ...more });
   } else {

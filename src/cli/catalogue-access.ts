@@ -97,6 +97,29 @@ export async function ownPublicKey(loaded: LoadedConfig): Promise<string | undef
   return key && publicKeyText(key);
 }
 
+/** How far this machine's catalogues have come, as its history knows: nothing that can be had from the storages alone. It never throws. */
+export async function ownHeads(
+  loaded: LoadedConfig | undefined,
+  context: CommandContext,
+): Promise<{ readonly storage: string; readonly head: string }[]> {
+  if (loaded === undefined || loaded.config.catalogue === false) return [];
+  try {
+    const own = await ownPublicKey(loaded);
+    if (own === undefined) return [];
+    const history = await existingHistory(loaded, context, 'how far the catalogues are is not known');
+    try {
+      const heads = (await history?.catalogue.heads()) ?? [];
+      return heads.flatMap(({ storage, head, publicKey }) => (publicKey === own ? [{ storage, head }] : []));
+    } finally {
+      await history?.close();
+    }
+  } catch (thrown) {
+    const { message, code } = toHoldfastError(thrown);
+    printNote(context, `how far the catalogues are is not known: ${message} [${code}]`);
+    return [];
+  }
+}
+
 /**
  * Holds storages against their catalogues beside what a command does. Undefined where there is none, or with a note, where it cannot be
  * done.

@@ -208,12 +208,11 @@ async function keysFor(
   options: OpenKeyOptions,
   context: CommandContext,
 ): Promise<Pick<DrillOptions, 'keys' | 'plainKeys'>> {
-  const { isEncryptedDump, isPlainDump } = await import('../operation/plain-restore.ts');
+  const { isPlainDump } = await import('../operation/plain-restore.ts');
   if (await isPlainDump(archive)) {
-    return { plainKeys: await plainOpenKeys(options, context, await isEncryptedDump(archive)) };
+    return { plainKeys: await plainOpenKeys(archive, options, context) };
   }
-  const { summarizeArchive } = await import('../operation/inspect.ts');
-  const keys = await openKeys(options, context, () => summarizeArchive(archive));
+  const keys = await openKeys(archive, options, context);
   return keys === undefined ? {} : { keys };
 }
 

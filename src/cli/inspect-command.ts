@@ -4,7 +4,7 @@ import { archivedTables } from '../source/sqlite/archived-tables.ts';
 import { formatBlockMap } from './block-map.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatMoment, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
-import { addOpenKeyOptions, givenOpenKeys, type OpenKeyOptions } from './key-options.ts';
+import { addOpenKeyOptions, knownOpenKeys, type OpenKeyOptions } from './key-options.ts';
 import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { formatFacts, formatTable, printJson, printLines } from './print-result.ts';
 import { type GivenRun, withProgress } from './progress-line.ts';
@@ -43,13 +43,13 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
     .option('--json', 'print the result as JSON');
   addOpenKeyOptions(command).action(async (archive: string, options: InspectOptions) => {
     const { archiveId, storage, json } = options;
-    const keys = await givenOpenKeys(options, context);
     const { inspectArchive } = await import('../operation/inspect.ts');
-    const inspection = await withArchive(archive, storage, context, (location) => {
+    const inspection = await withArchive(archive, storage, context, async (location) => {
+      const keys = await knownOpenKeys(location, options, context);
       const work = (run: GivenRun) =>
         inspectArchive({ archive: location, ...withoutUndefined({ archiveId, keys }), ...run });
       const { url } = recordedArchive(location, storage);
-      return withProgress(context, json, (run) => keepingBlocks(run, { storage, url }, context, work));
+      return await withProgress(context, json, (run) => keepingBlocks(run, { storage, url }, context, work));
     });
     if (json) printJson(context, { ...toJson(archive, inspection), ...withoutUndefined({ storage }) });
     else printLines(context, formatInspection(archive, inspection, options.all ?? false, context));

@@ -115,7 +115,7 @@ async function newIdentity(options: OutputOptions & { output?: string }, context
 }
 
 async function addSlots(archive: string, options: AddOptions, context: CommandContext): Promise<void> {
-  const keys = await openKeys(options, context, () => summarize(archive));
+  const keys = await openKeys(archive, options, context);
   if (keys === undefined) throw notEncrypted(archive);
   const { addKeySlots } = await import('../operation/keys.ts');
   const add = await newKeys(options, context);
@@ -141,7 +141,7 @@ async function removeSlot(
   context: CommandContext,
 ): Promise<void> {
   if (!options.yes) await confirmRemoval(archive, slot, context);
-  const keys = await openKeys(options, context, () => summarize(archive));
+  const keys = await openKeys(archive, options, context);
   if (keys === undefined) throw notEncrypted(archive);
   const { removeKeySlot } = await import('../operation/keys.ts');
   await removeKeySlot({ archive, keys, slotId: slot, signal: context.signal });

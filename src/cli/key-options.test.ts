@@ -3,7 +3,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { entriesSource } from '../../test/end-to-end/workspace.ts';
 import type { HoldfastError } from '../errors.ts';
+import { createBackup } from '../operation/backup.ts';
+import type { SealKeys } from '../operation/options.ts';
+import { Secret } from '../secret.ts';
+import { MemoryStorage } from '../storage/memory/memory-storage.ts';
 import type { CommandContext } from './command-context.ts';
 import { givenOpenKeys, openKeys, readPassphraseFile, readRecipients, sealKeys } from './key-options.ts';
 
@@ -91,17 +97,19 @@ test('sealing uses what is given; with nothing and nobody to ask it is refused',
 });
 
 test('an archive is only asked about when no key is given, and needs one only when it is encrypted', async () => {
-  const never = () => assert.fail('the archive was asked about');
-  assert.ok(await openKeys({ passphrase: 'given' }, contextWith({}), never));
-  const slot = { id: '00', label: '', createdMs: 0 };
-  assert.equal(await openKeys({}, contextWith({}), async () => ({ encryption: 'none', slots: [] })), undefined);
-  const passphraseOnly = async () => ({
-    encryption: 'aes-256-gcm' as const,
-    slots: [{ ...slot, type: 'passphrase' as const }],
-  });
-  await assert.rejects(openKeys({}, contextWith({}), passphraseOnly), hasCode('key.missing'));
-  const ageOnly = async () => ({ encryption: 'aes-256-gcm' as const, slots: [{ ...slot, type: 'age' as const }] });
-  await assert.rejects(openKeys({}, contextWith({}), ageOnly), (error: HoldfastError) =>
+  const never = { storage: new MemoryStorage(), name: 'none.holdfast' };
+  assert.ok(await openKeys(never, { passphrase: 'given' }, contextWith({})));
+  const make = async (name: string, keys?: SealKeys) => {
+    const output = { storage: never.storage, name };
+    const sources = [entriesSource('given', [{ path: 'files/given/a', bytes: new Uint8Array(1) }])];
+    await createBackup({ threads: 0, sources, output, ...(keys ? { keys } : { encryption: 'none' as const }) });
+    return output;
+  };
+  assert.equal(await openKeys(await make('open.holdfast'), {}, contextWith({})), undefined);
+  const sealed = await make('sealed.holdfast', { passphrases: [new Secret('sealed')] });
+  await assert.rejects(openKeys(sealed, {}, contextWith({})), hasCode('key.missing'));
+  const ofAge = await make('age.holdfast', { recipients: [await identityToRecipient(await generateX25519Identity())] });
+  await assert.rejects(openKeys(ofAge, {}, contextWith({})), (error: HoldfastError) =>
     /--identity-file/.test(error.hint),
   );
 });

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
-import type { ArchiveSummary, OpenKeys, SealKeys } from '../operation/options.ts';
+import type { ArchiveLocation, OpenKeys, SealKeys } from '../operation/options.ts';
 import type { OpenPgpOpenKeys, OpenPgpSealKeys } from '../plain/openpgp-message.ts';
 import { Secret } from '../secret.ts';
 import { askNewPassphrase, askPassphrase } from './ask.ts';
 import type { CommandContext } from './command-context.ts';
+import { configuredKeyFor } from './configured-key.ts';
 import { meaningfulLines, readTextFile } from './read-text-file.ts';
 
 /** What the command line says about passphrases. */
@@ -117,17 +118,20 @@ export async function plainSealKeys(options: SealKeyOptions, context: CommandCon
   return { passphrases: [await promptNewPassphrase(context)] };
 }
 
-/** What opens a plain dump; a passphrase is asked for where nothing is given. */
+/** What opens a plain dump; a passphrase is asked for where nothing is given, and the configuration has none that opens it. */
 export async function plainOpenKeys(
+  archive: ArchiveLocation,
   options: OpenKeyOptions,
   context: CommandContext,
-  isEncrypted: boolean,
 ): Promise<OpenPgpOpenKeys> {
-  if (!isEncrypted) return {};
+  const { isEncryptedDump } = await import('../operation/plain-restore.ts');
+  if (!(await isEncryptedDump(archive))) return {};
   const openpgpKeys = await readOpenpgpKeys(options.openpgpKey);
   const passphrase = await openingPassphrase(options, context);
   if (passphrase !== undefined) return { passphrases: [passphrase], openpgpKeys };
   if (openpgpKeys.length > 0) return { openpgpKeys };
+  const configured = await configuredKeyFor(archive, context);
+  if (configured !== undefined) return { passphrases: [configured] };
   const asked = await promptPassphrase(context, (terminal) => askPassphrase(terminal, 'passphrase', context.signal));
   return { passphrases: [asked] };
 }
@@ -200,21 +204,38 @@ export async function givenOpenKeys(options: OpenKeyOptions, context: CommandCon
   return identities.length + passphrases.length === 0 ? undefined : { identities, passphrases };
 }
 
-/** The keys for reading an archive: given, or asked for where it needs one; undefined where it needs none. */
-export async function openKeys(
+/** The keys for reading an archive that were given, or else that of the configuration here where it opens it; undefined where there are none. */
+export async function knownOpenKeys(
+  archive: ArchiveLocation,
   options: OpenKeyOptions,
   context: CommandContext,
-  summarize: () => Promise<Pick<ArchiveSummary, 'encryption' | 'slots'>>,
+): Promise<OpenKeys | undefined> {
+  const given = await givenOpenKeys(options, context);
+  if (given !== undefined || options.storage !== undefined) return given;
+  const configured = await configuredKeyFor(archive, context);
+  return configured && { passphrases: [configured] };
+}
+
+/** The keys for reading an archive: known, or asked for where it needs one; undefined where it needs none. */
+export async function openKeys(
+  archive: ArchiveLocation,
+  options: OpenKeyOptions,
+  context: CommandContext,
 ): Promise<OpenKeys | undefined> {
   const given = await givenOpenKeys(options, context);
   if (given !== undefined) return given;
-  const { encryption, slots } = await summarize();
+  const { summarizeArchive } = await import('../operation/inspect.ts');
+  const { encryption, slots } = await summarizeArchive(archive);
   if (encryption === 'none') return undefined;
   if (!slots.some((slot) => slot.type === 'passphrase')) {
     throw new HoldfastError('key.missing', { hint: 'it is sealed for age recipients: give --identity-file' });
   }
+  const configured = options.storage === undefined ? await configuredKeyFor(archive, context) : undefined;
   return {
-    passphrases: [await promptPassphrase(context, (terminal) => askPassphrase(terminal, 'passphrase', context.signal))],
+    passphrases: [
+      configured ??
+        (await promptPassphrase(context, (terminal) => askPassphrase(terminal, 'passphrase', context.signal))),
+    ],
   };
 }
 

@@ -53,8 +53,8 @@ export async function plainRestore(
     throw new HoldfastError('usage.invalid', { message: `${flag} is for archives, and this is a plain dump` });
   }
   const to = targetOf(options);
-  const { isEncryptedDump, restorePlainBackup } = await import('../operation/plain-restore.ts');
-  const keys = await plainOpenKeys(options, context, await isEncryptedDump(location));
+  const { restorePlainBackup } = await import('../operation/plain-restore.ts');
+  const keys = await plainOpenKeys(location, options, context);
   const { mode, connections, lockTimeout, overwrite, undo } = options;
   return (dryRun, run) =>
     restorePlainBackup({

@@ -222,8 +222,7 @@ async function runOf(
     return (dryRun) => record(dryRun, (given) => run(dryRun, given));
   }
   const { to, filesTo, mode, connections, only, overwrite, partial, archiveId, threads } = options;
-  const { summarizeArchive } = await import('../operation/inspect.ts');
-  const keys = await openKeys(options, context, () => summarizeArchive(location));
+  const keys = await openKeys(location, options, context);
   boundHeap();
   const { restoreBackup } = await import('../operation/restore.ts');
   const restoreOptions: RestoreOptions = {

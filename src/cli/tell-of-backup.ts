@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { freeSpace } from '../disk/free-space.ts';
 import type { Notification } from '../notify/notification.ts';
-import type { NotificationContext } from '../notify/run-notifications.ts';
+import type { BackupFacts, NotificationContext } from '../notify/run-notifications.ts';
 import type { DeliveryReport } from '../notify/send-all.ts';
 import type { BackupOutput, BackupReport, OutputReport } from '../operation/options.ts';
 import { describeFall } from '../policy/plausibility.ts';
@@ -26,6 +26,7 @@ export async function tellOfBackup(
   request: BackupRequest,
   reports: readonly ToldReport[],
   outputs: readonly OutputReport[],
+  catalogueHeads: NonNullable<BackupFacts['catalogueHeads']>,
   context: CommandContext,
 ): Promise<DeliveryReport[]> {
   return await notify(request.loaded, context, async (given) => {
@@ -34,6 +35,7 @@ export async function tellOfBackup(
     const notification = backupNotification(
       {
         what: namesOf(request),
+        catalogueHeads,
         output: reports.map(({ output }) => output).join(', '),
         size: formatSize(sizeBytes),
         duration: formatDuration(reports.reduce((sum, { durationMs }) => sum + durationMs, 0)),

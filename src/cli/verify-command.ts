@@ -5,7 +5,7 @@ import type { CommandContext, OutputOptions } from './command-context.ts';
 import { formatCount, formatDuration, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
 import {
   addOpenKeyOptions,
-  givenOpenKeys,
+  knownOpenKeys,
   type OpenKeyOptions,
   openKeys,
   openpgpKeyOption,
@@ -95,8 +95,8 @@ async function verifyPlain(
   options: VerifyOptions,
   context: CommandContext,
 ): Promise<number> {
-  const { checkPlainBackup, isEncryptedDump } = await import('../operation/plain-restore.ts');
-  const keys = await plainOpenKeys(options, context, await isEncryptedDump(location));
+  const { checkPlainBackup } = await import('../operation/plain-restore.ts');
+  const keys = await plainOpenKeys(location, options, context);
   const { plainCheckOutcome } = await import('../operation/run-outcomes.ts');
   const recorded = recordedArchive(location, options.storage);
   const report = await withRecord(
@@ -128,9 +128,8 @@ async function keysForLevel(
   context: CommandContext,
 ): Promise<OpenKeys | undefined> {
   if (options.level === 'structure') return undefined;
-  if (options.level === undefined) return givenOpenKeys(options, context);
-  const { summarizeArchive } = await import('../operation/inspect.ts');
-  return openKeys(options, context, () => summarizeArchive(archive));
+  if (options.level === undefined) return knownOpenKeys(archive, options, context);
+  return openKeys(archive, options, context);
 }
 
 function formatReport(

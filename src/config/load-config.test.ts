@@ -16,15 +16,29 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const write = (name: string, text: string) => writeFile(join(folder, name), text);
 const hasCode = (code: string) => (error: HoldfastError) => error.code === code;
 
-test('TypeScript, JavaScript and JSON are read; TypeScript comes first', async () => {
+test('TypeScript, JavaScript and JSON are read', async () => {
   await write('holdfast.config.json', '{ "environment": "json" }');
   assert.equal((await loadConfig(folder, {})).config.environment, 'json');
+  await rm(join(folder, 'holdfast.config.json'));
   await write('holdfast.config.js', 'export default { environment: "js" };');
   assert.equal((await loadConfig(folder, {})).config.environment, 'js');
+  await rm(join(folder, 'holdfast.config.js'));
   await write('holdfast.config.ts', 'const environment: string = "ts"; export default { environment };');
   const { config, file } = await loadConfig(folder, {});
   assert.equal(config.environment, 'ts');
   assert.equal(file, join(folder, 'holdfast.config.ts'));
+});
+
+test('of two in one folder none is taken, and both are named', async () => {
+  await write('holdfast.config.json', '{ "environment": "json" }');
+  await write('holdfast.config.ts', 'export default { environment: "ts" };');
+  await assert.rejects(
+    loadConfig(folder, {}),
+    (error: HoldfastError) =>
+      error.code === 'config.invalid' &&
+      error.message.includes(join(folder, 'holdfast.config.ts')) &&
+      error.message.includes(join(folder, 'holdfast.config.json')),
+  );
 });
 
 test('a configuration imports holdfast where no package of that name is installed', async () => {

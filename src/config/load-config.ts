@@ -6,7 +6,7 @@ import type { HoldfastConfig } from './config-schema.ts';
 import { importWithHoldfast } from './import-with-holdfast.ts';
 import { parseConfig } from './parse-config.ts';
 
-/** Names that a configuration file may have, in the order in which they are looked for. */
+/** Names that a configuration file may have; a folder has one of them. */
 export const configFileNames: readonly string[] = ['holdfast.config.ts', 'holdfast.config.js', 'holdfast.config.json'];
 
 /** A configuration and where it was found. */
@@ -16,18 +16,26 @@ export interface LoadedConfig {
   readonly file: string;
 }
 
-/** The configuration file of a folder; undefined where it has none. */
+/** The configuration file of a folder; undefined where it has none. Throws `config.invalid` where it has several: nobody could tell which one is meant. */
 export async function findConfigFile(folder: string): Promise<string | undefined> {
+  const found: string[] = [];
   for (const name of configFileNames) {
     const file = join(folder, name);
     try {
       await access(file);
-      return file;
+      found.push(file);
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(file, cause);
     }
   }
-  return undefined;
+  if (found.length > 1) {
+    throw new HoldfastError('config.invalid', {
+      message: `there are ${found.length} configurations here: ${found.join(', ')}`,
+      hint: 'keep the one that is meant, and remove or rename what else is there',
+      context: { files: found },
+    });
+  }
+  return found[0];
 }
 
 /** A configuration file as it stands, before anything of it is checked. */

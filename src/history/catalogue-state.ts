@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely';
+import { formatHead } from '../catalogue/catalogue-record.ts';
 import { isRunning, processSpaceTag } from '../disk/process-life.ts';
 import type { Random } from '../random.ts';
 import type { CatalogueChainTable, CatalogueOutboxTable } from './catalogue-schema.ts';
@@ -15,6 +16,15 @@ export interface KnownChain {
   readonly sequence: number;
   readonly hash: string;
   readonly checkpointAt: number;
+}
+
+/** The end of a chain, to be noted elsewhere. */
+export interface CatalogueHead {
+  readonly storage: string;
+  /** Of its writer. */
+  readonly publicKey: string;
+  /** As `--expect-head` takes it. */
+  readonly head: string;
 }
 
 /** A record on its way to the storage. */
@@ -55,6 +65,14 @@ export class CatalogueState {
     let query = this.#store.database.selectFrom('catalogue_chain').selectAll().orderBy('chain');
     if (place !== undefined) query = query.where('place', '=', place);
     return (await this.#store.attempt(() => query.execute())).map(toChain);
+  }
+
+  /** The ends of the chains as this history knows them: what a storage that is put back has less of. */
+  async heads(): Promise<CatalogueHead[]> {
+    const begun = (await this.chains()).filter(({ sequence }) => sequence > 0);
+    return begun
+      .map(({ storage, publicKey, ...known }) => ({ storage, publicKey, head: formatHead(known.chain, known) }))
+      .sort((left, right) => (left.storage < right.storage ? -1 : 1));
   }
 
   /** Writes that a chain is there; one that is known, or another of this key at this place, is left as it is. */

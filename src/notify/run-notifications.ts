@@ -60,6 +60,8 @@ export interface BackupFacts {
   readonly problems: readonly string[];
   /** Storages that did not take it, with the reason. */
   readonly lostOutputs: readonly string[];
+  /** How far the catalogues are: who keeps it elsewhere notices a storage that is put back. */
+  readonly catalogueHeads?: readonly { readonly storage: string; readonly head: string }[];
 }
 
 const shownCount = 10;
@@ -71,11 +73,12 @@ function shown(lines: readonly string[]): string {
 
 /** How a backup that was written turned out: a success, suspect, or a failure where a storage lacks it or something was left out. */
 export function backupNotification(facts: BackupFacts, context: NotificationContext): Notification {
-  const { what, output, size, duration, falls, problems, lostOutputs } = facts;
+  const { what, output, size, duration, falls, problems, lostOutputs, catalogueHeads = [] } = facts;
   const common: Facts = [
     ['Backup', output],
     ['Size', size],
     ['Time', duration],
+    ...catalogueHeads.map(({ storage, head }): [string, string] => [`Catalogue of ${storage}`, head]),
   ];
   if (falls.length > 0) {
     return make(

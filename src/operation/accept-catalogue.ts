@@ -18,7 +18,7 @@ export interface AcceptCatalogueOptions extends Omit<VerifyCatalogueOptions, 'le
   readonly confirm?: (findings: readonly CatalogueFinding[]) => Promise<boolean>;
 }
 
-const ofObjects: ReadonlySet<string> = new Set(['changed', 'renamed', 'returned', 'unrecorded']);
+const ofObjects: ReadonlySet<string> = new Set(['changed', 'shard_missing', 'renamed', 'returned', 'unrecorded']);
 const ofChains: ReadonlySet<string> = new Set(['gap', 'fork', 'forged', 'rolled_back']);
 
 /**

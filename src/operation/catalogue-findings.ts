@@ -1,15 +1,21 @@
-import { type CatalogueRecord, formatHead, type RecordedObject } from '../catalogue/catalogue-record.ts';
+import {
+  type CatalogueRecord,
+  formatHead,
+  type RecordedObject,
+  type RecordedShard,
+} from '../catalogue/catalogue-record.ts';
 import { type ChainReading, type LastEvent, lastWords } from '../catalogue/chain.ts';
 import type { KnownChain } from '../history/catalogue-state.ts';
 
 /**
  * What is not as the catalogue says. `missing`: an archive is gone that nobody removed; `changed`: it is another one, or other keys open it;
- * `renamed`: it stands under another name than it was put under; `returned`: it is there though it was removed; `rolled_back`: records are gone
+ * `shard_missing`: one of its shards is gone, though the archive can still be had; `renamed`: it stands under another name than it was put under; `returned`: it is there though it was removed; `rolled_back`: records are gone
  * that were there; `gap`, `fork`, `forged`: the chain is not whole; `unreadable`: it cannot be told what an archive is; `unrecorded`: it is there and
  * the catalogue does not know it; `unknown_chain`: its writer is not known to this history.
  */
 export type CatalogueFindingKind =
   | 'missing'
+  | 'shard_missing'
   | 'changed'
   | 'renamed'
   | 'returned'
@@ -44,6 +50,8 @@ export function isViolation({ kind }: Pick<CatalogueFinding, 'kind'>): boolean {
 export interface PresentObject {
   readonly name: string;
   readonly sizeBytes: number;
+  /** Of an archive that is laid over several storages: all shards under its name, and the storages that did not tell what they have. */
+  readonly spread?: { readonly shards: readonly RecordedShard[]; readonly unknownPlaces: readonly string[] };
 }
 
 /** What tells an object from others: an archive's id, else the digest of its beginning. */
@@ -101,9 +109,37 @@ export function judgeObject(
   if (facts !== undefined && facts.digest !== recorded.digest) {
     return { kind: 'changed', name, message: 'other keys open it than when it was put there' };
   }
+  if (present.spread !== undefined && recorded.shards !== undefined) {
+    return judgeShards(name, present.spread, recorded.shards);
+  }
   if (present.sizeBytes === recorded.sizeBytes) return undefined;
   const message = `it has ${present.sizeBytes} bytes, and had ${recorded.sizeBytes} when it was put there`;
   return { kind: 'changed', name, message };
+}
+
+/** A shard is known by its name, which no other writing of the archive has; a scrub may have made it anew on another storage. */
+function judgeShards(
+  name: string,
+  { shards, unknownPlaces }: NonNullable<PresentObject['spread']>,
+  recorded: readonly RecordedShard[],
+): ObjectFinding | undefined {
+  const gone = recorded.filter(
+    (shard) => !unknownPlaces.includes(shard.place) && !shards.some((there) => there.name === shard.name),
+  );
+  if (gone.length > 0) {
+    const places = gone.map((shard) => shard.place).join(', ');
+    const message = `${gone.length} of its ${recorded.length} shards, on ${places}, were put there, and are gone without having been removed`;
+    return { kind: 'shard_missing', name, message };
+  }
+  const changed = recorded.find((shard) =>
+    shards.some((there) => there.name === shard.name && there.sizeBytes !== shard.sizeBytes),
+  );
+  if (changed === undefined) return undefined;
+  return {
+    kind: 'changed',
+    name,
+    message: `its shard on ${changed.place} has another size than when it was put there`,
+  };
 }
 
 /** What should be there and is not. */

@@ -1,6 +1,6 @@
 import { type ChainHead, catalogueFolder, formatHead, type RecordedObject } from '../catalogue/catalogue-record.ts';
 import { type ChainReading, readChains } from '../catalogue/chain.ts';
-import { isRecordedName, storedFacts } from '../catalogue/object-facts.ts';
+import { isRecordedName, shardsOf, storedFacts } from '../catalogue/object-facts.ts';
 import { systemClock } from '../clock.ts';
 import { throwIfAborted } from '../errors.ts';
 import type { CatalogueState, KnownChain } from '../history/catalogue-state.ts';
@@ -103,9 +103,14 @@ async function readContents(
   { level = 'headers', signal }: ReadOptions,
 ): Promise<Pick<CatalogueReading, 'present' | 'facts'>> {
   const present: PresentObject[] = [];
+  const spread = await storage.spread?.shardSets();
+  const sets = Map.groupBy(spread?.sets ?? [], ({ name }) => name);
+  const unknownPlaces = spread?.failures.map(({ member }) => member.label) ?? [];
   for await (const { name, sizeBytes } of storage.list()) {
     throwIfAborted(signal);
-    if (isRecordedName(name)) present.push({ name, sizeBytes });
+    if (!isRecordedName(name)) continue;
+    const shards = sets.get(name)?.flatMap(shardsOf);
+    present.push({ name, sizeBytes, ...(shards === undefined ? {} : { spread: { shards, unknownPlaces } }) });
   }
   const facts = new Map<string, RecordedObject | null>();
   for (let start = 0; level === 'headers' && start < present.length; start += headersAtOnce) {

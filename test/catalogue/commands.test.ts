@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runHere } from '../end-to-end/command-line.ts';
 import { emptyFolder, makeWorkspace } from '../end-to-end/workspace.ts';
+import { HttpReceiver } from '../notify/http-receiver.ts';
 
 const workspace = makeWorkspace('catalogue-commands');
 const start = process.cwd();
@@ -143,4 +144,29 @@ test('without a catalogue nothing is written, and nothing is told', async () => 
   assert.equal((await run('list')).stderr, '');
   const refused = await run('catalogue', 'verify');
   assert.equal(refused.exitCode, 2);
+});
+
+test('the newest heads leave the storages with each backup: who keeps one notices all that is put back', async (t) => {
+  const receiver = await HttpReceiver.start();
+  t.after(() => receiver.stop());
+  const notifications = [{ type: 'webhook', url: `${receiver.url}/hook`, events: ['success'] }];
+  const { folder, run } = await openShop('heads', { notifications });
+  await run('backup');
+  await cp(folder, `${folder}-before`, { recursive: true });
+  receiver.take();
+  const { json } = await run('backup');
+  const heads = json['catalogueHeads'] as { storage: string; head: string }[];
+  const there = (await run('catalogue', 'heads')).json['heads'] as typeof heads;
+  const byStorage = (one: { storage: string }, other: { storage: string }) => (one.storage < other.storage ? -1 : 1);
+  assert.deepEqual(heads, there.sort(byStorage));
+  const [told] = receiver.take().map(({ body }) => JSON.parse(body).facts);
+  for (const { storage, head } of heads) assert.equal(told[`Catalogue of ${storage}`], head);
+  // The storages and the history as they were: only what was told tells.
+  for (const name of ['near', 'far', '.holdfast']) {
+    await rm(join(folder, name), { recursive: true });
+    await cp(join(`${folder}-before`, name), join(folder, name), { recursive: true });
+  }
+  assert.equal((await run('catalogue', 'verify')).exitCode, 0);
+  const found = await run('catalogue', 'verify', '--expect-head', heads[0]?.head ?? '');
+  assert.deepEqual([found.exitCode, kindsOf(found.json).length > 0], [14, true]);
 });

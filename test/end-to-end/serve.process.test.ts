@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -194,6 +195,48 @@ test('a backup whose process is killed is told to people, and has its place amon
   assert.deepEqual([run?.state, run?.error?.message], ['failed', 'the process of the job backup was ended by SIGKILL']);
   assert.equal(told().length, 1);
 });
+
+for (const kind of ['drill', 'scrub'] as const) {
+  test(`a ${kind} whose process is killed is told to people, and has died`, { timeout: 120_000 }, async (t) => {
+    const receiver = await HttpReceiver.start();
+    t.after(() => receiver.stop());
+    // Takes connections, and says nothing: a scrub waits for its list.
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    t.after(() => silent.close());
+    const notifications = [{ type: 'webhook', url: `${receiver.url}/hook`, events: ['failure'] }];
+    const near = { backend: 'local', path: 'backups' };
+    const far = { backend: 'webdav', url: `http://127.0.0.1:${(silent.address() as AddressInfo).port}/` };
+    const endless = 'WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n';
+    const schedule = { cron: yearly.cron };
+    const { folder, history } = await newFolder(t, [], {
+      notifications,
+      catalogue: false,
+      databases: [{ alias: 'shop', url: 'sqlite:shop.db' }],
+      storage: kind === 'scrub' ? { near, far } : { near },
+      [kind]: { schedule, ...(kind === 'drill' ? { checks: [{ sql: endless, expect: 0 }] } : {}) },
+    });
+    using database = new DatabaseSync(join(folder, 'shop.db'));
+    database.exec('CREATE TABLE customer (id INTEGER); INSERT INTO customer VALUES (1)');
+    await history.setHandledMs('backup', Date.now());
+    const words = ['backup', '--storage', 'near', '--json'];
+    const backup = spawn(process.execPath, [program, ...words], { cwd: folder, stdio: 'ignore' });
+    assert.deepEqual(await once(backup, 'exit'), [0, null]);
+    await history.setHandledMs(kind, Date.UTC(2020, 0, 1));
+    const served = serve(t, folder);
+    assert.equal((await served.next()).event, 'started');
+    process.kill(await runningProcess(folder), 'SIGKILL');
+    const failed = await served.next();
+    assert.deepEqual([failed.event, failed.error?.code], ['failed', 'tool.failed']);
+    assert.equal(await served.end(), 0);
+    const told = receiver.take().map(({ body }) => JSON.parse(body).title);
+    assert.deepEqual(told, [`the job ${kind} failed`]);
+    assert.deepEqual(
+      (await history.runs({ kind })).map(({ state, job }) => [state, job]),
+      [['died', kind]],
+    );
+  });
+}
 
 test('a SIGHUP reads the configuration again; a bad one changes nothing', { timeout: 60_000 }, async (t) => {
   const { folder } = await newFolder(t, [{ alias: 'cache', command: ['echo', 'data'] }]);

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import mysql from 'mysql2/promise';
 import { requireProgram } from './find-program.ts';
@@ -17,6 +19,8 @@ export interface MariadbOptions {
   readonly tls?: boolean | 'only';
   /** Waits for the disk as servers at work do; false unless set. A killed server keeps what was committed either way. */
   readonly durable?: boolean;
+  /** Its data lie on a disk of this size, in MiB, that is gone with the server: see {@link mayMountDisks}. */
+  readonly diskMebibytes?: number;
   /** More settings, as in `my.cnf`. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -75,6 +79,24 @@ async function copyData(version: string, to: string): Promise<void> {
   await copyTemplate({ name: `mariadb-${version}`, user, commandFor }, to);
 }
 
+/** In a name space of its own a process may mount, whoever runs it, where the system lets users have such. */
+const unshare = ['unshare', '--user', '--map-root-user', '--mount'];
+
+/** Whether servers may have a small disk of their own here. */
+export function mayMountDisks(): boolean {
+  const user = serverUser(['mysql', 'daemon']);
+  const [command = '', ...words] = [...unshare, 'mount', '-t', 'tmpfs', '-o', 'size=1m', 'none', tmpdir()];
+  const as = user === undefined ? {} : { uid: user.userId, gid: user.groupId };
+  return spawnSync(command, words, as).status === 0;
+}
+
+/** Runs a command with a folder on a disk of its own, which begins as the folder is. */
+function onDisk(folder: string, mebibytes: number, command: readonly string[]): string[] {
+  const script =
+    'mount -n -t tmpfs -o "size=$1m" none /mnt && cp -a "$0/." /mnt && mount -n --move /mnt "$0" && shift && exec "$@"';
+  return [...unshare, 'bash', '-c', script, folder, String(mebibytes), ...command, '--user=root'];
+}
+
 /** Starts a MariaDB of its own for a test; the test stops it. */
 export async function startMariadb(options: MariadbOptions = {}): Promise<MariadbService> {
   const program = requireProgram('mariadbd');
@@ -89,7 +111,11 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
   const server = await ServerProcess.start({
     folder,
     user,
-    commandFor: (port) => [program, '--no-defaults', `--datadir=${dataFolder}`, `--port=${port}`, ...args],
+    commandFor: (port) => {
+      const command = [program, '--no-defaults', `--datadir=${dataFolder}`, `--port=${port}`, ...args];
+      const { diskMebibytes } = options;
+      return diskMebibytes === undefined ? command : onDisk(dataFolder, diskMebibytes, command);
+    },
     ready: /: ready for connections/,
     stopSignal: 'SIGTERM',
   });

@@ -69,30 +69,6 @@ async function write(storage: SpreadStorage, bytes: Uint8Array) {
   }
 }
 
-test('of two archives of one name that may only be made the later one withdraws, and none hides the other', async () => {
-  const { make, storage } = world();
-  const open = async (bytes: Uint8Array) => {
-    const writer = await make().writer(name, { copies: 1, createOnly: true });
-    await writer.write(bytes);
-    return writer;
-  };
-  const [slower, faster] = [await open(newer), await open(archive)];
-  await faster.commit(async () => undefined);
-  await assert.rejects(
-    slower.commit(async () => undefined),
-    { code: 'storage.conflict' },
-  );
-  await slower.abort();
-  assert.ok((await read(storage)).equals(archive));
-  assert.equal((await storage.shardSets()).sets.length, 1);
-  await storage.delete(name);
-  const both = [await open(newer), await open(archive)];
-  const results = await Promise.allSettled(both.map((writer) => writer.commit(async () => undefined)));
-  const count = results.filter(({ status }) => status === 'fulfilled').length;
-  assert.ok(count <= 1);
-  assert.equal((await storage.shardSets()).sets.length, count);
-});
-
 const away = { callErrorRate: 1, readErrorRate: 1 };
 
 describe('the name of a shard', () => {

@@ -367,6 +367,7 @@ export function sampleServices(options: SampleOptions = {}): SampleServices {
     }),
     calendar: async ({ days = 371 } = {}) => (isNew ? [] : sampleDays(days)),
     trends: async () => sampleTrends(spell),
+    catalogueHeads: async () => [],
     archives: archiveServices(archives, spell, maps),
     runs: {
       list: async (query = {}) =>

@@ -49,12 +49,12 @@ export class BlockWriter {
 
   constructor(options: BlockWriterOptions) {
     this.#options = options;
-    this.#workers = options.workers.forArchive();
+    const { archiveId, shape } = options;
+    const setup = { archiveId, shape, codec: 'none', seal: undefined, totalDataBlocks: undefined } as const;
+    this.#workers = options.workers.forArchive(setup);
     const { memory } = this.#workers;
     this.#windows = new BufferPool({ count: windowsInFlight, memory, sizeBytes: windowBlocks * blockSizeBytes });
     this.#fullBandData = stripesPerBand * options.shape.dataBlocks;
-    const { archiveId, shape } = options;
-    this.#workers.configure({ archiveId, shape, codec: 'none', seal: undefined, totalDataBlocks: undefined });
   }
 
   /** Wakes all who wait: the run has failed elsewhere. */

@@ -130,9 +130,11 @@ export class WorkerPool {
   }
 
   /** The threads for the work on one archive, or on one way of reading or writing it. Several may be at work at once. */
-  forArchive(): ArchiveWorkers {
+  forArchive(setup?: WorkerSetup): ArchiveWorkers {
     this.#archiveCount += 1;
-    return new ArchiveWorkers(this, this.#threads, this.#archiveCount);
+    const workers = new ArchiveWorkers(this, this.#threads, this.#archiveCount);
+    if (setup !== undefined) workers.configure(setup);
+    return workers;
   }
 
   /** Looks for blocks of any archive. */

@@ -143,6 +143,13 @@ export const readOperations = [
   }),
   operation({
     ...reading,
+    path: '/catalogue/heads',
+    id: 'catalogueHeads',
+    summary: 'How far the catalogues of the storages are, as the history knows: to be kept elsewhere',
+    run: async ({ services }) => ({ heads: await services.catalogueHeads() }),
+  }),
+  operation({
+    ...reading,
     path: '/storages',
     id: 'listStorages',
     summary: 'The storages, what they hold and how much room is left',

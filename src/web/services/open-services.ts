@@ -122,6 +122,7 @@ export async function openServices(options: OpenServicesOptions): Promise<Opened
     calendar: async ({ days } = {}) =>
       await made.get(`calendar ${days}`, (snapshot) => calendarDays(context, snapshot, days)),
     trends: async ({ days } = {}) => await made.get(`trends ${days}`, (snapshot) => trendsOf(context, snapshot, days)),
+    catalogueHeads: () => context.history.catalogue.heads(),
     archives,
     runs,
     storages,

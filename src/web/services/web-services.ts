@@ -1,3 +1,4 @@
+import type { CatalogueHead } from '../../history/catalogue-state.ts';
 import type { RunKind, RunPhase, RunRecord, RunState } from '../../history/run-record.ts';
 import type { StorageCheckReport } from '../../operation/check-storage.ts';
 import type { Diagnosis } from '../../operation/doctor.ts';
@@ -43,6 +44,8 @@ export interface WebServices {
   /** The last so many days, the oldest first, in the time zone of the schedule; 371 at most. */
   calendar(options?: { readonly days?: number }): Promise<readonly CalendarDay[]>;
   trends(options?: { readonly days?: number }): Promise<Trends>;
+  /** How far the catalogues of the storages are, as the history knows: to be kept elsewhere. */
+  catalogueHeads(): Promise<readonly CatalogueHead[]>;
   readonly archives: ArchiveServices;
   readonly runs: RunServices;
   readonly storages: StorageServices;
