@@ -67,6 +67,13 @@ export function makeData(cacheFolder: string, sizeBytes: number): string {
   return root;
 }
 
+/** Takes away what {@link makeData} made. */
+export function removeData(cacheFolder: string, sizeBytes: number): void {
+  const root = join(cacheFolder, `data-${sizeBytes}`);
+  rmSync(`${root}.complete`, { force: true });
+  rmSync(root, { recursive: true, force: true });
+}
+
 /** A copy of the text in which the token of every line is another one, so that no two chunks have a run of 200 bytes in common. */
 function weave(text: Buffer, random: SeededRandom): Buffer {
   const copy = Buffer.from(text);

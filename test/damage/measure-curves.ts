@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import { peerContenders } from './curve-peers.ts';
 import {
@@ -119,6 +119,13 @@ class Points {
     if (stateFile === undefined || !existsSync(stateFile)) return;
     const lines = readFileSync(stateFile, 'utf8').split('\n').filter(Boolean);
     for (const line of lines) this.#sum(JSON.parse(line) as CurvePoint);
+    if (lines.length > this.#points.size) this.#shorten(stateFile);
+  }
+
+  /** Leaves one line of each point: many runs, and many rounds, do not make the file longer. */
+  #shorten(stateFile: string): void {
+    writeFileSync(`${stateFile}.partial`, this.all.map((point) => `${JSON.stringify(point)}\n`).join(''));
+    renameSync(`${stateFile}.partial`, stateFile);
   }
 
   get all(): CurvePoint[] {

@@ -1,6 +1,6 @@
 /**
  * `npm run mutate -- --path src/policy [--tests src/policy,…] [--seed N] [--sample K] [--workers N] [--state FILE [--again]]`: changes the code in one
- * small way after the other, and tells which changes no test notices. `--tests` has folders and files. A run that was stopped goes on where `--state` ends;
+ * small way after the other, and tells which changes no test notices. `--path` is a folder or a file, `--tests` has several. A run that was stopped goes on where `--state` ends;
  * with `--again` those in it that survived are tried once more, by other tests perhaps, and no others. Survivors that are explained stand in `survivors.json`.
  */
 import {
@@ -140,17 +140,20 @@ function report(verdicts: readonly Verdict[]): void {
   process.exitCode = open.length > 0 ? 1 : 0;
 }
 
+/** A file itself, or those of a folder with an ending. */
+function filesOf(path: string, ending: string): string[] {
+  return path.endsWith('.ts') ? [path] : globSync(`${path}/**/*${ending}`, { cwd: root });
+}
+
 const keyOf = ({ file, start, replacement }: Mutant) => `${file} ${start} ${replacement}`;
 
 async function main(): Promise<void> {
-  const files = globSync(`${values.path}/**/*.ts`, { cwd: root })
+  const files = filesOf(values.path, '.ts')
     .filter((file) => !file.endsWith('.test.ts'))
     .sort();
   const mutants = chooseMutants(files);
   const folders = (values.tests ?? values.path).split(',');
-  const testFiles = folders.flatMap((each) =>
-    each.endsWith('.ts') ? [each] : globSync(`${each}/**/*.test.ts`, { cwd: root }),
-  );
+  const testFiles = folders.flatMap((each) => filesOf(each, '.test.ts'));
   const checkouts = Array.from({ length: Number(values.workers) }, makeCheckout);
   const verdicts: Verdict[] = [];
   const known = new Map<string, Verdict>();
