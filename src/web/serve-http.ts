@@ -147,10 +147,7 @@ export const defaultPort = 8420;
  * Serves a handler by itself. A connection on which nothing happens for five minutes is closed; heads have to come within 15 seconds, bodies
  * as the handler says. Throws `request.conflict` where the port is taken.
  */
-export async function serveHttp(
-  handler: WebHandler,
-  options: ServeHttpOptions = {},
-): Promise<ListeningServer> {
+export async function serveHttp(handler: WebHandler, options: ServeHttpOptions = {}): Promise<ListeningServer> {
   const { host = '127.0.0.1', port = defaultPort, headTimeoutMs = 15_000, checkEveryMs = 5000 } = options;
   const limits = { headersTimeout: headTimeoutMs, connectionsCheckingInterval: checkEveryMs, maxHeaderSize: 16_384 };
   const server = createServer({ ...limits, requestTimeout: 0 }, nodeListener(handler));
