@@ -80,7 +80,10 @@ function timeline(phases: readonly RunPhase[]): Markup {
 
 function archiveRow({ url, storage, name, state, sizeBytes, error }: RunArchive, basePath: string): Markup {
   const title =
-    name === undefined ? shown(url) : html`<a href="${basePath}/archive${queryString({ name })}">${shown(name)}</a>`;
+    // What was not made, or is gone, has no page.
+    name === undefined || ['failed', 'pending', 'removed'].includes(state)
+      ? shown(name ?? url)
+      : html`<a href="${basePath}/archive${queryString({ name })}">${shown(name)}</a>`;
   return html`<tr><th scope="row" class="name">${title}${when(storage, (text) => html`<span class="sub">${shown(text)}</span>`)}${when(error, ({ message, hint }) => html`<span class="sub bad">${shown(message)}</span><span class="sub">${shown(hint)}</span>`)}</th>
 <td>${texts.run.archiveStates[state]}</td><td class="number">${sizeBytes === undefined ? '' : formatSize(sizeBytes)}</td></tr>`;
 }
