@@ -12,6 +12,8 @@ test('a restore is confirmed by the name of what it writes to', () => {
     [{ filesTo: 'C:\\backups\\out' }, 'out'],
     [{ filesTo: '.' }, '.'],
     [{ filesTo: '/' }, '/'],
+    [{ to: ['mysql://user:secret@host'] }, undefined],
+    [{ to: ['mysql://user:secret@host?ssl=1'], filesTo: 'out' }, undefined],
     [{}, undefined],
   ];
   for (const [given, name] of cases) assert.equal(restoreTargetName(given), name, JSON.stringify(given));
