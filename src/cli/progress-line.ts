@@ -95,7 +95,7 @@ export class ProgressLine {
 export interface GivenRun {
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
-  /** Only where a program looks on. */
+  /** Only where a program looks on, or the history keeps what is found. */
   readonly onBlocks?: (blocks: BlockStep) => void;
 }
 

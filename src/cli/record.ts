@@ -148,7 +148,7 @@ export async function recordIn<Result>(
   );
 }
 
-/** Says that what was found of blocks is told once, and is not in the history. */
+/** How a note begins that the history could not take in what was found of blocks. */
 export const blocksUnkept = 'what was found of the blocks is not kept';
 
 /** Runs work, and keeps in the history what it finds of the blocks of archives. */

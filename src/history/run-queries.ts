@@ -1,7 +1,7 @@
 import { type Expression, type Kysely, sql } from 'kysely';
 import { isRunning, processSpaceTag } from '../disk/process-life.ts';
 import type { HistoryTables } from './history-schema.ts';
-import type { RunArchiveState, RunKind, RunRecord, RunState } from './run-record.ts';
+import type { RecordedError, RunArchiveState, RunKind, RunRecord, RunState } from './run-record.ts';
 import { toRecord } from './run-rows.ts';
 
 /** Reading a history that is long: pages of it, and what changed since it was read. */
@@ -65,6 +65,20 @@ export async function pageOfRuns(
 export async function findRun(database: Database, id: string): Promise<RunRecord | undefined> {
   const row = await database.selectFrom('run').selectAll().where('id', '=', id).executeTakeFirst();
   return row && (await withArchives(database, [row]))[0];
+}
+
+/** Why runs failed, by their ids; of those that did not there is nothing. */
+export async function errorsOfRuns(
+  database: Database,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, RecordedError>> {
+  if (ids.length === 0) return new Map();
+  const rows = await database
+    .selectFrom('run')
+    .select(['id', 'error'])
+    .where('id', 'in', ids.slice(0, chunkSize))
+    .execute();
+  return new Map(rows.flatMap(({ id, error }) => (error === null ? [] : [[id, JSON.parse(error) as RecordedError]])));
 }
 
 /** The run that a process of this machine began last, not before a moment. */

@@ -55,7 +55,10 @@ const services: Readonly<Record<InstalledName, ServicePackages>> = {
   // Tells what a program does to files.
   strace: { programs: ['strace'], packages: ['strace'] },
   // No server, but the browser that the web admin is looked at with.
-  chromium: { programs: ['chromium'], packages: ['chromium', 'fonts-dejavu-core'] },
+  chromium: {
+    programs: ['chromium-headless-shell'],
+    packages: ['chromium-headless-shell', 'fonts-dejavu-core'],
+  },
   vsftpd: extracted('vsftpd'),
   proftpd: extracted('proftpd'),
   apache: extracted('apache'),

@@ -146,7 +146,7 @@ test('the second factor: turned on with a code, asked for, taken once, and repla
   assert.match(await wrong.text(), /access\.wrong_login/);
   assert.equal((await store.users.find('admin'))?.totp_secret, null);
   const confirmed = await (await browser.send('/account/factor/confirm', { code: code() })).text();
-  const recovery = /<pre>([^<]+)<\/pre>/.exec(confirmed)?.[1]?.split('\n') ?? [];
+  const recovery = /<pre[^>]*>([^<]+)<\/pre>/.exec(confirmed)?.[1]?.split('\n') ?? [];
   assert.equal(recovery.length, 10);
   assert.ok(await isIn(browser));
 

@@ -8,7 +8,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 /** Debian's Chromium, without a window. */
 export async function startBrowser(): Promise<Browser> {
-  const executablePath = findProgram('chromium');
+  const executablePath = findProgram('chromium-headless-shell');
   assert.ok(executablePath, 'tests in a browser need chromium');
   // Tests run as root in containers, where its sandbox cannot be set up.
   const args = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];

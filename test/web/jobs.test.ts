@@ -277,7 +277,12 @@ test('an upload goes on where it stopped, is verified, and is restored', async (
   );
   const unconfirmed = await browser.ask('/api/v1/jobs/restore', { headers, json: request });
   assert.equal(unconfirmed.status, 400);
-  const done = await run('restore', { ...request, confirm: 'evil.holdfast' });
+  const ofArchive = await browser.ask('/api/v1/jobs/restore', {
+    headers,
+    json: { ...request, confirm: 'evil.holdfast' },
+  });
+  assert.equal(ofArchive.status, 400, 'what is read is not what is written to');
+  const done = await run('restore', { ...request, confirm: 'shop.db' });
   assert.equal(done.state, 'succeeded', JSON.stringify(done.error));
   const names = () => {
     using again = new DatabaseSync(join(admin.folder, 'shop.db'));

@@ -206,12 +206,12 @@ describe('journeys through the web admin', { skip: leftOut('chromium') }, () => 
     const kept = await page.locator('#restore-passphrase').inputValue();
     assert.equal(kept, hasScripts ? passphrase : '', 'the key is kept by the browser alone');
     if (!hasScripts) await page.locator('#restore-passphrase').fill(passphrase);
-    await page.getByLabel(`Type ${archive} to restore`).fill('something else');
+    await page.getByLabel('Type the name of the target').fill('something else');
     await page.getByRole('button', { name: 'Restore', exact: true }).click();
     await page.getByRole('alert').getByText('usage.invalid').waitFor();
     assert.ok(await page.getByLabel('databases/shop/tables/public.order').isChecked(), 'what was chosen stays');
     await page.locator('#restore-passphrase').fill(passphrase);
-    await page.getByLabel(`Type ${archive} to restore`).fill(archive);
+    await page.getByLabel('Type the name of the target').fill('shop_copy');
     await page.getByRole('button', { name: 'Restore', exact: true }).click();
     await page.getByRole('heading', { name: 'What it did' }).waitFor();
     const request = services.started.at(-1);
@@ -219,7 +219,7 @@ describe('journeys through the web admin', { skip: leftOut('chromium') }, () => 
     assert.deepEqual(request.only, ['files/uploads/**', 'databases/shop/tables/public.order']);
     assert.deepEqual(
       [request.to, request.filesTo, request.confirm],
-      [['postgres://backup@db-1.internal/shop_copy'], '/srv/restore', archive],
+      [['postgres://backup@db-1.internal/shop_copy'], '/srv/restore', 'shop_copy'],
     );
     assert.equal(request.keys?.passphrase?.reveal(), passphrase);
     await page.getByRole('button', { name: 'Undo /srv/restore/uploads' }).click();

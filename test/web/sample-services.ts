@@ -3,6 +3,7 @@ import { systemClock } from '../../src/clock.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import type { BlockStep } from '../../src/operation/options.ts';
 import { BlockMaps } from '../../src/web/services/block-maps.ts';
+import { restoreTargetName } from '../../src/web/services/restore-target.ts';
 import type {
   ArchiveContents,
   ArchiveFacts,
@@ -144,9 +145,9 @@ class SampleJobs {
   async start(user: WebUser, request: JobRequest): Promise<JobFacts> {
     this.started.push(request);
     const spell = this.#spell;
-    if (request.kind === 'restore' && request.dryRun !== true && request.confirm !== sampleArchive(0, spell).name) {
+    if (request.kind === 'restore' && request.dryRun !== true && request.confirm !== restoreTargetName(request)) {
       throw new HoldfastError('usage.invalid', {
-        message: 'the name that was typed is not that of the backup',
+        message: 'the name that was typed is not that of the target',
         hint: 'type it as it stands there',
       });
     }

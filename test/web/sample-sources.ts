@@ -1,5 +1,6 @@
 /** What the made-up company backs up, and where to. */
-import type { ShownError, SourceFacts, StorageFacts } from '../../src/web/services/web-services.ts';
+import { stateTexts } from '../../src/web/services/state-texts.ts';
+import type { ShownError, SourceFacts, StateReason, StorageFacts } from '../../src/web/services/web-services.ts';
 
 export const nowMs = Date.UTC(2026, 10, 28, 7, 40, 12);
 export const minuteMs = 60_000;
@@ -80,15 +81,19 @@ function quietSources(spell: Spelling): SourceFacts[] {
       job: 'crm',
       schedule: '0 */6 * * *',
       state: 'unproven',
-      reason: 'never_proven',
-      reasonText: 'No backup of it was ever read back whole.',
-      remedyText: 'Verify or drill one.',
+      ...said('never_proven'),
       lastGoodMs: nowMs - 1.7 * hourMs,
       nextRunMs: nowMs + 4.3 * hourMs,
       sizeBytes: 48 * mebibyte,
       recentSizesBytes: sizes(40 * mebibyte, 0.007),
     },
   ];
+}
+
+/** As the services say it. */
+function said(reason: StateReason): Pick<SourceFacts, 'reason' | 'reasonText' | 'remedyText'> {
+  const [reasonText, remedyText] = stateTexts[reason];
+  return { reason, reasonText, remedyText };
 }
 
 function troubledSources(spell: Spelling): SourceFacts[] {
@@ -102,9 +107,7 @@ function troubledSources(spell: Spelling): SourceFacts[] {
       job: 'nightly',
       schedule: '0 2 * * *',
       state: 'failing',
-      reason: 'last_run_failed',
-      reasonText: 'The last run failed: the server does not answer.',
-      remedyText: 'Check that it runs, and that this machine may connect to it.',
+      ...said('last_run_failed'),
       error: refused,
       runId: 'f3a1',
       lastGoodMs: nowMs - 29.6 * hourMs,
@@ -123,9 +126,7 @@ function troubledSources(spell: Spelling): SourceFacts[] {
       job: 'analytics',
       schedule: '30 4 * * *',
       state: 'suspect',
-      reason: 'last_run_suspect',
-      reasonText: 'The last backup holds 4 % of the rows of the one before.',
-      remedyText: 'See what became of the data. Nothing is removed by retention until then.',
+      ...said('last_run_suspect'),
       runId: 'b771',
       lastGoodMs: nowMs - 27 * hourMs,
       lastProofMs: nowMs - 27 * hourMs,
@@ -142,9 +143,7 @@ function troubledSources(spell: Spelling): SourceFacts[] {
       job: 'redis',
       schedule: '0 * * * *',
       state: 'late',
-      reason: 'overdue',
-      reasonText: 'The last good backup is 7 h old; one is due each hour.',
-      remedyText: 'See whether holdfast serve runs, and start the job by hand.',
+      ...said('overdue'),
       lastGoodMs: nowMs - 7 * hourMs,
       lastProofMs: nowMs - 7 * hourMs,
       lastDrillMs: nowMs - 30 * dayMs,

@@ -229,7 +229,7 @@ describe('the web admin, from the first link to a restart', { skip }, () => {
     await page.locator('#restore-passphrase').fill(passphrase);
     await press('See what will change');
     await page.locator('#plan').getByText('is created').first().waitFor();
-    await page.getByLabel(`Type ${archive} to restore`).fill(archive);
+    await page.getByLabel('Type the name of the target').fill('shop_copy');
     await press('Restore');
     await succeeds();
     assert.deepEqual(await query(target, 'SELECT name FROM item ORDER BY id'), [{ name: 'one' }, { name: '<b>two' }]);
@@ -313,10 +313,15 @@ describe('the web admin, from the first link to a restart', { skip }, () => {
     ]) {
       assert.ok(log.includes(action), action);
     }
-    for (const path of ['/audit', '/users', '/account/tokens']) {
+    for (const path of ['/audit', '/users', '/account', '/account/tokens']) {
+      await page.setViewportSize({ width: 1280, height: 860 });
       await show(path);
       assert.deepEqual(await findBarriers(page), [], path);
+      await page.setViewportSize({ width: 360, height: 740 });
+      const overflow = Number(await page.evaluate('document.documentElement.scrollWidth - innerWidth'));
+      assert.equal(overflow, 0, `${path} is wider than a phone`);
     }
+    await page.setViewportSize({ width: 1280, height: 860 });
   });
 
   test('after a restart everybody is logged in still, and logs of runs are there', async () => {

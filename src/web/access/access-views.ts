@@ -1,9 +1,12 @@
 import { html } from 'hono/html';
+import { encodeQR } from 'qr';
 import type { AuditTable, TokenTable, UserTable } from '../../history/access/access-schema.ts';
 import type { Page, ShownError } from '../services/web-services.ts';
 import { choice, postForm, selectField, textField, type Viewer } from '../views/forms.ts';
 import { type Markup, nothing, shown, when } from '../views/markup.ts';
-import { errorNotice, facts, notice, pageHead, pager, panel, queryString } from '../views/parts.ts';
+import { empty, errorNotice, notice, pageHead, pager, panel, queryString } from '../views/parts.ts';
+import { settingsFrame } from '../views/settings-frame.ts';
+import { outcomeSign } from '../views/signs.ts';
 import { ago, moment } from '../views/time.ts';
 import { accessTexts } from './access-texts.ts';
 import { asRole, roles } from './roles.ts';
@@ -28,6 +31,11 @@ function bareForm(stand: Stand, action: string, body: Markup, hidden: Record<str
   return postForm(stand as Viewer, { action, kind: 'form', hidden, body });
 }
 
+/** What stands on a page alone. */
+function barePanel(body: Markup): Markup {
+  return html`<section class="panel"><div class="panel-body">${body}</div></section>`;
+}
+
 function passwordFields(id: string, label: string): Markup {
   const { repeat, passwordHint: hint } = accessTexts;
   const common = { type: 'password', autocomplete: 'new-password', isRequired: true } as const;
@@ -42,7 +50,7 @@ export function loginView(stand: Stand, given: Told & { readonly next: string; r
   const body = html`${textField({ id: 'name', name: 'name', label, value: name, autocomplete: 'username', isRequired: true })}
 ${textField({ id: 'password', name: 'password', label: password, type: 'password', autocomplete: 'current-password', isRequired: true })}
 <div class="actions"><button class="primary">${texts.submit}</button></div>`;
-  return html`<h1>${texts.title}</h1>${told(given)}${bareForm(stand, '/login', body, { next })}`;
+  return barePanel(html`<h1>${texts.title}</h1>${told(given)}${bareForm(stand, '/login', body, { next })}`);
 }
 
 /** The second step. */
@@ -50,7 +58,9 @@ export function codeView(stand: Stand, given: Told & { readonly next: string }):
   const { login: texts } = accessTexts;
   const body = html`${textField({ id: 'code', name: 'code', label: texts.code, hint: texts.codeHint, autocomplete: 'one-time-code', isRequired: true })}
 <div class="actions"><button class="primary">${texts.codeSubmit}</button> <a href="${stand.basePath}/login">${texts.again}</a></div>`;
-  return html`<h1>${texts.codeTitle}</h1>${told(given)}${bareForm(stand, '/login/code', body, { next: given.next })}`;
+  return barePanel(
+    html`<h1>${texts.codeTitle}</h1>${told(given)}${bareForm(stand, '/login/code', body, { next: given.next })}`,
+  );
 }
 
 /** A link that was opened: a name where it is the first admin's, and a password. */
@@ -66,8 +76,8 @@ export function setupView(
       : nothing;
   const body = html`${nameField}${passwordFields('password', password)}
 <div class="actions"><button class="primary">${texts.submit}</button></div>`;
-  return html`<h1>${userName === null ? texts.firstTitle : texts.title(shown(userName))}</h1>
-${when(userName === null, () => html`<p>${texts.firstLead}</p>`)}${told(given)}${bareForm(stand, `/setup/${token}`, body)}`;
+  return barePanel(html`<h1>${userName === null ? texts.firstTitle : texts.title(shown(userName))}</h1>
+${when(userName === null, () => html`<p>${texts.firstLead}</p>`)}${told(given)}${bareForm(stand, `/setup/${token}`, body)}`);
 }
 
 /** One's own password and second factor. */
@@ -83,7 +93,10 @@ export function accountView(
   const { account: texts } = accessTexts;
   const { user } = viewer;
   const head = pageHead({ title: texts.title, lead: texts.lead(shown(user.name), user.role) });
-  const tokens = html`<p><a href="${viewer.basePath}/account/tokens">${accessTexts.tokens.title}</a></p>`;
+  const tokens = panel({
+    title: accessTexts.tokens.title,
+    body: html`<p class="quiet">${accessTexts.tokens.lead}</p><p class="actions gap"><a class="button" href="${viewer.basePath}/account/tokens">${accessTexts.tokens.see}</a></p>`,
+  });
   if (!given.isOurs) return html`${head}${told(given)}${notice('plain', texts.elsewhere)}${tokens}`;
   const current = textField({
     id: 'current',
@@ -97,7 +110,7 @@ export function accountView(
   return html`${head}${told(given)}
 ${panel({ title: texts.passwordTitle, body: postForm(viewer, { action: '/account/password', kind: 'form', body: change }) })}
 ${panel({ title: texts.factorTitle, body: factorBody(viewer, given) })}
-${panel({ title: accessTexts.login.ended, body: postForm(viewer, { action: '/account/sessions/end', body: html`<button>${texts.endSessions}</button>` }) })}
+${panel({ title: texts.sessionsTitle, body: postForm(viewer, { action: '/account/sessions/end', kind: 'form', body: html`<p class="quiet">${texts.sessionsText}</p><div class="actions"><button>${texts.endSessions}</button></div>` }) })}
 ${tokens}`;
 }
 
@@ -111,7 +124,7 @@ function factorBody(
 ): Markup {
   const { account: texts } = accessTexts;
   const { hasFactor, pending, recoveryCodes } = given;
-  const simple = (action: string, text: string) => {
+  const simple = (action: string, text: string, state: string) => {
     const current = textField({
       id: 'factor-current',
       name: 'current',
@@ -123,11 +136,11 @@ function factorBody(
     return postForm(viewer, {
       action,
       kind: 'form',
-      body: html`${current}<div class="actions"><button>${text}</button></div>`,
+      body: html`<p>${state}</p>${current}<div class="actions"><button>${text}</button></div>`,
     });
   };
   if (recoveryCodes !== undefined) {
-    return html`<h3>${texts.recoveryTitle}</h3><p>${texts.recoveryText}</p><pre>${recoveryCodes.join('\n')}</pre>`;
+    return html`<h3>${texts.recoveryTitle}</h3><p class="gap">${texts.recoveryText}</p><pre class="example">${recoveryCodes.join('\n')}</pre>`;
   }
   if (pending !== undefined) {
     const code = textField({
@@ -138,14 +151,18 @@ function factorBody(
       isRequired: true,
     });
     const body = html`${code}<div class="actions"><button class="primary">${texts.confirmSubmit}</button></div>`;
-    return html`${facts([
-      [texts.secret, html`<code>${pending.secret.replace(/.{4}(?=.)/g, '$& ')}</code>`],
-      [texts.uri, html`<a href="${pending.uri}">${pending.uri}</a>`],
-    ])}${postForm(viewer, { action: '/account/factor/confirm', kind: 'form', body })}`;
+    return html`<div class="enrol">${qrCode(pending.uri)}<div><p>${texts.scan}</p><p><code>${pending.secret.replace(/.{4}(?=.)/g, '$& ')}</code></p><p><a href="${pending.uri}">${texts.openApp}</a></p></div></div>${postForm(viewer, { action: '/account/factor/confirm', kind: 'form', body })}`;
   }
   return hasFactor
-    ? html`<p>${texts.factorOn}</p>${simple('/account/factor/end', texts.end)}`
-    : html`<p>${texts.factorOff}</p>${simple('/account/factor/begin', texts.begin)}`;
+    ? simple('/account/factor/end', texts.end, texts.factorOn)
+    : simple('/account/factor/begin', texts.begin, texts.factorOff);
+}
+
+/** A link as a code for a camera: ISO/IEC 18004. */
+function qrCode(text: string): Markup {
+  const rows = encodeQR(text, 'raw', { border: 4 });
+  const squares = rows.flatMap((row, y) => row.flatMap((isDark, x) => (isDark ? [`M${x} ${y}h1v1h-1z`] : [])));
+  return html`<svg class="code" viewBox="0 0 ${rows.length} ${rows.length}" role="img" aria-label="${accessTexts.account.scan}"><path d="${squares.join('')}" /></svg>`;
 }
 
 function roleField(id: string, value: string): Markup {
@@ -167,22 +184,25 @@ export function usersView(
   const row = (user: UserTable) => {
     const action = `/users/${encodeURIComponent(user.name)}`;
     const role = asRole(user.role) ?? 'viewer';
-    return html`<tr><td>${shown(user.name)}</td><td>${role}</td><td>${user.totp_secret === null ? texts.off : texts.on}</td>
-<td>${ago(Number(user.created_ms), given.nowMs)}${when(user.password === null, () => html` <span class="quiet">${texts.waiting}</span>`)}</td>
-<td><details><summary>${texts.actions}</summary>
+    return html`<tr><th scope="row" class="name">${shown(user.name)}</th><td><span class="tag">${role}</span></td><td data-label="${texts.factor}">${user.totp_secret === null ? texts.off : texts.on}</td>
+<td data-label="${texts.created}">${ago(Number(user.created_ms), given.nowMs)}${when(user.password === null, () => html` <span class="quiet">${texts.waiting}</span>`)}</td>
+<td class="whole-line"><details class="inner"><summary>${texts.actions}<span class="unseen"> (${shown(user.name)})</span></summary><div class="lines">
 ${postForm(viewer, { action: `${action}/role`, kind: 'form', body: html`${roleField(`role-${user.name}`, role)}<button>${texts.change}</button>` })}
 ${postForm(viewer, { action: `${action}/link`, body: html`<button>${texts.reset}</button>` })}
 ${postForm(viewer, { action: `${action}/remove`, body: html`<button class="danger">${texts.remove}</button>` })}
-</details></td></tr>`;
+</div></details></td></tr>`;
   };
   const link = when(given.link, ({ name: who, url }) =>
     notice('well', html`${texts.link} ${shown(who)}: <code>${url}</code>`, texts.linkText),
   );
-  const table = html`<div class="table-wrap"><table><thead><tr><th>${name}</th><th>${texts.role}</th><th>${texts.factor}</th><th>${texts.created}</th><th>${texts.actions}</th></tr></thead><tbody>${given.users.map(row)}</tbody></table></div>`;
+  const table = html`<div class="table-wrap"><table class="stack"><thead><tr><th scope="col">${name}</th><th scope="col">${texts.role}</th><th scope="col">${texts.factor}</th><th scope="col">${texts.created}</th><th scope="col">${texts.actions}</th></tr></thead><tbody>${given.users.map(row)}</tbody></table></div>`;
   const add = html`${textField({ id: 'name', name: 'name', label: name, isRequired: true })}${roleField('role', 'viewer')}<div class="actions"><button class="primary">${texts.addSubmit}</button></div>`;
-  return html`${pageHead({ title: texts.title })}${told(given)}${link}
-${panel({ title: texts.title, flush: true, body: table })}
-${panel({ title: texts.add, body: postForm(viewer, { action: '/users', kind: 'form', body: add }) })}`;
+  return settingsFrame(
+    'users',
+    viewer,
+    html`${told(given)}${link}${panel({ title: texts.title, flush: true, body: table })}
+${panel({ title: texts.add, body: postForm(viewer, { action: '/users', kind: 'form', body: add }) })}`,
+  );
 }
 
 /** The tokens that somebody may see; one that was made is shown once. */
@@ -197,11 +217,11 @@ export function tokensView(
   const { tokens: texts } = accessTexts;
   const row = (
     token: Omit<TokenTable, 'token_hash'>,
-  ) => html`<tr><td>${shown(token.label)}</td><td>${shown(token.user_name)}</td>
-<td>${readScopes(token.scopes).join(', ')}</td><td>${moment(Number(token.expires_ms))}</td>
-<td>${ago(token.used_ms === null ? undefined : Number(token.used_ms), given.nowMs)}</td>
+  ) => html`<tr><th scope="row" class="name">${shown(token.label)}</th><td data-label="${texts.of}">${shown(token.user_name)}</td>
+<td class="whole-line">${readScopes(token.scopes).map((scope) => html`<span class="tag">${scope}</span> `)}</td><td data-label="${texts.expires}">${moment(Number(token.expires_ms))}</td>
+<td data-label="${texts.used}">${ago(token.used_ms === null ? undefined : Number(token.used_ms), given.nowMs)}</td>
 <td>${postForm(viewer, { action: `/account/tokens/${token.id}/remove`, body: html`<button class="danger">${texts.remove}</button>` })}</td></tr>`;
-  const table = html`<div class="table-wrap"><table><thead><tr><th>${texts.label}</th><th>${texts.of}</th><th>${texts.scopes}</th><th>${texts.expires}</th><th>${texts.used}</th><th></th></tr></thead><tbody>${given.tokens.map(row)}</tbody></table></div>`;
+  const table = html`<div class="table-wrap"><table class="stack"><thead><tr><th scope="col">${texts.label}</th><th scope="col">${texts.of}</th><th scope="col">${texts.scopes}</th><th scope="col">${texts.expires}</th><th scope="col">${texts.used}</th><th scope="col"><span class="unseen">${texts.remove}</span></th></tr></thead><tbody>${given.tokens.map(row)}</tbody></table></div>`;
   const boxes = scopes.map((scope) =>
     choice({
       type: 'checkbox',
@@ -215,9 +235,10 @@ export function tokensView(
 ${textField({ id: 'days', name: 'days', label: texts.days, hint: texts.daysHint, value: '90', isRequired: true })}
 <fieldset><legend>${texts.scopes}</legend><div class="choices">${boxes}</div></fieldset>
 <div class="actions"><button class="primary">${texts.make}</button></div>`;
-  return html`${pageHead({ title: texts.title, lead: texts.lead })}${told(given)}
+  const crumb = { href: `${viewer.basePath}/account`, text: accessTexts.account.title };
+  return html`${pageHead({ title: texts.title, lead: texts.lead, crumb })}${told(given)}
 ${when(given.made, (token) => notice('well', html`${texts.made} <code>${token}</code>`))}
-${given.tokens.length === 0 ? html`<p class="quiet">${texts.empty}</p>` : panel({ title: texts.title, flush: true, body: table })}
+${given.tokens.length === 0 ? html`<section class="panel">${empty(texts.empty, texts.emptyText)}</section>` : panel({ title: texts.title, flush: true, body: table })}
 ${panel({ title: texts.add, body: postForm(viewer, { action: '/account/tokens', kind: 'form', body: form }) })}`;
 }
 
@@ -226,10 +247,11 @@ export function auditView(viewer: Viewer, page: Page<AuditTable>): Markup {
   const { audit: texts } = accessTexts;
   const row = (
     entry: AuditTable,
-  ) => html`<tr><td>${moment(Number(entry.time_ms))}</td><td>${shown(entry.user_name)}</td><td>${shown(entry.address)}</td>
-<td>${shown(entry.action)}</td><td>${shown(entry.subject)}</td><td>${shown(entry.outcome)}</td></tr>`;
+  ) => html`<tr><th scope="row" class="name">${shown(entry.action)}${when(entry.subject, (text) => html`<span class="sub">${shown(text)}</span>`)}</th>
+<td>${outcomeSign(entry.outcome)}</td><td>${shown(entry.user_name)}</td><td class="quiet">${shown(entry.address)}</td><td class="quiet">${moment(Number(entry.time_ms))}</td></tr>`;
   const href = (number: number) => `${viewer.basePath}/audit${queryString({ page: number })}`;
-  return html`${pageHead({ title: texts.title, lead: texts.lead })}
-${panel({ title: texts.title, flush: true, body: html`<div class="table-wrap"><table><thead><tr><th>${texts.when}</th><th>${texts.who}</th><th>${texts.from}</th><th>${texts.what}</th><th>${texts.of}</th><th>${texts.outcome}</th></tr></thead><tbody>${page.items.map(row)}</tbody></table></div>` })}
-${pager(page, href)}`;
+  const columns = [texts.what, texts.outcome, texts.who, texts.from, texts.when];
+  const head = columns.map((column) => html`<th scope="col">${column}</th>`);
+  const table = html`<div class="table-wrap"><table class="stack"><thead><tr>${head}</tr></thead><tbody>${page.items.map(row)}</tbody></table></div>${pager(page, href)}`;
+  return settingsFrame('audit', viewer, panel({ title: texts.title, note: texts.lead, flush: true, body: table }));
 }

@@ -70,7 +70,7 @@ export function userRoutes(store: AccessStore, origin: string | undefined): Hono
     const link = made && { name: made.name, url: `${publicUrl(context, origin)}/setup/${made.token}` };
     const given = { ...told, link, users: await store.users.list(), nowMs: store.clock.nowMs() };
     return context.html(
-      layout({ title: texts.title, variables: context.var, body: usersView(context.var, given) }),
+      layout({ title: texts.title, section: 'settings', variables: context.var, body: usersView(context.var, given) }),
       status as 200,
     );
   };
@@ -122,7 +122,7 @@ export function auditRoutes(store: AccessStore): Hono<AccessEnvironment> {
     const page = Math.max(1, Math.min(1e6, Math.trunc(Number(context.req.query('page') ?? 1)) || 1));
     const found = await store.audit.list({ offset: (page - 1) * auditPageSize, limit: auditPageSize });
     const body = auditView(context.var, { ...found, page, pageSize: auditPageSize });
-    return context.html(layout({ title: accessTexts.audit.title, variables: context.var, body }));
+    return context.html(layout({ title: accessTexts.audit.title, section: 'settings', variables: context.var, body }));
   });
   return app;
 }

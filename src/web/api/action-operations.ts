@@ -43,8 +43,13 @@ const restoreBody = z.strictObject({
   overwrite: z.boolean().optional(),
   partial: z.boolean().optional(),
   dryRun: z.boolean().optional(),
-  /** The name of the archive, again. */
-  confirm: z.string().max(1024).optional(),
+  confirm: z
+    .string()
+    .max(4096)
+    .optional()
+    .describe(
+      'The name of the first database that is written to, else of the folder: the last part of its URL or path',
+    ),
 });
 
 /** What does something to backups. */

@@ -8,13 +8,12 @@ import {
   keysView,
   notificationsView,
   type SeriesKeys,
-  type SettingsTab,
   storagesView,
 } from '../views/settings-views.ts';
 import type { WebEnvironment } from '../web-environment.ts';
 import { attempt, leadTo, type PageContext, readForm, requiredText, sendPage, viewerOf } from './page-context.ts';
 
-async function sendTab(context: PageContext, tab: SettingsTab, body: Markup): Promise<Response> {
+async function sendTab(context: PageContext, tab: keyof typeof settingTexts.tabs, body: Markup): Promise<Response> {
   const title = `${settingTexts.tabs[tab]} · ${settingTexts.title}`;
   return await sendPage(context, { title, section: 'settings', body });
 }

@@ -5,6 +5,7 @@ import { HoldfastError } from '../../errors.ts';
 import { Secret } from '../../secret.ts';
 import { checkObjectName } from '../../storage/object-name.ts';
 import type { Role, WebUser } from '../web-environment.ts';
+import { restoreTargetName } from './restore-target.ts';
 import type { ServiceContext } from './service-context.ts';
 import type { Uploads } from './uploads.ts';
 import type { ArchivePlace, GivenKeys, JobKind, JobRequest, RestoreSource } from './web-services.ts';
@@ -157,7 +158,8 @@ export class JobCommands {
   #restore(user: WebUser, request: Extract<JobRequest, { kind: 'restore' }>): JobCommand {
     const { from, keys, to = [], filesTo, mode, only = [], overwrite, partial, dryRun, confirm } = request;
     const source = this.#source(user, from);
-    if (dryRun !== true) confirmed(source.name, confirm);
+    // Without a target the command says what is missing.
+    if (dryRun !== true) confirmed(restoreTargetName(request) ?? source.name, confirm);
     const given = keysFor(keys);
     const urls = Object.fromEntries(to.map((url, index) => [`HOLDFAST_TO_${index + 1}`, new Secret(url)]));
     const { input, secrets } = given.secret;

@@ -21,7 +21,7 @@ export interface RestoreRequest {
   readonly partial?: boolean;
   /** Says what would be done, and changes nothing: no confirmation is needed. */
   readonly dryRun?: boolean;
-  /** The name of the archive or upload, typed again; without it nothing is changed. */
+  /** The name of what is written to, as `restoreTargetName` gives it; without it nothing is changed. */
   readonly confirm?: string;
 }
 

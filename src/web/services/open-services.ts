@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { findRun, pageOfRuns } from '../../history/run-queries.ts';
+import { errorsOfRuns, findRun, pageOfRuns } from '../../history/run-queries.ts';
 import type { RunRecord } from '../../history/run-record.ts';
 import { Archives } from './archive-services.ts';
 import { calendarDays, trendsOf } from './calendar-days.ts';
@@ -164,6 +164,16 @@ class MadeFacts {
   }
 }
 
+/** Says of sources whose last run failed why it did. */
+async function withErrors(context: ServiceContext, sources: readonly SourceFacts[]): Promise<readonly SourceFacts[]> {
+  const failing = sources.flatMap(({ state, runId }) => (state === 'failing' && runId !== undefined ? [runId] : []));
+  const errors = await errorsOfRuns(context.history.database, [...new Set(failing)]);
+  return sources.map((source) => {
+    const error = source.state === 'failing' ? errors.get(source.runId ?? '') : undefined;
+    return error === undefined ? source : { ...source, error };
+  });
+}
+
 async function overviewOf(given: {
   readonly context: ServiceContext;
   readonly archives: Archives;
@@ -173,7 +183,7 @@ async function overviewOf(given: {
   readonly made: MadeFacts;
 }): Promise<Overview> {
   const { context, archives, storages, jobs, runs, made } = given;
-  const sources = await made.get('sources', (snapshot) => sourceStates(context, snapshot));
+  const sources = await withErrors(context, await made.get('sources', (snapshot) => sourceStates(context, snapshot)));
   const snapshot = await archives.snapshot();
   const { config } = context.loaded;
   const counts = Object.fromEntries(

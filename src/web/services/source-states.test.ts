@@ -9,6 +9,8 @@ import type { RunArchiveState, RunState } from '../../history/run-record.ts';
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
+const unreadable = { code: 'source.unreadable', message: 'the server does not answer', hint: 'start it' } as const;
+
 async function newShop(t: TestContext, config: object = {}) {
   const admin = await openTestAdmin(t, { config: { schedule: { cron: '0 2 * * *', timezone: 'UTC' }, ...config } });
   const history = await openHistory({ path: join(admin.folder, '.holdfast', 'history.db') });
@@ -27,7 +29,8 @@ async function newShop(t: TestContext, config: object = {}) {
       await services.archives.refresh();
     }
     admin.clock.advance(60_000);
-    await history.end(id, { state, endedMs: admin.clock.nowMs(), sizeBytes: 1000, phases: [], archives });
+    const error = state === 'failed' ? { error: unreadable } : {};
+    await history.end(id, { state, endedMs: admin.clock.nowMs(), sizeBytes: 1000, phases: [], archives, ...error });
   };
   const state = async () => {
     await services.archives.refresh();
@@ -53,6 +56,7 @@ test('a source is well until its schedule has passed it by, and says why it is n
   assert.equal(await state(), 'late overdue');
   await run('failed');
   assert.equal(await state(), 'failing last_run_failed');
+  assert.deepEqual((await services.overview()).sources[0]?.error, unreadable);
   await run('interrupted');
   assert.equal(await state(), 'failing last_run_interrupted');
   await run('suspect', 'suspect');

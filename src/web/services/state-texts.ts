@@ -7,7 +7,7 @@ export const stateTexts = {
   not_scheduled: ['no schedule backs it up, and the last backup is old', 'turn its schedule on, or start a backup'],
   overdue: [
     'the last good backup is older than its schedule allows',
-    'see that `holdfast serve` runs, or start a backup',
+    'see that holdfast serve runs, or start a backup',
   ],
   last_run_failed: ['the last backup failed', 'see its error, mend what it names, and start a backup'],
   last_run_died: [

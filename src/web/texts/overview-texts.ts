@@ -23,6 +23,7 @@ export const overviewTexts = {
   notScheduled: 'not scheduled',
   sizesText: 'Sizes of the last backups',
   whatHappened: 'See the run',
+  because: (reason: string, message: string) => `${reason}: ${message}`,
   active: 'Running now',
   calendar: 'The last 12 months',
   calendarText: (good: number, failed: number, missed: number) =>

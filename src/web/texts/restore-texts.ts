@@ -97,8 +97,8 @@ export const restoreTexts = {
   },
   confirm: {
     title: 'Restore',
-    label: (name: string) => `Type ${name} to restore`,
+    label: 'Type the name of the target to restore',
     button: 'Restore',
-    hint: 'The restore begins at once.',
+    hint: 'The name of the first database that is written to, such as copy for postgres://user@host/copy; without one, the last part of the folder. The restore begins at once.',
   },
 } as const;

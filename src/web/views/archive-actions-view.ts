@@ -64,6 +64,13 @@ ${textField({ id: 'delete-confirm', name: 'confirm', label: texts.deleteLabel, h
   return html`<details class="act"><summary class="bad">${texts.delete}</summary><div class="act-body">${form}</div></details>`;
 }
 
+/** The way to a restore, for those who may. */
+export function restoreLink({ name, replicas, format }: ArchiveFacts, { basePath, user }: Viewer): Markup | undefined {
+  if (!mayAdminister(user) || format !== 'holdfast') return undefined;
+  const href = `${basePath}/restore${queryString({ name, storage: replicas[0]?.storage })}`;
+  return html`<a class="button primary" href="${href}">${icon('restore')}${texts.restore}</a>`;
+}
+
 /** What can be done with an archive, as far as the role allows it. */
 export function archiveActions(archive: ArchiveFacts, storages: readonly string[], viewer: Viewer): Markup {
   const { name, replicas, isPinned, format } = archive;
@@ -79,11 +86,10 @@ export function archiveActions(archive: ArchiveFacts, storages: readonly string[
     },
     viewer,
   );
-  const restore = html`<div class="panel-body"><a class="button primary whole" href="${viewer.basePath}/restore${queryString({ name, storage })}">${icon('restore')}${texts.restore}</a></div>`;
   return panel({
     title: texts.title,
     flush: true,
-    body: html`${mayAdminister(viewer.user) && format === 'holdfast' ? restore : html`<div class="gap"></div>`}
+    body: html`<div class="gap"></div>
 ${format === 'plain' ? nothing : keyedAct({ title: texts.verify, text: texts.verifyText, action: '/archive/verify', hidden: place }, viewer)}
 ${format === 'plain' ? nothing : keyedAct({ title: texts.drill, text: texts.drillText, action: '/archive/drill', hidden: place }, viewer)}
 ${plainAct({ title: texts.scrub, text: texts.scrubText, action: '/archive/scrub', hidden: { name } }, viewer)}

@@ -3,7 +3,7 @@ import { formatSize } from '../../cli/format-value.ts';
 import type { ArchiveSummary } from '../../operation/options.ts';
 import type { ArchiveFacts, JobFacts, ReplicaFacts, ShownError } from '../services/web-services.ts';
 import { archiveTexts as texts } from '../texts/archive-texts.ts';
-import { archiveActions } from './archive-actions-view.ts';
+import { archiveActions, restoreLink } from './archive-actions-view.ts';
 import { blockMapView, type StorageMap } from './block-map-view.ts';
 import { type ContentsModel, contentsView } from './contents-view.ts';
 import { mayOperate, type Viewer } from './forms.ts';
@@ -88,6 +88,7 @@ export function archiveView(model: ArchiveModel, viewer: Viewer): Markup {
   const head = pageHead({
     title: archive.name,
     crumb: { href: `${basePath}/archives`, text: texts.title },
+    actions: restoreLink(archive, viewer),
     lead: html`${healthSign(archive.health)}${when(archive.isPinned, () => html` <span class="tag">${icon('pin')}${texts.pinned}</span>`)}`,
   });
   const map = blockMapView({ name: archive.name, maps, job, nowMs, mayLook: mayOperate(user) }, viewer);

@@ -68,7 +68,7 @@ function partsTable({ parts }: JobProgress): Markup {
   return panel({
     title: texts.parts,
     flush: true,
-    body: html`<div class="table-wrap"><table><thead class="unseen"><tr><th scope="col">${texts.part}</th><th scope="col">${texts.partState}</th><th scope="col">${runTexts.columns.size}</th></tr></thead><tbody>${rows}</tbody></table></div>`,
+    body: html`<div class="table-wrap"><table class="stack"><thead class="unseen"><tr><th scope="col">${texts.part}</th><th scope="col">${texts.partState}</th><th scope="col">${runTexts.columns.size}</th></tr></thead><tbody>${rows}</tbody></table></div>`,
   });
 }
 

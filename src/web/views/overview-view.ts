@@ -31,13 +31,14 @@ export interface OverviewModel {
 const urgency = { failing: 0, suspect: 1, late: 2, unproven: 3, well: 4 } as const;
 
 /** Why a source is not well, what to do, and where to see more. */
-function troubleLines({ name, reasonText, remedyText, runId }: SourceFacts, basePath: string): Markup {
+function troubleLines({ name, reasonText, remedyText, runId, error }: SourceFacts, basePath: string): Markup {
   const link = when(
     runId,
     (id) =>
-      html` <a href="${basePath}/runs/${encodeURIComponent(id)}" aria-label="${texts.whatHappened}: ${shown(name)}">${texts.whatHappened}</a>`,
+      html` · <a href="${basePath}/runs/${encodeURIComponent(id)}" aria-label="${texts.whatHappened}: ${shown(name)}">${texts.whatHappened}</a>`,
   );
-  return html`<span class="sub reason">${shown(reasonText)}</span><span class="sub">${shown(remedyText)}${link}</span>`;
+  const reason = error === undefined ? reasonText : texts.because(reasonText, error.message);
+  return html`<span class="sub reason">${shown(reason)}</span><span class="sub">${shown(error?.hint || remedyText)}${link}</span>`;
 }
 
 function sourceRow(source: SourceFacts, nowMs: number, basePath: string): Markup {

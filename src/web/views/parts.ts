@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import type { Page, ShownError } from '../services/web-services.ts';
 import { sharedTexts as texts } from '../texts/shared-texts.ts';
 import { icon } from './icons.ts';
-import { type Markup, shown, when } from './markup.ts';
+import { type Markup, nothing, shown, when } from './markup.ts';
 import type { Tone } from './signs.ts';
 
 /** The head of a page: what it is, and what can be done. */
@@ -74,7 +74,8 @@ export function queryString(query: Readonly<Record<string, string | number | und
 /** Which page of a list this is, and the way to the others. `target` is what htmx puts the answer in. */
 export function pager(page: Page<unknown>, href: (page: number) => string, target?: string): Markup {
   const { page: number, pageSize, totalCount } = page;
-  const first = totalCount === 0 ? 0 : (number - 1) * pageSize + 1;
+  if (totalCount === 0) return nothing;
+  const first = (number - 1) * pageSize + 1;
   const last = Math.min(number * pageSize, totalCount);
   const link = (to: number, text: string) =>
     html`<a class="button" href="${href(to)}" ${swapped(href(to), target)}>${text}</a>`;

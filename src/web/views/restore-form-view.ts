@@ -132,7 +132,7 @@ export function restoreForm(model: OpenedRestore, viewer: Viewer): Markup {
     formatSize(contents.totalSizeBytes),
     texts.what.rows(contents.totalRows),
   );
-  const confirm = html`<fieldset class="form"><legend class="unseen">${texts.confirm.title}</legend>${textField({ id: 'confirm', name: 'confirm', label: shown(texts.confirm.label(source.name)), hint: texts.confirm.hint })}<div><button class="danger" name="step" value="restore">${texts.confirm.button}</button></div></fieldset>`;
+  const confirm = html`<fieldset class="form"><legend class="unseen">${texts.confirm.title}</legend>${textField({ id: 'confirm', name: 'confirm', label: texts.confirm.label, hint: texts.confirm.hint })}<div><button class="danger" name="step" value="restore">${texts.confirm.button}</button></div></fieldset>`;
   return postForm(viewer, {
     action: '/restore',
     hidden: { ...source.fields, contents: contents.contentsId, verify: verifyJob?.id },

@@ -57,7 +57,7 @@ function archiveRows({ archives, nowMs }: RestoreChoiceModel, basePath: string):
     const href = `${basePath}/restore${queryString({ storage: replicas[0]?.storage, name })}`;
     return html`<tr><th scope="row"><span class="name">${shown(name)}</span><span class="sub">${replicas.map(({ storage }) => shown(storage)).join(', ')} · ${ago(createdMs, nowMs)}</span></th><td>${healthSign(health)}</td><td class="number wide">${formatSize(sizeBytes)}</td><td class="number"><a class="button" href="${href}" aria-label="${shown(choose.useOf(name))}">${choose.use}</a></td></tr>`;
   });
-  return html`<div class="table-wrap"><table><thead><tr><th scope="col">${choose.archive}</th><th scope="col">${choose.state}</th><th scope="col" class="number wide">${choose.size}</th><th scope="col"><span class="unseen">${choose.use}</span></th></tr></thead><tbody>${rows}</tbody></table></div>`;
+  return html`<div class="table-wrap"><table class="stack"><thead><tr><th scope="col">${choose.archive}</th><th scope="col">${choose.state}</th><th scope="col" class="number wide">${choose.size}</th><th scope="col"><span class="unseen">${choose.use}</span></th></tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 
 function storedPanel(model: RestoreChoiceModel, basePath: string): Markup {

@@ -58,7 +58,7 @@ export function runListView(model: RunListModel, viewer: Viewer): Markup {
   const { columns } = texts;
   const isFiltered = kind !== undefined || state !== undefined || job !== undefined;
   const none = isFiltered ? empty(texts.noMatch, texts.noMatchText) : empty(texts.none, texts.noneText);
-  const table = html`<div class="table-wrap"><table><thead><tr><th scope="col">${columns.run}</th><th scope="col">${columns.state}</th><th scope="col" class="wide">${columns.started}</th><th scope="col" class="number wide">${columns.duration}</th><th scope="col" class="number">${columns.size}</th></tr></thead><tbody>${page.items.map((run) => runRow(run, nowMs, viewer.basePath))}</tbody></table></div>`;
+  const table = html`<div class="table-wrap"><table class="stack"><thead><tr><th scope="col">${columns.run}</th><th scope="col">${columns.state}</th><th scope="col" class="wide">${columns.started}</th><th scope="col" class="number wide">${columns.duration}</th><th scope="col" class="number">${columns.size}</th></tr></thead><tbody>${page.items.map((run) => runRow(run, nowMs, viewer.basePath))}</tbody></table></div>`;
   return html`${pageHead({ title: texts.title })}
 <section class="panel" aria-label="${texts.title}">${filterForm(model, viewer.basePath)}<div id="run-list"><p class="unseen" role="status">${texts.lead(page.totalCount)}</p>${page.items.length === 0 ? none : table}${pager(page, href, list)}</div></section>`;
 }
@@ -80,7 +80,10 @@ function timeline(phases: readonly RunPhase[]): Markup {
 
 function archiveRow({ url, storage, name, state, sizeBytes, error }: RunArchive, basePath: string): Markup {
   const title =
-    name === undefined ? shown(url) : html`<a href="${basePath}/archive${queryString({ name })}">${shown(name)}</a>`;
+    // What was not made, or is gone, has no page.
+    name === undefined || ['failed', 'pending', 'removed'].includes(state)
+      ? shown(name ?? url)
+      : html`<a href="${basePath}/archive${queryString({ name })}">${shown(name)}</a>`;
   return html`<tr><th scope="row" class="name">${title}${when(storage, (text) => html`<span class="sub">${shown(text)}</span>`)}${when(error, ({ message, hint }) => html`<span class="sub bad">${shown(message)}</span><span class="sub">${shown(hint)}</span>`)}</th>
 <td>${texts.run.archiveStates[state]}</td><td class="number">${sizeBytes === undefined ? '' : formatSize(sizeBytes)}</td></tr>`;
 }
@@ -122,6 +125,6 @@ export function runView(run: RunDetails, viewer: Viewer): Markup {
 ${when(run.error, errorNotice)}
 ${panel({ title: texts.run.phases, body: timeline(run.phases) })}
 ${panel({ title: texts.run.facts, body: html`<div class="facts-wide">${facts(factRows(run))}</div>` })}
-${run.archives.length === 0 ? nothing : panel({ title: texts.run.archives, flush: true, body: html`<div class="table-wrap"><table><thead><tr><th scope="col">${texts.run.archive}</th><th scope="col">${texts.run.found}</th><th scope="col" class="number">${texts.columns.size}</th></tr></thead><tbody>${run.archives.map((archive) => archiveRow(archive, basePath))}</tbody></table></div>` })}
+${run.archives.length === 0 ? nothing : panel({ title: texts.run.archives, flush: true, body: html`<div class="table-wrap"><table class="stack"><thead><tr><th scope="col">${texts.run.archive}</th><th scope="col">${texts.run.found}</th><th scope="col" class="number">${texts.columns.size}</th></tr></thead><tbody>${run.archives.map((archive) => archiveRow(archive, basePath))}</tbody></table></div>` })}
 ${logView(run.log, texts.run.noLog)}`;
 }

@@ -6,27 +6,13 @@ import type { NotifierFacts, SettingsServices, ShownError, StorageFacts } from '
 import { archiveTexts } from '../texts/archive-texts.ts';
 import { overviewTexts } from '../texts/overview-texts.ts';
 import { settingTexts as texts } from '../texts/setting-texts.ts';
-import { isOurUser, mayAdminister, mayOperate, postForm, type Viewer } from './forms.ts';
+import { mayAdminister, mayOperate, postForm, type Viewer } from './forms.ts';
 import { shownJson } from './job-view.ts';
 import { type Markup, nothing, shown, when } from './markup.ts';
-import { empty, errorNotice, notice, pageHead, panel, queryString } from './parts.ts';
+import { empty, errorNotice, notice, panel, queryString } from './parts.ts';
+import { settingsFrame } from './settings-frame.ts';
 import { diagnosisSign } from './signs.ts';
 import { ago, moment } from './time.ts';
-
-/** A part of the settings. */
-export type SettingsTab = keyof typeof texts.tabs;
-
-function framed(tab: SettingsTab, viewer: Viewer, body: Markup): Markup {
-  const path = (name: string) => (name === 'storages' ? '/settings' : `/settings/${name}`);
-  const tabs = Object.entries(texts.tabs).map(
-    ([name, text]) =>
-      html`<a href="${viewer.basePath}${path(name)}" ${when(name === tab, () => html`aria-current="page"`)}>${text}</a>`,
-  );
-  // Who may come in is kept by pages of the access layer.
-  const shownTabs = Object.entries(texts.adminTabs).filter(([name]) => name !== 'users' || isOurUser(viewer));
-  const others = shownTabs.map(([name, text]) => html`<a href="${viewer.basePath}/${name}">${text}</a>`);
-  return html`${pageHead({ title: texts.title })}<nav class="tabs" aria-label="${texts.tabsLabel}">${tabs}${mayAdminister(viewer.user) ? others : nothing}</nav>${body}`;
-}
 
 function checkResult({ lastCheck }: StorageFacts, nowMs: number): Markup {
   if (lastCheck === undefined) return html`<p class="quiet">${texts.storages.neverChecked}</p>`;
@@ -56,7 +42,7 @@ ${when(error, errorNotice)}${warnings.map((warning) => notice('late', shown(warn
 export function storagesView(storages: readonly StorageFacts[], nowMs: number, viewer: Viewer): Markup {
   const none = html`<section class="panel">${empty(texts.storages.none, texts.storages.noneText)}</section>`;
   const panels = storages.map((storage) => storagePanel(storage, nowMs, viewer));
-  return framed('storages', viewer, html`${storages.length === 0 ? none : panels}`);
+  return settingsFrame('storages', viewer, html`${storages.length === 0 ? none : panels}`);
 }
 
 /** The configuration in effect. */
@@ -72,12 +58,12 @@ export function configurationView(
   const { configuration: words } = texts;
   const rows = jobs.map(
     ({ job, enabled, schedule, timezone, nextMs }) =>
-      html`<tr><th scope="row" class="name">${shown(job)}${enabled ? nothing : html` <span class="tag">${words.disabled}</span>`}</th><td><span class="mono">${shown(schedule)}</span><span class="sub">${shown(timezone)}</span></td><td>${nextMs.map((timeMs) => html`<span class="line">${moment(timeMs)}</span>`)}</td></tr>`,
+      html`<tr><th scope="row" class="name">${shown(job)}${enabled ? nothing : html` <span class="tag">${words.disabled}</span>`}</th><td class="whole-line"><span class="mono">${shown(schedule)}</span> <span class="sub">${shown(timezone)}</span></td><td class="whole-line">${nextMs.map((timeMs) => html`<span class="line">${moment(timeMs)}</span>`)}</td></tr>`,
   );
   const schedule = panel({
     title: words.jobs,
     flush: true,
-    body: html`<div class="table-wrap"><table><thead><tr><th scope="col">${words.job}</th><th scope="col">${words.schedule}</th><th scope="col">${words.next}</th></tr></thead><tbody>${rows}</tbody></table></div>`,
+    body: html`<div class="table-wrap"><table class="stack"><thead><tr><th scope="col">${words.job}</th><th scope="col">${words.schedule}</th><th scope="col">${words.next}</th></tr></thead><tbody>${rows}</tbody></table></div>`,
   });
   const shownFile = panel({
     title: texts.tabs.configuration,
@@ -85,7 +71,7 @@ export function configurationView(
     flush: true,
     body: html`<p class="panel-body quiet">${words.text}</p><pre class="log tall" tabindex="0" aria-label="${texts.tabs.configuration}">${shownJson(configuration.shown)}</pre>`,
   });
-  return framed('configuration', viewer, html`${jobs.length > 0 ? schedule : nothing}${shownFile}`);
+  return settingsFrame('configuration', viewer, html`${jobs.length > 0 ? schedule : nothing}${shownFile}`);
 }
 
 /** What a test of a notifier came to. */
@@ -117,7 +103,7 @@ export function notificationsView(
   const table = html`<div class="table-wrap"><table><thead><tr><th scope="col">${words.type}</th><th scope="col">${words.events}</th><th scope="col"><span class="unseen">${words.test}</span></th></tr></thead><tbody>${rows}</tbody></table></div>`;
   const all = html`<div class="panel-foot">${may ? test(undefined, words.testAll, words.testAll) : words.needsAdmin}</div>`;
   const body = notifiers.length === 0 ? empty(words.none, words.noneText) : html`${table}${all}`;
-  return framed(
+  return settingsFrame(
     'notifications',
     viewer,
     html`${results}${panel({ title: texts.tabs.notifications, flush: true, body })}`,
@@ -147,14 +133,14 @@ function seriesPanel({ series, name, header, error }: SeriesKeys, viewer: Viewer
     title: shown(series),
     note: html`<a href="${viewer.basePath}/archive${queryString({ name })}" class="name">${shown(name)}</a>`,
     flush: true,
-    body: html`${notices.length === 0 ? nothing : html`<div class="panel-body">${notices}</div>`}${slots.length > 0 ? html`<div class="table-wrap"><table><tbody>${slots}</tbody></table></div>` : nothing}`,
+    body: html`${notices.length === 0 ? nothing : html`<div class="panel-body">${notices}</div>`}${slots.length > 0 ? html`<div class="table-wrap"><table class="stack"><tbody>${slots}</tbody></table></div>` : nothing}`,
   });
 }
 
 /** Which keys open the backups. */
 export function keysView(series: readonly SeriesKeys[], viewer: Viewer): Markup {
   const none = html`<section class="panel">${empty(texts.keys.none, texts.keys.noneText)}</section>`;
-  return framed(
+  return settingsFrame(
     'keys',
     viewer,
     html`<p class="quiet gap">${texts.keys.text}</p>${series.length === 0 ? none : series.map((keys) => seriesPanel(keys, viewer))}`,
@@ -170,7 +156,7 @@ export function doctorView(found: readonly Diagnosis[] | undefined, viewer: View
   });
   const button = mayOperate(viewer.user) ? run : nothing;
   if (found === undefined) {
-    return framed(
+    return settingsFrame(
       'doctor',
       viewer,
       html`<section class="panel">${empty(words.notRun, words.notRunText, button)}</section>`,
@@ -182,11 +168,11 @@ export function doctorView(found: readonly Diagnosis[] | undefined, viewer: View
     .sort((left, right) => order[left.state] - order[right.state])
     .map(
       ({ part, name, state, message, hint }) =>
-        html`<tr><th scope="row" class="name">${shown(name)}<span class="sub">${words.parts[part] ?? part}</span></th><td class="name">${shown(message)}${when(hint, (text) => html`<span class="sub">${shown(text)}</span>`)}</td><td class="number">${diagnosisSign(state)}</td></tr>`,
+        html`<tr><th scope="row" class="name">${shown(name)}<span class="sub">${words.parts[part] ?? part}</span></th><td class="name whole-line">${shown(message)}${when(hint, (text) => html`<span class="sub">${shown(text)}</span>`)}</td><td class="number">${diagnosisSign(state)}</td></tr>`,
     );
-  const table = html`<div class="table-wrap"><table><thead><tr><th scope="col">${words.part}</th><th scope="col">${words.found}</th><th scope="col"><span class="unseen">${texts.storages.result}</span></th></tr></thead><tbody>${rows}</tbody></table></div>`;
+  const table = html`<div class="table-wrap"><table class="stack"><thead><tr><th scope="col">${words.part}</th><th scope="col">${words.found}</th><th scope="col"><span class="unseen">${texts.storages.result}</span></th></tr></thead><tbody>${rows}</tbody></table></div>`;
   const sum = words.sum(count('ok'), count('warning'), count('failed'));
-  return framed(
+  return settingsFrame(
     'doctor',
     viewer,
     html`<div class="map-head gap"><p class="quiet">${words.text}</p>${button}</div>${panel({ title: texts.tabs.doctor, note: sum, flush: true, body: table })}`,

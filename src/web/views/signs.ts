@@ -4,7 +4,7 @@ import type { Diagnosis } from '../../operation/doctor.ts';
 import type { ArchiveFacts, JobFacts, SourceState } from '../services/web-services.ts';
 import { sharedTexts as texts } from '../texts/shared-texts.ts';
 import { type IconName, icon } from './icons.ts';
-import type { Markup } from './markup.ts';
+import { type Markup, shown } from './markup.ts';
 
 /** What a colour means, wherever it stands. */
 export type Tone = 'well' | 'late' | 'bad' | 'odd' | 'busy' | 'plain';
@@ -59,6 +59,11 @@ export function runSign(state: RunState | JobFacts['state']): Markup {
 /** How an archive stands. */
 export function healthSign(health: ArchiveFacts['health']): Markup {
   return sign(healths[health], texts.health[health]);
+}
+
+/** What became of an action in the audit log: a code says why it was refused. */
+export function outcomeSign(outcome: string): Markup {
+  return sign(outcome === 'done' ? well : bad, shown(outcome));
 }
 
 /** What the doctor found. */
