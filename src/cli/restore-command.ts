@@ -71,6 +71,8 @@ interface RestoreCommandOptions extends OutputOptions, OpenKeyOptions, ReplicaOp
   readonly createSchema?: boolean;
   readonly rename?: readonly string[];
   readonly naturalKey?: readonly string[];
+  readonly row?: string;
+  readonly withOwned?: boolean;
   readonly mask?: boolean;
   readonly dryRun?: boolean;
   readonly archiveId?: string;
@@ -110,9 +112,11 @@ export function addRestoreCommand(program: Command, context: CommandContext): vo
     .addOption(
       new Option(
         '--on-conflict <policy>',
-        'of models: what is done where a row is there already (fail unless given)',
+        'of models: what is done where a row is there already (fail unless given, skip with --row)',
       ).choices(['fail', 'skip', 'update', 'replace-all']),
     )
+    .option('--row <model:key>', 'of models: this row alone and all that it needs, as invoice:42')
+    .option('--with-owned', 'with --row: the rows that belong to it, too')
     .option('--flush', 'of models: empty the tables that the archive holds first, and no other')
     .option('--create-schema', 'of models: make the tables that are not there')
     .option(
@@ -250,9 +254,14 @@ async function runOf(
 }
 
 async function modelSettings(options: RestoreCommandOptions, context: CommandContext): Promise<ModelRestoreSettings> {
-  const { onConflict, flush, createSchema, rename, naturalKey, mask } = options;
+  const { onConflict, row, withOwned, flush, createSchema, rename, naturalKey, mask } = options;
+  if (withOwned === true && row === undefined) {
+    throw new HoldfastError('usage.invalid', { message: '--with-owned says what is restored with the row of --row' });
+  }
   return withoutUndefined({
     onConflict,
+    row,
+    withOwned,
     flush,
     createSchema,
     renames: rename,

@@ -11,6 +11,7 @@ import { MediaTarget } from '../source/media/media-target.ts';
 import type { ModelSchema } from '../source/model/model-schema.ts';
 import type { ModelTarget } from '../source/model/model-target.ts';
 import type { RestoreTarget } from '../source/target.ts';
+import { chooseRows, modelsAlone, type RowChoice } from './choose-rows.ts';
 import { mediaDestinations, treeNames } from './media-destinations.ts';
 import type { MediaDestination, RestoreAction, RestoreOptions } from './options.ts';
 import { withoutCollisions } from './restore-collisions.ts';
@@ -90,13 +91,16 @@ export interface Chosen {
   readonly places?: ReadonlyMap<string, string>;
   /** Reads an entry that says how others are restored. */
   read(entry: IndexEntry): Promise<Uint8Array>;
+  /** Reads an entry from which rows are chosen. */
+  open(entry: IndexEntry): AsyncIterable<Uint8Array>;
   /** What only this archive has, and who has no key of it has not. */
   readonly secret: Uint8Array;
 }
 
 /** Makes the targets for the chosen entries. Throws `usage.invalid`, `target.incompatible`, `target.unsafe`. */
 export async function makeTargets(chosen: Chosen, options: RestoreOptions): Promise<TargetGroup[]> {
-  const { all, entries, lost } = chosen;
+  const { all, lost } = chosen;
+  const entries = options.models?.row === undefined ? chosen.entries : modelsAlone(chosen.entries, modelsPath);
   const parts = new Map<string, IndexEntry[]>();
   for (const entry of entries) {
     const prefix = prefixOf(entry);
@@ -201,7 +205,9 @@ async function modelGroups(
   chosen: Chosen,
   options: RestoreOptions,
 ): Promise<TargetGroup[]> {
-  const { prefix, entries, to, media } = models;
+  const { prefix, to, media } = models;
+  const choice = await chosenRows(models, chosen, options);
+  const entries = choice?.entries ?? models.entries;
   const parts = new Map<string, IndexEntry[]>();
   for (const entry of entries) {
     const tree = modelFilesPath.exec(entry.path)?.[0] ?? '';
@@ -218,7 +224,7 @@ async function modelGroups(
       : mediaGroup(tree, part, destination, options);
   });
   if (rows.length === 0) return trees;
-  const group = await modelGroup({ prefix, entries: rows, to }, chosen, options);
+  const group = await modelGroup({ prefix, entries: rows, to, rows: choice?.rows }, chosen, options);
   if (trees.length === 0) return [group];
   const { ModelsWithFilesTarget } = await import('../source/model/files/models-with-files-target.ts');
   return [{ ...group, target: new ModelsWithFilesTarget(group.target, trees), entries: [...entries], trees }];
@@ -226,11 +232,16 @@ async function modelGroups(
 
 /** Models go into a database of any engine. Their schema is read first, whether it was chosen or not. */
 async function modelGroup(
-  models: { readonly prefix: string; readonly entries: IndexEntry[]; readonly to: string | undefined },
+  models: {
+    readonly prefix: string;
+    readonly entries: IndexEntry[];
+    readonly to: string | undefined;
+    readonly rows: RowChoice['rows'] | undefined;
+  },
   { all, read, secret }: Chosen,
   options: RestoreOptions,
 ): Promise<TargetGroup & { readonly target: ModelTarget }> {
-  const { prefix, entries, to } = models;
+  const { prefix, entries, to, rows } = models;
   if (to === undefined) {
     throw new HoldfastError('usage.invalid', {
       message: `it is not said where ${prefix} goes`,
@@ -243,12 +254,7 @@ async function modelGroup(
       hint: 'leave the mode out',
     });
   }
-  const path = `${prefix}/schema.json`;
-  const schemas = all.filter(({ kind }) => kind === 'model-schema');
-  const entry = schemas.find((candidate) => candidate.path === path);
-  if (entry === undefined || schemas.some(({ sizeBytes }) => sizeBytes > maximumSchemaBytes)) {
-    throw new HoldfastError('archive.corrupt', { message: `${path}, which says what the models are, is not there` });
-  }
+  const { entry, schemas } = schemaEntries(all, prefix);
   const [{ readModelSchema }, { ModelTarget }] = await Promise.all([
     import('../source/model/model-schema.ts'),
     import('../source/model/model-target.ts'),
@@ -264,11 +270,39 @@ async function modelGroup(
     schema: await schemaOf(entry),
     otherSchemas,
     maskSecret: secret,
+    ...(rows === undefined ? {} : { rows }),
     clock: commonOptions(options).clock,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(random === undefined ? {} : { random }),
   });
   return { kind: 'models', target, entries, place: engineOfUrl(to).placeOf(to), prefix };
+}
+
+/** The entry that says what the models of a database are, and those of all of them. */
+function schemaEntries(
+  all: readonly IndexEntry[],
+  prefix: string,
+): { readonly entry: IndexEntry; readonly schemas: readonly IndexEntry[] } {
+  const path = `${prefix}/schema.json`;
+  const schemas = all.filter(({ kind }) => kind === 'model-schema');
+  const entry = schemas.find((candidate) => candidate.path === path);
+  if (entry === undefined || schemas.some(({ sizeBytes }) => sizeBytes > maximumSchemaBytes)) {
+    throw new HoldfastError('archive.corrupt', { message: `${path}, which says what the models are, is not there` });
+  }
+  return { entry, schemas };
+}
+
+/** The rows of models that the options ask for; undefined where all are restored. */
+async function chosenRows(
+  { prefix, entries }: { readonly prefix: string; readonly entries: readonly IndexEntry[] },
+  { all, lost, read, open }: Chosen,
+  { models: settings }: RestoreOptions,
+): Promise<RowChoice | undefined> {
+  if (settings?.row === undefined) return undefined;
+  const { readModelSchema } = await import('../source/model/model-schema.ts');
+  const { entry } = schemaEntries(all, prefix);
+  const schema = readModelSchema(await read(entry), entry.path);
+  return await chooseRows({ entries: entries.filter((one) => lost?.has(one) !== true), schema, open }, settings);
 }
 
 /** The engine of what lies below a prefix. */

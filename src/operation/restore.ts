@@ -7,7 +7,7 @@ import { chooseEntries } from './choose-entries.ts';
 import { checkedArchiveId, withSources } from './location.ts';
 import type { RestoreAction, RestoreOptions, RestoreReport } from './options.ts';
 import { isNote } from './previous-archive.ts';
-import { makeTargets, type TargetGroup } from './restore-targets.ts';
+import { type Chosen, makeTargets, type TargetGroup } from './restore-targets.ts';
 import { failAfter, ProgressMeter, withWorkers } from './run.ts';
 import { stageEntries } from './stage-entries.ts';
 import { archiveIdHex, rowCount } from './summary.ts';
@@ -18,6 +18,18 @@ function sumBytes(entries: readonly IndexEntry[]): number {
 
 function action(group: TargetGroup, change: TargetChange, entries: readonly IndexEntry[]): RestoreAction {
   return { kind: group.kind, ...change, entryCount: entries.length, sizeBytes: sumBytes(entries) };
+}
+
+/** Where rows are chosen, what was chosen is known when it is done. */
+function countsOfRows(actions: readonly RestoreAction[]): Pick<RestoreReport, 'entryCount' | 'sizeBytes' | 'rowCount'> {
+  const sum = (numberOf: (one: RestoreAction) => number) => actions.reduce((total, one) => total + numberOf(one), 0);
+  return {
+    entryCount: sum(({ entryCount }) => entryCount),
+    sizeBytes: sum(({ sizeBytes }) => sizeBytes),
+    rowCount: sum(({ models = [] }) =>
+      models.reduce((total, { inserted, updated, skipped }) => total + inserted + updated + skipped, 0),
+    ),
+  };
 }
 
 function refuseDamaged(lost: readonly IndexEntry[], cause: HoldfastError): HoldfastError {
@@ -87,7 +99,7 @@ export interface Attempt {
 /** Restores all chosen entries but those that are lost, or nothing and leaves nothing. */
 export async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEntry>): Promise<RestoreAction[]> {
   const { reader, all, chosen, tables, places, options } = attempt;
-  const own = { lost, read: readerOf(reader), secret: secretOf(reader, all) };
+  const own = { lost, ...readsOf(reader), secret: secretOf(reader, all) };
   const groups = await makeTargets({ all, entries: chosen, tables, ...own, ...(places && { places }) }, options);
   try {
     for (const group of groups) await group.target.plan(group.entries);
@@ -109,7 +121,7 @@ export async function restoreEntries(attempt: Attempt, lost: ReadonlySet<IndexEn
 /** Says what would be done; what can be done and taken back is, so that its counts are true. */
 async function rehearse({ reader, all, chosen, tables, options, meter }: Attempt): Promise<RestoreAction[]> {
   const groups = await makeTargets(
-    { all, entries: chosen, tables, read: readerOf(reader), secret: secretOf(reader, all) },
+    { all, entries: chosen, tables, ...readsOf(reader), secret: secretOf(reader, all) },
     options,
   );
   const planned: RestoreAction[] = [];
@@ -137,13 +149,14 @@ async function rehearse({ reader, all, chosen, tables, options, meter }: Attempt
   }
 }
 
-/** Reads an entry that says how others are restored; it is held in memory. */
-function readerOf(reader: ArchiveReader): (entry: IndexEntry) => Promise<Uint8Array> {
-  return async (entry) => {
+/** Reads entries that say how others are restored: into memory, or piece by piece. */
+function readsOf(reader: ArchiveReader): Pick<Chosen, 'read' | 'open'> {
+  const read = async (entry: IndexEntry) => {
     const chunks: Uint8Array[] = [];
     for await (const chunk of reader.read(entry)) chunks.push(Uint8Array.from(chunk));
     return Buffer.concat(chunks);
   };
+  return { read, open: (entry) => reader.read(entry) };
 }
 
 /** The data key; where the archive has none, what its contents are is known to nobody else. */
@@ -157,13 +170,16 @@ async function restore(reader: ArchiveReader, options: RestoreOptions): Promise<
   for await (const entry of reader.entries()) if (!isNote(entry)) all.push(entry);
   const { entries: chosen, tables } = chooseEntries(all, options.only);
   const dryRun = options.dryRun === true;
+  const countsOf = (actions: readonly RestoreAction[], entries: readonly IndexEntry[]) => {
+    if (options.models?.row !== undefined) return countsOfRows(actions);
+    const rows = entries.reduce((sum, entry) => sum + rowCount(entry, tables.get(entry)), 0);
+    return { entryCount: entries.length, sizeBytes: sumBytes(entries), rowCount: rows };
+  };
   const report = (actions: readonly RestoreAction[], entries: readonly IndexEntry[], lost: readonly IndexEntry[]) => ({
     archiveId: archiveIdHex(reader.header),
     dryRun,
     actions,
-    entryCount: entries.length,
-    sizeBytes: sumBytes(entries),
-    rowCount: entries.reduce((sum, entry) => sum + rowCount(entry, tables.get(entry)), 0),
+    ...countsOf(actions, entries),
     readBytes: reader.store.readBytes,
     healedBlocks: reader.store.healed.size,
     lostEntries: lost.map(({ path }) => path),

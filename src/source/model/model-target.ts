@@ -9,6 +9,7 @@ import { maskKey } from './mask/create-masker.ts';
 import { type ChangedLines, changedLines } from './mask/mask-lines.ts';
 import { type ModelMasks, type PlannedMasks, planMasks } from './mask/plan-masks.ts';
 import type { ModelSchema } from './model-schema.ts';
+import { keepRows } from './restore/archived-rows.ts';
 import type { ModelWriter } from './restore/model-writer.ts';
 import { naturalKeysOf } from './restore/natural-keys.ts';
 import { openModelWriter } from './restore/open-writer.ts';
@@ -20,8 +21,15 @@ const defaultTimeoutMs = 60_000;
 
 /** How models are restored. */
 export interface ModelRestoreSettings {
-  /** `fail` unless set. */
+  /** `fail` unless set; with `row` it is `skip`. */
   readonly onConflict?: OnConflict;
+  /**
+   * `invoice:42`, `membership:7,12` for a key of two columns: that row alone, and all rows that it needs by its foreign keys, as far as they stand in
+   * the archive; of the archive's files those that these rows name. What is there already stays unless `onConflict` says otherwise.
+   */
+  readonly row?: string;
+  /** With `row`: the rows that belong to it, too, and what these need. */
+  readonly withOwned?: boolean;
   /** Empties the tables that the archive holds whole first; false unless set. */
   readonly flush?: boolean;
   /** Makes tables that are not there; false unless set. */
@@ -41,6 +49,8 @@ export interface ModelRestoreSettings {
 export interface ModelTargetOptions extends ModelRestoreSettings {
   readonly url: Secret;
   readonly schema: ModelSchema;
+  /** By model, the keys of the rows that are restored; all rows unless set. */
+  readonly rows?: ReadonlyMap<string, ReadonlySet<string>>;
   /** Of the archive's other databases. */
   readonly otherSchemas?: readonly ModelSchema[];
   /** With `mask`: what only this archive has, and who reads the masked rows has not. */
@@ -78,7 +88,14 @@ export class ModelTarget implements RestoreTarget {
   }
 
   async plan(entries: readonly RestorableEntry[]): Promise<TargetChange> {
-    const { url, schema, timeoutMs = defaultTimeoutMs, clock = systemClock, random = systemRandom } = this.#options;
+    const {
+      url,
+      schema,
+      rows,
+      timeoutMs = defaultTimeoutMs,
+      clock = systemClock,
+      random = systemRandom,
+    } = this.#options;
     const models = schema.models.map(({ name }) => name);
     const renames = parseRenames(this.#options.renames ?? [], models);
     const naturalKeys = naturalKeysOf(schema.models, this.#options.naturalKeys ?? []);
@@ -90,12 +107,12 @@ export class ModelTarget implements RestoreTarget {
           if (typeof model !== 'string' || !models.includes(model)) {
             throw new HoldfastError('archive.corrupt', { message: `${path} belongs to no model of its schema` });
           }
-          return [model, { isFiltered: metadata['filtered'] === true }] as const;
+          return [model, { isFiltered: rows !== undefined || metadata['filtered'] === true }] as const;
         }),
     );
     const writer = await openModelWriter({ url, timeoutMs, clock, random });
     this.#writer = writer;
-    const { onConflict = 'fail', flush = false, createSchema = false } = this.#options;
+    const { onConflict = rows === undefined ? 'fail' : 'skip', flush = false, createSchema = false } = this.#options;
     const there = await writer.discover();
     const planned = planRestore({
       schema,
@@ -129,11 +146,13 @@ export class ModelTarget implements RestoreTarget {
       for await (const _ of bytes);
       return;
     }
+    const keys = this.#options.rows?.get(load.source.name);
+    const chosen = keys === undefined ? bytes : keepRows(load.source, keys, bytes);
     const lines = this.#linesOf(load);
     const masks = this.#masks.models.get(load.source.name);
-    const loading = () => writer.load(load, lines === undefined ? bytes : lines.apply(bytes));
+    const loading = () => writer.load(load, lines === undefined ? chosen : lines.apply(chosen));
     const counts = await explainMasks(loading, masks === undefined ? [] : [masks]);
-    const { rows } = entry.metadata;
+    const rows = keys?.size ?? entry.metadata['rows'];
     const isWaiting = 'waiting' in counts;
     const found = isWaiting ? counts.waiting : counts.inserted + counts.updated + counts.skipped;
     if (typeof rows === 'number' && rows !== found) {

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../../errors.ts';
+import { findModel, maximumRows, primaryColumns, tooManyRows } from './found-row.ts';
 import { type Model, type ModelForeignKey, tableKey } from './model.ts';
 import type { ModelReader } from './model-reader.ts';
 import { type ModelSettings, parseRowChoice } from './model-settings.ts';
@@ -11,8 +12,6 @@ export interface RowChoices {
   readonly isNarrow: boolean;
 }
 
-/** Rows that are found one by one, and so held in memory. */
-const maximumRows = 100_000;
 /** So many rows are asked for at once. */
 const batchSize = 200;
 
@@ -28,26 +27,18 @@ export async function chooseRows(
   settings: ModelSettings,
   registered: ReadonlyMap<string, string> = new Map(),
 ): Promise<RowChoices> {
-  const find = (name: string): Model => {
-    const found = models.find((model) => model.name === name) ?? models.find(({ table }) => table.name === name);
-    if (found !== undefined) return found;
-    throw new HoldfastError('usage.invalid', {
-      message: `there is no model ${name}`,
-      hint: `models are: ${models.map((model) => model.name).join(', ')}`,
-    });
-  };
   const row = parseRowChoice(settings.row);
   if (row === undefined) {
     const wheres = new Map(registered);
     for (const [name, where] of Object.entries(settings.where ?? {})) {
-      const key = tableKey(find(name).table);
+      const key = tableKey(findModel(models, name).table);
       const other = registered.get(key);
       wheres.set(key, other === undefined ? where : `(${other}) AND (${where})`);
     }
     return { wheres, isNarrow: false };
   }
   const walk = new RowWalk(reader, models, settings.withOwned === true);
-  await walk.start(find(row.model), row.key);
+  await walk.start(findModel(models, row.model), row.key);
   return { wheres: await walk.finish(), isNarrow: true };
 }
 
@@ -131,12 +122,7 @@ class RowWalk {
     const added = rows.filter((row) => !known.has(JSON.stringify(row)));
     for (const row of added) known.set(JSON.stringify(row), row);
     this.#count += added.length;
-    if (this.#count > maximumRows) {
-      throw new HoldfastError('usage.invalid', {
-        message: `more than ${maximumRows} rows belong to this one: they are not found one by one`,
-        hint: 'choose whole models, or rows by a condition',
-      });
-    }
+    if (this.#count > maximumRows) throw tooManyRows();
     if (added.length > 0) this.#queue.push({ model, rows: added, isOwned });
     return rows.length;
   }
@@ -153,12 +139,4 @@ class RowWalk {
   #modelOf({ references }: ModelForeignKey): Model | undefined {
     return this.#models.find(({ table }) => tableKey(table) === tableKey(references.table));
   }
-}
-
-function primaryColumns(model: Model): readonly string[] {
-  if (model.primaryKey !== undefined) return model.primaryKey.columns;
-  throw new HoldfastError('usage.invalid', {
-    message: `${model.name} has no primary key, which names its rows`,
-    hint: 'leave the table out with --exclude-table, or choose whole models',
-  });
 }
