@@ -2,6 +2,7 @@ import type { History } from '../history/history.ts';
 import type { RunArchive, RunRecord } from '../history/run-record.ts';
 import { errorReport } from '../operation/error-report.ts';
 import type { BackupOutput, OutputReport } from '../operation/options.ts';
+import { createOnlyStorage } from '../storage/wrap/create-only.ts';
 import type { BackupRequest } from './backup-request.ts';
 import type { CommandContext } from './command-context.ts';
 import { printJson, printLines, printNote } from './print-result.ts';
@@ -63,6 +64,9 @@ async function earlierRuns(
   }
 }
 
+/** What stands under the name was put there by somebody else. */
+const nameIsTaken = 'storage.conflict';
+
 interface Made {
   readonly output: BackupOutput;
   readonly name: string;
@@ -78,7 +82,8 @@ async function findMade(unit: Unit, runs: readonly RunRecord[], context: Command
     const known = runs
       .filter((run) => run.database === unit.database)
       .flatMap((run) => run.archives.map((archive) => ({ run, archive })))
-      .filter(({ archive }) => archive.storage === output.label && archive.name !== undefined);
+      .filter(({ archive }) => archive.storage === output.label && archive.name !== undefined)
+      .filter(({ run, archive }) => (archive.error ?? run.error)?.code !== nameIsTaken);
     for (const { run, archive } of known) {
       const { name = '' } = archive;
       const done = isDone(run) && archive.state !== 'failed' ? archive : await statOf(output, name, context);
@@ -140,7 +145,8 @@ async function fillOthers(unit: Unit, made: readonly Made[], signal: AbortSignal
   for (const { storage, label } of unit.outputs.filter((one) => !made.some(({ output }) => output === one))) {
     const place = { ...withoutUndefined({ storage: label }), output: storage.url(name) };
     try {
-      const { sizeBytes } = await transferArchive({ from, to: { storage, name }, run: { signal } });
+      const to = { storage: createOnlyStorage(storage), name };
+      const { sizeBytes } = await transferArchive({ from, to, run: { signal } });
       reports.push({ ...place, sizeBytes });
     } catch (error) {
       if (signal.aborted) throw error;

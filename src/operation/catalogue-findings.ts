@@ -128,7 +128,8 @@ function judgeShards(
   );
   if (gone.length > 0) {
     const places = gone.map((shard) => shard.place).join(', ');
-    const message = `${gone.length} of its ${recorded.length} shards, on ${places}, were put there, and are gone without having been removed`;
+    const verb = gone.length === 1 ? 'is' : 'are';
+    const message = `${gone.length} of its ${recorded.length} shards ${verb} gone from ${places} without having been removed`;
     return { kind: 'shard_missing', name, message };
   }
   const changed = recorded.find((shard) =>

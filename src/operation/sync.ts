@@ -2,6 +2,7 @@ import { systemClock } from '../clock.ts';
 import { throwIfAborted } from '../errors.ts';
 import { isPlainName } from '../plain/plain-name.ts';
 import type { Storage, StoredObject } from '../storage/storage.ts';
+import { createOnlyStorage } from '../storage/wrap/create-only.ts';
 import { errorReport } from './error-report.ts';
 import type { OutputReport, RunOptions } from './options.ts';
 import { copyPlainDump, listPlainDumps } from './plain-copies.ts';
@@ -69,7 +70,7 @@ export async function syncStorages(options: SyncOptions): Promise<SyncReport> {
     try {
       const [source, target] = [
         { storage: from, name },
-        { storage: to, name },
+        { storage: createOnlyStorage(to), name },
       ];
       if (isPlainName(name)) {
         archives.push({ name, ...(await copyPlainDump(source, target, run)) });

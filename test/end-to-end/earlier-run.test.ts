@@ -95,6 +95,25 @@ test('what a run made before it died is not made again, and a storage that lacks
   assert.equal((await run('prune', '--dry-run')).exitCode, 0);
 });
 
+test('what another machine put under the name is not taken for it, nor replaced', async (t) => {
+  const folder = await enterFolder(t);
+  await run('backup', '--scheduled-at', time);
+  const [archive = ''] = (await names('near')).filter((name) => name.endsWith('.holdfast'));
+  using file = new DatabaseSync(join(folder, '.holdfast', 'history.db'));
+  const error = JSON.stringify({ code: 'storage.conflict', message: 'it exists', hint: 'choose another name' });
+  const taken = "UPDATE run_archive SET state = 'failed', error = ? WHERE name = ? AND storage IN";
+  file.prepare(`${taken} ('far')`).run(error, archive);
+  file.exec("UPDATE run SET state = 'incomplete'");
+  await writeFile(join('far', archive), 'of another machine');
+  const half = await run('backup', '--scheduled-at', time);
+  assert.equal(half.result.madeEarlier, true);
+  assert.equal(await readFile(join('far', archive), 'utf8'), 'of another machine');
+  file.prepare(`${taken} ('near', 'far')`).run(error, archive);
+  const again = await run('backup', '--scheduled-at', time);
+  assert.deepEqual([again.exitCode, again.result.madeEarlier], [0, undefined]);
+  assert.equal((await names('near')).filter((name) => name.endsWith('.holdfast')).length, 2);
+});
+
 test('what a run had not made before it died is made', async (t) => {
   await enterFolder(t);
   await run('backup', '--scheduled-at', time);
