@@ -47,6 +47,8 @@ const batchSize = 32;
 /** Runs inputs, and keeps those that reach what none before did. */
 class Explorer {
   readonly seen = new Set<string>();
+  /** What several inputs together went through: more often than each by itself does. */
+  readonly #seenTogether = new Set<string>();
   readonly corpus: Uint8Array[] = [];
   readonly finds: FuzzFind[] = [];
   readonly #target: FuzzTarget;
@@ -68,8 +70,11 @@ class Explorer {
     }
     for (const bytes of inputs) await this.#tryOne(bytes);
     this.#checkMemory(inputs);
-    const isNew = [...this.#coverage.take()].some((place) => !this.seen.has(place));
-    if (!isNew) return;
+    const places = [...this.#coverage.take()].filter(
+      (place) => !this.seen.has(place) && !this.#seenTogether.has(place),
+    );
+    if (places.length === 0) return;
+    for (const place of places) this.#seenTogether.add(place);
     for (const bytes of inputs) await this.#explore(bytes);
   }
 

@@ -1,7 +1,8 @@
 /**
  * `npm run mutate -- --path src/policy [--tests src/policy,…] [--seed N] [--sample K] [--workers N] [--state FILE [--again]]`: changes the code in one
- * small way after the other, and tells which changes no test notices. `--path` is a folder or a file, `--tests` has several. A run that was stopped goes on where `--state` ends;
- * with `--again` those in it that survived are tried once more, by other tests perhaps, and no others. Survivors that are explained stand in `survivors.json`.
+ * small way after the other, and tells which changes no test notices. `--path` is a folder or a file, `--tests` has several. A run that was stopped goes
+ * on where `--state` ends; with `--again` those in it that survived are tried once more, by other tests perhaps, and no others. Survivors that are
+ * explained stand in `survivors.json`.
  */
 import {
   appendFileSync,

@@ -57,7 +57,8 @@ async function play(child: ChildProcess, share: Share, onFailure: (text: string)
     else summary = told.summary;
   });
   child.send(share);
-  const [status, signal] = await once(child, 'exit');
+  // The last it told may come after its end.
+  const [[status, signal]] = await Promise.all([once(child, 'exit'), once(child, 'disconnect')]);
   if (summary === undefined) throw new Error(`a process of the simulation ended: ${signal ?? status}`);
   return summary;
 }

@@ -5,6 +5,7 @@ import { describePlan } from './describe-plan.ts';
 import { makePlan } from './make-plan.ts';
 import { mistakes, product } from './mistakes.ts';
 import { partCount, without } from './plan.ts';
+import { simulateInProcesses } from './simulate-processes.ts';
 import { simulate } from './simulate-worlds.ts';
 
 describe('simulated worlds', () => {
@@ -24,6 +25,15 @@ describe('simulated worlds', () => {
       return { events, tally: [...tally].sort() };
     };
     assert.deepEqual(await play(), await play());
+  });
+
+  it('are the same in several processes', async () => {
+    const alone = await simulate({ seed: 600, runs: 5, system: product });
+    const { signal } = new AbortController();
+    const options = { processes: 2, signal, onFailure: (text: string) => assert.fail(text) };
+    const { runs, tally } = await simulateInProcesses({ seed: 600, runs: 5, dropped: [] }, options);
+    assert.equal(runs, 5);
+    assert.deepEqual([...tally].sort(), [...alone.tally].sort());
   });
 });
 

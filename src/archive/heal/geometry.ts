@@ -94,7 +94,7 @@ export class Layout {
   place(position: number): Place {
     if (position >= this.totalBlocks - headerReplicas)
       return { kind: 'final', ordinal: position - this.finalPosition(0) };
-    const band = Math.min(Math.floor(position / this.#fullBandBlocks), this.bands - 1);
+    const band = Math.floor(position / this.#fullBandBlocks);
     const inBand = position - this.bandPosition(band);
     if (inBand < headerReplicas) return { kind: 'header', band, ordinal: inBand };
     const index = inBand - headerReplicas;

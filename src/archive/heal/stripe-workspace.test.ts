@@ -53,3 +53,19 @@ test('solved bodies are what the syndromes were made of, one solution after the 
     }
   }
 });
+
+test('as many bodies are solved as a stripe may have parity rows', () => {
+  const size = { dataCount: 100, parityRows: 64 };
+  const workspace = new StripeWorkspace(size.parityRows);
+  const places = fill(workspace, size, 'all rows');
+  const unknown = places.slice(20, 84);
+  for (const place of places.filter((each) => !unknown.includes(each))) {
+    workspace.values.fill(0, place * bodySizeBytes, (place + 1) * bodySizeBytes);
+  }
+  workspace.computeSyndromes(size);
+  const solved = workspace.solve(Uint8Array.from(unknown));
+  for (const [index, place] of unknown.entries()) {
+    const expected = workspace.values.subarray(place * bodySizeBytes, (place + 1) * bodySizeBytes);
+    assert.equal(Buffer.compare(solved.subarray(index * bodySizeBytes, (index + 1) * bodySizeBytes), expected), 0);
+  }
+});
