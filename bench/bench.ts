@@ -9,7 +9,7 @@ import { databaseBenchmarks, databaseNames } from './databases/benchmarks.ts';
 import { makeData } from './make-data.ts';
 import { versionOf } from './measure.ts';
 import { holdfast, peers } from './programs.ts';
-import { type BenchReport, describeMachine, formatPage, formatTable } from './report.ts';
+import { type BenchGroup, type BenchReport, describeMachine, formatPage, formatTable } from './report.ts';
 import { type JudgedRow, judge } from './row.ts';
 
 const usage = `usage: npm run bench -- [databases | models] [--size 1GiB] [--only backup,verify,…] [--repetitions 3] [--json] [--install] [--no-page]
@@ -68,13 +68,13 @@ async function run(options: {
   sizeBytes: number;
   only: readonly string[];
   repetitions: number;
-  isOfDatabases: boolean;
+  group: BenchGroup | undefined;
 }): Promise<BenchReport> {
   const say = (text: string) => void process.stderr.write(`${text}\n`);
   const cacheFolder = process.env['HOLDFAST_BENCH_FOLDER'] ?? join(tmpdir(), 'holdfast-bench');
   mkdirSync(cacheFolder, { recursive: true });
   say(`data: ${cacheFolder}`);
-  const dataFolder = options.isOfDatabases ? cacheFolder : makeData(cacheFolder, options.sizeBytes);
+  const dataFolder = options.group !== undefined ? cacheFolder : makeData(cacheFolder, options.sizeBytes);
   const workFolder = mkdtempSync(join(cacheFolder, 'run-'));
   const found = versions();
   const rows: JudgedRow[] = [];
@@ -102,9 +102,8 @@ async function run(options: {
     rmSync(workFolder, { recursive: true, force: true });
   }
   const date = new Date().toISOString().slice(0, 10);
-  const { sizeBytes: dataSizeBytes, isOfDatabases } = options;
-  const data = isOfDatabases ? { data: 'databases, made for it, on servers of their own that wait for the disk' } : {};
-  return { date, machine: describeMachine(), dataSizeBytes, ...data, versions: found, rows, failures };
+  const { sizeBytes: dataSizeBytes, group } = options;
+  return { date, machine: describeMachine(), dataSizeBytes, ...(group && { group }), versions: found, rows, failures };
 }
 
 const { values, positionals } = parseArgs({
@@ -124,15 +123,13 @@ if (values.help) {
 } else {
   if (values.install) installPeers();
   const repetitions = Math.max(1, Math.floor(Number(values.repetitions)) || 3);
-  const isOfModels = positionals.includes('models');
-  const isOfDatabases = isOfModels || positionals.includes('databases');
-  const only = parseOnly(values.only ?? (isOfModels ? 'models' : undefined), isOfDatabases);
-  const report = await run({ sizeBytes: parseSize(values.size), only, repetitions, isOfDatabases });
+  const group = (['models', 'databases'] as const).find((name) => positionals.includes(name));
+  const only = parseOnly(values.only ?? (group === 'models' ? group : undefined), group !== undefined);
+  const report = await run({ sizeBytes: parseSize(values.size), only, repetitions, group });
   process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatTable(report));
   // A page says how everything went in one sitting: a part of it would take the rest away.
   if (!values['no-page'] && values.only === undefined) {
-    const name = isOfModels ? 'RESULTS-models.md' : isOfDatabases ? 'RESULTS-databases.md' : 'RESULTS.md';
-    const page = join(import.meta.dirname, name);
+    const page = join(import.meta.dirname, group === undefined ? 'RESULTS.md' : `RESULTS-${group}.md`);
     writeFileSync(`${page}.partial`, formatPage(report));
     renameSync(`${page}.partial`, page);
   }

@@ -1,13 +1,16 @@
 import { cpus, release, totalmem } from 'node:os';
 import type { JudgedRow, Unit } from './row.ts';
 
+/** What a sitting may be about instead of files. */
+export type BenchGroup = 'databases' | 'models';
+
 /** What was measured, on what, with what. */
 export interface BenchReport {
   readonly date: string;
   readonly machine: string;
   readonly dataSizeBytes: number;
-  /** What was worked on; files unless set. */
-  readonly data?: string;
+  /** Databases, or the models in them; files unless set. */
+  readonly group?: BenchGroup;
   /** Program → version; `not installed` where it is absent. */
   readonly versions: Readonly<Record<string, string>>;
   readonly rows: readonly JudgedRow[];
@@ -82,9 +85,9 @@ export function formatPage(report: BenchReport): string {
   });
   return `# Results of the benchmarks
 
-Written by \`npm run bench${report.data === undefined ? '' : ' -- databases'}\`; do not edit. ${report.date}, ${report.machine}.
+Written by \`npm run bench${report.group === undefined ? '' : ` -- ${report.group}`}\`; do not edit. ${report.date}, ${report.machine}.
 
-Data: ${report.data ?? `${size} in 16 files, half noise, half text like a database dump`}. Every program runs in turn, in one sitting; a value is the
+Data: ${report.group === undefined ? `${size} in 16 files, half noise, half text like a database dump` : 'databases, made for it, on servers of their own that wait for the disk'}. Every program runs in turn, in one sitting; a value is the
 median of its runs. Times are of the whole process, from start to end. The disk is synced before each run. The page cache is not
 dropped: sources and archives are read from memory where they fit, by all programs alike. Peak memory is the kernel's high-water mark
 of the process with all of its threads.
