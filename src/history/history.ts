@@ -1,11 +1,12 @@
 import { type Kysely, sql } from 'kysely';
-import { isRunning, processSpaceTag } from '../disk/process-life.ts';
+import { processSpaceTag } from '../disk/process-life.ts';
 import { type Random, systemRandom } from '../random.ts';
 import type { Secret } from '../secret.ts';
 import { type BlockMap, forgetBlockMaps, readBlockMaps, writeBlockMap } from './block-maps.ts';
 import { CatalogueState } from './catalogue-state.ts';
-import type { DeliveryTable, HistoryTables, JobTable, RunTable } from './history-schema.ts';
+import type { DeliveryTable, HistoryTables, RunTable } from './history-schema.ts';
 import type { HistoryStore } from './history-store.ts';
+import { freeJob, isHolderDead } from './job-rows.ts';
 import { insertArchives, readPlainDigests } from './run-archives.ts';
 import { type RunFacts, readRunFacts } from './run-facts.ts';
 import { readRunLog, writeRunLog } from './run-logs.ts';
@@ -284,7 +285,7 @@ export class History {
     const holder = await this.#database.selectFrom('job').selectAll().where('name', '=', job).executeTakeFirst();
     // The answer to an earlier try was lost.
     if (holder?.lease_token === token) return true;
-    const deadToken = holder !== undefined && isDead(holder) ? holder.lease_token : null;
+    const deadToken = holder !== undefined && isHolderDead(holder) ? holder.lease_token : null;
     const now = this.#store.leaseNowMs(nowMs);
     const held = {
       lease_token: token,
@@ -370,17 +371,6 @@ export class History {
 
 /** The columns take no fractions, which the times of some file systems have. */
 const asWhole = (value: number | undefined) => (value === undefined ? null : Math.round(value));
-
-const freeJob: Omit<JobTable, 'name' | 'handled_ms'> = {
-  lease_token: null,
-  lease_until_ms: null,
-  process_id: null,
-  process_space: null,
-};
-
-function isDead({ process_id: processId, process_space: space }: JobTable): boolean {
-  return processId !== null && space === processSpaceTag() && !isRunning(processId);
-}
 
 /** How {@link openHistory} opens a history: a file of SQLite, or a schema of PostgreSQL. */
 export type OpenHistoryOptions = { readonly random?: Random } & (

@@ -1,58 +1,12 @@
 /** The contract of histories, as cases that any database of one has to pass. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import type { History, Lease } from '../history/history.ts';
+import type { History } from '../history/history.ts';
 import type { RunArchive } from '../history/run-record.ts';
 import { retentionFacts } from '../operation/retention-facts.ts';
-
-/** A history under test, empty at first. */
-export interface HistoryUnderTest {
-  /** Opens it once more, as another process does; the case closes it. */
-  open(): Promise<History>;
-  /** Runs one statement beside it, on the tables `run` and `job`. */
-  execute(statement: string): Promise<void>;
-  /**
-   * Whether it is a server: leases run by its clock, rather than by the moment that the caller gives, and a connection that waits for
-   * another one does not keep its process from going on.
-   */
-  readonly isServer: boolean;
-}
-
-/** One case of the contract. */
-export interface HistoryCase {
-  readonly name: string;
-  /** Rejects when the history breaks the contract. */
-  run(subject: HistoryUnderTest): Promise<void>;
-}
+import { deadProcess, type HistoryCase, opened } from './history-case.ts';
+import { historyLeaseCases } from './history-lease-cases.ts';
 
 const error = { code: 'storage.full', message: 'no room', hint: 'make some' } as const;
-
-/** The number of a process that is gone. */
-async function deadProcess(): Promise<number> {
-  const child = spawn(process.execPath, ['-e', '']);
-  await once(child, 'exit');
-  return child.pid ?? 0;
-}
-
-async function opened<Result>(
-  { open }: HistoryUnderTest,
-  count: number,
-  work: (...histories: History[]) => Promise<Result>,
-): Promise<Result> {
-  const histories = await Promise.all(Array.from({ length: count }, () => open()));
-  try {
-    return await work(...histories);
-  } finally {
-    for (const history of histories) await history.close();
-  }
-}
-
-/** Fails where it was not taken. */
-function taken(lease: Lease | undefined): Lease {
-  assert.ok(lease, 'the job is not free');
-  return lease;
-}
 
 /** The cases. */
 export const historyCases: readonly HistoryCase[] = [
@@ -141,59 +95,7 @@ export const historyCases: readonly HistoryCase[] = [
         assert.deepEqual(await states(), ['backup died', 'scrub died', 'verify running']);
       }),
   },
-  {
-    name: 'a job has one holder, until he lets go or dies; who lost it cannot give it back',
-    run: (subject) =>
-      opened(subject, 2, async (one, other) => {
-        assert.ok(one && other);
-        const times = { nowMs: 1000, durationMs: 60_000 };
-        const lease = taken(await one.takeLease('backup', times));
-        assert.equal(await other.takeLease('backup', times), undefined);
-        taken(await other.takeLease('backup:crm', times));
-        assert.equal(await one.renewLease(lease, times), true);
-        await subject.execute(`UPDATE job SET lease_until_ms = 1 WHERE name = 'backup'`);
-        const later = taken(await other.takeLease('backup', times));
-        assert.equal(await one.renewLease(lease, times), false);
-        await one.releaseLease(lease);
-        assert.equal(await one.takeLease('backup', times), undefined);
-        await other.releaseLease(later);
-        taken(await one.takeLease('backup', times));
-        await subject.execute(`UPDATE job SET process_id = ${await deadProcess()} WHERE name = 'backup'`);
-        taken(await other.takeLease('backup', times));
-        await subject.execute(`UPDATE job SET process_id = 1, process_space = 'elsewhere' WHERE name = 'backup'`);
-        assert.equal(await one.takeLease('backup', times), undefined, 'nobody here can ask for it');
-        await subject.execute(`UPDATE job SET lease_until_ms = ${2 ** 50} WHERE name = 'backup'`);
-        taken(await one.takeLease('backup', times));
-      }),
-  },
-  {
-    name: 'a lease ends when its time is over, by the clock that all go by',
-    run: (subject) =>
-      opened(subject, 2, async (one, other) => {
-        assert.ok(one && other);
-        const at = (nowMs: number) => ({ nowMs, durationMs: 100_000 });
-        const lease = taken(await one.takeLease('backup', at(1000)));
-        assert.equal(await other.takeLease('backup', at(100_999)), undefined);
-        // A machine whose clock is far ahead takes nothing that is held.
-        const atItsEnd = await other.takeLease('backup', at(101_000));
-        assert.equal(atItsEnd === undefined, subject.isServer);
-        assert.equal(await one.renewLease(lease, at(101_000)), subject.isServer);
-      }),
-  },
-  {
-    name: 'of many who ask for a job at once one gets it',
-    run: (subject) =>
-      opened(subject, 8, async (...all) => {
-        const times = { nowMs: 5, durationMs: 60_000 };
-        const leases = await Promise.all(all.map((history) => history.takeLease('backup', times)));
-        assert.equal(leases.filter((lease) => lease !== undefined).length, 1);
-        assert.equal(await all[0]?.handledMs('backup'), undefined);
-        await all[1]?.setHandledMs('backup', 7);
-        await all[1]?.setHandledMs('backup', 1_800_000_000_000.6);
-        assert.equal(await all[2]?.handledMs('backup'), 1_800_000_000_001);
-        assert.equal(await all[2]?.takeLease('backup', times), undefined, 'still held');
-      }),
-  },
+  ...historyLeaseCases,
   {
     name: 'a proof and deliveries are kept with their run',
     run: (subject) =>

@@ -3,7 +3,8 @@ export { MemoryStorage, memoryRandomAccess } from '../storage/memory/memory-stor
 export { Corruptor, type Damage } from './corruptor.ts';
 export { FakeClock } from './fake-clock.ts';
 export { FaultyStorage, type StorageFaults } from './faulty-storage.ts';
-export { type HistoryCase, type HistoryUnderTest, historyCases } from './history-cases.ts';
+export type { HistoryCase, HistoryUnderTest } from './history-case.ts';
+export { historyCases } from './history-cases.ts';
 export { type NotifierCase, type NotifierUnderTest, notifierCases, sampleNotification } from './notifier-cases.ts';
 export { type QueueCase, type QueueUnderTest, queueCases } from './queue-cases.ts';
 export { SeededRandom } from './seeded-random.ts';
