@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import mysql from 'mysql2/promise';
@@ -6,7 +7,7 @@ import { requireProgram } from './find-program.ts';
 import { programVersion } from './program-version.ts';
 import { makeCertificate } from './self-signed-certificate.ts';
 import { ServerProcess } from './server-process.ts';
-import { serverUser } from './server-user.ts';
+import { giveTo, serverUser } from './server-user.ts';
 import type { Service } from './service.ts';
 import { makeServiceFolder } from './service-folder.ts';
 import { copyTemplate } from './template-folder.ts';
@@ -43,6 +44,8 @@ export interface MariadbService extends Service {
 
 async function settingsOf(options: MariadbOptions, folder: string): Promise<Record<string, string>> {
   const settings: Record<string, string> = {
+    // A server that starts removes all temporary tables in this folder, also those of another one at work.
+    tmpdir: join(folder, 'temporary'),
     'bind-address': '127.0.0.1',
     socket: join(folder, 'socket'),
     'pid-file': join(folder, 'pid'),
@@ -75,6 +78,7 @@ async function copyData(version: string, to: string): Promise<void> {
     '--skip-name-resolve',
     '--force',
     '--innodb-log-file-size=32M',
+    `--tmpdir=${dirname(data)}`,
   ];
   await copyTemplate({ name: `mariadb-${version}`, user, commandFor }, to);
 }
@@ -107,6 +111,9 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
   const socketPath = join(folder, 'socket');
   const settings = await settingsOf(options, folder);
   await copyData(version, dataFolder);
+  const { tmpdir: temporaryFolder = folder } = settings;
+  mkdirSync(temporaryFolder, { recursive: true });
+  giveTo(temporaryFolder, user);
   const args = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
   const server = await ServerProcess.start({
     folder,
