@@ -147,6 +147,7 @@ test(
     assert.deepEqual(
       impatient.events.map(({ event }) => event),
       ['started', 'returned'],
+      JSON.stringify(impatient.events),
     );
     assert.deepEqual(await states(world), ['interrupted']);
     const patient = world.start(...worker);

@@ -76,6 +76,8 @@ export class BullmqWorker {
       this.#tellProblem(error);
     }
     await Promise.all(this.#givingUp);
+    // That connections end is no problem any more.
+    worker.removeAllListeners('error').on('error', () => undefined);
     this.#settings.end();
     // Not in good order, which would wait for a server that is away: there is nothing left to be waited for.
     await closeSoon(worker.close(true));
