@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { ArchiveReader } from '../../src/archive/archive-reader.ts';
 import { ArchiveWriter } from '../../src/archive/archive-writer.ts';
 import type { IndexEntry } from '../../src/archive/entry/entry.ts';
-import type { Header } from '../../src/archive/header.ts';
 import type { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import { HoldfastError, throwIfAborted } from '../../src/errors.ts';
 import { systemRandom } from '../../src/random.ts';
@@ -16,6 +15,7 @@ import type {
   WriterOptions,
 } from '../../src/storage/storage.ts';
 import { ForwardingStorage, ForwardingWriter } from '../../src/storage/wrap/forwarding-storage.ts';
+import { plainHeader } from '../end-to-end/write-archive.ts';
 
 const path = 'files/given/bytes';
 
@@ -93,18 +93,7 @@ class ArchivedWriter extends ForwardingWriter {
 }
 
 async function writeArchive(bytes: Uint8Array, into: StorageWriter, workers: WorkerPool): Promise<void> {
-  const header: Header = {
-    archiveId: systemRandom.bytes(16),
-    createdMs: 0,
-    cipher: 'none',
-    codec: 'none',
-    copies: 1,
-    dataBlocks: 239,
-    parityBlocks: 16,
-    segmentSizeBytes: 1024 * 1024,
-    generation: 0,
-    slots: [],
-  };
+  const header = plainHeader(systemRandom.bytes(16));
   const writer = await ArchiveWriter.create({
     header,
     dataKey: undefined,

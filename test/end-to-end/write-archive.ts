@@ -14,9 +14,10 @@ export interface WrittenEntry extends Partial<EntryInput> {
   readonly bytes?: string | Uint8Array;
 }
 
-function plainHeader(seed: string): Header {
+/** Of one copy, without encryption or compression. */
+export function plainHeader(archiveId: Uint8Array): Header {
   return {
-    archiveId: createHash('sha256').update(seed).digest().subarray(0, 16),
+    archiveId,
     createdMs: 0,
     cipher: 'none',
     codec: 'none',
@@ -28,6 +29,8 @@ function plainHeader(seed: string): Header {
     slots: [],
   };
 }
+
+const idOf = (seed: string) => createHash('sha256').update(seed).digest().subarray(0, 16);
 
 /** Gathers what a writer writes. */
 async function gather(
@@ -50,7 +53,7 @@ export async function writeArchive(
   entries: readonly WrittenEntry[],
   shape: Partial<Pick<Header, 'segmentSizeBytes' | 'dataBlocks' | 'parityBlocks'>> = {},
 ): Promise<Uint8Array> {
-  const header = { ...plainHeader(JSON.stringify(entries)), ...shape };
+  const header = { ...plainHeader(idOf(JSON.stringify(entries))), ...shape };
   return await gather(async (workers, sink) => {
     const writer = await ArchiveWriter.create({ header, dataKey: undefined, workers, sink });
     for (const { bytes, ...entry } of entries) {
@@ -65,7 +68,7 @@ export async function writeArchive(
 
 /** Writes an archive of one data segment and one index part, sealed as it should be, whatever the index tells. */
 export async function writeForgedIndex(content: string, index: string): Promise<Uint8Array> {
-  const header = plainHeader(index);
+  const header = plainHeader(idOf(index));
   const seal = { key: undefined, fixedDigest: fixedPartDigest(header) };
   const sealed = (number: number, kind: SegmentKind, bytes: Uint8Array) => {
     const into = Buffer.alloc(bytes.length + tagSizeBytes);
