@@ -17,7 +17,7 @@ export interface PlainRestoreCommand extends OpenKeyOptions {
   readonly undo: boolean;
 }
 
-/** Options of archives, which have entries and parity. */
+/** Options of archives, which have entries, models and parity: to pass over one would restore more than was asked for. */
 const ofArchives = [
   'only',
   'filesTo',
@@ -29,6 +29,13 @@ const ofArchives = [
   'commandTo',
   'identityFile',
   'mask',
+  'row',
+  'withOwned',
+  'onConflict',
+  'flush',
+  'createSchema',
+  'rename',
+  'naturalKey',
 ] as const;
 
 /** The only target of a plain dump: a URL, before which a name may stand. Throws `usage.invalid`. */
