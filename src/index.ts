@@ -128,7 +128,7 @@ export {
 export { type SyncedArchive, type SyncOptions, type SyncReport, syncStorages } from './operation/sync.ts';
 export { type UndoReport, type UndoRestoreOptions, undoRestore } from './operation/undo.ts';
 export { validateBackup } from './operation/verify.ts';
-export type { DumpCodec } from './plain/dump-codec.ts';
+export type { DumpCodec } from './plain/codec-names.ts';
 export type { OpenPgpOpenKeys, OpenPgpSealKeys } from './plain/openpgp-message.ts';
 export type {
   DrillContext,

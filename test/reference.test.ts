@@ -92,8 +92,8 @@ function describeCommand(command: Command, parents: readonly string[]): string {
   return `### \`${path.join(' ')}${usage.join('')}\`\n\n${command.description()}\n${table}\n`;
 }
 
-test('the page of the command line lists every command and option', () => {
-  const program = buildProgram({} as CommandContext);
+test('the page of the command line lists every command and option', async () => {
+  const program = await buildProgram({} as CommandContext);
   const text = program.commands.map((command) => describeCommand(command, ['holdfast'])).join('');
   checkGenerated(commandsPage, 'commands', text);
 });
@@ -104,11 +104,11 @@ test('the page of engines lists what each type becomes', () => {
   checkGenerated(enginesPage, 'types', [...head, ...rows].map((row) => `| ${row} |\n`).join(''));
 });
 
-test('every option and every command is described', () => {
+test('every option and every command is described', async () => {
   const check = (command: Command): void => {
     assert.notEqual(command.description(), '', command.name());
     for (const option of command.options) assert.notEqual(option.description, '', `${command.name()} ${option.flags}`);
     for (const child of command.commands) check(child);
   };
-  check(buildProgram({} as CommandContext));
+  check(await buildProgram({} as CommandContext));
 });

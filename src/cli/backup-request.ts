@@ -1,7 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
 import type { HoldfastConfig } from '../config/config-schema.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
-import { refuseMisplacedOutput } from '../config/misplaced-backups.ts';
 import { HoldfastError } from '../errors.ts';
 import type { BackupOptions, BackupOutput } from '../operation/options.ts';
 import { Secret } from '../secret.ts';
@@ -192,8 +191,11 @@ async function fromConfig(
       ? { ...withoutUndefined({ format: config.format }), ...withMediaStorages(request, loaded, context) }
       : request,
   );
-  if (options.output !== undefined) refuseMisplacedOutput(config, dirname(file), options.output);
-  if (options.output !== undefined) return withoutHistory({ ...toPath(asked, options.output, completed), loaded });
+  if (options.output !== undefined) {
+    const { refuseMisplacedOutput } = await import('../config/misplaced-backups.ts');
+    refuseMisplacedOutput(config, dirname(file), options.output);
+    return withoutHistory({ ...toPath(asked, options.output, completed), loaded });
+  }
   const request = await toStorages(loaded, divide(asked, options.format), completed, context);
   const { mainJob } = await import('../config/job-names.ts');
   const job = isSaid ? undefined : (options.job ?? mainJob);

@@ -3,7 +3,7 @@ import { cataloguedStorage } from '../catalogue/catalogued-storage.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
 import type { History } from '../history/history.ts';
-import { isViolation } from '../operation/catalogue-findings.ts';
+import { isViolation } from '../operation/catalogue-finding.ts';
 import type { CatalogueReport } from '../operation/verify-catalogue.ts';
 import { systemRandom } from '../random.ts';
 import type { CommandContext } from './command-context.ts';

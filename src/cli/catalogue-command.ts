@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { parseHead } from '../catalogue/catalogue-record.ts';
+import { parseHead } from '../catalogue/chain-head.ts';
 import { HoldfastError } from '../errors.ts';
-import { type CatalogueFinding, isViolation } from '../operation/catalogue-findings.ts';
+import { type CatalogueFinding, isViolation } from '../operation/catalogue-finding.ts';
 import type { CatalogueReport } from '../operation/verify-catalogue.ts';
 import { askYes, terminalForQuestion } from './ask.ts';
 import { catalogueExitCode, openCatalogueWriter, ownPublicKey } from './catalogue-access.ts';
@@ -117,7 +117,7 @@ async function verify(options: VerifyOptions, context: CommandContext): Promise<
 
 async function printHeads(options: CatalogueOptions, context: CommandContext): Promise<void> {
   const { readChains } = await import('../catalogue/chain.ts');
-  const { formatHead } = await import('../catalogue/catalogue-record.ts');
+  const { formatHead } = await import('../catalogue/chain-head.ts');
   const heads = await withCatalogue(options.storage, context, async ({ storages }) => {
     const found: { storage: string; head: string }[] = [];
     for (const { name, storage } of storages) {

@@ -16,7 +16,7 @@ import { buildProgram } from './program.ts';
 const names = { storages: async () => ['near', 'far'], jobs: async () => ['backup', 'backup:crm'] };
 
 async function completed(...words: string[]) {
-  const { files, candidates } = await complete(buildProgram({} as CommandContext), words, names);
+  const { files, candidates } = await complete(await buildProgram({} as CommandContext), words, names);
   return { files, values: candidates.map(({ value }) => value) };
 }
 
@@ -68,7 +68,7 @@ test('every command and every option with two dashes is completed', async () => 
       await check(child, [...path, child.name()]);
     }
   };
-  await check(buildProgram({} as CommandContext), []);
+  await check(await buildProgram({} as CommandContext), []);
 });
 
 /** A folder with a configuration, and a program that the shells find. */

@@ -1,7 +1,7 @@
 /** The media storages of a configuration, for backups and restores. */
 import { dirname, resolve } from 'node:path';
 import type { LoadedConfig } from '../config/load-config.ts';
-import { isMediaEnabled, type MediaGiven, splitMediaSettings } from '../config/media-settings.ts';
+import { isMediaEnabled, type MediaGiven, splitMediaSettings } from '../config/media-given.ts';
 import { nearestName } from '../config/nearest-name.ts';
 import { HoldfastError } from '../errors.ts';
 import type { MediaDestination } from '../operation/options.ts';

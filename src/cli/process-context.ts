@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import type { Readable } from 'node:stream';
@@ -68,6 +67,7 @@ async function runCommand(
   signal: AbortSignal,
   { environment, onErrorLine, onProgress }: NonNullable<Parameters<CommandContext['runCommand']>[2]> = {},
 ): Promise<{ exitCode: number; output: string }> {
+  const { spawn } = await import('node:child_process');
   throwIfAborted(signal);
   const [program = ''] = process.argv.slice(1);
   // A session of its own: a Ctrl-C at the terminal comes by way of this process, once.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CommandContext } from './command-context.ts';
-import { runCommandLine } from './program.ts';
+import { buildProgram, runCommandLine } from './program.ts';
 
 async function run(...commandLine: string[]) {
   const out: string[] = [];
@@ -79,4 +79,16 @@ test('the help of --passphrase warns of the process list', async () => {
     (await run('help', 'backup')).out.replace(/\s+/g, ' '),
     /--passphrase <text> .* can see it in the process list/,
   );
+});
+
+test('a command that is built alone is the one of the whole program', async () => {
+  const context = {} as CommandContext;
+  const { commands } = await buildProgram(context);
+  assert.ok(commands.length > 30);
+  for (const whole of commands) {
+    const alone = (await buildProgram(context, whole.name())).commands.find((one) => one.name() === whole.name());
+    assert.equal(alone?.helpInformation(), whole.helpInformation());
+  }
+  assert.ok((await buildProgram(context, 'backup')).commands.length < 3);
+  assert.equal((await buildProgram(context, 'bakcup')).commands.length, commands.length);
 });

@@ -1,44 +1,16 @@
 import { Command, CommanderError } from 'commander';
 import { HoldfastError } from '../errors.ts';
-import { addBackupCommand } from './backup-command.ts';
-import { addCatalogueCommand } from './catalogue-command.ts';
 import type { CommandContext } from './command-context.ts';
-import { addCompletionCommand } from './completion-command.ts';
-import { addConfigCommand } from './config-command.ts';
-import { addDeleteCommand } from './delete-command.ts';
-import { addDoctorCommand } from './doctor-command.ts';
-import { addDrillCommand } from './drill-command.ts';
-import { addFilesCommand } from './files-command.ts';
-import { addHistoryCommands } from './history-commands.ts';
-import { addInitCommand } from './init-command.ts';
-import { addInspectCommand } from './inspect-command.ts';
-import { addJobsCommand } from './jobs-command.ts';
-import { addKeyCommand } from './key-command.ts';
-import { addListCommand } from './list-command.ts';
-import { addMetricsCommand } from './metrics-command.ts';
-import { addNotifyCommand } from './notify-command.ts';
-import { addPinCommands } from './pin-command.ts';
+import { addCommands } from './commands.ts';
 import { printError } from './print-error.ts';
-import { addPruneCommand } from './prune-command.ts';
-import { addPullCommand, addPushCommand } from './push-command.ts';
-import { addRepairCommand } from './repair-command.ts';
-import { addRestoreCommand } from './restore-command.ts';
-import { addScheduleCommand } from './schedule-command.ts';
-import { addScrubCommand } from './scrub-command.ts';
-import { addServeCommand } from './serve-command.ts';
-import { addStorageCommand } from './storage-command.ts';
-import { addSyncCommand } from './sync-command.ts';
-import { addUndoCommand } from './undo-command.ts';
-import { addVerifyCommand } from './verify-command.ts';
-import { addWorkerCommand } from './worker-command.ts';
 
 const exitCodesText = `
 Exit codes: 0 done, 1 failed, 2 usage, 3 done but something was left out or is suspect,
 10 damaged but repairable, 11 beyond repair, 12 wrong key, 13 no archive, 14 not as the catalogue says,
 130 interrupted.`;
 
-/** The whole command line; nothing is read or started before a command is run. */
-export function buildProgram(context: CommandContext): Command {
+/** The whole command line, or of a name the part that runs this command; nothing is started before a command is run. */
+export async function buildProgram(context: CommandContext, name?: string): Promise<Command> {
   const program = new Command('holdfast')
     .description('Backs up databases and files into one encrypted archive that heals itself.')
     .option('-V, --version', 'print the version')
@@ -46,36 +18,7 @@ export function buildProgram(context: CommandContext): Command {
     .helpCommand('help [command]', 'show help for a command')
     .addHelpText('after', exitCodesText)
     .enablePositionalOptions();
-  addInitCommand(program, context);
-  addBackupCommand(program, context);
-  addRestoreCommand(program, context);
-  addUndoCommand(program, context);
-  addVerifyCommand(program, context);
-  addRepairCommand(program, context);
-  addListCommand(program, context);
-  addInspectCommand(program, context);
-  addPushCommand(program, context);
-  addPullCommand(program, context);
-  addSyncCommand(program, context);
-  addScrubCommand(program, context);
-  addDrillCommand(program, context);
-  addDeleteCommand(program, context);
-  addPruneCommand(program, context);
-  addPinCommands(program, context);
-  addCatalogueCommand(program, context);
-  addStorageCommand(program, context);
-  addFilesCommand(program, context);
-  addScheduleCommand(program, context);
-  addServeCommand(program, context);
-  addWorkerCommand(program, context);
-  addJobsCommand(program, context);
-  addHistoryCommands(program, context);
-  addMetricsCommand(program, context);
-  addKeyCommand(program, context);
-  addConfigCommand(program, context);
-  addDoctorCommand(program, context);
-  addNotifyCommand(program, context);
-  addCompletionCommand(program, context);
+  await addCommands(program, context, name);
   return program;
 }
 
@@ -110,7 +53,7 @@ function toUsageError(error: CommanderError, command: string | undefined): Holdf
 export async function runCommandLine(commandLine: readonly string[], context: CommandContext): Promise<number> {
   const end = commandLine.indexOf('--');
   const json = (end < 0 ? commandLine : commandLine.slice(0, end)).includes('--json');
-  const program = buildProgram(context);
+  const program = await buildProgram(context, commandLine[0]);
   prepare(program, context);
   try {
     await program.parseAsync(commandLine, { from: 'user' });

@@ -1,5 +1,6 @@
-import { hookOf } from '../config/hook-settings.ts';
+import type { HookSetting } from '../config/hook-settings.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
+import type { Hook } from '../hook/hooks.ts';
 import type { CommandContext } from './command-context.ts';
 import { notify } from './notify-run.ts';
 import { printNote } from './print-result.ts';
@@ -44,4 +45,16 @@ export async function runHooked(
     failureNotification(`the hook after the ${kind} of ${subject}`, hookError, given),
   ]);
   return result === 0 ? 3 : result;
+}
+
+/** A hook of a configuration, as it is run. */
+function hookOf(given: HookSetting): Hook | undefined {
+  if (given === undefined || typeof given === 'function') return given;
+  if (Array.isArray(given)) return { command: given };
+  const { command, environment, timeoutMs } = given;
+  return {
+    command,
+    ...(environment === undefined ? {} : { environment }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  };
 }

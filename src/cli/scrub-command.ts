@@ -4,7 +4,7 @@ import type { HoldfastError } from '../errors.ts';
 import type { PlainDigest } from '../history/run-record.ts';
 import type { DamagedArchive } from '../notify/run-notifications.ts';
 import type { DeliveryReport } from '../notify/send-all.ts';
-import { isViolation } from '../operation/catalogue-findings.ts';
+import { isViolation } from '../operation/catalogue-finding.ts';
 import type { BlockStep } from '../operation/options.ts';
 import type { NamedStorage, ScrubbedArchive, ScrubReport } from '../operation/scrub.ts';
 import type { CatalogueReport } from '../operation/verify-catalogue.ts';

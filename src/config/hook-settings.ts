@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Hook, HookFunction } from '../hook/hooks.ts';
+import type { HookFunction } from '../hook/hooks.ts';
 
 const commandHook = z.strictObject({
   /** The program and its arguments; no shell is used. */
@@ -19,6 +19,9 @@ const hookSchema = z
   ])
   .optional();
 
+/** A hook as a configuration has it. */
+export type HookSetting = z.output<typeof hookSchema>;
+
 /** What runs before and after backups and restores of this configuration. */
 export const hooksSchema = z.strictObject({
   /** Before anything is read: when it fails, nothing is backed up. */
@@ -36,15 +39,3 @@ export const hookSettingNames: readonly string[] = [
   ...Object.keys(hooksSchema.shape),
   ...Object.keys(commandHook.shape),
 ];
-
-/** A hook of a configuration, as it is run. */
-export function hookOf(given: z.output<typeof hookSchema>): Hook | undefined {
-  if (given === undefined || typeof given === 'function') return given;
-  if (Array.isArray(given)) return { command: given };
-  const { command, environment, timeoutMs } = given;
-  return {
-    command,
-    ...(environment === undefined ? {} : { environment }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-  };
-}

@@ -4,7 +4,6 @@ import { parseEnv } from 'node:util';
 import { HoldfastError } from '../errors.ts';
 import type { HoldfastConfig } from './config-schema.ts';
 import { importWithHoldfast } from './import-with-holdfast.ts';
-import { parseConfig } from './parse-config.ts';
 
 /** Names that a configuration file may have; a folder has one of them. */
 export const configFileNames: readonly string[] = ['holdfast.config.ts', 'holdfast.config.js', 'holdfast.config.json'];
@@ -89,6 +88,7 @@ export async function loadConfig(
 ): Promise<LoadedConfig> {
   const found = await readConfigFile(folder, environment);
   const { file, value, variables } = found;
+  const { parseConfig } = await import('./parse-config.ts');
   const config = parseConfig(value, variables, file);
   return { config: { ...config, environment: config.environment ?? found.environment }, file };
 }

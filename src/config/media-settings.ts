@@ -2,17 +2,11 @@
 import { z } from 'zod';
 import { isStorage } from '../storage/is-storage.ts';
 import { domainPattern, type MediaUrlSettings } from '../storage/media/media-environment.ts';
-import type { Storage } from '../storage/storage.ts';
+import { type MediaGiven, mediaUrlNames, splitMediaSettings } from './media-given.ts';
 import { nearestName } from './nearest-name.ts';
-import { parseStorage, type StorageProblem, type StorageSettings, storageJsonSchemas } from './storage-settings.ts';
+import { parseStorage, type StorageProblem, storageJsonSchemas } from './storage-settings.ts';
 
-/** Settings of a media storage: those of its storage, and how browsers find its files. */
-export type MediaSettings = StorageSettings & MediaUrlSettings;
-
-/** A media storage of a configuration: its settings, those of the environment, or an object that is a storage. */
-export type MediaGiven = MediaSettings | { readonly fromEnvironment: true } | Storage;
-
-const urlShape = {
+const urlShape: Readonly<Record<keyof MediaUrlSettings, z.ZodType>> = {
   /** Gives files an ACL that lets anybody read them, and URLs below `customDomain`. */
   makeFilesPublic: z.boolean().optional(),
   /** The domain of the CDN in front of the bucket. */
@@ -24,31 +18,14 @@ const urlShape = {
   urlExpiresSeconds: z.int().min(1).max(604_800).optional(),
   /** `Cache-Control` of files that are saved. */
   cacheControl: z.string().min(1).optional(),
-} as const;
+};
 
 const urlSchema = z.object(urlShape);
-const urlNames = Object.keys(urlShape);
 /** Of archives: a media storage has none. */
 const archiveNames = ['copies', 'parityBlocks', 'objectLock'];
 
-/** Whether it is backed up; a command that names it uses it all the same. */
-export function isMediaEnabled(given: MediaGiven): boolean {
-  return isStorage(given) || 'fromEnvironment' in given || given.enabled !== false;
-}
-
 /** Every name that a setting of a media storage has of its own, for suggestions. */
-export const mediaSettingNames: readonly string[] = [...urlNames, 'fromEnvironment'];
-
-/** The settings taken apart: those of the storage, and the others. */
-export function splitMediaSettings(settings: object): {
-  readonly storage: StorageSettings;
-  readonly url: MediaUrlSettings;
-} {
-  const entries = Object.entries(settings);
-  const storage = Object.fromEntries(entries.filter(([name]) => !urlNames.includes(name)));
-  const url = Object.fromEntries(entries.filter(([name]) => urlNames.includes(name)));
-  return { storage: storage as StorageSettings, url };
-}
+export const mediaSettingNames: readonly string[] = [...mediaUrlNames, 'fromEnvironment'];
 
 /** What is wrong with the settings of one media storage; paths start from it. */
 export function mediaProblems(settings: object): readonly StorageProblem[] {

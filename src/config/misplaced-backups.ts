@@ -6,7 +6,7 @@ import { localPlace } from '../storage/local/local-adapter.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { HoldfastConfig } from './config-schema.ts';
 import { configuredStorages } from './configured-storages.ts';
-import { type MediaGiven, splitMediaSettings } from './media-settings.ts';
+import { type MediaGiven, splitMediaSettings } from './media-given.ts';
 import { parseStorage } from './storage-settings.ts';
 
 /** Where something is kept. */

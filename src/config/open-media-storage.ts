@@ -1,7 +1,8 @@
 import { HoldfastError } from '../errors.ts';
 import { type MediaEnvironment, mediaSettingsFromEnvironment } from '../storage/media/media-environment.ts';
 import { MediaStorage, type MediaStorageOptions } from '../storage/media/media-storage.ts';
-import { type MediaSettings, mediaProblems, splitMediaSettings } from './media-settings.ts';
+import { type MediaSettings, splitMediaSettings } from './media-given.ts';
+import { mediaProblems } from './media-settings.ts';
 import { type OpenStorageOptions, openStorage } from './open-storage.ts';
 import { formatSettingPath } from './substitute-variables.ts';
 

@@ -4,7 +4,7 @@ import { HoldfastError } from '../errors.ts';
 import { isStorage } from '../storage/is-storage.ts';
 import { readMediaEnvironment } from '../storage/media/media-environment.ts';
 import { configSchema, type HoldfastConfig, settingNames, topSettingNames } from './config-schema.ts';
-import type { MediaGiven, MediaSettings } from './media-settings.ts';
+import type { MediaGiven, MediaSettings } from './media-given.ts';
 import { misplacedBackups } from './misplaced-backups.ts';
 import { missingText } from './missing-text.ts';
 import { nearestName } from './nearest-name.ts';

@@ -2,7 +2,7 @@ import { HoldfastError } from '../errors.ts';
 import type { ScheduleTimes } from '../policy/schedule.ts';
 import type { HoldfastConfig } from './config-schema.ts';
 import { drillJob, mainJob, scrubJob } from './job-names.ts';
-import { isMediaEnabled } from './media-settings.ts';
+import { isMediaEnabled } from './media-given.ts';
 import { nearestName } from './nearest-name.ts';
 import { defaultQueue } from './queue-settings.ts';
 

@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import { formatHead } from '../catalogue/catalogue-record.ts';
+import { formatHead } from '../catalogue/chain-head.ts';
 import { isRunning, processSpaceTag } from '../disk/process-life.ts';
 import type { Random } from '../random.ts';
 import type { CatalogueChainTable, CatalogueOutboxTable } from './catalogue-schema.ts';

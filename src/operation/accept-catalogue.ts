@@ -1,7 +1,7 @@
 import type { CatalogueWriter } from '../catalogue/catalogue-writer.ts';
 import { throwIfAborted } from '../errors.ts';
 import type { CatalogueState } from '../history/catalogue-state.ts';
-import type { CatalogueFinding } from './catalogue-findings.ts';
+import type { CatalogueFinding } from './catalogue-finding.ts';
 import type { NamedStorage } from './scrub.ts';
 import {
   type CatalogueReading,

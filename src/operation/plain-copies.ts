@@ -1,7 +1,7 @@
 /** Plain dumps on storages: they are listed, copied as they are, and checked as far as that goes without a key. */
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
-import { codecOfHead } from '../plain/dump-codec.ts';
+import { codecOfHead } from '../plain/codec-names.ts';
 import { isOpenPgp } from '../plain/openpgp-message.ts';
 import { isPlainName } from '../plain/plain-name.ts';
 import type { RandomAccess, Storage, StoredObject } from '../storage/storage.ts';

@@ -1,6 +1,6 @@
 import { systemClock } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
-import { codecOfHead } from '../plain/dump-codec.ts';
+import { codecOfHead } from '../plain/codec-names.ts';
 import { contentOf, type DumpContent } from '../plain/dump-content.ts';
 import { isOpenPgp, type OpenPgpOpenKeys } from '../plain/openpgp-message.ts';
 import { isPlainName } from '../plain/plain-name.ts';

@@ -1,7 +1,8 @@
 import type { Hash } from 'node:crypto';
 import { createHash } from 'node:crypto';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
-import { codecOfHead, type DumpCodec, expanded } from '../plain/dump-codec.ts';
+import { codecOfHead, type DumpCodec } from '../plain/codec-names.ts';
+import { expanded } from '../plain/dump-codec.ts';
 import { contentHeadBytes, contentOf, contentTailBytes, type DumpContent } from '../plain/dump-content.ts';
 import { isOpenPgp, type MessageKeys, openMessage } from '../plain/openpgp-message.ts';
 import type { RandomAccess } from '../storage/storage.ts';

@@ -1,14 +1,14 @@
-import { type ChainHead, catalogueFolder, formatHead, type RecordedObject } from '../catalogue/catalogue-record.ts';
+import { type ChainHead, catalogueFolder, type RecordedObject } from '../catalogue/catalogue-record.ts';
 import { type ChainReading, readChains } from '../catalogue/chain.ts';
+import { formatHead } from '../catalogue/chain-head.ts';
 import { isRecordedName, shardsOf, storedFacts } from '../catalogue/object-facts.ts';
 import { systemClock } from '../clock.ts';
 import { throwIfAborted } from '../errors.ts';
 import type { CatalogueState, KnownChain } from '../history/catalogue-state.ts';
+import { type CatalogueFinding, isViolation } from './catalogue-finding.ts';
 import {
-  type CatalogueFinding,
   expectationOf,
   isKnownChain,
-  isViolation,
   judgeHead,
   judgeObject,
   type KnownHead,

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HoldfastError } from '../errors.ts';
 import { SeededRandom } from '../testing/seeded-random.ts';
-import { codecOfHead, compressed, type DumpCodec, expanded } from './dump-codec.ts';
+import { codecOfHead, type DumpCodec } from './codec-names.ts';
+import { compressed, expanded } from './dump-codec.ts';
 
 const codecs: readonly DumpCodec[] = ['gzip', 'bz2', 'xz', 'zstd', 'none'];
 const random = new SeededRandom(11);

@@ -1,4 +1,3 @@
-import { ReadableStream } from 'node:stream/web';
 import type { MaybeStream, Message, PrivateKey, PublicKey, SessionKey } from 'openpgp';
 import { systemWait } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';

@@ -1,4 +1,4 @@
-import { codecExtensions, type DumpCodec } from './dump-codec.ts';
+import { codecExtensions, type DumpCodec } from './codec-names.ts';
 
 /** What follows the filled-in template in the name of a plain dump: `.sql.gz.gpg`. */
 export function plainExtension(parts: {

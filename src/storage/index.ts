@@ -1,5 +1,5 @@
 /** The public API for an application's own files (`holdfast/storage`). */
-export type { MediaSettings } from '../config/media-settings.ts';
+export type { MediaSettings } from '../config/media-given.ts';
 export { mediaStorageFromEnvironment, type OpenMediaOptions, openMediaStorage } from '../config/open-media-storage.ts';
 export type { OpenStorageOptions } from '../config/open-storage.ts';
 export type { StorageSettings } from '../config/storage-settings.ts';

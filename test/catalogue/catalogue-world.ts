@@ -8,7 +8,7 @@ import { cataloguedStorage } from '../../src/catalogue/catalogued-storage.ts';
 import type { Clock } from '../../src/clock.ts';
 import { type History, openHistory } from '../../src/history/history.ts';
 import { acceptCatalogue } from '../../src/operation/accept-catalogue.ts';
-import type { CatalogueFinding } from '../../src/operation/catalogue-findings.ts';
+import type { CatalogueFinding } from '../../src/operation/catalogue-finding.ts';
 import { learnChains, type VerifyCatalogueOptions, verifyCatalogue } from '../../src/operation/verify-catalogue.ts';
 import { systemRandom } from '../../src/random.ts';
 import type { Storage } from '../../src/storage/storage.ts';

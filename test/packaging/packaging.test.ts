@@ -30,14 +30,15 @@ function instructions(): { name: string; rest: string }[] {
 }
 
 /** Fails unless `holdfast` takes these words. */
-function assertCommandLine([name = '', ...words]: readonly string[]): void {
-  const command = buildProgram({} as CommandContext).commands.find((one) => one.name() === name);
+async function assertCommandLine([name = '', ...words]: readonly string[]): Promise<void> {
+  const program = await buildProgram({} as CommandContext, name);
+  const command = program.commands.find((one) => one.name() === name);
   assert.ok(command, name);
   const { unknown, operands } = command.parseOptions(words);
   assert.deepEqual([unknown, operands], [[], []]);
 }
 
-test('the Dockerfile has only instructions that there are, and none of its image runs as root', () => {
+test('the Dockerfile has only instructions that there are, and none of its image runs as root', async () => {
   const all = instructions();
   const known = ['FROM', 'WORKDIR', 'COPY', 'RUN', 'USER', 'EXPOSE', 'HEALTHCHECK', 'ENTRYPOINT', 'CMD'];
   assert.deepEqual(
@@ -48,7 +49,7 @@ test('the Dockerfile has only instructions that there are, and none of its image
   assert.equal(last.findLast(({ name }) => name === 'USER')?.rest, 'node');
   const json = (name: string) => JSON.parse(last.find((one) => one.name === name)?.rest ?? '') as string[];
   assert.deepEqual(json('ENTRYPOINT'), ['tini', '--', 'holdfast']);
-  assertCommandLine(json('CMD'));
+  await assertCommandLine(json('CMD'));
   const health = last.find(({ name }) => name === 'HEALTHCHECK')?.rest.replace(/^.* CMD /, '') ?? '';
   const [program, flag, code = ''] = JSON.parse(health) as string[];
   assert.deepEqual([program, flag], ['node', '-e']);
@@ -98,10 +99,10 @@ test('the configuration of the compose example is one, and each variable is set 
   assert.doesNotMatch(compose, /\$\{\w+:?-/);
 });
 
-test('systemd takes the unit, and finds little that it may do', (t) => {
+test('systemd takes the unit, and finds little that it may do', async (t) => {
   const unit = join(root, 'packaging/holdfast.service');
   const [, start = ''] = /^ExecStart=\/usr\/bin\/env holdfast (.*)$/m.exec(read('packaging/holdfast.service')) ?? [];
-  assertCommandLine(start.split(' '));
+  await assertCommandLine(start.split(' '));
   if (findProgram('systemd-analyze') === undefined) {
     assert.notEqual(process.env['CI'], 'true', 'systemd-analyze is not here, and what nobody ran is not green');
     t.skip('systemd-analyze is not here');

@@ -1,13 +1,12 @@
-import { isIP } from 'node:net';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { HoldfastError } from '../../errors.ts';
 import { systemRandom } from '../../random.ts';
 import { Secret } from '../../secret.ts';
 import type { StorageAdapter, StorageContext } from '../storage-adapter.ts';
-import { S3Connection, type S3Patience, usualPatience } from './s3-connection.ts';
+import type { S3Patience } from './s3-connection.ts';
 import { type S3Preset, s3PresetNames, s3Presets } from './s3-presets.ts';
-import { S3Storage } from './s3-storage.ts';
+import type { S3Storage } from './s3-storage.ts';
 import type { UploadLimits } from './s3-writer.ts';
 
 const retentionDays = z.int().min(1).max(36_500);
@@ -72,7 +71,7 @@ type S3Settings = z.output<typeof s3Settings>;
 export const s3Adapter: StorageAdapter<typeof s3Settings> = {
   backend: 's3',
   schema: s3Settings,
-  open: (settings, context) => openS3Storage(settings, context, usualPatience),
+  open: openS3Storage,
   placeOf(settings) {
     const host = endpointOf(settings, presetOf(settings))?.host ?? 'amazonaws.com';
     // Names of buckets are the only ones of theirs in all of Amazon.
@@ -85,14 +84,20 @@ export const s3Adapter: StorageAdapter<typeof s3Settings> = {
 export async function openS3Storage(
   settings: S3Settings,
   context: StorageContext,
-  patience: S3Patience,
+  givenPatience?: S3Patience,
   limits: UploadLimits = {},
 ): Promise<S3Storage> {
   const preset = presetOf(settings);
   const endpoint = endpointOf(settings, preset);
-  const { S3 } = await import('@aws-sdk/client-s3');
+  const [{ S3 }, { S3Connection, usualPatience }, { S3Storage }, { isIP }] = await Promise.all([
+    import('@aws-sdk/client-s3'),
+    import('./s3-connection.ts'),
+    import('./s3-storage.ts'),
+    import('node:net'),
+  ]);
+  const patience = givenPatience ?? usualPatience;
   const region = settings.region ?? preset.region;
-  const pathStyle = settings.pathStyle ?? preset.pathStyle ?? isAddress(endpoint);
+  const pathStyle = settings.pathStyle ?? preset.pathStyle ?? isAddress(endpoint, isIP);
   const checksums = settings.checksums ?? preset.checksums ?? false;
   const random = context.random ?? systemRandom;
   const config: S3ClientConfig = {
@@ -202,7 +207,7 @@ function prefixOf({ prefix = '' }: S3Settings): string {
   return parts.map((part) => `${part}/`).join('');
 }
 
-function isAddress(endpoint: URL | undefined): boolean {
+function isAddress(endpoint: URL | undefined, isIP: typeof import('node:net').isIP): boolean {
   if (endpoint === undefined) return false;
   return isIP(endpoint.hostname.replace(/^\[|\]$/g, '')) !== 0 || endpoint.hostname === 'localhost';
 }

@@ -8,10 +8,8 @@ import { HoldfastError } from '../../errors.ts';
 import { systemRandom } from '../../random.ts';
 import { Secret } from '../../secret.ts';
 import type { StorageAdapter, StorageContext } from '../storage-adapter.ts';
-import { connectSftp, type ServerOptions } from './connect-sftp.ts';
+import type { ServerOptions } from './connect-sftp.ts';
 import type { SftpLogin } from './sftp-login.ts';
-import { SftpSession } from './sftp-session.ts';
-import { SftpStorage } from './sftp-storage.ts';
 
 /** Permission bits, as a number or in octal as `chmod` takes them. */
 const modeSchema = z.union([
@@ -74,6 +72,12 @@ export const sftpAdapter: StorageAdapter<typeof sftpSettings> = {
         'set `key`, or use `password` to log in by a password',
       );
     }
+    const [{ default: library }, { connectSftp }, { SftpSession }, { SftpStorage }] = await Promise.all([
+      import('ssh2'),
+      import('./connect-sftp.ts'),
+      import('./sftp-session.ts'),
+      import('./sftp-storage.ts'),
+    ]);
     const server: ServerOptions = {
       host,
       port,
@@ -83,7 +87,7 @@ export const sftpAdapter: StorageAdapter<typeof sftpSettings> = {
       timeoutMs: settings.timeoutSeconds * 1000,
       clock: context.clock ?? systemClock,
       place: `sftp://${encodeURIComponent(user)}@${host.includes(':') ? `[${host}]` : host}:${port}`,
-      library: (await import('ssh2')).default,
+      library,
     };
     const random = context.random ?? systemRandom;
     const session = new SftpSession({ connect: () => connectSftp(server), random, retryDelayMs: 500 });
