@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import type { BigIntStats } from 'node:fs';
 import type { EntryMetadata, JsonValue } from '../source.ts';
+import type { FileState } from './read-small-files.ts';
 
 /** Mode, time and owner, as `docs/format.md` section 6 names them. */
-export function fileMetadata(stats: BigIntStats): { readonly [key: string]: JsonValue } {
+export function fileMetadata(stats: FileState): { readonly [key: string]: JsonValue } {
   return {
     mode: Number(stats.mode & 0o7777n),
     mtimeNs: String(stats.mtimeNs),

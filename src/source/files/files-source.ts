@@ -11,10 +11,11 @@ import { sourceError, systemCode, systemReason } from '../system-error.ts';
 import { estimateSize } from './estimate-size.ts';
 import { FileEntry } from './file-entry.ts';
 import { entryPath, fileMetadata, symlinkMetadata } from './file-metadata.ts';
+import { type HeldFile, heldEntry } from './held-entry.ts';
+import { readFlags } from './read-flags.ts';
 import { ReadPath } from './read-path.ts';
-
-/** O_NONBLOCK: what was a file a moment ago may be a FIFO now, and must not hold the run up. Windows has neither flag. */
-export const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+import type { SmallFilesRead } from './read-small-files.ts';
+import { pathsAtOnce, SmallFiles } from './small-files.ts';
 
 /**
  * From this size on a file that is not in the page cache is read past it, so that a backup does not push out of it what applications
@@ -46,12 +47,19 @@ interface Place {
 interface OpenFolder extends Place {
   readonly names: readonly Buffer[];
   next: number;
+  ahead?: ReadAhead | undefined;
+}
+
+/** Small files that were read before their turn: what stands at the names from `first` on. */
+interface ReadAhead extends SmallFilesRead {
+  readonly first: number;
 }
 
 /**
  * A tree of files, or one file. Folders come before what they hold, names in the order of their bytes; the root's names are taken from both
  * ends in turn, so that files of different kinds are read side by side: some keep the disk busy, others the processors. What cannot be
- * read is reported and left out; only a root that cannot be read ends the run. Holds the names of two chains of folders.
+ * read is reported and left out; only a root that cannot be read ends the run. Holds the names of two chains of folders, and of many small files
+ * two MiB.
  * Hard links become files of their own; holes of sparse files, zeros; access lists and extended attributes are not kept.
  *
  * @example new FilesSource({ path: '/srv/app/uploads' }).name // 'uploads'
@@ -64,6 +72,7 @@ export class FilesSource implements Source {
   readonly #exclude: (absolutePath: string) => boolean;
   readonly #clock: Clock;
   readonly #readPath = new ReadPath();
+  readonly #smallFiles = new SmallFiles();
   /** Files that are open. */
   readonly #open = new Set<FileEntry>();
 
@@ -88,7 +97,7 @@ export class FilesSource implements Source {
     else await this.#rootNames(root);
     const expectedSizeBytes = stats.isFile()
       ? Number(stats.size)
-      : await estimateSize(root, this.#exclude, context.signal);
+      : await estimateSize(root, this.#exclude, context.signal, this.#smallFiles);
     return { type: 'files', label: this.#path, expectedSizeBytes };
   }
 
@@ -105,33 +114,72 @@ export class FilesSource implements Source {
     const names = await this.#rootNames(root.disk);
     let first = 0;
     let end = names.length;
+    const count = () => Math.min(end - first, this.#smallFiles.isWorthIt ? pathsAtOnce : 1);
+    const fromStart = () => {
+      const part = names.slice(first, first + count());
+      first += part.length;
+      return part;
+    };
+    const fromEnd = () => {
+      const part = names.slice(end - count(), end).reverse();
+      end -= part.length;
+      return part;
+    };
     yield directoryEntry(root, stats, extraMetadata);
-    yield* inTurn([
-      this.#walk(root, () => (first < end ? names[first++] : undefined), context),
-      this.#walk(root, () => (first < end ? names[--end] : undefined), context),
-    ]);
+    yield* inTurn([this.#walk(root, fromStart, context), this.#walk(root, fromEnd, context)]);
   }
 
-  /** What is below the names of the root that `nextName` gives. */
-  async *#walk(root: Place, nextName: () => Buffer | undefined, context: SourceContext): AsyncGenerator<SourceEntry> {
+  /** What is below the names of the root, of which `nextNames` gives some at a time. */
+  async *#walk(root: Place, nextNames: () => readonly Buffer[], context: SourceContext): AsyncGenerator<SourceEntry> {
     const chain: OpenFolder[] = [];
+    let part: OpenFolder = { ...root, names: [], next: 0 };
     for (;;) {
       throwIfAborted(context.signal);
-      const folder = chain.at(-1);
-      const name = folder === undefined ? nextName() : folder.names[folder.next++];
-      if (name === undefined && folder === undefined) return;
-      if (name === undefined) {
+      if (chain.length === 0 && part.next === part.names.length) {
+        part = { ...root, names: nextNames(), next: 0 };
+        if (part.names.length === 0) return;
+      }
+      const folder = chain.at(-1) ?? part;
+      const place = placeIn(folder, folder.next);
+      if (place === undefined) {
         chain.pop();
         continue;
       }
-      const { disk, archive } = folder ?? root;
-      const place = { disk: joinBytes(disk, name), archive: joinBytes(archive, name) };
-      if (!this.#exclude(place.disk.toString('utf8'))) yield* this.#visit(place, chain, context);
+      folder.next += 1;
+      if (this.#isExcluded(place)) continue;
+      this.#smallFiles.see(1);
+      const held = await this.#heldFile(folder, folder.next - 1, context.signal);
+      if (held === undefined) yield* this.#visit(place, chain, context);
+      else yield heldEntry(place.archive, held);
     }
+  }
+
+  #isExcluded({ disk }: Place): boolean {
+    return this.#exclude(disk.toString('utf8'));
+  }
+
+  /** The small file at a name, which is read together with those after it; undefined for anything else. */
+  async #heldFile(folder: OpenFolder, index: number, signal: AbortSignal | undefined): Promise<HeldFile | undefined> {
+    if (folder.ahead === undefined) {
+      if (!this.#smallFiles.isWorthIt) return undefined;
+      const paths: Buffer[] = [];
+      for (let next = index; paths.length < pathsAtOnce; next += 1) {
+        const place = placeIn(folder, next);
+        if (place === undefined || this.#isExcluded(place)) break;
+        paths.push(place.disk);
+      }
+      folder.ahead = { first: index, ...(await this.#smallFiles.read(paths, signal)) };
+    }
+    const { first, bytes, files } = folder.ahead;
+    // Nothing stays in memory while what follows is walked.
+    if (index === first + files.length - 1) folder.ahead = undefined;
+    const file = files[index - first];
+    return file && { ...file, bytes: bytes.subarray(file.offset, file.offset + file.length) };
   }
 
   /** Nothing is held between entries but the files that are being read. */
   async close(): Promise<void> {
+    this.#smallFiles.close();
     await Promise.all([...this.#open].map((entry) => entry.close()));
   }
 
@@ -245,6 +293,12 @@ async function* inTurn<Item>(sequences: readonly AsyncGenerator<Item>[]): AsyncG
 
 async function sortedNames(folder: Buffer): Promise<readonly Buffer[]> {
   return (await readdir(folder, { encoding: 'buffer' })).sort(Buffer.compare);
+}
+
+/** What stands at a name of a folder; undefined behind the last one. */
+function placeIn(folder: OpenFolder, index: number): Place | undefined {
+  const name = folder.names[index];
+  return name && { disk: joinBytes(folder.disk, name), archive: joinBytes(folder.archive, name) };
 }
 
 function directoryEntry(place: Place, stats: BigIntStats, extraMetadata: EntryMetadata = {}): SourceEntry {

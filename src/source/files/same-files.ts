@@ -1,8 +1,7 @@
-import { constants } from 'node:fs';
 import { open, readlink } from 'node:fs/promises';
+import { readFlags } from './read-flags.ts';
 
 const pieceBytes = 256 * 1024;
-const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** Whether two files hold the same bytes. */
 export async function haveSameBytes(first: Buffer, second: Buffer): Promise<boolean> {
