@@ -34,7 +34,10 @@ test('a schedule says when in one way only, and rightly', () => {
   assert.match(schedule({ intervalHours: 0 }), /^schedule.intervalHours: /);
   assert.match(schedule({ intervalHours: 169 }), /^schedule.intervalHours: /);
   assert.equal(schedule({ dailyTime: '24:00' }), 'schedule.dailyTime: must be a time of day: 02:00, not "24:00"');
-  assert.equal(schedule({ timezone: 'Berlin' }), 'schedule.timezone: must be a time zone, such as Europe/Berlin');
+  assert.equal(
+    schedule({ timezone: 'Berlin' }),
+    'schedule.timezone: there is no time zone "Berlin" (such as Europe/Berlin)',
+  );
   assert.equal(
     schedule({ dayliTime: '02:00' }),
     'schedule.dayliTime: there is no such setting (did you mean dailyTime?)',
