@@ -1,7 +1,7 @@
 import { type Clock, systemClock, systemWait, type Wait } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Lease } from '../history/history.ts';
-import { jitterMs, latestDueMs, type Schedule, trustedHandledMs } from '../policy/schedule.ts';
+import { jitterMs, latestDueMs, missedAfterMs, type Schedule, trustedHandledMs } from '../policy/schedule.ts';
 import { errorReport } from './error-report.ts';
 import { holdLease } from './lease.ts';
 import type { OutputReport } from './options.ts';
@@ -10,8 +10,8 @@ import type { OutputReport } from './options.ts';
 export interface DueRun {
   /** When it should have run; where several runs were missed, the last. */
   readonly scheduledMs: number;
-  /** Whether it begins so late that it was missed, and is caught up with. */
-  readonly missed: boolean;
+  /** When the first of the runs should have begun that were missed, and are caught up with by this one; undefined where none was. */
+  readonly missedMs?: number;
 }
 
 /** A job that runs by itself. */
@@ -46,8 +46,9 @@ export interface SchedulerEvent {
   readonly timeMs: number;
   /** When it should have run; where several runs were missed, the last. */
   readonly scheduledMs?: number;
-  /** Whether it begins so late that it was missed, and is caught up with. */
+  /** Of a run that began: whether runs were missed that it catches up with, and when the first of them should have begun. */
   readonly missed?: boolean;
+  readonly missedMs?: number;
   readonly error?: NonNullable<OutputReport['error']>;
 }
 
@@ -71,8 +72,6 @@ export interface SchedulerOptions {
 
 /** The clock is looked at this often, so that one that was set, or a machine that slept, is noticed. */
 const stepMs = 60_000;
-/** A run that begins this much after its time was missed. */
-const missedAfterMs = 5 * 60_000;
 /** One that has not begun so long after its time is overdue: whoever keeps it from beginning takes long. */
 const overdueAfterMs = 60 * 60_000;
 
@@ -254,11 +253,13 @@ class Scheduler {
     }
     const scheduledMs = latestDueMs(job.schedule, state.handledMs, nowMs);
     if (scheduledMs === undefined) return;
-    const missed = nowMs - scheduledMs > missedAfterMs + (job.jitterMs ?? 0);
+    const firstMs = job.schedule.nextMs(state.handledMs) ?? scheduledMs;
+    const missed = nowMs - firstMs > missedAfterMs + (job.jitterMs ?? 0);
+    const due = { scheduledMs, ...(missed ? { missedMs: firstMs } : {}) };
     state.running = { scheduledMs, beganMs: nowMs };
-    this.#tell({ event: 'started', job: job.name, scheduledMs, missed });
+    this.#tell({ event: 'started', job: job.name, missed, ...due });
     try {
-      await job.run(signal, { scheduledMs, missed });
+      await job.run(signal, due);
       this.#tell({ event: 'ended', job: job.name, scheduledMs });
     } catch (error) {
       // What was cut off by the end of the program is due again when it starts.
