@@ -16,7 +16,7 @@ const times = {
     .string()
     .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day: 02:00')
     .optional(),
-  /** The queue that the job waits in: `backups` unless set. */
+  /** The queue that the job waits in: `default` unless set. */
   queue: queueNameSchema.optional(),
 } as const;
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { HoldfastError } from '../errors.ts';
 import { parseConfig } from './parse-config.ts';
 import { retentionPolicy } from './retention-settings.ts';
-import { configOfJob, configuredJobs, scheduledJobs } from './scheduled-jobs.ts';
+import { configOfJob, configuredJobs, queueNames, scheduledJobs } from './scheduled-jobs.ts';
 
 const parse = (value: unknown) => parseConfig(value, {}, 'holdfast.config.ts');
 
@@ -47,6 +47,12 @@ test('a schedule says when in one way only, and rightly', () => {
     problemOf({ databases: [override] }),
     /^databases\[0\].scheduleOverride: cron and intervalHours are both/,
   );
+});
+
+test('jobs wait in the queue that is named, or in `default`', () => {
+  const databases = [{ alias: 'a', url: 'sqlite:a' }];
+  assert.deepEqual(queueNames(parse({ databases })), ['default']);
+  assert.deepEqual(queueNames(parse({ databases, schedule: { queue: 'backups' } })), ['backups']);
 });
 
 test('retention has its limits and its defaults', () => {

@@ -1,7 +1,14 @@
 import { type Clock, systemClock, systemWait, type Wait } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Lease } from '../history/history.ts';
-import { jitterMs, latestDueMs, missedAfterMs, type Schedule, trustedHandledMs } from '../policy/schedule.ts';
+import {
+  jitterMs,
+  latestDueMs,
+  missedAfterMs,
+  overdueAfterMs,
+  type Schedule,
+  trustedHandledMs,
+} from '../policy/schedule.ts';
 import { errorReport } from './error-report.ts';
 import { holdLease } from './lease.ts';
 import type { OutputReport } from './options.ts';
@@ -72,8 +79,6 @@ export interface SchedulerOptions {
 
 /** The clock is looked at this often, so that one that was set, or a machine that slept, is noticed. */
 const stepMs = 60_000;
-/** One that has not begun so long after its time is overdue: whoever keeps it from beginning takes long. */
-const overdueAfterMs = 60 * 60_000;
 
 class JobState {
   job: ScheduledJob;
