@@ -1,18 +1,23 @@
-import { type LoadFnOutput, registerHooks } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** Statements that only a module can have. */
 const moduleStatement = /^(?:import\s+(?!type\b)[\w{*'"]|export\s)/m;
 const commonStatement = /^\s*(?:module\.exports|exports\.\w+)\s*=/m;
 
-/** The format of a module, for a file that is one and lies in a package that calls its files CommonJS, as `npm init` makes them. */
-function moduleFormat(url: string, { format, source }: LoadFnOutput): 'module' | 'module-typescript' | undefined {
-  if (format !== 'commonjs' && format !== 'commonjs-typescript') return undefined;
-  if (source === undefined || source === null || url.includes('/node_modules/')) return undefined;
-  const text = typeof source === 'string' ? source : new TextDecoder().decode(source);
+/**
+ * The format of a file of the application that is a module, whatever its package says: `npm init` makes packages of CommonJS, or, before, of no type, for which
+ * Node warns on each start. Undefined where Node knows better.
+ */
+function moduleFormat(url: string, known: string | null | undefined): 'module' | 'module-typescript' | undefined {
+  const extension = /\.(ts|js)$/.exec(url)?.[1];
+  if (extension === undefined || !url.startsWith('file:') || url.includes('/node_modules/')) return undefined;
+  if (known?.startsWith('module')) return undefined;
+  const text = readFileSync(fileURLToPath(url), 'utf8');
   if (!moduleStatement.test(text) || commonStatement.test(text)) return undefined;
-  return format === 'commonjs' ? 'module' : 'module-typescript';
+  return extension === 'ts' ? 'module-typescript' : 'module';
 }
 
 /**
@@ -31,9 +36,8 @@ export async function importWithHoldfast(file: string): Promise<Readonly<Record<
       }
     },
     load(url, context, nextLoad) {
-      const loaded = nextLoad(url, context);
-      const format = moduleFormat(url, loaded);
-      return format === undefined ? loaded : { ...loaded, format };
+      const format = moduleFormat(url, context.format);
+      return nextLoad(url, format === undefined ? context : { ...context, format });
     },
   });
   try {
