@@ -21,6 +21,9 @@ const special: Readonly<Record<string, string>> = {
   DO_REGION: 'ams3',
   QUEUE_URL: 'redis://host.example',
   HISTORY_URL: 'postgres://host.example/history',
+  ...Object.fromEntries(
+    ['DATABASE_URL', 'SHOP_URL', 'CRM_URL', 'WIKI_URL'].map((name) => [name, 'postgres://host.example/database']),
+  ),
 };
 /** Every variable is set, mostly to a URL, which any other setting takes. */
 const variables = new Proxy(special, {
