@@ -176,6 +176,29 @@ test('other jobs take the place of those that there are, while a run goes on', a
   ]);
 });
 
+test('a job whose schedule is changed has missed nothing of the new one', async () => {
+  const { time, events, store } = await newWorld();
+  const ending = new AbortController();
+  let replace: ((jobs: readonly ScheduledJob[]) => Promise<void>) | undefined;
+  const running = runScheduler({
+    jobs: [{ name: 'a', schedule: daily, run: async () => {} }],
+    store,
+    signal: ending.signal,
+    clock: time.clock,
+    wait: time.wait,
+    onEvent: (event) => void events.push(event),
+    onReady: (given) => {
+      replace = given;
+    },
+  });
+  await time.advance(5.5 * hourMs);
+  await replace?.([{ name: 'a', schedule: hourly, run: async () => {} }]);
+  await time.advance(hourMs);
+  ending.abort();
+  await running;
+  assert.deepEqual(told(events), ['2 a started', '2 a ended', '6 a started', '6 a ended']);
+});
+
 test('a job that is new has missed nothing', async () => {
   const { time, events, start } = await newWorld();
   const end = start({ name: 'a', schedule: daily, run: async () => {} });

@@ -105,9 +105,12 @@ class JobState {
     return Math.max(this.#startMs, this.retryMs);
   }
 
-  replaceJob(job: ScheduledJob): void {
+  replaceJob(job: ScheduledJob, nowMs: number): void {
+    // Until now the former schedule counted: where nothing of it is left to do, the new one has missed nothing.
+    const nextMs = this.job.schedule.nextMs(this.handledMs);
+    const isDue = nextMs !== undefined && nextMs <= nowMs;
     this.job = job;
-    this.#startMs = undefined;
+    this.setHandled(isDue ? this.handledMs : Math.max(this.handledMs, nowMs));
   }
 
   /**
@@ -171,7 +174,7 @@ class Scheduler {
     const states: JobState[] = [];
     for (const job of jobs) {
       const known = this.#states.find((state) => state.job.name === job.name);
-      known?.replaceJob(job);
+      known?.replaceJob(job, this.#clock.nowMs());
       states.push(known ?? (await this.#stateOf(job)));
     }
     this.#states = states;
