@@ -208,8 +208,8 @@ class Scheduler {
   }
 
   async #pause(states: readonly JobState[], nowMs: number): Promise<void> {
-    const starts = states.filter(({ isRunning }) => !isRunning).map((state) => state.startMs());
-    const untilMs = Math.min(nowMs + stepMs, ...starts);
+    let untilMs = nowMs + stepMs;
+    for (const state of states) if (!state.isRunning) untilMs = Math.min(untilMs, state.startMs());
     this.#pausing = new AbortController();
     if (this.#options.signal.aborted) this.#pausing.abort();
     try {
