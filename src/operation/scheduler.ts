@@ -160,14 +160,23 @@ class Scheduler {
     let lastMs = this.#clock.nowMs();
     while (!signal.aborted) {
       const nowMs = this.#clock.nowMs();
-      const states = this.#states;
-      if (nowMs < lastMs) this.#distrust(states, nowMs);
+      if (nowMs < lastMs) this.#distrust(this.#states, nowMs);
       lastMs = nowMs;
-      for (const state of states) if (!state.isRunning && state.startMs() <= nowMs) this.#begin(state);
-      for (const state of states) this.#tellOverdue(state, nowMs);
-      await this.#pause(states, nowMs);
+      await this.#pause(this.#beginDue(nowMs) - nowMs);
     }
     await Promise.all(this.#running);
+  }
+
+  /** Begins what is due, and gives when there may be something to do again. */
+  #beginDue(nowMs: number): number {
+    let untilMs = nowMs + stepMs;
+    for (const state of this.#states) {
+      const startMs = state.isRunning ? Number.POSITIVE_INFINITY : state.startMs();
+      if (startMs <= nowMs) this.#begin(state);
+      else if (startMs < untilMs) untilMs = startMs;
+      this.#tellOverdue(state, nowMs);
+    }
+    return untilMs;
   }
 
   async #replaceJobs(jobs: readonly ScheduledJob[]): Promise<void> {
@@ -207,13 +216,11 @@ class Scheduler {
     }
   }
 
-  async #pause(states: readonly JobState[], nowMs: number): Promise<void> {
-    let untilMs = nowMs + stepMs;
-    for (const state of states) if (!state.isRunning) untilMs = Math.min(untilMs, state.startMs());
+  async #pause(durationMs: number): Promise<void> {
     this.#pausing = new AbortController();
     if (this.#options.signal.aborted) this.#pausing.abort();
     try {
-      await this.#wait(Math.max(1, untilMs - nowMs), this.#pausing.signal);
+      await this.#wait(Math.max(1, durationMs), this.#pausing.signal);
     } catch (error) {
       if (!this.#pausing.signal.aborted) throw error;
     }
