@@ -177,6 +177,7 @@ async function examineStorages(loaded: LoadedConfig, context: CommandContext): P
   const { diagnose, examineStorage } = await import('../operation/doctor.ts');
   const { configuredStorages } = await import('../config/configured-storages.ts');
   const { openChosenStorages } = await import('./open-storages.ts');
+  const isDoubtful = await doubtfulBackups(loaded, context);
   const checks: Diagnosis[] = [];
   for (const { name, given, enabled, isShard = false } of configuredStorages(loaded.config)) {
     if (!enabled) continue;
@@ -186,7 +187,14 @@ async function examineStorages(loaded: LoadedConfig, context: CommandContext): P
       const { clock, signal } = context;
       const readOnly = !isStorage(given) && given.readOnly === true;
       try {
-        const found = await examineStorage({ name, storage: opened.storage, readOnly, clock, signal });
+        const found = await examineStorage({
+          name,
+          storage: opened.storage,
+          readOnly,
+          isDoubtful,
+          clock,
+          signal,
+        });
         // Backups are on what they are spread over together.
         checks.push(...found.filter(({ part }) => !isShard || part !== 'backups'));
       } finally {
@@ -197,6 +205,18 @@ async function examineStorages(loaded: LoadedConfig, context: CommandContext): P
     if (opening.state === 'failed') checks.push(opening);
   }
   return checks;
+}
+
+/** What the history knows of backups that are suspect or damaged; without one none is. */
+async function doubtfulBackups(loaded: LoadedConfig, context: CommandContext): Promise<(url: string) => boolean> {
+  const history = await existingHistory(loaded, context, 'which backups are suspect is not known');
+  if (history === undefined) return () => false;
+  try {
+    const { retentionFacts } = await import('../operation/retention-facts.ts');
+    return retentionFacts(await history.runs()).isDoubtful;
+  } finally {
+    await history.close();
+  }
 }
 
 /** Whether the storages hold what was put there, by names and sizes. Of those without a catalogue nothing is said. */

@@ -35,8 +35,13 @@ export function addHistoryCommands(program: Command, context: CommandContext): v
     .action(async (options: RunsOptions) => {
       const { kind, limit = 50 } = options;
       const runs = await withHistory(context, (history) => history.runs({ ...withoutUndefined({ kind }), limit }));
-      if (options.json) printJson(context, runs.map(withDuration));
-      else printRuns(runs, context);
+      const { runBytesPerSecond, runDurationMs } = await import('../operation/run-stats.ts');
+      const timed = runs.map((run) => ({
+        ...run,
+        ...withoutUndefined({ durationMs: runDurationMs(run), bytesPerSecond: runBytesPerSecond(run) }),
+      }));
+      if (options.json) printJson(context, timed);
+      else printRuns(timed, context);
     });
   program
     .command('stats')
@@ -140,10 +145,8 @@ async function learnCatalogues(
   return learnt;
 }
 
-function withDuration(run: RunRecord): object {
-  const { startedMs, endedMs } = run;
-  return endedMs === undefined ? run : { ...run, durationMs: Math.max(0, endedMs - startedMs) };
-}
+/** A run, with how long it took and how fast it was. */
+type TimedRun = RunRecord & { readonly durationMs?: number; readonly bytesPerSecond?: number };
 
 function formatState(state: RunRecord['state'], context: CommandContext): string {
   const isGood = state === 'succeeded' || state === 'running';
@@ -155,7 +158,7 @@ function formatAge(context: CommandContext, { endedMs, startedMs }: RunRecord): 
   return formatAgo(context.clock.nowMs() - (endedMs ?? startedMs));
 }
 
-function printRuns(runs: readonly RunRecord[], context: CommandContext): void {
+function printRuns(runs: readonly TimedRun[], context: CommandContext): void {
   if (runs.length === 0) {
     printNote(context, 'no runs yet');
     return;
@@ -164,12 +167,16 @@ function printRuns(runs: readonly RunRecord[], context: CommandContext): void {
     formatMoment(run.startedMs),
     run.kind,
     printable(run.database ?? run.archives[0]?.name ?? ''),
-    run.endedMs === undefined ? '' : formatDuration(Math.max(0, run.endedMs - run.startedMs)),
+    run.durationMs === undefined ? '' : formatDuration(run.durationMs),
     run.sizeBytes === undefined ? '' : formatSize(run.sizeBytes),
+    run.bytesPerSecond === undefined ? '' : `${formatSize(run.bytesPerSecond)}/s`,
     formatState(run.state, context) + (run.proof?.isProven === true ? `, proven ${formatAge(context, run)}` : ''),
     printable(run.error === undefined ? '' : `${run.error.message} [${run.error.code}]`),
   ]);
-  printLines(context, formatTable(context, ['started', 'kind', 'of', '>time', '>size', 'state', 'error'], rows));
+  printLines(
+    context,
+    formatTable(context, ['started', 'kind', 'of', '>time', '>size', '>rate', 'state', 'error'], rows),
+  );
 }
 
 function printStats(

@@ -15,8 +15,8 @@ export async function keepRegistered(json: boolean, context: CommandContext): Pr
   for (let isFirst = true; !signal.aborted; isFirst = false) {
     try {
       const report = await runForResult<RegisterReport>(['schedule', 'register'], context, signal);
-      const { added, changed, removed, missed } = report;
-      if (json && (isFirst || [added, changed, removed, missed].some((jobs) => jobs.length > 0))) {
+      const { added, changed, removed, missed, overdue } = report;
+      if (json && (isFirst || [added, changed, removed, missed, overdue].some((jobs) => jobs.length > 0))) {
         printJson(context, { event: 'registered', timeMs: clock.nowMs(), ...report });
       } else if (!json) printRegistered(report, isFirst, context);
     } catch (error) {

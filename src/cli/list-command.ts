@@ -319,5 +319,5 @@ function formatSpread(spread: ListedSpread | undefined, context: CommandContext)
 
 function formatDrill({ isProven, atMs }: DrillFact, context: CommandContext): string {
   const colour = isProven ? 'green' : 'red';
-  return `${paint(context, context.stdout, colour, isProven ? 'proven' : 'not proven')} ${formatAgo(context.clock.nowMs() - atMs)}`;
+  return `${paint(context, context.stdout, colour, isProven ? 'proven' : 'failed')} ${formatAgo(context.clock.nowMs() - atMs)}`;
 }

@@ -1,8 +1,9 @@
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { ConfiguredJob } from '../config/scheduled-jobs.ts';
-import type { RepeatReport } from '../queue/bullmq/bullmq-queue.ts';
+import type { BullmqQueue, RepeatReport } from '../queue/bullmq/bullmq-queue.ts';
 import type { CommandContext } from './command-context.ts';
 import { formatMoment, formatNumberOf, printable } from './format-value.ts';
+import { notify } from './notify-run.ts';
 import { printLines } from './print-result.ts';
 import { findHistory } from './record.ts';
 
@@ -10,6 +11,8 @@ import { findHistory } from './record.ts';
 export interface RegisterReport extends RepeatReport {
   /** Jobs that were missed while the queue did not know them, and wait now. */
   readonly missed: readonly string[];
+  /** Jobs that have not begun an hour after their time, of which people were told now. */
+  readonly overdue: readonly string[];
 }
 
 /** Lets the queue know the jobs that run by themselves, and no others. */
@@ -28,11 +31,29 @@ export async function registerSchedules(
       loaded,
       context,
     );
+    const overdue = await tellOverdue(queue, loaded, context);
     for (const job of missed) await queue.add(job);
-    return { ...report, missed: missed.map(({ job }) => job) };
+    return { ...report, missed: missed.map(({ job }) => job), overdue };
   } finally {
     await queue.close();
   }
+}
+
+/** Where no worker runs, or all are busy, nobody else sees that jobs wait. */
+async function tellOverdue(queue: BullmqQueue, loaded: LoadedConfig, context: CommandContext): Promise<string[]> {
+  const { queueNames } = await import('../config/scheduled-jobs.ts');
+  const { missedNotification } = await import('../notify/run-notifications.ts');
+  const reason = 'It has not begun yet: no worker is free for it, or none runs.';
+  const overdue: string[] = [];
+  for (const name of queueNames(loaded.config)) {
+    for (const queued of await queue.jobs(name)) {
+      const { state, job, scheduledMs } = queued;
+      if ((state !== 'scheduled' && state !== 'waiting') || !(await queue.isNewlyLate(queued))) continue;
+      overdue.push(job);
+      await notify(loaded, context, (given) => [missedNotification({ job, dueMs: scheduledMs, reason }, given)]);
+    }
+  }
+  return overdue;
 }
 
 /** A queue that lost what it had, or has just taken over, does not know what was due meanwhile; the history knows the last run. */
@@ -59,13 +80,14 @@ async function findMissed(added: readonly ConfiguredJob[], loaded: LoadedConfig,
 
 /** Says what changed; the first time also that nothing did. */
 export function printRegistered(report: RegisterReport, isFirst: boolean, context: CommandContext): void {
-  const { added, changed, kept, missed } = report;
+  const { added, changed, kept, missed, overdue } = report;
   const parts = [
     ...(isFirst ? [`${formatNumberOf(added.length + changed.length + kept.length, 'job')} in the queue`] : []),
     ...(['added', 'changed', 'removed'] as const).flatMap((what) =>
       report[what].length > 0 ? [`${report[what].map(printable).join(', ')} ${what}`] : [],
     ),
     ...(missed.length > 0 ? [`${missed.map(printable).join(', ')} missed, and waiting now`] : []),
+    ...(overdue.length > 0 ? [`${overdue.map(printable).join(', ')} overdue: see whether a worker runs`] : []),
   ];
   if (parts.length > 0) printLines(context, [`${formatMoment(context.clock.nowMs())}  ${parts.join('; ')}`]);
 }

@@ -33,8 +33,8 @@ const levels: { readonly [Event in ServeEvent['event']]?: 'warn' | 'error' } = {
 
 /** Writes an event to the log, with the run that it is about. */
 export function logEvent({ timeMs: _, ...event }: ServeEvent, runId: string | undefined, log: Log): void {
-  const isLate = 'missed' in event && event.missed === true && event.scheduledMs !== undefined;
-  const late = isLate ? `, missed at ${formatMoment(event.scheduledMs ?? 0)}` : '';
+  const missedMs = 'missedMs' in event ? event.missedMs : undefined;
+  const late = missedMs === undefined ? '' : `, missed at ${formatMoment(missedMs)}`;
   const why = event.error === undefined ? '' : `: ${event.error.message}`;
   // Who waits for another process has no run.
   const fields = event.event === 'held' || runId === undefined ? event : { ...event, runId };

@@ -104,8 +104,8 @@ async function scheduledJobs(
     name: job,
     schedule: readSchedule(times),
     jitterMs,
-    run: async (ending, { scheduledMs, missed }) => {
-      if (missed) telling.tellMissed({ job, scheduledMs });
+    run: async (ending, { scheduledMs, missedMs }) => {
+      if (missedMs !== undefined) telling.tellMissed({ job, missedMs });
       await queues.run(queue, { job, scheduledMs, prunes, runId: runIds.get(job) ?? newRunId() }, ending);
     },
   }));

@@ -15,8 +15,8 @@ export class Telling {
     this.#log = log;
   }
 
-  tellMissed({ job, scheduledMs = 0 }: Pick<SchedulerEvent, 'job' | 'scheduledMs'>): void {
-    this.keep(this.#tell(['notify', 'missed', '--job', job, '--due', String(scheduledMs), '--json']));
+  tellMissed({ job, missedMs }: { readonly job: string; readonly missedMs: number }): void {
+    this.keep(this.#tell(['notify', 'missed', '--job', job, '--due', String(missedMs), '--json']));
   }
 
   tellOverdue({ job, scheduledMs = 0 }: Pick<SchedulerEvent, 'job' | 'scheduledMs'>): void {

@@ -41,6 +41,7 @@ async function work(options: WorkerOptions, context: CommandContext): Promise<vo
   const { queueNames } = await import('../config/scheduled-jobs.ts');
   const { config, file } = await loadConfig('.', context.environment);
   const names = options.queue ?? queueNames(config);
+  noteUnknownQueues(names, queueNames(config), context);
   const queue = await openSharedQueue(config, file);
   const { clock } = context;
   try {
@@ -52,6 +53,14 @@ async function work(options: WorkerOptions, context: CommandContext): Promise<vo
     await workAll(queue, { names, prunes, options }, context);
   } finally {
     await queue.close();
+  }
+}
+
+/** A queue that is misspelt would be worked at for ever, and nothing would come. */
+function noteUnknownQueues(names: readonly string[], known: readonly string[], context: CommandContext): void {
+  for (const name of names) {
+    if (known.includes(name)) continue;
+    printNote(context, `no job of the configuration waits in the queue ${name}: they wait in ${known.join(', ')}`);
   }
 }
 
@@ -72,10 +81,17 @@ async function workAll(
         concurrency,
         signal,
         graceMs: grace * 1000,
-        run: ({ job, scheduledMs }, run) =>
-          runJob({ job, scheduledMs, prunes }, context, run.signal, {
-            onProgress: ({ phase, doneBytes, totalBytes }) => run.report({ phase, doneBytes, totalBytes }),
-          }),
+        run: async (queued, run) => {
+          const { job, scheduledMs } = queued;
+          const telling = tellLate(queue, queued, context);
+          try {
+            await runJob({ job, scheduledMs, prunes }, context, run.signal, {
+              onProgress: ({ phase, doneBytes, totalBytes }) => run.report({ phase, doneBytes, totalBytes }),
+            });
+          } finally {
+            await telling;
+          }
+        },
         giveUp: (job) => tellGivenUp(job, context),
         onEvent: (event) => tell({ queue: name, ...event }, json, context),
       });
@@ -88,9 +104,28 @@ async function workAll(
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
+async function tellGivenUp(job: QueuedJob, context: CommandContext): Promise<void> {
+  await tellPeople('given-up', job, context);
+}
+
+/** A job that begins an hour after its time, or later. One that serves tells of it as well, where none begins it. */
+async function tellLate(queue: BullmqQueue, job: QueuedJob, context: CommandContext): Promise<void> {
+  try {
+    if (!(await queue.isNewlyLate(job))) return;
+  } catch {
+    // The queue is away, which the worker tells itself; the run goes on.
+    return;
+  }
+  await tellPeople('missed', job, context);
+}
+
 /** In a process of its own, as all that jobs do: this one keeps no configuration in memory. */
-async function tellGivenUp({ job, scheduledMs }: QueuedJob, context: CommandContext): Promise<void> {
-  const words = ['notify', 'given-up', '--job', job, '--due', String(scheduledMs), '--json'];
+async function tellPeople(
+  what: 'given-up' | 'missed',
+  { job, scheduledMs }: QueuedJob,
+  context: CommandContext,
+): Promise<void> {
+  const words = ['notify', what, '--job', job, '--due', String(scheduledMs), '--json'];
   try {
     // A worker that is told to end meanwhile still tells of it: nobody else may.
     await runDone(words, context, timeoutSignal(tellingLimitMs));

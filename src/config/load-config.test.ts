@@ -49,6 +49,31 @@ test('a configuration imports holdfast where no package of that name is installe
   assert.deepEqual((await loadConfig(folder, { HOME_FOLDER: 'home' })).config.files, ['home']);
 });
 
+for (const [what, packageText] of [
+  ['that calls its files CommonJS, as `npm init` does', '{ "type": "commonjs" }'],
+  ['of no type', '{}'],
+] as const) {
+  test(`a configuration is a module in a package ${what}, without a warning`, async (t) => {
+    await write('package.json', packageText);
+    await write('places.ts', "import names from './names.js';\nexport const folder: string = names.folder;\n");
+    await write('names.js', "module.exports = { folder: 'uploads' };\n");
+    const text = "import { defineConfig } from 'holdfast';\nimport { folder } from './places.ts';\n";
+    const warn = t.mock.method(process, 'emitWarning');
+    for (const extension of ['ts', 'js']) {
+      await write(`holdfast.config.${extension}`, `${text}export default defineConfig({ files: [folder] });\n`);
+      assert.deepEqual((await loadConfig(folder, {})).config.files, ['uploads'], extension);
+      await rm(join(folder, `holdfast.config.${extension}`));
+    }
+    assert.equal(warn.mock.callCount(), 0);
+  });
+}
+
+test('a configuration that exports by module.exports is read too', async () => {
+  await write('package.json', '{ "type": "commonjs" }');
+  await write('holdfast.config.js', "module.exports = { files: ['of require'] };\n");
+  assert.deepEqual((await loadConfig(folder, {})).config.files, ['of require']);
+});
+
 test('without a file the answer is config.not_found', async () => {
   await assert.rejects(loadConfig(folder, {}), hasCode('config.not_found'));
 });

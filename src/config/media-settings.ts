@@ -31,7 +31,7 @@ export const mediaSettingNames: readonly string[] = [...mediaUrlNames, 'fromEnvi
 export function mediaProblems(settings: object): readonly StorageProblem[] {
   const { storage, url } = splitMediaSettings(settings);
   const foreign = archiveNames.filter((name) => Object.hasOwn(storage, name));
-  const problems = foreign.map((name) => ({
+  const problems: StorageProblem[] = foreign.map((name) => ({
     path: [name],
     message: 'is for archives: a media storage does not take it',
   }));
@@ -39,7 +39,7 @@ export function mediaProblems(settings: object): readonly StorageProblem[] {
   if ('problems' in parsed) problems.push(...parsed.problems.map((problem) => withUrlNames(problem)));
   const result = urlSchema.safeParse(url);
   if (!result.success)
-    problems.push(...result.error.issues.map(({ path, message }) => ({ path: path.map(String), message })));
+    problems.push(...result.error.issues.map((issue) => ({ path: issue.path, message: issue.message, issue })));
   else if (url.makeFilesPublic === true && url.customDomain === undefined) {
     problems.push({
       path: ['customDomain'],
@@ -50,10 +50,11 @@ export function mediaProblems(settings: object): readonly StorageProblem[] {
 }
 
 /** A misspelt setting may be meant for one of the media storage's own. */
-function withUrlNames({ path, message }: StorageProblem): { path: string[]; message: string } {
+function withUrlNames(problem: StorageProblem): StorageProblem {
+  const { path, message } = problem;
   const name = String(path.at(-1) ?? '');
   const nearest = message === 'there is no such setting' ? nearestName(name, mediaSettingNames) : undefined;
-  return { path: path.map(String), message: nearest === undefined ? message : `${message} (did you mean ${nearest}?)` };
+  return nearest === undefined ? problem : { path, message: `${message} (did you mean ${nearest}?)` };
 }
 
 function problemsOf(given: unknown): readonly StorageProblem[] {
@@ -77,10 +78,11 @@ export const mediaSchema = z
   )
   .superRefine((value, context) => {
     for (const [name, given] of Object.entries(value)) {
-      const found = namePattern.test(name)
+      const found: readonly StorageProblem[] = namePattern.test(name)
         ? problemsOf(given)
         : [{ path: [], message: 'a name has letters, digits, dots, hyphens and underscores' }];
-      for (const { path, message } of found) context.addIssue({ code: 'custom', path: [name, ...path], message });
+      for (const { path, message, issue } of found)
+        context.addIssue({ code: 'custom', path: [name, ...path], message, params: { issue } });
     }
   });
 

@@ -56,17 +56,17 @@ const mistakes: [unknown, string | RegExp][] = [
   [{ databses: [] }, 'databses: there is no such setting (did you mean databases?)'],
   [{ storages: {} }, 'storages: there is no such setting (did you mean storage?)'],
   [
-    { databases: [{ alias: 'a', url: 'x', storages: {} }] },
+    { databases: [{ alias: 'a', url: 'sqlite:x', storages: {} }] },
     /: there is no such setting( \(did you mean storage\?\))?$/,
   ],
   [{ colour: 'red' }, 'colour: there is no such setting'],
   [
-    { databases: [{ alias: 'a', ulr: 'x', url: 'x' }] },
+    { databases: [{ alias: 'a', ulr: 'x', url: 'sqlite:x' }] },
     'databases[0].ulr: there is no such setting (did you mean url?)',
   ],
   [{ files: [{ path: 'a', nmae: 'b' }] }, 'files[0].nmae: there is no such setting (did you mean name?)'],
   [{ files: [7] }, 'files[0]: Invalid input, not 7'],
-  [{ databases: [{ alias: 'a/b', url: 'x' }] }, 'databases[0].alias: must not be empty or hold a /, not "a/b"'],
+  [{ databases: [{ alias: 'a/b', url: 'sqlite:x' }] }, 'databases[0].alias: must not be empty or hold a /, not "a/b"'],
   [
     { commands: [{ alias: 'a', command: 'redis-cli' }] },
     'commands[0].command: Invalid input: expected array, received string, not "redis-cli"',
@@ -76,12 +76,12 @@ const mistakes: [unknown, string | RegExp][] = [
     'commands[0].comand: there is no such setting (did you mean command?)',
   ],
   [
-    { databases: [{ alias: 'a', url: 'x', method: 'fast' }] },
+    { databases: [{ alias: 'a', url: 'sqlite:x', method: 'fast' }] },
     'databases[0].method: Invalid option: expected one of "copy"|"dump", not "fast"',
   ],
   [{ allowedFallPercent: 101 }, 'allowedFallPercent: Too big: expected number to be <=100, not 101'],
   [
-    { databases: [{ alias: 'a', url: 'x' }], commands: [{ alias: 'a', command: ['x'] }] },
+    { databases: [{ alias: 'a', url: 'sqlite:x' }], commands: [{ alias: 'a', command: ['x'] }] },
     'commands[0].alias: a is the alias of another database',
   ],
   [{ copies: 0 }, 'copies: Too small: expected number to be >=1, not 0'],
@@ -106,9 +106,30 @@ const mistakes: [unknown, string | RegExp][] = [
   ],
   [{ storage: {} }, 'storage: there is no storage in it'],
   [{ storage: 'backups' }, 'storage: must be a storage, or several by name'],
-  [{ storage: { backend: 'local', path: 'x', copies: 9 } }, 'storage.copies: Too big: expected number to be <=8'],
   [
-    { databases: [1, 2].map(() => ({ alias: 'a', url: 'x' })) },
+    { storage: { backend: 'local', path: 'x', copies: 9 } },
+    'storage.copies: Too big: expected number to be <=8, not 9',
+  ],
+  [
+    { storage: { backend: 's3', bucket: 'backups', secretKey: 7 } },
+    'storage.secretKey: Invalid input: expected string, received number',
+  ],
+  [{ queue: { backend: 'bullmq' } }, 'queue.url: is not set, and has to be (string)'],
+  [{ queue: 'memry' }, 'queue: Invalid input: expected "memory", not "memry" (did you mean memory?)'],
+  [
+    { schedule: { timezone: 'Europe/Berln' } },
+    'schedule.timezone: there is no time zone "Europe/Berln" (did you mean Europe/Berlin?)',
+  ],
+  [
+    { databases: [{ alias: 'a', url: 'shop.db' }] },
+    /^databases\[0\]\.url: a database is named by a URL; supported are sqlite:/,
+  ],
+  [
+    { databases: [{ alias: 'a', url: 'mongodb://u:canary@h/d' }] },
+    /^databases\[0\]\.url: databases of the kind "mongodb" are not supported; supported are [^@]+@host\/database, [^@]+@host\/database$/,
+  ],
+  [
+    { databases: [1, 2].map(() => ({ alias: 'a', url: 'sqlite:x' })) },
     'databases[1].alias: a is the alias of another database',
   ],
 ];

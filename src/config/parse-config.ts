@@ -1,15 +1,15 @@
 import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { HoldfastError } from '../errors.ts';
+import { urlKindProblem } from '../source/engines.ts';
 import { isStorage } from '../storage/is-storage.ts';
 import { readMediaEnvironment } from '../storage/media/media-environment.ts';
 import { configSchema, type HoldfastConfig, settingNames, topSettingNames } from './config-schema.ts';
+import { issueText } from './issue-text.ts';
 import type { MediaGiven, MediaSettings } from './media-given.ts';
 import { misplacedBackups } from './misplaced-backups.ts';
-import { missingText } from './missing-text.ts';
 import { nearestName } from './nearest-name.ts';
 import { spreadProblems } from './protection-settings.ts';
-import { isSecretName, redactText } from './redact.ts';
 import { formatSettingPath, substituteVariables } from './substitute-variables.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -101,43 +101,14 @@ function problemsOf(issue: Issue, parents: readonly PropertyKey[], raw: unknown)
   }
   if (issue.code === 'invalid_union') {
     // The alternative that got furthest into the value is the one that was meant.
-    const meant = issue.errors.find((issues) =>
-      issues.some((inner) => inner.path.length > 0 || inner.code !== 'invalid_type'),
-    );
+    const isInside = ({ path: inside, code }: Issue) =>
+      inside.length > 0 || !['invalid_type', 'invalid_value'].includes(code);
+    const meant =
+      issue.errors.find((issues) => issues.some(isInside)) ??
+      issue.errors.find((issues) => issues.every(({ code }) => code !== 'invalid_type'));
     if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, path, raw));
   }
-  return [{ path: formatSettingPath(path), message: messageOf(issue, path, raw) }];
-}
-
-function messageOf(issue: Issue, path: readonly PropertyKey[], raw: unknown): string {
-  const value = valueAt(path, raw);
-  if (issue.code === 'invalid_type' && value === undefined) return missingText(issue.expected);
-  return `${issue.message}${shownValue(issue, path, value)}`;
-}
-
-function valueAt(path: readonly PropertyKey[], raw: unknown): unknown {
-  let value = raw;
-  for (const part of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[part];
-  return value;
-}
-
-const maximumShown = 60;
-
-/** The value that was given, as it was written and where it is no secret, and the nearest one that is allowed. */
-function shownValue(issue: Issue, path: readonly PropertyKey[], value: unknown): string {
-  const isShown = ['string', 'number', 'boolean'].includes(typeof value) && issue.code !== 'custom';
-  if (!isShown || path.some((part) => isSecretName(String(part)))) return '';
-  const text = JSON.stringify(typeof value === 'string' ? redactText(value) : value);
-  const shown = text.length > maximumShown ? `${text.slice(0, maximumShown)}…` : text;
-  const allowed = allowedValues(issue);
-  const nearest = typeof value === 'string' ? nearestName(value, allowed) : undefined;
-  return `, not ${shown}${nearest === undefined ? '' : ` (did you mean ${nearest}?)`}`;
-}
-
-function allowedValues(issue: Issue): string[] {
-  if (issue.code === 'invalid_value') return issue.values.map(String);
-  // Of what tells the kinds of a setting apart, the message alone lists them.
-  return issue.code === 'invalid_union' ? [...issue.message.matchAll(/'([^']+)'/g)].map(([, name = '']) => name) : [];
+  return [{ path: formatSettingPath(path), message: issueText(issue, path, raw) }];
 }
 
 function aliasProblems(config: HoldfastConfig): ConfigProblem[] {
@@ -150,7 +121,15 @@ function aliasProblems(config: HoldfastConfig): ConfigProblem[] {
       seen.add(alias);
     }
   }
-  return [...problems, ...checkProblems(config), ...spreadProblems(config)];
+  return [...problems, ...urlProblems(config), ...checkProblems(config), ...spreadProblems(config)];
+}
+
+/** A URL that names no kind of database could never be backed up. */
+function urlProblems({ databases = [] }: HoldfastConfig): ConfigProblem[] {
+  return databases.flatMap(({ url }, index) => {
+    const problem = urlKindProblem(url);
+    return problem === undefined ? [] : [{ path: `databases[${index}].url`, message: problem }];
+  });
 }
 
 /** A check of a database that there is not would never run. */

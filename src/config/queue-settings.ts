@@ -6,7 +6,7 @@ import { Secret } from '../secret.ts';
 import type { HoldfastConfig } from './config-schema.ts';
 
 /** The queue of jobs that name none. */
-export const defaultQueue = 'backups';
+export const defaultQueue = 'default';
 
 /** A name of a queue. */
 export const queueNameSchema = z

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isTimezone } from '../policy/local-time.ts';
 import { cronProblem } from '../policy/schedule.ts';
+import { nearestName } from './nearest-name.ts';
 import { queueNameSchema } from './queue-settings.ts';
 
 const times = {
@@ -15,11 +16,19 @@ const times = {
     .string()
     .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day: 02:00')
     .optional(),
-  /** The queue that the job waits in: `backups` unless set. */
+  /** The queue that the job waits in: `default` unless set. */
   queue: queueNameSchema.optional(),
 } as const;
 
-const timezone = z.string().refine(isTimezone, 'must be a time zone, such as Europe/Berlin').optional();
+const timezone = z
+  .string()
+  .superRefine((name, context) => {
+    if (isTimezone(name)) return;
+    const nearest = nearestName(name, Intl.supportedValuesOf('timeZone'));
+    const advice = nearest === undefined ? 'such as Europe/Berlin' : `did you mean ${nearest}?`;
+    context.addIssue({ code: 'custom', message: `there is no time zone ${JSON.stringify(name)} (${advice})` });
+  })
+  .optional();
 
 interface Times {
   readonly cron?: string | undefined;

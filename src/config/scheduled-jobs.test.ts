@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { HoldfastError } from '../errors.ts';
 import { parseConfig } from './parse-config.ts';
 import { retentionPolicy } from './retention-settings.ts';
-import { configOfJob, configuredJobs, scheduledJobs } from './scheduled-jobs.ts';
+import { configOfJob, configuredJobs, queueNames, scheduledJobs } from './scheduled-jobs.ts';
 
 const parse = (value: unknown) => parseConfig(value, {}, 'holdfast.config.ts');
 
@@ -34,7 +34,10 @@ test('a schedule says when in one way only, and rightly', () => {
   assert.match(schedule({ intervalHours: 0 }), /^schedule.intervalHours: /);
   assert.match(schedule({ intervalHours: 169 }), /^schedule.intervalHours: /);
   assert.equal(schedule({ dailyTime: '24:00' }), 'schedule.dailyTime: must be a time of day: 02:00, not "24:00"');
-  assert.equal(schedule({ timezone: 'Berlin' }), 'schedule.timezone: must be a time zone, such as Europe/Berlin');
+  assert.equal(
+    schedule({ timezone: 'Berlin' }),
+    'schedule.timezone: there is no time zone "Berlin" (such as Europe/Berlin)',
+  );
   assert.equal(
     schedule({ dayliTime: '02:00' }),
     'schedule.dayliTime: there is no such setting (did you mean dailyTime?)',
@@ -44,6 +47,12 @@ test('a schedule says when in one way only, and rightly', () => {
     problemOf({ databases: [override] }),
     /^databases\[0\].scheduleOverride: cron and intervalHours are both/,
   );
+});
+
+test('jobs wait in the queue that is named, or in `default`', () => {
+  const databases = [{ alias: 'a', url: 'sqlite:a' }];
+  assert.deepEqual(queueNames(parse({ databases })), ['default']);
+  assert.deepEqual(queueNames(parse({ databases, schedule: { queue: 'backups' } })), ['backups']);
 });
 
 test('retention has its limits and its defaults', () => {

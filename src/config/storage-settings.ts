@@ -119,6 +119,8 @@ export function storageJsonSchemas(): object[] {
 export interface StorageProblem {
   readonly path: readonly PropertyKey[];
   readonly message: string;
+  /** What the check of a value found: with what was written the message can show the value as well. */
+  readonly issue?: z.core.$ZodIssue;
 }
 
 /** Checks the settings of one storage by those of its backend. */
@@ -155,7 +157,7 @@ function problemsOf(issue: z.core.$ZodIssue, { shape }: z.ZodObject): StoragePro
   }
   // Zod tells by its message alone that there is nothing.
   const isMissing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-  return [{ path, message: isMissing ? missingText(issue.expected) : issue.message }];
+  return [{ path, message: isMissing ? missingText(issue.expected) : issue.message, issue }];
 }
 
 /** The names and settings of a `storage` setting, with the place of archives: one storage, which its backend names, or several by name. */
@@ -180,7 +182,7 @@ function problemsOfAll(value: object): StorageProblem[] {
     if (typeof given !== 'object' || given === null) return [{ path: parents, message: 'it is no storage' }];
     const parsed = parseStorage(given);
     return 'problems' in parsed
-      ? parsed.problems.map(({ path, message }) => ({ path: [...parents, ...path], message }))
+      ? parsed.problems.map((problem) => ({ ...problem, path: [...parents, ...problem.path] }))
       : [];
   });
 }
@@ -192,7 +194,7 @@ export const storageSchema = z
     'must be a storage, or several by name',
   )
   .superRefine((value, context) => {
-    for (const { path, message } of problemsOfAll(value)) {
-      context.addIssue({ code: 'custom', path: [...path], message });
+    for (const { path, message, issue } of problemsOfAll(value)) {
+      context.addIssue({ code: 'custom', path: [...path], message, params: { issue } });
     }
   });

@@ -102,6 +102,8 @@ test('secrets of the environment are in no line, however they are written', asyn
     MYSQL_PWD: 'long-password',
     SHORT_KEY: 'ab',
     HOME: '/home/user',
+    PWD: '/home',
+    OLDPWD: '/home/user',
   };
   const { lines, log } = await newLog({ environment });
   log.info('five words: a b c | wJalrXUtnFEMI/K7MDENG | wJalrXUtnFEMI%2FK7MDENG | p@ss/word | p%40ss%2Fword');

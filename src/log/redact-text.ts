@@ -24,10 +24,13 @@ const depthLimit = 6;
 /** A longer text is cut, at a space: patterns look at each character more than once, and half a secret is not known for one. */
 const lengthLimit = 16 * 1024;
 
+/** Variables of shells with the folder that they are in, and the one before. */
+const folderNames = ['PWD', 'OLDPWD'];
+
 /** The secrets that the variables of a process hold: values of names that say so, and passwords in URLs. */
 function secretsOf(environment: Readonly<Record<string, string | undefined>>): string[] {
   const found = Object.entries(environment).flatMap(([name, value = '']) => {
-    if (isSecretName(name) || /pwd$/i.test(name)) return [value];
+    if (isSecretName(name) || (/pwd$/i.test(name) && !folderNames.includes(name))) return [value];
     const [, password = ''] = /^[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:(.*)@/i.exec(value) ?? [];
     return [password];
   });

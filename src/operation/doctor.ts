@@ -51,6 +51,8 @@ export interface StorageExamination {
   readonly storage: Storage;
   /** Nothing is tried to be written. */
   readonly readOnly: boolean;
+  /** Whether what was found of a backup speaks against it, by its URL: the last good one is another. None is doubtful unless given. */
+  readonly isDoubtful?: (url: string) => boolean;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly signal?: AbortSignal;
@@ -85,7 +87,7 @@ export async function examineStorage(options: StorageExamination): Promise<Diagn
   }
   if (probed !== undefined) found.push(compareClocks(name, probed));
   if (found[0]?.state !== 'failed') {
-    found.push(await diagnose('backups', name, () => newestBackup(storage, clock, signal)));
+    found.push(await diagnose('backups', name, () => newestBackup(options, clock)));
   }
   return found;
 }
@@ -138,9 +140,8 @@ function compareClocks(
 const maximumLooked = 5;
 
 async function newestBackup(
-  storage: Storage,
+  { storage, isDoubtful = () => false, signal }: StorageExamination,
   clock: Clock,
-  signal: AbortSignal | undefined,
 ): Promise<Omit<Diagnosis, 'part' | 'name'>> {
   const objects: StoredObject[] = [];
   for await (const object of storage.list()) {
@@ -148,17 +149,29 @@ async function newestBackup(
     if (object.name.endsWith('.holdfast') || isPlainName(object.name)) objects.push(object);
   }
   objects.sort((a, b) => b.modifiedMs - a.modifiedMs);
-  for (const object of objects.slice(0, maximumLooked)) {
+  const newestGood = objects.findIndex(({ name }) => !isDoubtful(storage.url(name)));
+  const doubtfulCount = newestGood < 0 ? objects.length : newestGood;
+  for (const object of objects.slice(doubtfulCount, doubtfulCount + maximumLooked)) {
     const madeMs = await createdMs(storage, object);
     if (madeMs === undefined) continue;
     const ageMs = clock.nowMs() - madeMs;
     const hours = Math.max(0, Math.round(ageMs / 3_600_000));
-    const message = `the last backup, ${object.name}, is ${hours} h old`;
+    const message = `the last good backup, ${object.name}, is ${hours} h old`;
+    if (doubtfulCount > 0) {
+      const hint = 'see what `holdfast runs` says of those, and make another with `holdfast backup`';
+      return { state: 'warning', message: `${message}; ${doubtfulText(doubtfulCount)} since`, hint };
+    }
     if (ageMs <= staleAfterMs) return { state: 'ok', message };
     return { state: 'warning', message, hint: 'see whether backups still run, and what `holdfast backup` says' };
   }
-  const message = objects.length === 0 ? 'there is no backup yet' : 'none of the newest backups can be read';
-  return { state: objects.length === 0 ? 'warning' : 'failed', message, hint: 'make one with `holdfast backup`' };
+  const hint = 'make one with `holdfast backup`';
+  if (objects.length === 0) return { state: 'warning', message: 'there is no backup yet', hint };
+  const message = doubtfulCount === objects.length ? 'no backup is good' : 'none of the newest backups can be read';
+  return { state: 'failed', message, hint };
+}
+
+function doubtfulText(count: number): string {
+  return count === 1 ? 'one is suspect or damaged' : `${count} are suspect or damaged`;
 }
 
 /** When a backup was made; undefined for what is none. */

@@ -20,6 +20,18 @@ export interface RunStats {
   readonly healedBlocks: number;
 }
 
+/** How long a run took; undefined while it is under way. */
+export function runDurationMs({ startedMs, endedMs }: RunRecord): number | undefined {
+  return endedMs === undefined ? undefined : Math.max(0, endedMs - startedMs);
+}
+
+/** How much of the contents a run read or wrote in a second; undefined where it counted none, and where nobody saw how long it took. */
+export function runBytesPerSecond(run: RunRecord): number | undefined {
+  const durationMs = runDurationMs(run) ?? 0;
+  if (durationMs === 0 || run.plainSizeBytes === undefined) return undefined;
+  return Math.round((run.plainSizeBytes / durationMs) * 1000);
+}
+
 const isGood = ({ state }: RunRecord) => state === 'succeeded' || state === 'incomplete';
 
 function average(values: readonly number[]): number | undefined {
@@ -31,9 +43,7 @@ function sumUp(kind: RunRecord['kind'], runs: readonly RunRecord[], database: st
   if (last === undefined) return [];
   const good = runs.filter(isGood);
   const lastGoodMs = good[0]?.endedMs;
-  const averageDurationMs = average(
-    good.flatMap(({ endedMs, startedMs }) => (endedMs === undefined ? [] : [Math.max(0, endedMs - startedMs)])),
-  );
+  const averageDurationMs = average(good.flatMap((run) => runDurationMs(run) ?? []));
   const averageSizeBytes = average(good.flatMap(({ sizeBytes }) => (sizeBytes === undefined ? [] : [sizeBytes])));
   const runningCount = runs.filter(({ state }) => state === 'running').length;
   return [

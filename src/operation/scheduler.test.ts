@@ -4,7 +4,7 @@ import { HoldfastError } from '../errors.ts';
 import { openHistory } from '../history/history.ts';
 import { readSchedule } from '../policy/schedule.ts';
 import { VirtualTime } from '../testing/virtual-time.ts';
-import { type JobStore, runScheduler, type ScheduledJob, type SchedulerEvent } from './scheduler.ts';
+import { type DueRun, type JobStore, runScheduler, type ScheduledJob, type SchedulerEvent } from './scheduler.ts';
 
 const hourMs = 3_600_000;
 const startMs = Date.UTC(2026, 0, 1);
@@ -77,6 +77,38 @@ test('what was missed while nothing ran is caught up with once', async () => {
   assert.deepEqual(told(events), ['99 a started missed', '99 a ended', '122 a started', '122 a ended']);
 });
 
+test('runs that were missed are told with the first of them, also where the last is begun in time', async () => {
+  const { time, events, start } = await newWorld();
+  const dues: DueRun[] = [];
+  const job = {
+    name: 'a',
+    schedule: hourly,
+    run: async (_: AbortSignal, due: DueRun) => {
+      dues.push(due);
+    },
+  };
+  const end = start(job);
+  await time.advance(1.5 * hourMs);
+  await end();
+  // Off over the runs of 2, 3 and 4 o'clock, and back a minute after 5.
+  await time.advance(3.5 * hourMs + 60_000);
+  const endAgain = start(job);
+  await time.advance(1.5 * hourMs);
+  await endAgain();
+  assert.deepEqual(
+    dues.map(({ scheduledMs, missedMs }) => [scheduledMs - startMs, missedMs === undefined ? 0 : missedMs - startMs]),
+    [
+      [hourMs, 0],
+      [5 * hourMs, 2 * hourMs],
+      [6 * hourMs, 0],
+    ],
+  );
+  assert.deepEqual(
+    events.filter(({ missed }) => missed).map(({ missedMs = 0 }) => missedMs - startMs),
+    [2 * hourMs],
+  );
+});
+
 test('a run that another one keeps from beginning for an hour is overdue, and told once', async () => {
   const { time, events, start } = await newWorld();
   let isLong = true;
@@ -144,6 +176,29 @@ test('other jobs take the place of those that there are, while a run goes on', a
   ]);
 });
 
+test('a job whose schedule is changed has missed nothing of the new one', async () => {
+  const { time, events, store } = await newWorld();
+  const ending = new AbortController();
+  let replace: ((jobs: readonly ScheduledJob[]) => Promise<void>) | undefined;
+  const running = runScheduler({
+    jobs: [{ name: 'a', schedule: daily, run: async () => {} }],
+    store,
+    signal: ending.signal,
+    clock: time.clock,
+    wait: time.wait,
+    onEvent: (event) => void events.push(event),
+    onReady: (given) => {
+      replace = given;
+    },
+  });
+  await time.advance(5.5 * hourMs);
+  await replace?.([{ name: 'a', schedule: hourly, run: async () => {} }]);
+  await time.advance(hourMs);
+  ending.abort();
+  await running;
+  assert.deepEqual(told(events), ['2 a started', '2 a ended', '6 a started', '6 a ended']);
+});
+
 test('a job that is new has missed nothing', async () => {
   const { time, events, start } = await newWorld();
   const end = start({ name: 'a', schedule: daily, run: async () => {} });
@@ -164,7 +219,7 @@ test('a job that takes longer than its interval does not overlap itself, and goe
   await time.advance(7 * hourMs);
   assert.deepEqual(
     told(events).filter((line) => line.includes('started')),
-    ['1 a started', '3.5 a started missed', '6 a started'],
+    ['1 a started', '3.5 a started missed', '6 a started missed'],
   );
   const ended = end();
   await time.advance(3 * hourMs);

@@ -1,7 +1,14 @@
 import { type Clock, systemClock, systemWait, type Wait } from '../clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Lease } from '../history/history.ts';
-import { jitterMs, latestDueMs, type Schedule, trustedHandledMs } from '../policy/schedule.ts';
+import {
+  jitterMs,
+  latestDueMs,
+  missedAfterMs,
+  overdueAfterMs,
+  type Schedule,
+  trustedHandledMs,
+} from '../policy/schedule.ts';
 import { errorReport } from './error-report.ts';
 import { holdLease } from './lease.ts';
 import type { OutputReport } from './options.ts';
@@ -10,8 +17,8 @@ import type { OutputReport } from './options.ts';
 export interface DueRun {
   /** When it should have run; where several runs were missed, the last. */
   readonly scheduledMs: number;
-  /** Whether it begins so late that it was missed, and is caught up with. */
-  readonly missed: boolean;
+  /** When the first of the runs should have begun that were missed, and are caught up with by this one; undefined where none was. */
+  readonly missedMs?: number;
 }
 
 /** A job that runs by itself. */
@@ -46,8 +53,9 @@ export interface SchedulerEvent {
   readonly timeMs: number;
   /** When it should have run; where several runs were missed, the last. */
   readonly scheduledMs?: number;
-  /** Whether it begins so late that it was missed, and is caught up with. */
+  /** Of a run that began: whether runs were missed that it catches up with, and when the first of them should have begun. */
   readonly missed?: boolean;
+  readonly missedMs?: number;
   readonly error?: NonNullable<OutputReport['error']>;
 }
 
@@ -71,10 +79,6 @@ export interface SchedulerOptions {
 
 /** The clock is looked at this often, so that one that was set, or a machine that slept, is noticed. */
 const stepMs = 60_000;
-/** A run that begins this much after its time was missed. */
-const missedAfterMs = 5 * 60_000;
-/** One that has not begun so long after its time is overdue: whoever keeps it from beginning takes long. */
-const overdueAfterMs = 60 * 60_000;
 
 class JobState {
   job: ScheduledJob;
@@ -101,9 +105,12 @@ class JobState {
     return Math.max(this.#startMs, this.retryMs);
   }
 
-  replaceJob(job: ScheduledJob): void {
+  replaceJob(job: ScheduledJob, nowMs: number): void {
+    // Until now the former schedule counted: where nothing of it is left to do, the new one has missed nothing.
+    const nextMs = this.job.schedule.nextMs(this.handledMs);
+    const isDue = nextMs !== undefined && nextMs <= nowMs;
     this.job = job;
-    this.#startMs = undefined;
+    this.setHandled(isDue ? this.handledMs : Math.max(this.handledMs, nowMs));
   }
 
   /**
@@ -153,21 +160,30 @@ class Scheduler {
     let lastMs = this.#clock.nowMs();
     while (!signal.aborted) {
       const nowMs = this.#clock.nowMs();
-      const states = this.#states;
-      if (nowMs < lastMs) this.#distrust(states, nowMs);
+      if (nowMs < lastMs) this.#distrust(this.#states, nowMs);
       lastMs = nowMs;
-      for (const state of states) if (!state.isRunning && state.startMs() <= nowMs) this.#begin(state);
-      for (const state of states) this.#tellOverdue(state, nowMs);
-      await this.#pause(states, nowMs);
+      await this.#pause(this.#beginDue(nowMs) - nowMs);
     }
     await Promise.all(this.#running);
+  }
+
+  /** Begins what is due, and gives when there may be something to do again. */
+  #beginDue(nowMs: number): number {
+    let untilMs = nowMs + stepMs;
+    for (const state of this.#states) {
+      const startMs = state.isRunning ? Number.POSITIVE_INFINITY : state.startMs();
+      if (startMs <= nowMs) this.#begin(state);
+      else if (startMs < untilMs) untilMs = startMs;
+      this.#tellOverdue(state, nowMs);
+    }
+    return untilMs;
   }
 
   async #replaceJobs(jobs: readonly ScheduledJob[]): Promise<void> {
     const states: JobState[] = [];
     for (const job of jobs) {
       const known = this.#states.find((state) => state.job.name === job.name);
-      known?.replaceJob(job);
+      known?.replaceJob(job, this.#clock.nowMs());
       states.push(known ?? (await this.#stateOf(job)));
     }
     this.#states = states;
@@ -200,13 +216,11 @@ class Scheduler {
     }
   }
 
-  async #pause(states: readonly JobState[], nowMs: number): Promise<void> {
-    const starts = states.filter(({ isRunning }) => !isRunning).map((state) => state.startMs());
-    const untilMs = Math.min(nowMs + stepMs, ...starts);
+  async #pause(durationMs: number): Promise<void> {
     this.#pausing = new AbortController();
     if (this.#options.signal.aborted) this.#pausing.abort();
     try {
-      await this.#wait(Math.max(1, untilMs - nowMs), this.#pausing.signal);
+      await this.#wait(Math.max(1, durationMs), this.#pausing.signal);
     } catch (error) {
       if (!this.#pausing.signal.aborted) throw error;
     }
@@ -254,11 +268,13 @@ class Scheduler {
     }
     const scheduledMs = latestDueMs(job.schedule, state.handledMs, nowMs);
     if (scheduledMs === undefined) return;
-    const missed = nowMs - scheduledMs > missedAfterMs + (job.jitterMs ?? 0);
+    const firstMs = job.schedule.nextMs(state.handledMs) ?? scheduledMs;
+    const missed = nowMs - firstMs > missedAfterMs + (job.jitterMs ?? 0);
+    const due = { scheduledMs, ...(missed ? { missedMs: firstMs } : {}) };
     state.running = { scheduledMs, beganMs: nowMs };
-    this.#tell({ event: 'started', job: job.name, scheduledMs, missed });
+    this.#tell({ event: 'started', job: job.name, missed, ...due });
     try {
-      await job.run(signal, { scheduledMs, missed });
+      await job.run(signal, due);
       this.#tell({ event: 'ended', job: job.name, scheduledMs });
     } catch (error) {
       // What was cut off by the end of the program is due again when it starts.

@@ -66,7 +66,7 @@ test('the units of systemd run the job in its folder, then the retention', () =>
     '/usr/bin/env npx holdfast backup --job backup:crm',
     '/usr/bin/env npx holdfast prune --yes',
   ]);
-  assert.match(text, /^RandomizedDelaySec=300\nPersistent=true$/m);
+  assert.match(text, /^RandomizedDelaySec=300\nFixedRandomDelay=true\nPersistent=true$/m);
 });
 
 test('a line of crontab, with what a shell and cron take for their own', () => {

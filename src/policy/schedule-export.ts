@@ -156,6 +156,7 @@ ${systemdCalendars(job)
   .map((calendar) => `OnCalendar=${calendar}`)
   .join('\n')}
 RandomizedDelaySec=${Math.round(job.jitterMs / 1000)}
+FixedRandomDelay=true
 Persistent=true
 
 [Install]

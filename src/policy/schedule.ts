@@ -84,6 +84,11 @@ export function jitterMs(seed: string, scheduledMs: number, mostMs: number): num
   return Math.floor(share * mostMs);
 }
 
+/** A run that begins this much after its time was missed. */
+export const missedAfterMs = 5 * 60_000;
+/** One that has not begun so long after its time is overdue: whoever keeps it from beginning takes long. */
+export const overdueAfterMs = 60 * 60_000;
+
 /** A set-back of the clock by up to this much repeats no run; more, and what was done counts for nothing. */
 const toleratedSetBackMs = hourMs;
 /** So far back the last of many missed runs is looked for at first. */

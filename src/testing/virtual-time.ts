@@ -42,8 +42,10 @@ export class VirtualTime {
     });
 
   /** Lets all go on that can, until each waits for time or for the world. */
-  async settle(): Promise<void> {
-    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  settle(): Promise<void> {
+    return new Promise((resolve) => {
+      setImmediate(() => setImmediate(() => setImmediate(resolve)));
+    });
   }
 
   /** Lets time pass, from one end of a wait to the next. */

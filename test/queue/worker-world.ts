@@ -75,7 +75,7 @@ export async function makeWorkerWorld(
     commands: [{ alias: 'cache', command: waiting }],
     encryption: 'none',
     ...(webhookUrl === undefined ? {} : { notifications: [{ type: 'webhook', url: webhookUrl }] }),
-    schedule: { cron: '0 0 1 1 *', timezone: 'UTC' },
+    schedule: { cron: '0 0 1 1 *', timezone: 'UTC', queue: 'backups' },
     storage: { backend: 'local', path: 'backups' },
     retention: { enabled: prunes },
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the configuration

@@ -172,7 +172,7 @@ test(
     t.after(() => receiver.stop());
     const world = await newWorld(t, false, receiver.url);
     const first = world.start(...worker);
-    const id = await world.queue.add(job);
+    const id = await world.queue.add({ ...job, scheduledMs: Date.now() });
     await first.until('started');
     // As if it were the last of several.
     const client = new Redis(redis.url);
@@ -209,6 +209,43 @@ test(
     assert.equal(await third.end(), 0);
     assert.equal((await world.history.runs({ kind: 'backup' })).length, 2);
     assert.deepEqual(receiver.take(), []);
+  },
+);
+
+test(
+  'a job that no worker begins is told an hour after its time, once, and by the worker where none else saw it',
+  limit,
+  async (t) => {
+    const receiver = await HttpReceiver.start();
+    t.after(() => receiver.stop());
+    const world = await newWorld(t, false, receiver.url);
+    await world.go();
+    const told = () =>
+      receiver.take().map(({ body }) => {
+        const { event, title, text } = JSON.parse(body) as Record<string, string>;
+        return [event, title, text];
+      });
+    await world.queue.add({ ...job, scheduledMs: Date.now() - 50 * 60_000 });
+    await world.queue.add(job);
+    const register = async () => JSON.parse((await world.run('schedule', 'register', '--json')).stdout).overdue;
+    assert.deepEqual(await register(), ['backup']);
+    const title = 'The run of the job backup was missed';
+    assert.deepEqual(told(), [['missed', title, 'It has not begun yet: no worker is free for it, or none runs.']]);
+    assert.deepEqual(await register(), []);
+    const seen = await world.queue.add({ ...job, scheduledMs: job.scheduledMs + 1 });
+    const one = world.start(...worker);
+    while ((await world.queue.jobs('backups')).some(({ id, state }) => id === seen && state !== 'succeeded')) {
+      await one.until('ended');
+    }
+    assert.equal(await one.end(), 0);
+    assert.deepEqual(told(), [['missed', title, 'It did not run when it was due, and is made up for now.']]);
+    assert.deepEqual(
+      (await world.history.deliveries()).map(({ event, sent }) => [event, sent]),
+      [
+        ['missed', true],
+        ['missed', true],
+      ],
+    );
   },
 );
 

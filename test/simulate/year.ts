@@ -314,6 +314,18 @@ export class Simulation {
     return kept.map(({ storage, name }) => `${storage} ${name}`).sort();
   }
 
+  /** Whether a run that caught up with this one told that it was missed. */
+  #isToldMissed(job: string, timeMs: number): boolean {
+    return this.#events.some(
+      ({ job: name, missedMs, scheduledMs }) =>
+        name === job &&
+        missedMs !== undefined &&
+        missedMs <= timeMs &&
+        scheduledMs !== undefined &&
+        scheduledMs >= timeMs,
+    );
+  }
+
   /** Every time of every schedule ran once; one in a gap, once with those after it; one that died with its process, again. */
   #checkRuns(startMs: number, endMs: number): void {
     for (const [job, schedule] of this.#schedules) {
@@ -324,8 +336,10 @@ export class Simulation {
         const gap = this.#gaps.find(({ fromMs, toMs }) => (next ?? 0) >= fromMs && (next ?? 0) <= toMs);
         const where = `${job} at ${new Date(next).toISOString()}: ${count} runs`;
         if (gap === undefined) assert.equal(count, 1, where);
-        else if (count === 0) assert.ok((after ?? 0) <= gap.toMs, `${where}, and none caught up`);
-        else assert.ok(count <= 2, where);
+        else if (count === 0) {
+          assert.ok((after ?? 0) <= gap.toMs, `${where}, and none caught up`);
+          assert.ok(this.#isToldMissed(job, next), `${where}, and nobody was told`);
+        } else assert.ok(count <= 2, where);
         started.delete(next);
         next = after;
       }

@@ -3,6 +3,7 @@ import type { Job, Queue as LibraryQueue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Clock, systemClock } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
+import { overdueAfterMs } from '../../policy/schedule.ts';
 import type { Secret } from '../../secret.ts';
 import type { JobToQueue, Queue, QueuedJob, QueuedState, WorkOptions } from '../queue.ts';
 import { BullmqWorker, type JobData } from './bullmq-worker.ts';
@@ -51,8 +52,8 @@ const givenUpReason = 'job stalled more than allowable limit';
 const givenUpClaimSeconds = 300;
 const dayMs = 24 * 3600 * 1000;
 const shownCount = 200;
-/** The wish to cancel a job that is not there any more is forgotten. */
-const cancelKeptSeconds = 7 * 24 * 3600;
+/** The wish to cancel a job that is not there any more is forgotten, and so is that it was late. */
+const wishKeptSeconds = 7 * 24 * 3600;
 const watchMs = 1_000;
 
 /** Jobs in Redis or Valkey, by BullMQ: any number of workers on any number of machines. Close it. */
@@ -200,6 +201,13 @@ export class BullmqQueue implements Queue {
     return found;
   }
 
+  /** Whether a job has not begun an hour after its time, and whoever asks is the first who sees it: it is theirs to tell. */
+  async isNewlyLate({ queue, id, scheduledMs }: QueuedJob): Promise<boolean> {
+    if (this.#options.clock.nowMs() - scheduledMs <= overdueAfterMs) return false;
+    const key = `${this.#options.prefix}:late:${queue}:${id}`;
+    return (await this.#session.within(this.#redis.set(key, '1', 'EX', wishKeptSeconds, 'NX'))) === 'OK';
+  }
+
   async #givenUp(name: string): Promise<QueuedJob[]> {
     const queue = await this.#open(name);
     const afterMs = this.#options.clock.nowMs() - dayMs;
@@ -225,7 +233,7 @@ export class BullmqQueue implements Queue {
       await this.#session.within(job.remove());
       return 'removed';
     }
-    await this.#session.within(this.#redis.set(this.#cancelKey(name, id), '1', 'EX', cancelKeptSeconds));
+    await this.#session.within(this.#redis.set(this.#cancelKey(name, id), '1', 'EX', wishKeptSeconds));
     return 'asked';
   }
 
