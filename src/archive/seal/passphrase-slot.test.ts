@@ -44,6 +44,14 @@ test('a slot that was changed anywhere does not open', async () => {
   }
 });
 
+test('a slot costs what the format asks for at least, and has salt and nonce where it says', async () => {
+  const random = { bytes: (length: number) => new Uint8Array(length).fill(length) };
+  const body = await sealPassphraseSlot({ passphrase: new Secret('p'), dataKey, archiveId, random });
+  const words = [0, 4, 8].map((offset) => Buffer.from(body).readUInt32LE(offset));
+  assert.deepEqual(words, [65_536, 3, 4]);
+  assert.deepEqual([...body.subarray(12, 40)], [...Array(16).fill(16), ...Array(12).fill(12)]);
+});
+
 test('two slots of one passphrase have nothing in common', async () => {
   const passphrase = new Secret('p');
   const [first, second] = await Promise.all(
