@@ -1,0 +1,10 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { segmentsInBatch } from './batch.ts';
+
+test('a batch has as many segments as make 2 MiB, one at least and 64 at most', () => {
+  const counts = [1, 2 ** 15, 2 ** 15 + 1, 2 ** 20, 2 ** 20 + 1, 2 ** 21, 2 ** 24].map((segmentSizeBytes) => {
+    return segmentsInBatch({ segmentSizeBytes });
+  });
+  assert.deepEqual(counts, [64, 64, 63, 2, 1, 1, 1]);
+});
