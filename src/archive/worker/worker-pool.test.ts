@@ -58,6 +58,22 @@ function threadsOf(send: () => void): Worker[] {
   return threads;
 }
 
+test('without threads all is done here, and ends when it is closed', async () => {
+  const pool = new WorkerPool(0);
+  assert.equal(pool.threadCount, 1);
+  assert.deepEqual(await settled([scan(pool), pool.forArchive().runInOrder('frame', frame)]), [
+    'ok',
+    'the worker was not configured',
+  ]);
+  const bytes = Buffer.from('abc');
+  const hash = pool.newHash();
+  const digests = await pool.hash({ bytes, spans: [{ entry: hash, offset: 0, length: 3, last: true }] });
+  assert.deepEqual(digests, [{ entry: hash, sha256: createHash('sha256').update(bytes).digest('hex') }]);
+  await pool.close();
+  await assert.rejects(scan(pool), { code: 'operation.interrupted' });
+  await assert.rejects(pool.hash({ bytes, spans: [] }), { code: 'operation.interrupted' });
+});
+
 test('a task that throws rejects alone, and the thread goes on', async () => {
   await withPool(1, async (pool) => {
     const tasks = [scan(pool), pool.forArchive().runInOrder('frame', frame), scan(pool)];
@@ -110,6 +126,23 @@ test('an error keeps its code, message, hint and context across threads', async 
       return true;
     });
   });
+});
+
+test('an error tells its own hint, or where in the thread it was thrown', async () => {
+  const { PATH } = process.env;
+  // A thread has the environment of when it began.
+  process.env['PATH'] = '/nowhere';
+  const pool = new WorkerPool(1);
+  process.env['PATH'] = PATH;
+  const archive = pool.forArchive();
+  const unconfigured = archive.runInOrder('frame', frame);
+  await assert.rejects(unconfigured, ({ stack }: Error) => stack?.includes('task-runner') === true);
+  const seal = { key: undefined, fixedDigest: new Uint8Array(32) };
+  archive.configure({ ...setup, codec: 'bz2', seal });
+  const segments = [{ number: 0, offset: 0, length: 10 }];
+  const sealing = archive.run('seal', { kind: 0, segments, plain: new Uint8Array(10), into: new Uint8Array(1000) });
+  await assert.rejects(sealing, { code: 'tool.not_found', hint: 'install bzip2, or choose --compression zstd' });
+  await pool.close();
 });
 
 test('a thread that dies rejects what was pending and all that comes, and nothing hangs', async () => {
