@@ -25,7 +25,7 @@ test('four are kept, those that came last', () => {
   for (const accumulator of [first, ...later]) spare.giveBack(accumulator);
   const kept = Array.from({ length: 5 }, () => spare.take(shape));
   assert.deepEqual(
-    kept.map((one) => later.indexOf(one)),
+    kept.map((one) => (one === undefined ? -1 : later.indexOf(one))),
     [0, 1, 2, 3, -1],
   );
 });
