@@ -19,8 +19,9 @@ class FakeArchive {
   mostLent = 0;
   readonly failing = new Map<number, Error>();
   hashFailure: Error | undefined;
-  /** Hashing waits for this many turns. */
+  /** Hashing waits for this many turns, and so does a segment that is asked for. */
   turns = 0;
+  getTurns = 0;
   readonly #hashes = new Map<number, Hash>();
 
   newHash(): number {
@@ -42,6 +43,7 @@ class FakeArchive {
 
   async get(number: number) {
     this.asked.push(number);
+    for (let turn = 0; turn < this.getTurns; turn++) await new Promise((resolve) => setImmediate(resolve));
     const failure = this.failing.get(number);
     if (failure !== undefined) throw failure;
     this.lent += 1;
@@ -138,6 +140,23 @@ test('what says nothing of the archive is thrown, and all leases are given back'
       assert.equal(hashing.lent, 0);
     }
   }
+});
+
+test('a hash that fails while a segment is waited for is thrown when its turn comes', async () => {
+  const archive = new FakeArchive();
+  archive.getTurns = 5;
+  archive.hashFailure = new HoldfastError('operation.interrupted');
+  await assert.rejects(archive.check(entries), { code: 'operation.interrupted' });
+  assert.equal(archive.lent, 0);
+});
+
+test('whoever is told of bytes may end it, and no lease stays out', async () => {
+  const archive = new FakeArchive();
+  const onBytes = () => {
+    throw new RangeError('enough');
+  };
+  await assert.rejects(archive.check(entries, { onBytes }), /enough/);
+  assert.equal(archive.lent, 0);
 });
 
 test('an abort ends it', async () => {

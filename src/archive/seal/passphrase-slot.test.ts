@@ -90,9 +90,10 @@ test('the cost is checked at both limits before anything is derived', async () =
   }
 });
 
-test('a body of another length is refused', () => {
+test('a body of another length is refused', async () => {
   const body = withCost(new Uint8Array(88), 65_536, 3, 4);
   checkPassphraseSlot(body);
   for (const length of [0, 11, 87]) assert.throws(() => checkPassphraseSlot(body.subarray(0, length)), isCorrupt);
   assert.throws(() => checkPassphraseSlot(Buffer.concat([body, Buffer.alloc(1)])), isCorrupt);
+  await assert.rejects(openPassphraseSlot(body.subarray(0, 87), new Secret('p'), archiveId), isCorrupt);
 });
