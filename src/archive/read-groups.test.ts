@@ -22,6 +22,7 @@ function groupsOf(entries: readonly IndexEntry[], atOnce: number): number[][] {
 
 test('one reader reads all in one go, whatever its size', () => {
   assert.deepEqual(groupsOf(entriesOf(1, 100, 0, 3), 1), [[0, 1, 2, 3]]);
+  assert.deepEqual(groupsOf(entriesOf(1, 0, 0), 1), [[0, 1, 2]]);
   assert.deepEqual(groupsOf([], 1), []);
 });
 
@@ -32,6 +33,11 @@ test('several read groups of 4 MiB at least, closed when they are full', () => {
     [4, 5],
   ]);
   assert.deepEqual(groupsOf(entriesOf(3, 0.5, 1), 2), [[0, 1, 2]]);
+});
+
+test('a byte less than 4 MiB is no full group', () => {
+  const almost = 4 - 1 / mebibyte;
+  assert.deepEqual(groupsOf(entriesOf(almost, 1, almost, 1, 1), 2), [[0, 1], [2, 3], [4]]);
 });
 
 test('of much there are four groups for each that reads', () => {

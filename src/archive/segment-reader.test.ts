@@ -177,6 +177,9 @@ test('a storage that fails is an error for all who ask, and holds no buffer', as
   const store = new FakeStore();
   const reader = readerOf(store, plan);
   store.failure = new HoldfastError('storage.unavailable');
+  await assert.rejects(reader.get(0), { code: 'storage.unavailable' });
+  // What was read ahead has failed as well, and nobody asked for it yet.
+  await new Promise((resolve) => setImmediate(resolve));
   for (const number of plan) await assert.rejects(reader.get(number), { code: 'storage.unavailable' });
   assert.deepEqual([...store.checked], [true]);
   await turns();

@@ -99,6 +99,34 @@ test('tasks in order go to one thread, the last one, whatever it has to do', asy
   });
 });
 
+test('of threads with as little to do the first is taken, and what is in order is done by the last', async () => {
+  await withPool(2, async (pool) => {
+    const archive = pool.forArchive();
+    archive.configure(setup);
+    await scan(pool);
+    const [first] = threadsOf(() => void scan(pool));
+    await archive.runInOrder('frame', frame);
+    const [inOrder] = threadsOf(() => void archive.runInOrder('frame', frame));
+    assert.notEqual(first, inOrder);
+    await archive.broadcast('configure', setup);
+    assert.equal(threadsOf(() => void scan(pool))[0], first);
+    await archive.broadcast('configure', setup);
+  });
+});
+
+test('memory is that of the pool; what is done in this thread has one memory for all, and needs no other thread', async () => {
+  const spans = [{ entry: 0, offset: 0, length: 0, last: true }];
+  const hash = (pool: WorkerPool) => threadsOf(() => void pool.hash({ bytes: new Uint8Array(0), spans })).length;
+  const [one, two, here, there] = [new WorkerPool(1), new WorkerPool(1), new WorkerPool(0), new WorkerPool(0)];
+  assert.equal(one.forArchive().memory, one.memory);
+  assert.notEqual(one.memory, two.memory);
+  assert.ok(here.memory);
+  assert.equal(here.memory, there.memory);
+  assert.deepEqual([hash(one), hash(here)], [1, 0]);
+  await one.hash({ bytes: new Uint8Array(0), spans: [] });
+  for (const pool of [one, two, here, there]) await pool.close();
+});
+
 test('an error keeps its code, message, hint and context across threads', async () => {
   await withPool(1, async (pool) => {
     const seal = { key: undefined, fixedDigest: new Uint8Array(32) };
