@@ -27,7 +27,20 @@ import { type Mutant, mutantsOf } from './mutants.ts';
 const longestTestMs = 300_000;
 /** A mutant may loop for ever: it has this much time, and so many times what the test took. */
 const leastLimitMs = 8000;
-const slowFactor = 10;
+const slowFactor = 4;
+
+/** What tests read of a checkout. */
+const copiedParts = [
+  'src',
+  'test',
+  'bench',
+  'vectors',
+  'recover',
+  'docs',
+  'packaging',
+  'package.json',
+  'tsconfig.json',
+];
 
 interface CoveringTest {
   readonly file: string;
@@ -65,7 +78,7 @@ const { values } = parseArgs({
 /** A checkout of its own, in which files may be changed. */
 function makeCheckout(): string {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-mutate-'));
-  for (const part of ['src', 'test', 'bench', 'vectors', 'recover', 'package.json', 'tsconfig.json']) {
+  for (const part of copiedParts) {
     cpSync(join(root, part), join(folder, part), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
