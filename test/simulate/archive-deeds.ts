@@ -205,7 +205,7 @@ export function restoreDeed(
       const place = kind === 'sqlite' ? path : path.slice(`files/${database}/`.length);
       return [place, Buffer.from(bytes).toString('latin1')] as const;
     });
-    if (hasLedger) world.count(`restore: with a SQLite database`);
+    if (hasLedger) world.count('restore: with a SQLite database');
     hold(promise, isEqual(after, new Map([...before, ...restored])), tell);
     return lost.size > 0 ? 'partial' : 'succeeded';
   };

@@ -30,6 +30,7 @@ export function ledgerFaultOf(fault: SourceFault | undefined): LedgerFault | und
   return ledgerFaults.find((kind) => kind === fault?.kind);
 }
 
+const pageBytes = 512;
 const accountCount = 12;
 const startBalance = 1000;
 
@@ -50,7 +51,7 @@ export class Ledger {
     mkdirSync(dirname(path), { recursive: true });
     this.#database = this.#connect();
     // As few bytes as there can be: archives of all worlds are alike.
-    this.#database.exec(`PRAGMA page_size = 512; PRAGMA journal_mode = ${this.#mode};
+    this.#database.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = ${this.#mode};
       CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL) STRICT;
       CREATE TABLE transfer (id INTEGER PRIMARY KEY AUTOINCREMENT, origin INTEGER NOT NULL REFERENCES account,
         destination INTEGER NOT NULL REFERENCES account, amount INTEGER NOT NULL, note TEXT NOT NULL) STRICT;
@@ -107,14 +108,14 @@ export class Ledger {
   /** The application goes, and its disk loses what it left, empties or spoils it. */
   harm(kind: LedgerFault): void {
     if (this.#whole !== undefined) return;
+    // What is free in a file is looked at by nobody: the first pages of its tables are not.
+    const roots = this.#database.prepare('SELECT rootpage FROM sqlite_schema WHERE rootpage > 0').all();
+    const page = Number(roots[this.#random.integer(roots.length)]?.['rootpage']) - 1;
     this.#database.close();
     this.#whole = readFileSync(this.path);
     if (kind === 'source-gone') rmSync(this.path);
     else if (kind === 'source-empty') writeFileSync(this.path, '');
-    else {
-      const page = 1 + this.#random.integer(this.#whole.length / 512 - 1);
-      writeFileSync(this.path, Buffer.from(this.#whole).fill(0xff, page * 512, (page + 1) * 512));
-    }
+    else writeFileSync(this.path, Buffer.from(this.#whole).fill(0xff, page * pageBytes, (page + 1) * pageBytes));
   }
 
   /** Puts right what was harmed. */
