@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { listEntries, openSample, sampleHeader, writeSample } from '../../test/archive/write-sample.ts';
+import { listEntries, openSample, readAll, sampleHeader, writeSample } from '../../test/archive/write-sample.ts';
+import { memoryRandomAccess, SeededRandom } from '../testing/index.ts';
+import { ArchiveReader } from './archive-reader.ts';
 import { WorkerPool } from './worker/worker-pool.ts';
 
 const workers = new WorkerPool(1);
@@ -20,4 +22,76 @@ test('entries that are read one after the other, to their end or not, use the sa
     }
   }
   assert.ok(seen.size <= 2, `${seen.size} buffers`);
+});
+
+const random = new SeededRandom(3);
+/** Of one segment, of many, of none, and of many again. */
+const entries = [100, 90_000, 0, 150_000].map((sizeBytes, index) => ({
+  path: `files/${index}`,
+  bytes: random.bytes(sizeBytes),
+}));
+
+/** Segments of 10,000 bytes. */
+function writeEntries(cipher: 'none' | 'aes-256-gcm' = 'none') {
+  return writeSample({ workers, header: sampleHeader(8, { cipher, segmentSizeBytes: 10_000 }), entries });
+}
+
+async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const chunk of chunks) all.push(chunk.slice());
+  return Buffer.concat(all);
+}
+
+test('all bytes come back, entry by entry or in one go, and the header and key are at hand', async () => {
+  const sample = await writeEntries('aes-256-gcm');
+  const reader = await openSample(workers, sample);
+  assert.deepEqual(reader.header.archiveId, sample.header.archiveId);
+  assert.deepEqual(reader.dataKey, sample.dataKey);
+  for (const [index, { bytes }] of (await readAll(reader)).entries()) {
+    assert.ok(bytes.equals(entries[index]?.bytes ?? assert.fail('there are as many')));
+  }
+});
+
+test('an entry whose bytes have another digest is an error at its end, and is found by a check', async () => {
+  const reader = await openSample(workers, await writeEntries());
+  const all = await listEntries(reader);
+  const told = new Map<string, number>();
+  const onBytes = ({ path }: { path: string }, bytes: number) => told.set(path, (told.get(path) ?? 0) + bytes);
+  assert.deepEqual(await reader.check(all, onBytes), []);
+  assert.deepEqual(
+    [...told].sort(),
+    all.filter(({ sizeBytes }) => sizeBytes > 0).map(({ path, sizeBytes }) => [path, sizeBytes]),
+  );
+  for (const entry of all) {
+    const wrong = { ...entry, sha256: 'ab'.repeat(32) };
+    await assert.rejects(bytesOf(reader.read(wrong)), { code: 'archive.corrupt', context: { path: entry.path } });
+    const failures = await reader.check(all.map((one) => (one === entry ? wrong : one)));
+    assert.deepEqual(
+      failures.map((failure) => [failure.entry, failure.error.code]),
+      [[wrong, 'archive.corrupt']],
+    );
+  }
+});
+
+test('an abort ends a read at its next piece, and at its end', async () => {
+  const { bytes } = await writeEntries();
+  for (const [index, pieces] of [
+    [1, 2],
+    [0, 1],
+  ] as const) {
+    const abort = new AbortController();
+    const reader = await ArchiveReader.open({ sources: [memoryRandomAccess(bytes)], workers, signal: abort.signal });
+    const entry = (await listEntries(reader))[index];
+    assert.ok(entry);
+    let seen = 0;
+    const read = async () => {
+      for await (const _ of reader.read(entry)) {
+        seen += 1;
+        if (seen === pieces) abort.abort();
+      }
+    };
+    await assert.rejects(read(), { code: 'operation.interrupted' });
+    assert.equal(seen, pieces);
+    await assert.rejects(reader.check([entry]), { code: 'operation.interrupted' });
+  }
 });

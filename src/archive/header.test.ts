@@ -14,6 +14,7 @@ import {
   type Header,
   headerLength,
   type Slot,
+  slotType,
 } from './header.ts';
 
 const random = new SeededRandom(1);
@@ -126,6 +127,12 @@ const limits: [string, number, number[], string][] = [
   ['generation', 52, [255, 255, 255, 255], 'ok'],
   ['label length 65', 57, [65], 'archive.corrupt'],
   ['body longer than the header', 58, [255, 255], 'archive.corrupt'],
+  [
+    'a body that ends behind the header, before another slot',
+    50,
+    [2, 0, 0, 0, 0, 0, 1, 0, 255, 255],
+    'archive.corrupt',
+  ],
   ['body one byte longer', 58, [9, 0], 'archive.corrupt'],
   ['body one byte shorter', 58, [7, 0], 'archive.corrupt'],
   ['created 2^64 - 1', 28, Array(8).fill(255), 'ok'],
@@ -142,6 +149,29 @@ test('each field is refused out of its range, and accepted at its limit', () => 
       name,
     );
   }
+});
+
+test('a length that no header has is none', () => {
+  const body = bodyOf(encodeHeader(sampleHeader(1), undefined));
+  for (const [length, expected] of [
+    [0, 0],
+    [56, 0],
+    [87, 0],
+    [88, 88],
+    [4048, 4048],
+    [4049, 0],
+  ] as const) {
+    body.writeUInt16LE(length, 48);
+    assert.equal(headerLength(body), expected);
+    if (expected !== 0) continue;
+    assert.throws(() => decodeHeader(body), /not valid: length/);
+    assert.throws(() => checkHeaderCode(body, undefined), /not valid: length/);
+  }
+  assert.equal(headerLength(body.subarray(0, 55)), 0);
+});
+
+test('slots have the types of the format', () => {
+  assert.deepEqual(slotType, { passphrase: 1, age: 2 });
 });
 
 test('a header is bound to its fixed part as it was read', () => {

@@ -18,8 +18,13 @@ class FakeStore {
   readonly failing = new Set<number>();
   readonly waiting: (() => void)[] = [];
   holds = false;
+  /** Why nothing can be loaded any more. */
+  failure: Error | undefined;
+  readonly checked = new Set<boolean>();
 
-  async loadTogether(places: readonly SegmentPlace[], into: Uint8Array): Promise<boolean> {
+  async loadTogether(places: readonly SegmentPlace[], into: Uint8Array, checkBlocks: boolean): Promise<boolean> {
+    this.checked.add(checkBlocks);
+    if (this.failure !== undefined) throw this.failure;
     this.loaded.push(places.map(({ number }) => number));
     if (this.holds) await new Promise<void>((resolve) => this.waiting.push(resolve));
     if (places.some(({ number }) => this.failing.has(number))) return false;
@@ -166,4 +171,45 @@ test('read-ahead that fails is no error while nobody asks', async () => {
   await check(reader, 0);
   await turns();
   await check(reader, 8);
+});
+
+test('a storage that fails is an error for all who ask, and holds no buffer', async () => {
+  const store = new FakeStore();
+  const reader = readerOf(store, plan);
+  store.failure = new HoldfastError('storage.unavailable');
+  await assert.rejects(reader.get(0), { code: 'storage.unavailable' });
+  // What was read ahead has failed as well, and nobody asked for it yet.
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const number of plan) await assert.rejects(reader.get(number), { code: 'storage.unavailable' });
+  assert.deepEqual([...store.checked], [true]);
+  await turns();
+});
+
+test('what was asked for last is kept: three groups beside those that are read ahead', async () => {
+  const store = new FakeStore();
+  const reader = readerOf(store, [], 2);
+  for (const number of [0, 2, 4, 6]) await check(reader, number);
+  assert.equal(store.loaded.length, 4);
+  for (const number of [0, 2, 4, 6]) await check(reader, number);
+  assert.equal(store.loaded.length, 4, 'four are there, and one is lent');
+  await check(reader, 8);
+  await check(reader, 2);
+  assert.equal(store.loaded.length, 5);
+  await check(reader, 0);
+  assert.equal(store.loaded.length, 6, 'the one that was used longest ago is gone');
+});
+
+test('closed, all memory is given back', async () => {
+  const store = new FakeStore();
+  const memory = new BulkMemory();
+  const place = (number: number): SegmentPlace => ({ number, kind: 0, offset: 0, length: 1, maximumPlainBytes: 5 });
+  const options = { store: store as unknown as BlockStore, place, plan, ahead: 2, memory, checkBlocks: false };
+  const reader = new SegmentReader(options);
+  const { bytes, release } = await reader.get(0);
+  release();
+  reader.close();
+  await turns();
+  const buffers = new Set(Array.from({ length: 3 }, () => memory.take(2 * 700_000).buffer));
+  assert.ok(buffers.has(bytes.buffer));
+  assert.deepEqual([...store.checked], [false]);
 });

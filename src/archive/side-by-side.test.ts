@@ -78,6 +78,38 @@ test('the first failure ends it: the others are told, none begins, and all have 
   assert.ok(signals.every(({ aborted }) => aborted));
 });
 
+test('who fails alone stops nobody, and what is stopped is waited for', async () => {
+  let stops = 0;
+  const count = async () => {
+    stops += 1;
+  };
+  const fails = async (item: number) => {
+    if (item === 2) throw new Error('alone');
+  };
+  await assert.rejects(eachSideBySide([1, 2], { atOnce: 1, work: fails, stop: count }), /alone/);
+  assert.equal(stops, 0);
+  for (const others of [1, 2]) {
+    const { begun, running, work } = controlled();
+    const ended: string[] = [];
+    const stop = async () => {
+      for (const { resolve } of running.values()) resolve();
+      await turns();
+      await turns();
+      ended.push('stop');
+    };
+    const one = async (item: number) => {
+      if (item > others) throw new Error('the last');
+      await work(item);
+      await turns();
+      ended.push(`${item}`);
+    };
+    const items = Array.from({ length: others + 1 }, (_, index) => index + 1);
+    await assert.rejects(eachSideBySide(items, { atOnce: 5, work: one, stop }), /the last/);
+    assert.deepEqual([begun.length, running.size], [others, 0]);
+    assert.deepEqual(ended.sort(), [...begun.map(String), 'stop']);
+  }
+});
+
 test('a sequence that fails, and one that is given up, are ended', async () => {
   const failing = async function* () {
     yield 1;

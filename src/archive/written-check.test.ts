@@ -11,6 +11,7 @@ import {
 } from '../../test/archive/write-sample.ts';
 import { SeededRandom } from '../testing/index.ts';
 import { ArchiveWriter } from './archive-writer.ts';
+import type { IndexEntry } from './entry/entry.ts';
 import type { Header } from './header.ts';
 import type { ReadBack } from './random-access.ts';
 import { WorkerPool } from './worker/worker-pool.ts';
@@ -65,6 +66,7 @@ async function writeChecked(
   header: Header,
   entries: readonly SampleEntry[],
   prepare: (written: Written) => void = () => {},
+  listed: (entries: IndexEntry[]) => readonly IndexEntry[] = (all) => all,
 ): Promise<{ check: WrittenCheck; written: Written }> {
   const written = new Written(20_000_000);
   prepare(written);
@@ -83,7 +85,7 @@ async function writeChecked(
   const run = written.bytes.subarray(0, written.writtenBytes);
   const bytes = new Uint8Array(Buffer.concat(Array.from({ length: header.copies }, () => run)));
   const reader = await openSample(workers, { bytes, dataKey });
-  await check.finish(written, reader.index, await listEntries(reader));
+  await check.finish(written, reader.index, listed(await listEntries(reader)));
   return { check, written };
 }
 
@@ -226,6 +228,34 @@ test('an index that says something else fails the run', async () => {
     // One that followed nothing knows nothing of what the index lists.
     await assert.rejects(check.finish(written, reader.index, await listEntries(reader)), failed);
   }
+});
+
+test('an index that lists as many entries, and one of them otherwise, fails the run', async () => {
+  const header = sampleHeader(6, changes);
+  const entries = entriesOf([100_000, 5, 0, 3000]);
+  const write = (listed: (entries: IndexEntry[]) => readonly IndexEntry[]) =>
+    writeChecked(header, entries, undefined, listed);
+  await write((all) => all.toReversed());
+  const changed: ((entry: IndexEntry) => IndexEntry)[] = [
+    (entry) => ({ ...entry, sha256: 'ab'.repeat(32) }),
+    ...(['segment', 'offset', 'length'] as const).map((field) => (entry: IndexEntry) => {
+      return { ...entry, runs: entry.runs.map((run) => ({ ...run, [field]: run[field] + 1 })) };
+    }),
+  ];
+  for (const change of changed) {
+    await assert.rejects(
+      write((all) => all.map((entry, index) => (index === 1 ? change(entry) : entry))),
+      failed,
+    );
+  }
+  await assert.rejects(
+    write(([first, second, third, last]) => [first, first, second, third, last].flatMap((one) => one ?? [])),
+    failed,
+  );
+  await assert.rejects(
+    write(([first, second]) => [first, second].flatMap((one) => one ?? [])),
+    failed,
+  );
 });
 
 test('what cannot be read back fails the run with its own error, and nothing hangs', async () => {

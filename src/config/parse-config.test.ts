@@ -212,6 +212,23 @@ test('a variable that is not set is named, with the place that uses it', () => {
   );
 });
 
+test('a problem shows variables as they are written, not what is in them', () => {
+  const problemsOf = (value: object) => {
+    const read = readConfig(value, { KEY: 'canary', LONG: 'canary-and-more', ONE: '1' });
+    return 'problems' in read ? read.problems.map(({ path, message }) => `${path}: ${message}`) : [];
+  };
+  const there = '(there are database, timestamp, env)';
+  assert.deepEqual(problemsOf({ filenameTemplate: '{database}{timestamp}{a${LONG}${KEY}${ONE}}' }), [
+    `filenameTemplate: there is no placeholder {a\${LONG}\${KEY}1} ${there}`,
+  ]);
+  const databases = ['${KEY}', '${KEY}'].map((alias) => ({ alias, url: 'sqlite:a.db' }));
+  assert.deepEqual(problemsOf({ databases }), ['databases[1].alias: ${KEY} is the alias of another database']);
+  // What another setting says is its own.
+  assert.deepEqual(problemsOf({ environment: '${KEY}', filenameTemplate: '{database}{timestamp}{canary}' }), [
+    `filenameTemplate: there is no placeholder {canary} ${there}`,
+  ]);
+});
+
 test('a queue and a history are in one place, which is said without its password', () => {
   const problems = (value: object) => {
     const read = readConfig(value, {});

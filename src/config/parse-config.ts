@@ -10,7 +10,7 @@ import type { MediaGiven, MediaSettings } from './media-given.ts';
 import { misplacedBackups } from './misplaced-backups.ts';
 import { nearestName } from './nearest-name.ts';
 import { spreadProblems } from './protection-settings.ts';
-import { formatSettingPath, substituteVariables } from './substitute-variables.ts';
+import { formatSettingPath, substituteVariables, type UsedVariable } from './substitute-variables.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -35,10 +35,24 @@ export function parseConfig(value: unknown, variables: Variables, file: string):
 
 /** The same without an error. Relative paths start from `folder`. */
 export function readConfig(value: unknown, variables: Variables, folder = '.'): ReadConfig {
-  const missing: ConfigProblem[] = [];
-  const substituted = substituteVariables(value, variables, ({ name, path }) => {
+  const used: UsedVariable[] = [];
+  const substituted = substituteVariables(value, variables, (variable) => used.push(variable));
+  const read = readSubstituted({ value, substituted, used }, variables, folder);
+  return 'config' in read ? read : { problems: read.problems.map((problem) => asWritten(problem, used)) };
+}
+
+/** A configuration as it was written, and with its variables put in. */
+interface Given {
+  readonly value: unknown;
+  readonly substituted: unknown;
+  readonly used: readonly UsedVariable[];
+}
+
+function readSubstituted({ value, substituted, used }: Given, variables: Variables, folder: string): ReadConfig {
+  const missing = used.flatMap(({ name, value: known, path }): ConfigProblem[] => {
     const where = formatSettingPath(path);
-    missing.push({ path: where, message: `the variable ${name} is not set: set $${name}, or change ${where}` });
+    const message = `the variable ${name} is not set: set $${name}, or change ${where}`;
+    return known === undefined ? [{ path: where, message }] : [];
   });
   const result = configSchema.safeParse(substituted);
   const found = result.success
@@ -53,6 +67,21 @@ export function readConfig(value: unknown, variables: Variables, folder = '.'): 
   const misplaced = misplacedBackups(filled.config, folder);
   if (misplaced.length === 0) return filled;
   return { problems: misplaced.map(({ path, message }) => ({ path: formatSettingPath(path), message })) };
+}
+
+/** What is shorter is no secret, and stands in any text. */
+const leastHiddenLength = 4;
+
+/** A problem that shows no value of a variable in its setting: messages quote what was made of it, and it may be secret. */
+function asWritten({ path, message }: ConfigProblem, used: readonly UsedVariable[]): ConfigProblem {
+  const own = used.flatMap(({ name, value = '', path: usedAt }) => {
+    const where = formatSettingPath(usedAt);
+    const isIn = path === '' || where === path || where.startsWith(`${path}.`) || where.startsWith(`${path}[`);
+    return isIn && value.length >= leastHiddenLength ? [{ name, value }] : [];
+  });
+  const longestFirst = own.sort((one, other) => other.value.length - one.value.length);
+  const shown = longestFirst.reduce((text, { name, value }) => text.replaceAll(value, () => `\${${name}}`), message);
+  return { path, message: shown };
 }
 
 /** Puts what the environment says of media storages in the place of `fromEnvironment`. */

@@ -8,31 +8,33 @@ export function formatSettingPath(path: readonly PropertyKey[]): string {
     .replace(/^\./, '');
 }
 
-/** A variable that is used and not set. */
-export interface MissingVariable {
+/** A variable that a setting names. */
+export interface UsedVariable {
   readonly name: string;
+  /** Undefined where it is not set. */
+  readonly value: string | undefined;
   readonly path: readonly PropertyKey[];
 }
 
 /**
- * Puts the values of variables in the place of `${NAME}` in every string; `$${` stands for `${`. One that is not set is told and
+ * Puts the values of variables in the place of `${NAME}` in every string; `$${` stands for `${`. Each is told; one that is not set
  * stays, since an empty text in a URL or a path is never what was meant.
  */
 export function substituteVariables(
   value: unknown,
   variables: Readonly<Record<string, string | undefined>>,
-  onMissing: (missing: MissingVariable) => void,
+  onVariable: (used: UsedVariable) => void,
   path: readonly PropertyKey[] = [],
 ): unknown {
-  if (typeof value === 'string') return substituteText(value, variables, onMissing, path);
+  if (typeof value === 'string') return substituteText(value, variables, onVariable, path);
   if (Array.isArray(value)) {
-    return value.map((item, index) => substituteVariables(item, variables, onMissing, [...path, index]));
+    return value.map((item, index) => substituteVariables(item, variables, onVariable, [...path, index]));
   }
   if (typeof value !== 'object' || value === null || !isPlain(value) || isStorage(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [
       name,
-      substituteVariables(inner, variables, onMissing, [...path, name]),
+      substituteVariables(inner, variables, onVariable, [...path, name]),
     ]),
   );
 }
@@ -46,14 +48,13 @@ function isPlain(value: object): boolean {
 function substituteText(
   text: string,
   variables: Readonly<Record<string, string | undefined>>,
-  onMissing: (missing: MissingVariable) => void,
+  onVariable: (used: UsedVariable) => void,
   path: readonly PropertyKey[],
 ): string {
   return text.replace(/\$?\$\{([^}]*)\}/g, (found, name: string) => {
     if (found.startsWith('$$')) return found.slice(1);
     const value = variables[name];
-    if (value !== undefined) return value;
-    onMissing({ name, path });
-    return found;
+    onVariable({ name, value, path });
+    return value ?? found;
   });
 }

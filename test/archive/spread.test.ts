@@ -35,10 +35,14 @@ after(() => workers.close());
 
 function spread(bytes: Uint8Array, shape: SpreadShape, stepBytes = bytes.length, wanted?: readonly number[]): Buffer[] {
   const shards = Array.from({ length: shardCount(shape) }, (): Uint8Array[] => []);
-  const emit = (index: number, part: Uint8Array) => void shards[index]?.push(part);
+  const emit = (index: number, part: Uint8Array) => {
+    assert.ok(part.length > 0, 'nothing is handed on where nothing is');
+    shards[index]?.push(part);
+  };
   const encoder = new SpreadEncoder({ shape, emit, ...(wanted && { wanted }) });
   for (let at = 0; at < bytes.length; at += stepBytes) encoder.push(bytes.subarray(at, at + stepBytes));
-  encoder.finish();
+  const archiveId = new Uint8Array(bytes.subarray(0, 16));
+  assert.deepEqual(encoder.finish(), { archiveId, totalBlocks: bytes.length / blockSizeBytes });
   return shards.map((parts) => Buffer.concat(parts));
 }
 
@@ -279,6 +283,13 @@ describe('shards', () => {
     assert.throws(() => spread(Buffer.from('text'), shape), { code: 'archive.not_an_archive' });
     assert.throws(() => spread(Buffer.alloc(20_000), shape), { code: 'archive.not_an_archive' });
     assert.throws(() => spread(subject.bytes.subarray(0, -1), shape), { code: 'archive.not_an_archive' });
+    // What begins with another block, or with one whose hash is wrong.
+    for (const start of [1, 3]) {
+      const rest = subject.bytes.subarray(start * blockSizeBytes);
+      assert.throws(() => spread(rest, shape), { code: 'archive.not_an_archive' }, `from block ${start}`);
+    }
+    const changed = Buffer.from(subject.bytes).fill(0, 4000, 4096);
+    assert.throws(() => spread(changed, shape), { code: 'archive.not_an_archive' });
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * `npm run mutate -- --path src/policy [--tests src/policy,…] [--seed N] [--sample K] [--workers N] [--state FILE [--again]]`: changes the code in one
- * small way after the other, and tells which changes no test notices. `--path` is a folder or a file, `--tests` has several. A run that was stopped goes
- * on where `--state` ends; with `--again` those in it that survived are tried once more, by other tests perhaps, and no others. Survivors that are
+ * small way after the other, and tells which changes no test notices. `--path` and `--tests` are folders and files. A run that was stopped goes on
+ * where `--state` ends; with `--again` those in it that survived are tried once more, by other tests perhaps, and no others. Survivors that are
  * explained stand in `survivors.json`.
  */
 import {
@@ -26,8 +26,21 @@ import { type Mutant, mutantsOf } from './mutants.ts';
 /** A test that takes longer is left to others. */
 const longestTestMs = 300_000;
 /** A mutant may loop for ever: it has this much time, and so many times what the test took. */
-const leastLimitMs = 20_000;
-const slowFactor = 10;
+const leastLimitMs = 8000;
+const slowFactor = 4;
+
+/** What tests read of a checkout. */
+const copiedParts = [
+  'src',
+  'test',
+  'bench',
+  'vectors',
+  'recover',
+  'docs',
+  'packaging',
+  'package.json',
+  'tsconfig.json',
+];
 
 interface CoveringTest {
   readonly file: string;
@@ -65,7 +78,7 @@ const { values } = parseArgs({
 /** A checkout of its own, in which files may be changed. */
 function makeCheckout(): string {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-mutate-'));
-  for (const part of ['src', 'test', 'bench', 'vectors', 'recover', 'package.json', 'tsconfig.json']) {
+  for (const part of copiedParts) {
     cpSync(join(root, part), join(folder, part), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
@@ -141,9 +154,11 @@ function report(verdicts: readonly Verdict[]): void {
   process.exitCode = open.length > 0 ? 1 : 0;
 }
 
-/** A file itself, or those of a folder with an ending. */
-function filesOf(path: string, ending: string): string[] {
-  return path.endsWith('.ts') ? [path] : globSync(`${path}/**/*${ending}`, { cwd: root });
+/** Of a list, each file itself, and those with an ending of each folder. */
+function filesOf(paths: string, ending: string): string[] {
+  return paths
+    .split(',')
+    .flatMap((path) => (path.endsWith('.ts') ? [path] : globSync(`${path}/**/*${ending}`, { cwd: root })));
 }
 
 const keyOf = ({ file, start, replacement }: Mutant) => `${file} ${start} ${replacement}`;
@@ -153,8 +168,7 @@ async function main(): Promise<void> {
     .filter((file) => !file.endsWith('.test.ts'))
     .sort();
   const mutants = chooseMutants(files);
-  const folders = (values.tests ?? values.path).split(',');
-  const testFiles = folders.flatMap((each) => filesOf(each, '.test.ts'));
+  const testFiles = filesOf(values.tests ?? values.path, '.test.ts');
   const checkouts = Array.from({ length: Number(values.workers) }, makeCheckout);
   const verdicts: Verdict[] = [];
   const known = new Map<string, Verdict>();

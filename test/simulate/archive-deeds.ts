@@ -17,6 +17,7 @@ import {
   recorded,
 } from './deed.ts';
 import type { Action } from './plan.ts';
+import { ledgerName, ledgerPath } from './simulated-ledger.ts';
 import { hold, type KnownArchive } from './truth.ts';
 import type { Session, World } from './world.ts';
 import type { WorldStorage } from './world-storage.ts';
@@ -161,11 +162,15 @@ export function restoreDeed(
   const { replicas, from } = namesakes(world, session, subject, action.fromOthers);
   const { overwrite, partial } = action;
   const filesTo = `${world.folder}/out`;
+  const hasLedger = archive.snapshot.has(ledgerPath(database));
+  const ledgerTo = hasLedger ? [`${ledgerName(database)}=sqlite:${world.ledgerOut(database)}`] : [];
+  const only = hasLedger ? ['files/**', ledgerPath(database)] : ['files/**'];
   let before: ReadonlyMap<string, string> = new Map();
   const work = async (): Promise<RestoreReport> => {
     before = await world.restoredFiles(database);
     await mkdir(filesTo, { recursive: true });
-    const options = { archive: locationOf(session, subject), from, only: ['files/**'], filesTo, overwrite, partial };
+    const wanted = { only, filesTo, to: ledgerTo, overwrite, partial };
+    const options = { archive: locationOf(session, subject), from, ...wanted };
     return await world.system.restoreBackup({ ...world.run(session), ...world.openKeys, ...options });
   };
   const judge = async (end: End<RestoreReport>): Promise<string> => {
@@ -193,10 +198,14 @@ export function restoreDeed(
       lost.size === 0 || partial,
       () => `${url} was restored in part, unasked`,
     );
-    const files = [...archive.snapshot].filter(([path]) => path.startsWith('files/') && !lost.has(path));
-    const restored = files.map(([path, { bytes }]) => {
-      return [path.slice(`files/${database}/`.length), Buffer.from(bytes).toString('latin1')] as const;
+    const wanted = [...archive.snapshot].filter(
+      ([path, { kind }]) => !lost.has(path) && ['file', 'sqlite'].includes(kind),
+    );
+    const restored = wanted.map(([path, { kind, bytes }]) => {
+      const place = kind === 'sqlite' ? path : path.slice(`files/${database}/`.length);
+      return [place, Buffer.from(bytes).toString('latin1')] as const;
     });
+    if (hasLedger) world.count('restore: with a SQLite database');
     hold(promise, isEqual(after, new Map([...before, ...restored])), tell);
     return lost.size > 0 ? 'partial' : 'succeeded';
   };

@@ -6,6 +6,7 @@ import { CommandSource } from '../../src/source/command/command-source.ts';
 import type { Source } from '../../src/source/source.ts';
 import { asDeed, type Deed, type End, isClean, mustSucceed, Recorded, recorded } from './deed.ts';
 import type { Action, SourceFault } from './plan.ts';
+import { LedgerSource, ledgerFaultOf, ledgerName, ledgerPath } from './simulated-ledger.ts';
 import { SimulatedSource, SimulatedTree, type Snapshot, snapshotOf, sourceFaultOf } from './simulated-source.ts';
 import { environment, filenameTemplate, hold, isArchiveName, readName } from './truth.ts';
 import type { Session, World } from './world.ts';
@@ -51,12 +52,22 @@ function application(world: World, session: Session, index: number): Application
   const onFault = (kind: string) => noteFault(world, session, kind);
   if (share < 1) onFault('source-shrinks');
   const hidesFailures = world.system.hidesSourceFailures === true;
-  const shared = { name: database, snapshot, fault, process, onFault, hidesFailures };
-  return {
-    database,
-    snapshot,
-    sources: () => [new SimulatedSource({ ...shared, part: 'table' }), new SimulatedTree({ ...shared, part: 'file' })],
-  };
+  const ledger = world.ledgerOf(database);
+  const ledgerFault = ledger && ledgerFaultOf(fault);
+  const shared = { name: database, process, onFault };
+  const simulated = { ...shared, snapshot, fault: ledgerFault === undefined ? fault : undefined, hidesFailures };
+  const copiesFile = world.system.copiesDatabaseFiles === true;
+  const own = { ...shared, name: ledgerName(database), fault: ledgerFault, copiesFile };
+  const sources = () => [
+    ...(ledger === undefined ? [] : [new LedgerSource({ ...own, ledger })]),
+    new SimulatedSource({ ...simulated, part: 'table' }),
+    new SimulatedTree({ ...simulated, part: 'file' }),
+  ];
+  if (ledger === undefined) return { database, snapshot, sources };
+  ledger.mend();
+  ledger.move(5);
+  const part = { kind: 'sqlite' as const, bytes: Buffer.from(ledger.state()) };
+  return { database, snapshot: new Map([...snapshot, [ledgerPath(database), part]]), sources };
 }
 
 /** Whether all earlier archives of a database on a storage are whole, and as large as they should be. */

@@ -5,6 +5,8 @@ import type { Action, DamageKind, Fault, Plan, SourceFault, Step, StorageFault, 
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
+/** One world of so many has real databases of SQLite: each backup and each restore of one starts a thread. */
+const sqliteShare = 32;
 
 /** What may happen to a step: so likely, by weight. */
 type Weighted<Value> = readonly (readonly [number, Value])[];
@@ -52,6 +54,7 @@ class PlanMaker {
       keepLast: this.#random.integer(3),
       keepDaily: this.#random.integer(3),
       ...(this.#random.float() < 0.2 ? { maxTotalSizeBytes: 50_000 + this.#random.integer(300_000) } : {}),
+      ...(this.#seed % sqliteShare === 12 ? { sqlite: this.#seed % (2 * sqliteShare) === 12 ? 'wal' : 'delete' } : {}),
     };
   }
 

@@ -39,6 +39,7 @@ const operations = {
 export type System = typeof operations & {
   readonly storageMistake?: StorageMistake;
   readonly hidesSourceFailures?: boolean;
+  readonly copiesDatabaseFiles?: boolean;
 };
 
 /** The product as it is. */
@@ -87,6 +88,7 @@ export const mistakes: Readonly<Record<string, System>> = {
     retentionFacts: (...given) => ({ ...retentionFacts(...given), isProven: () => false, isDoubtful: () => false }),
   },
   'a source ends early without an error': { ...product, hidesSourceFailures: true },
+  'a database in use is copied as a file': { ...product, copiesDatabaseFiles: true },
   'a backup is not compared with the one before': {
     ...product,
     createBackup: (options) => createBackup({ ...options, allowedFall: 1 }),

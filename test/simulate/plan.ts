@@ -15,6 +15,8 @@ export interface WorldSettings {
   readonly keepLast: number;
   readonly keepDaily: number;
   readonly maxTotalSizeBytes?: number;
+  /** Whether applications have a real SQLite database as well, and how it keeps its journal. */
+  readonly sqlite?: 'wal' | 'delete';
 }
 
 /** Something that goes wrong at a storage while one step is done. `at` counts calls of the kind that the fault is for, from 1. */

@@ -3,6 +3,7 @@ import { openArchive } from '../../src/operation/open.ts';
 import { validateBackup } from '../../src/operation/verify.ts';
 import { memoryRandomAccess } from '../../src/storage/memory/memory-storage.ts';
 import { contentCanary } from './canaries.ts';
+import { ledgerState } from './simulated-ledger.ts';
 import type { Snapshot } from './simulated-source.ts';
 import { hold, isArchiveName } from './truth.ts';
 import type { Session, World } from './world.ts';
@@ -31,7 +32,8 @@ async function readAll(bytes: Uint8Array, world: World): Promise<Contents> {
     if (entry.kind === 'note' || entry.kind === 'directory') continue;
     const chunks: Uint8Array[] = [];
     for await (const chunk of archive.read(entry)) chunks.push(chunk.slice());
-    entries.set(entry.path, Buffer.concat(chunks));
+    const content = Buffer.concat(chunks);
+    entries.set(entry.path, entry.kind === 'sqlite' ? Buffer.from(ledgerState(content)) : content);
   }
   return { id: archive.summary.archiveId, entries, isSuspect };
 }

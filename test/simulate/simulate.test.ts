@@ -21,17 +21,17 @@ describe('simulated worlds', () => {
     const play = async () => {
       const events: string[] = [];
       const onEvents = (lines: readonly string[]) => void events.push(...lines);
-      const { tally } = await simulate({ seed: 500, runs: 8, system: product, onEvents });
+      const { tally } = await simulate({ seed: 517, runs: 8, system: product, onEvents });
       return { events, tally: [...tally].sort() };
     };
     assert.deepEqual(await play(), await play());
   });
 
   it('are the same in several processes', async () => {
-    const alone = await simulate({ seed: 600, runs: 5, system: product });
+    const alone = await simulate({ seed: 616, runs: 5, system: product });
     const { signal } = new AbortController();
     const options = { processes: 2, signal, onFailure: (text: string) => assert.fail(text) };
-    const { runs, tally } = await simulateInProcesses({ seed: 600, runs: 5, dropped: [] }, options);
+    const { runs, tally } = await simulateInProcesses({ seed: 616, runs: 5, dropped: [] }, options);
     assert.equal(runs, 5);
     assert.deepEqual([...tally].sort(), [...alone.tally].sort());
   });
@@ -47,6 +47,7 @@ const seeds: Readonly<Record<keyof typeof mistakes, number>> = {
   'retention passes over failed runs': 31,
   'retention knows nothing of proofs': 13,
   'a source ends early without an error': 11,
+  'a database in use is copied as a file': 12,
   'a backup is not compared with the one before': 23,
   'every backup is green': 2,
   'every scrub is green': 25,

@@ -8,7 +8,8 @@ import type { Fault, SourceFault } from './plan.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 
 interface Part {
-  readonly kind: 'table' | 'file' | 'stream';
+  /** Of a database of SQLite the bytes are what stands in it, as text: no two files of it are the same. */
+  readonly kind: 'table' | 'file' | 'stream' | 'sqlite';
   readonly bytes: Uint8Array;
   readonly rows?: number;
 }

@@ -15,6 +15,7 @@ import { ageKeys } from '../end-to-end/age-keys.ts';
 import { canaries, passphraseCanary } from './canaries.ts';
 import type { System } from './mistakes.ts';
 import type { Fault, Plan, StorageFault } from './plan.ts';
+import { Ledger, ledgerName, ledgerPath, restoredLedger } from './simulated-ledger.ts';
 import { SimulatedProcess } from './simulated-process.ts';
 import { hold, Truth } from './truth.ts';
 import { type Change, StorageSession, WorldStorage } from './world-storage.ts';
@@ -61,6 +62,7 @@ export class World {
   /** Backups so far, by database. */
   readonly versions = new Map<string, number>();
   readonly events: string[] = [];
+  readonly #ledgers = new Map<string, Ledger>();
   #log: Log | undefined;
 
   constructor(plan: Plan, options: { readonly system: System; readonly history: History; readonly folder: string }) {
@@ -85,7 +87,26 @@ export class World {
 
   async close(): Promise<void> {
     for (const process of this.processes) await process.bury();
+    for (const ledger of this.#ledgers.values()) ledger.close();
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** The SQLite database of an application; undefined where worlds have none. */
+  ledgerOf(application: string): Ledger | undefined {
+    const { seed, world } = this.plan;
+    const { sqlite: mode } = world;
+    if (mode === undefined) return undefined;
+    const known = this.#ledgers.get(application);
+    if (known !== undefined) return known;
+    const random = new SeededRandom(seed + this.#ledgers.size);
+    const ledger = new Ledger(join(this.folder, 'live', `${application}.db`), { mode, random });
+    this.#ledgers.set(application, ledger);
+    return ledger;
+  }
+
+  /** Where the ledger of an application is restored to. */
+  ledgerOut(application: string): string {
+    return join(this.folder, 'out', `${ledgerName(application)}.db`);
   }
 
   count(what: string): void {
@@ -176,7 +197,7 @@ export class World {
     }
   }
 
-  /** The files that the user has of a database, as text: path and content. */
+  /** The files that the user has of an application, as text: path and content; of its ledger what stands in it. */
   async restoredFiles(database: string): Promise<ReadonlyMap<string, string>> {
     const root = join(this.folder, 'out', database);
     const found = new Map<string, string>();
@@ -189,6 +210,8 @@ export class World {
       }
     };
     await look(root, '');
+    const ledger = restoredLedger(this.ledgerOut(database));
+    if (ledger !== undefined) found.set(ledgerPath(database), ledger);
     return found;
   }
 }

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { HoldfastError } from '../../errors.ts';
@@ -96,5 +99,42 @@ test('members of any tool and level expand', () => {
   ] as const) {
     const made = spawnSync(tool, ['-c', '-1'], { input: bytes }).stdout;
     assert.ok(Buffer.from(expandSegment(codec, made, 200_000)).equals(bytes));
+  }
+});
+
+/** Does work with the programs of one folder alone. */
+function withPrograms(folder: string, work: () => void): void {
+  const { PATH } = process.env;
+  process.env['PATH'] = folder;
+  try {
+    work();
+  } finally {
+    process.env['PATH'] = PATH;
+  }
+}
+
+test('a program that is not there is named, with what to install', () => {
+  withPrograms('/nowhere', () => {
+    for (const [codec, hint] of [
+      ['bz2', 'install bzip2, or choose --compression zstd'],
+      ['xz', 'install xz-utils, or choose --compression zstd'],
+    ] as const) {
+      assert.throws(() => compressSegment(codec, random.bytes(10)), { code: 'tool.not_found', hint });
+      assert.throws(() => expandSegment(codec, random.bytes(10), 10), { code: 'tool.not_found', hint });
+    }
+  });
+});
+
+test('a program that was killed says nothing of the bytes', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-codec-'));
+  try {
+    writeFileSync(join(folder, 'xz'), '#!/bin/sh\nkill -9 $$\n');
+    chmodSync(join(folder, 'xz'), 0o700);
+    withPrograms(folder, () => {
+      const expected = { code: 'tool.failed', message: /^xz failed: .*SIGKILL/ };
+      assert.throws(() => expandSegment('xz', random.bytes(10), 10), expected);
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 });

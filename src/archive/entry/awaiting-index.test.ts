@@ -42,10 +42,15 @@ test('what has got its places counts once, and with each further run', () => {
   const two = entry(2, 1, false);
   const place = { segment: 0, offset: 0, length: 1 };
   two.runs.add({ ...place, index: 0 }, { index: 0, offset: 1 });
-  two.runs.add({ ...place, index: 5 }, { index: 5, offset: 1 });
   awaiting.add(two);
-  assert.equal(awaiting.isPartDue(0), false);
   awaiting.place(two);
+  assert.equal(awaiting.isPartDue(0), false, 'the first run is in the line');
+  const three = entry(3, 0, false);
+  three.runs.add({ ...place, index: 0 }, { index: 0, offset: 1 });
+  three.runs.add({ ...place, index: 5 }, { index: 5, offset: 1 });
+  awaiting.add(three);
+  assert.equal(awaiting.isPartDue(0), false);
+  awaiting.place(three);
   assert.equal(awaiting.isPartDue(0), true);
 });
 

@@ -4,7 +4,13 @@ import fc from 'fast-check';
 import { HoldfastError } from '../../errors.ts';
 import type { EntryMetadata } from '../json.ts';
 import type { IndexEntry } from './entry.ts';
-import { decodeIndexPart, encodeIndexEntry, encodeIndexHead, type IndexPart } from './index-part.ts';
+import {
+  decodeIndexPart,
+  encodeIndexEntry,
+  encodeIndexHead,
+  type IndexPart,
+  maximumIndexPartBytes,
+} from './index-part.ts';
 
 const counts = fc.nat(2 ** 40);
 const places = fc.record({ segment: counts, offset: counts, length: counts }, { noNullPrototype: true });
@@ -167,6 +173,16 @@ test('an entry with any member that is not right is refused', () => {
   for (const line of lines) {
     assert.throws(() => decodeIndexPart(bytesOf(goodHead, line)), isCorrupt, JSON.stringify(line));
   }
+});
+
+test('a part has 16 MiB at most', () => {
+  assert.equal(maximumIndexPartBytes, 2 ** 24);
+});
+
+test('a byte that is not UTF-8 is refused where JSON would take it', () => {
+  const bytes = bytesOf(goodHead, { ...goodEntry, path: 'files/a' });
+  bytes[bytes.indexOf('files/a') + 6] = 0xff;
+  assert.throws(() => decodeIndexPart(bytes), isCorrupt);
 });
 
 test('what is not lines of JSON objects is refused', () => {

@@ -24,7 +24,16 @@ test('each block has its own cell, as long as there are not too many', () => {
   ]);
 });
 
+test('blocks that are whole are those that were told, one or none', () => {
+  const cells = new BlockCells({ totalBlocks: 2 * mostCells }, 1);
+  cells.seeWhole(1, 0);
+  assert.deepEqual(cells.takeChanges(), []);
+  cells.seeWhole(2, 1);
+  assert.deepEqual(cells.takeChanges(), [{ copy: 0, from: 1, cells: '=' }]);
+});
+
 test('of more blocks a cell tells the worst, on both sides of the limit', () => {
+  assert.equal(mostCells, 4096);
   assert.equal(new BlockCells({ totalBlocks: mostCells }, 1).count, mostCells);
   const cells = new BlockCells({ totalBlocks: mostCells + 1 }, 1);
   assert.equal(cells.count, mostCells);

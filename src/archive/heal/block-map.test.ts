@@ -30,6 +30,15 @@ test('a layer has gaps where nothing lies', () => {
   assert.deepEqual([...map.within(0, 8, 12)], []);
 });
 
+test('extents beside each other are in one layer, in the order of their positions, and are found from any position', () => {
+  const map = new BlockMap([5, 1, 4, 0, 3, 2].map((index) => extent(10 * index, 3 * index, 3)));
+  assert.equal(map.layers.length, 1);
+  for (let first = 0; first < 18; first++) {
+    const index = Math.floor(first / 3);
+    assert.deepEqual([...map.within(0, first, 1)], [extent(10 * index + (first % 3), first, 1)]);
+  }
+});
+
 test('layers never have a position twice, and lose none while there is room', () => {
   const extents = fc.array(
     fc.record({ offset: fc.nat(1000), position: fc.nat(60), count: fc.integer({ min: 1, max: 20 }) }),
@@ -58,6 +67,7 @@ test('layers never have a position twice, and lose none while there is room', ()
 test('there are at most 16 layers, and many places for one position cost no more than few', () => {
   const many = Array.from({ length: 200_000 }, (_, index) => extent(index, 5, 1));
   const map = new BlockMap(many, many);
+  assert.equal(maximumLayers, 16);
   assert.equal(map.layers.length, maximumLayers);
   assert.equal(map.primaryLayers, maximumLayers);
   assert.deepEqual([...map.within(15, 0, 10)], [extent(15, 5, 1)]);
@@ -156,10 +166,11 @@ const gatherings: [string, [number, number][], [number, number, number][]][] = [
       [0, 0],
       [4096, 1],
       [8192, 0],
+      [12_288, 1],
     ],
     [
       [0, 0, 2],
-      [8192, 0, 1],
+      [8192, 0, 2],
     ],
   ],
 ];
@@ -183,4 +194,9 @@ test('guesses fill the room before and behind what was found, as far as the copy
     { source: 3, offset: 7 * 4096 + 9, position: 6, count: 1 },
   ]);
   assert.deepEqual(collected([[0, 0]]).guesses(4096, 1), []);
+  // As far as the file goes in front, and as far as the copy goes behind.
+  assert.deepEqual(collected([[4096, 4]]).guesses(9 * 4096, 7), [
+    { source: 3, offset: 0, position: 3, count: 1 },
+    { source: 3, offset: 2 * 4096, position: 5, count: 2 },
+  ]);
 });

@@ -11,8 +11,10 @@ import {
   headerBlocks,
   isIntactBlock,
   isIntactDataBody,
+  isSealedAs,
   readFrame,
   sealBlock,
+  shardBlockKind,
 } from './block.ts';
 import { Layout } from './geometry.ts';
 import { xxh3 } from './xxh3.ts';
@@ -62,6 +64,9 @@ test('bytes that cannot be a frame give none', () => {
   assert.notEqual(changed(21, 255), undefined);
   assert.equal(changed(22, 1), undefined);
   assert.equal(changed(23, 128), undefined);
+  const first = sealed({ position: 0, bandDataBlocks: 0, kind: blockKind.data, ordinal: 0 });
+  first[22] = 1;
+  assert.equal(readFrame(first), undefined, 'position 2^48');
   assert.notEqual(changed(28, 3), undefined);
   assert.equal(changed(28, 4), undefined);
   assert.equal(changed(30, 1), undefined);
@@ -89,6 +94,23 @@ test('a whole block is not intact where another frame, or another archive, is ex
     assert.equal(isIntactBlock(block, archiveId, { ...frame, ...other }), false, JSON.stringify(other));
   }
   assert.equal(isIntactBlock(block, random.bytes(16), frame), false);
+});
+
+test('a block of any kind is told by all of its frame and its hash', () => {
+  assert.deepEqual(shardBlockKind, { head: 4, end: 5, parity: 6 });
+  const frame = { position: 3, bandDataBlocks: 2, kind: shardBlockKind.head, ordinal: 1 };
+  const block = Buffer.from(random.bytes(4096));
+  sealBlock(block, archiveId, frame);
+  assert.equal(isSealedAs(block, archiveId, frame), true);
+  assert.equal(readFrame(block), undefined, 'readers of archives pass over it');
+  const others = [{ position: 4 }, { bandDataBlocks: 3 }, { kind: shardBlockKind.end }, { ordinal: 0 }];
+  for (const other of others) assert.equal(isSealedAs(block, archiveId, { ...frame, ...other }), false);
+  assert.equal(isSealedAs(block, random.bytes(16), frame), false);
+  for (const offset of [0, 31, 32, 4079, 4080, 4095]) {
+    block[offset] = (block[offset] ?? 0) ^ 1;
+    assert.equal(isSealedAs(block, archiveId, frame), false, `byte ${offset}`);
+    block[offset] = (block[offset] ?? 0) ^ 1;
+  }
 });
 
 test('a data block has to have both hashes', () => {

@@ -81,6 +81,15 @@ test('what is no recipient is refused, and never repeated where it may be a secr
   }
 });
 
+test('a recipient with a mistake is told as far as it is one, as it is public', async () => {
+  const long = `age1${'b'.repeat(100)}`;
+  assert.equal(
+    (await errorOf(sealAgeSlot(long, dataKey))).message,
+    `not an age X25519 recipient: ${long.slice(0, 80)}`,
+  );
+  assert.equal((await errorOf(sealAgeSlot('secret', dataKey))).message, 'not an age X25519 recipient');
+});
+
 test('what is no identity is refused, and never repeated', async () => {
   const identity = await generateIdentity();
   const body = await sealAgeSlot(await identityToRecipient(identity), dataKey);

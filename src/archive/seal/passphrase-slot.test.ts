@@ -44,6 +44,14 @@ test('a slot that was changed anywhere does not open', async () => {
   }
 });
 
+test('a slot costs what the format asks for at least, and has salt and nonce where it says', async () => {
+  const random = { bytes: (length: number) => new Uint8Array(length).fill(length) };
+  const body = await sealPassphraseSlot({ passphrase: new Secret('p'), dataKey, archiveId, random });
+  const words = [0, 4, 8].map((offset) => Buffer.from(body).readUInt32LE(offset));
+  assert.deepEqual(words, [65_536, 3, 4]);
+  assert.deepEqual([...body.subarray(12, 40)], [...Array(16).fill(16), ...Array(12).fill(12)]);
+});
+
 test('two slots of one passphrase have nothing in common', async () => {
   const passphrase = new Secret('p');
   const [first, second] = await Promise.all(
@@ -82,9 +90,10 @@ test('the cost is checked at both limits before anything is derived', async () =
   }
 });
 
-test('a body of another length is refused', () => {
+test('a body of another length is refused', async () => {
   const body = withCost(new Uint8Array(88), 65_536, 3, 4);
   checkPassphraseSlot(body);
   for (const length of [0, 11, 87]) assert.throws(() => checkPassphraseSlot(body.subarray(0, length)), isCorrupt);
   assert.throws(() => checkPassphraseSlot(Buffer.concat([body, Buffer.alloc(1)])), isCorrupt);
+  await assert.rejects(openPassphraseSlot(body.subarray(0, 87), new Secret('p'), archiveId), isCorrupt);
 });

@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createDecipheriv, createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { HoldfastError } from '../../errors.ts';
 import { SeededRandom } from '../../testing/index.ts';
 import { deriveKeys } from './key-schedule.ts';
-import { openSegment, type SegmentKind, type SegmentSeal, sealSegment } from './segment-cipher.ts';
+import {
+  openSegment,
+  type SegmentKind,
+  type SegmentSeal,
+  sealedOverheadBytes,
+  sealSegment,
+  segmentKind,
+} from './segment-cipher.ts';
 
 const random = new SeededRandom(1);
 const fixedDigest = random.bytes(32);
@@ -60,6 +67,26 @@ for (const [name, seal] of seals) {
     if (seal.key !== undefined) refuse({}, { ...seal, key: random.bytes(32) });
   });
 }
+
+test('a segment is sealed with its number for a nonce, as the format says', () => {
+  const key = random.bytes(32);
+  for (const [number, kind] of [
+    [0, segmentKind.data],
+    [261, segmentKind.index],
+    [2 ** 40 + 3, segmentKind.tail],
+  ] as const) {
+    const bytes = random.bytes(100);
+    const into = sealed({ key, fixedDigest }, number, kind, bytes);
+    const place = Buffer.alloc(8);
+    place.writeBigUInt64LE(BigInt(number));
+    const decipher = createDecipheriv('aes-256-gcm', key, Buffer.concat([Buffer.alloc(4), place]));
+    decipher.setAAD(Buffer.concat([fixedDigest, place, Buffer.of(kind)]));
+    decipher.setAuthTag(into.subarray(100));
+    assert.ok(Buffer.concat([decipher.update(into.subarray(0, 100)), decipher.final()]).equals(bytes));
+  }
+  assert.deepEqual(segmentKind, { data: 0, index: 1, tail: 2 });
+  assert.equal(sealedOverheadBytes, 65_536);
+});
 
 test('without a cipher the bytes stand as they are, before a digest of what they are bound to', () => {
   const bytes = Buffer.from('plain');

@@ -91,6 +91,26 @@ test('what is given back serves the next pool of the run, what is lent does not'
   assert.equal((await second.acquire()).buffer, kept!.buffer);
 });
 
+test('large memory comes in pieces of 768 KiB, small as it is', () => {
+  const granule = 768 * 1024;
+  const sizes = [1000, granule - 1, granule, granule + 1, 2 * granule].map((sizeBytes) => {
+    return new BulkMemory().take(sizeBytes).length;
+  });
+  assert.deepEqual(sizes, [1000, granule - 1, granule, 2 * granule, 2 * granule]);
+});
+
+test('memory serves less by up to a piece, each once', () => {
+  const granule = 768 * 1024;
+  const memory = new BulkMemory();
+  const [two, three] = [memory.take(2 * granule), memory.take(3 * granule)];
+  memory.giveBack(two.buffer);
+  memory.giveBack(three.buffer);
+  assert.notEqual(memory.take(granule).buffer, two.buffer);
+  assert.equal(memory.take(granule + 1).buffer, two.buffer);
+  assert.equal(memory.take(2 * granule + 1).buffer, three.buffer);
+  assert.notEqual(memory.take(2 * granule + 1).buffer, three.buffer);
+});
+
 test('memory serves what fits, not what is much smaller', () => {
   const memory = new BulkMemory();
   const large = memory.take(5_000_000);

@@ -74,6 +74,26 @@ test('a limiter lets so many run, and goes on after a failure', async () => {
   assert.equal(await limiter.run(async () => 5), 5);
 });
 
+test('a limiter lets no more run after some have ended', async () => {
+  const limiter = new Limiter(1);
+  await limiter.run(async () => undefined);
+  const begun: number[] = [];
+  const ends: (() => void)[] = [];
+  const start = (number: number) =>
+    limiter.run(async () => {
+      begun.push(number);
+      await new Promise<void>((resolve) => ends.push(resolve));
+    });
+  const all = [start(1), start(2)];
+  await turns();
+  assert.deepEqual(begun, [1]);
+  ends[0]?.();
+  await turns();
+  assert.deepEqual(begun, [1, 2]);
+  ends[1]?.();
+  await Promise.all(all);
+});
+
 test('a pool lends so many buffers, and who waits gets the next', async () => {
   const pool = new BufferPool({ count: 2, sizeBytes: 10 });
   const [first, second] = [await pool.acquire(), await pool.acquire()];

@@ -58,6 +58,22 @@ function threadsOf(send: () => void): Worker[] {
   return threads;
 }
 
+test('without threads all is done here, and ends when it is closed', async () => {
+  const pool = new WorkerPool(0);
+  assert.equal(pool.threadCount, 1);
+  assert.deepEqual(await settled([scan(pool), pool.forArchive().runInOrder('frame', frame)]), [
+    'ok',
+    'the worker was not configured',
+  ]);
+  const bytes = Buffer.from('abc');
+  const hash = pool.newHash();
+  const digests = await pool.hash({ bytes, spans: [{ entry: hash, offset: 0, length: 3, last: true }] });
+  assert.deepEqual(digests, [{ entry: hash, sha256: createHash('sha256').update(bytes).digest('hex') }]);
+  await pool.close();
+  await assert.rejects(scan(pool), { code: 'operation.interrupted' });
+  await assert.rejects(pool.hash({ bytes, spans: [] }), { code: 'operation.interrupted' });
+});
+
 test('a task that throws rejects alone, and the thread goes on', async () => {
   await withPool(1, async (pool) => {
     const tasks = [scan(pool), pool.forArchive().runInOrder('frame', frame), scan(pool)];
@@ -81,6 +97,34 @@ test('tasks in order go to one thread, the last one, whatever it has to do', asy
     assert.ok(!others.includes(inOrder[0]!));
     await Promise.all(tasks);
   });
+});
+
+test('of threads with as little to do the first is taken, and what is in order is done by the last', async () => {
+  await withPool(2, async (pool) => {
+    const archive = pool.forArchive();
+    archive.configure(setup);
+    await scan(pool);
+    const [first] = threadsOf(() => void scan(pool));
+    await archive.runInOrder('frame', frame);
+    const [inOrder] = threadsOf(() => void archive.runInOrder('frame', frame));
+    assert.notEqual(first, inOrder);
+    await archive.broadcast('configure', setup);
+    assert.equal(threadsOf(() => void scan(pool))[0], first);
+    await archive.broadcast('configure', setup);
+  });
+});
+
+test('memory is that of the pool; what is done in this thread has one memory for all, and needs no other thread', async () => {
+  const spans = [{ entry: 0, offset: 0, length: 0, last: true }];
+  const hash = (pool: WorkerPool) => threadsOf(() => void pool.hash({ bytes: new Uint8Array(0), spans })).length;
+  const [one, two, here, there] = [new WorkerPool(1), new WorkerPool(1), new WorkerPool(0), new WorkerPool(0)];
+  assert.equal(one.forArchive().memory, one.memory);
+  assert.notEqual(one.memory, two.memory);
+  assert.ok(here.memory);
+  assert.equal(here.memory, there.memory);
+  assert.deepEqual([hash(one), hash(here)], [1, 0]);
+  await one.hash({ bytes: new Uint8Array(0), spans: [] });
+  for (const pool of [one, two, here, there]) await pool.close();
 });
 
 test('an error keeps its code, message, hint and context across threads', async () => {
@@ -110,6 +154,23 @@ test('an error keeps its code, message, hint and context across threads', async 
       return true;
     });
   });
+});
+
+test('an error tells its own hint, or where in the thread it was thrown', async () => {
+  const { PATH } = process.env;
+  // A thread has the environment of when it began.
+  process.env['PATH'] = '/nowhere';
+  const pool = new WorkerPool(1);
+  process.env['PATH'] = PATH;
+  const archive = pool.forArchive();
+  const unconfigured = archive.runInOrder('frame', frame);
+  await assert.rejects(unconfigured, ({ stack }: Error) => stack?.includes('task-runner') === true);
+  const seal = { key: undefined, fixedDigest: new Uint8Array(32) };
+  archive.configure({ ...setup, codec: 'bz2', seal });
+  const segments = [{ number: 0, offset: 0, length: 10 }];
+  const sealing = archive.run('seal', { kind: 0, segments, plain: new Uint8Array(10), into: new Uint8Array(1000) });
+  await assert.rejects(sealing, { code: 'tool.not_found', hint: 'install bzip2, or choose --compression zstd' });
+  await pool.close();
 });
 
 test('a thread that dies rejects what was pending and all that comes, and nothing hangs', async () => {
