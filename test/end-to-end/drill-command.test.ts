@@ -151,7 +151,7 @@ describe('holdfast drill', () => {
     const url = run?.archives[0]?.url ?? '';
     const doubtful = retentionFacts(await withHistory((history) => history.runs()));
     assert.deepEqual([doubtful.isDoubtful(url), doubtful.isProven(url)], [true, false]);
-    assert.match((await holdfast('list')).stdout, /shop_.*not proven just now/);
+    assert.match((await holdfast('list')).stdout, /shop_.*failed just now/);
     assert.match((await holdfast('doctor')).stdout, /drills +shop +failed +the last drill failed; proven just now/);
     configure({});
     assert.equal((await holdfast('drill', 'shop')).exitCode, 0);
