@@ -67,7 +67,7 @@ export function readSmallFiles(paths: readonly Uint8Array[]): SmallFilesRead {
     end += file?.length ?? 0;
     if (stats?.isDirectory()) break;
   }
-  return { bytes: Uint8Array.from(held.subarray(0, end)), files };
+  return { bytes: new Uint8Array(held.subarray(0, end)), files };
 }
 
 /** The size of each file; {@link directorySize} for a folder and {@link noSize} for all else. Synchronous, as {@link readSmallFiles}. */
