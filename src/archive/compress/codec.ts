@@ -24,7 +24,8 @@ function runTool(program: string, args: readonly string[], bytes: Uint8Array, ma
   if (code === 'ENOBUFS') throw tooLong();
   // A program that could not be started, or was killed, tells nothing of the bytes.
   if (result.status === null) {
-    const reason = result.error?.message ?? `it was ended by ${result.signal}`;
+    // Of one that was killed the error may only say that it took no more input.
+    const reason = result.signal === null ? result.error?.message : `it was ended by ${result.signal}`;
     throw new HoldfastError('tool.failed', { message: `${program} failed: ${reason}`, cause: result.error });
   }
   if (result.status !== 0) {

@@ -54,7 +54,7 @@ export class ArchiveList {
   readonly #backups = new NewestBackups();
   #isStale = false;
   #mustMake = false;
-  #making: Promise<void> | undefined;
+  #making: { readonly listing: Listing; readonly done: Promise<void> } | undefined;
   #made: { readonly key: string; readonly snapshot: ArchiveSnapshot } | undefined;
 
   constructor(context: ServiceContext) {
@@ -82,8 +82,11 @@ export class ArchiveList {
   /** What there is. The history has to be up to date. */
   async snapshot(): Promise<ArchiveSnapshot> {
     const { clock, digest, log } = this.#context;
-    if (this.#listing === undefined || this.#isStale) await this.refresh();
-    else if (clock.nowMs() - this.#listing.listedMs > listingLastsMs) {
+    // A reading that was under way when something changed may not have seen it.
+    if (this.#listing === undefined || this.#isStale) {
+      do await this.refresh();
+      while (this.#isStale);
+    } else if (clock.nowMs() - this.#listing.listedMs > listingLastsMs) {
       this.refresh().catch((error: unknown) => log(`the storages cannot be listed: ${String(error)}`));
     }
     const listing = this.#listing ?? { listedMs: clock.nowMs(), objects: [], failed: [] };
@@ -98,16 +101,21 @@ export class ArchiveList {
   }
 
   async #remake(listing: Listing, key: string): Promise<void> {
-    if (this.#mustMake) await this.#making;
-    this.#making ??= this.#makeOnce(listing, key).finally(() => {
-      this.#making = undefined;
-    });
-    await this.#making;
+    // What is being made of another list, or was begun before something was found out, is not what is asked for.
+    while (this.#making !== undefined && (this.#mustMake || this.#making.listing !== listing)) await this.#making.done;
+    this.#making ??= {
+      listing,
+      done: this.#makeOnce(listing, key).finally(() => {
+        this.#making = undefined;
+      }),
+    };
+    await this.#making.done;
   }
 
   async #makeOnce(listing: Listing, key: string): Promise<void> {
     // After the answers that are on their way, which do not wait for it.
-    if (!this.#mustMake && this.#made !== undefined) await delay(remakeAfterMs);
+    const isWaitedFor = this.#mustMake || this.#made?.snapshot.listedMs !== listing.listedMs;
+    if (!isWaitedFor) await delay(remakeAfterMs);
     this.#mustMake = false;
     this.#made = { key, snapshot: await this.#make(listing) };
   }
