@@ -1,6 +1,6 @@
 /** Runs that begin in one second have one name: each makes an archive, and none takes the place of another. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -18,6 +18,9 @@ before(async () => {
   process.chdir(folder);
   await writeFile('one.txt', 'one');
   await writeFile('two.txt', 'two');
+  // The storages are not in it: what another run writes there would come and go while this one reads.
+  await mkdir('data');
+  await writeFile('data/one.txt', 'one');
   using database = new DatabaseSync('shop.db');
   database.exec('CREATE TABLE customer (id INTEGER); INSERT INTO customer VALUES (1)');
   const storage = { near: { backend: 'local', path: 'near' }, far: { backend: 'local', path: 'far' } };
@@ -47,7 +50,7 @@ async function atOnce(...commands: readonly (readonly string[])[]) {
 }
 
 test('two archives of one second stand beside one another on each storage', async () => {
-  const files = ['--files', '.', '--storage', 'near', '--storage', 'far'];
+  const files = ['--files', 'data', '--storage', 'near', '--storage', 'far'];
   const reports = await atOnce(files, files, files);
   const outputs = reports.flatMap((report) => report.outputs.map(({ output }) => output));
   assert.equal(new Set(outputs).size, 6, outputs.join());
