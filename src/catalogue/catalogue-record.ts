@@ -1,14 +1,12 @@
 import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { z } from 'zod';
 import { HoldfastError } from '../errors.ts';
+import { catalogueFolder } from './catalogue-folder.ts';
 
 /**
  * A record of the catalogue: two lines of JSON. The first one tells what was put on a storage or taken from it, the second one has the Ed25519
  * signature (RFC 8032) of the bytes of the first. The SHA-256 of the first line is the record's hash, and the next record has it.
  */
-
-/** The folder on a storage that records are in, one folder below for each chain. */
-export const catalogueFolder = '.holdfast-catalogue';
 
 const hashSchema = z.string().regex(/^[0-9a-f]{64}$/);
 const chainSchema = z.string().regex(/^[0-9a-f]{16}$/);

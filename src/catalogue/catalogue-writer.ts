@@ -5,9 +5,9 @@ import type { CatalogueState, Intent, KnownChain } from '../history/catalogue-st
 import type { Random } from '../random.ts';
 import { isThere } from '../storage/is-there.ts';
 import type { Storage } from '../storage/storage.ts';
+import { catalogueFolder } from './catalogue-folder.ts';
 import {
   type CatalogueRecord,
-  catalogueFolder,
   publicKeyText,
   type RecordedObject,
   recordName,

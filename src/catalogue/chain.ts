@@ -1,9 +1,9 @@
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
+import { catalogueFolder } from './catalogue-folder.ts';
 import {
   type CatalogueRecord,
   type ChainHead,
-  catalogueFolder,
   openRecord,
   type RecordedObject,
   readRecordName,

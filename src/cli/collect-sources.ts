@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, parse, relative, resolve } from 'node:path';
+import { catalogueFolder } from '../catalogue/catalogue-folder.ts';
 import { isPartialName } from '../disk/partial-path.ts';
 import type { CommandSourceOptions } from '../source/command/command-source.ts';
 import type { DatabaseSourceOptions } from '../source/database-options.ts';
@@ -92,8 +93,8 @@ async function excluderOfAll(outputs: readonly string[], root: string): Promise<
 }
 
 /**
- * A backup must not hold itself: answers true to the archive in a tree, and to what is written beside it first. Links are
- * resolved, so that it is found by whatever path the tree and the archive were named.
+ * A backup must not hold itself: answers true to the archive in a tree, to what is written beside it first, and to the catalogue that is written
+ * to meanwhile. Links are resolved, so that it is found by whatever path the tree and the archive were named.
  */
 async function excluderOf(output: string, root: string): Promise<(absolutePath: string) => boolean> {
   const realRoot = await realPathOf(root);
@@ -101,7 +102,8 @@ async function excluderOf(output: string, root: string): Promise<(absolutePath: 
   return (absolutePath) => {
     const path = join(realRoot, relative(resolve(root), absolutePath));
     if (dirname(path) !== outputFolder) return false;
-    return basename(path) === basename(output) || isPartialName(basename(path));
+    const name = basename(path);
+    return name === basename(output) || name === catalogueFolder || isPartialName(name);
   };
 }
 

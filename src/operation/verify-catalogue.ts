@@ -1,4 +1,5 @@
-import { type ChainHead, catalogueFolder, type RecordedObject } from '../catalogue/catalogue-record.ts';
+import { catalogueFolder } from '../catalogue/catalogue-folder.ts';
+import type { ChainHead, RecordedObject } from '../catalogue/catalogue-record.ts';
 import { type ChainReading, readChains } from '../catalogue/chain.ts';
 import { formatHead } from '../catalogue/chain-head.ts';
 import { isRecordedName, shardsOf, storedFacts } from '../catalogue/object-facts.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { catalogueFolder } from '../../src/catalogue/catalogue-record.ts';
+import { catalogueFolder } from '../../src/catalogue/catalogue-folder.ts';
 import { parseHead } from '../../src/catalogue/chain-head.ts';
 import { LocalStorage } from '../../src/storage/local/local-storage.ts';
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';

@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { catalogueFolder } from '../../src/catalogue/catalogue-record.ts';
+import { catalogueFolder } from '../../src/catalogue/catalogue-folder.ts';
 import { readChains } from '../../src/catalogue/chain.ts';
 import { signingKey } from '../../src/catalogue/signing-key.ts';
 import { HoldfastError } from '../../src/errors.ts';

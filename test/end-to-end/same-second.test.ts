@@ -1,6 +1,6 @@
 /** Runs that begin in one second have one name: each makes an archive, and none takes the place of another. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -18,9 +18,6 @@ before(async () => {
   process.chdir(folder);
   await writeFile('one.txt', 'one');
   await writeFile('two.txt', 'two');
-  // The storages are not in it: what another run writes there would come and go while this one reads.
-  await mkdir('data');
-  await writeFile('data/one.txt', 'one');
   using database = new DatabaseSync('shop.db');
   database.exec('CREATE TABLE customer (id INTEGER); INSERT INTO customer VALUES (1)');
   const storage = { near: { backend: 'local', path: 'near' }, far: { backend: 'local', path: 'far' } };
@@ -50,7 +47,7 @@ async function atOnce(...commands: readonly (readonly string[])[]) {
 }
 
 test('two archives of one second stand beside one another on each storage', async () => {
-  const files = ['--files', 'data', '--storage', 'near', '--storage', 'far'];
+  const files = ['--files', '.', '--storage', 'near', '--storage', 'far'];
   const reports = await atOnce(files, files, files);
   const outputs = reports.flatMap((report) => report.outputs.map(({ output }) => output));
   assert.equal(new Set(outputs).size, 6, outputs.join());
@@ -63,6 +60,18 @@ test('two archives of one second stand beside one another on each storage', asyn
     }
     assert.deepEqual(ids.sort(), reports.map(({ archiveId }) => archiveId).sort());
   }
+});
+
+test('what is told of a storage in the tree is no part of it: it changes while a backup runs', async () => {
+  const [report] = await atOnce(['--files', '.', '--storage', 'near']);
+  assert.ok((await readdir('near')).includes('.holdfast-catalogue'));
+  const { stdout } = await runHere(['inspect', report?.outputs[0]?.output ?? '', '--json']);
+  const paths = (JSON.parse(stdout).entries as { path: string }[]).map(({ path }) => path);
+  assert.ok(paths.some((path) => path.endsWith('/near')));
+  assert.deepEqual(
+    paths.filter((path) => path.includes('/near/.')),
+    [],
+  );
 });
 
 test('nor does a plain dump take the place of one', async () => {
