@@ -3,12 +3,13 @@ import { test } from 'node:test';
 import { HoldfastError } from '../errors.ts';
 import { ArchiveIndex } from './archive-index.ts';
 import type { IndexEntry, IndexPartPlace, Run, SegmentSize } from './entry/entry.ts';
-import { encodeIndexEntry, encodeIndexHead, type IndexPart } from './entry/index-part.ts';
+import { encodeIndexEntry, encodeIndexHead, type IndexPartHead } from './entry/index-part.ts';
 import { encodeTail, type Tail } from './entry/tail.ts';
 import type { BlockStore, SegmentPlace } from './heal/block-store.ts';
 import { payloadSizeBytes } from './heal/geometry.ts';
 import { segmentKind } from './seal/segment-cipher.ts';
 
+type IndexPart = IndexPartHead & { readonly entries: readonly IndexEntry[] };
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 const segmentSizeBytes = 1000;

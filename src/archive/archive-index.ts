@@ -1,6 +1,6 @@
 import { HoldfastError } from '../errors.ts';
 import type { IndexEntry, IndexPartPlace, SegmentSize } from './entry/entry.ts';
-import { decodeIndexPart, type IndexPart, maximumIndexPartBytes } from './entry/index-part.ts';
+import { decodeIndexEntries, decodeIndexHead, type IndexPartHead, maximumIndexPartBytes } from './entry/index-part.ts';
 import { decodeTail, type Tail, tailRecordSizeBytes } from './entry/tail.ts';
 import type { BlockStore, SegmentPlace } from './heal/block-store.ts';
 import { payloadSizeBytes } from './heal/geometry.ts';
@@ -15,7 +15,7 @@ interface SegmentTable {
   readonly sealed: Uint32Array;
 }
 
-/** Parts that are kept after they were read. */
+/** Parts whose bytes are kept after they were read. */
 const keptParts = 4;
 
 function corrupt(what: string): HoldfastError {
@@ -53,23 +53,25 @@ export class ArchiveIndex {
   readonly #store: BlockStore;
   readonly #places: readonly IndexPartPlace[];
   readonly #tables: readonly SegmentTable[];
-  readonly #kept = new Map<number, IndexPart>();
+  readonly #kept: ReadonlyMap<number, Uint8Array>;
 
   /** Reads the tail and all parts, from the last to the first. Throws `archive.damaged`, `archive.corrupt`. */
   static async read(store: BlockStore): Promise<ArchiveIndex> {
     const tail = await readTail(store);
     const places: IndexPartPlace[] = [];
     const tables: SegmentTable[] = [];
-    const kept = new Map<number, IndexPart>();
+    const kept = new Map<number, Uint8Array>();
+    const parts = new PartReader(store);
     let place: IndexPartPlace | undefined = tail.lastIndexPart;
     for (let number = tail.indexPartCount - 1; number >= 0; number--) {
       if (place === undefined) throw corrupt('a part is missing');
-      const part = await readPart(store, place);
-      if (part.part !== number) throw corrupt('parts are out of order');
-      tables.unshift(checkedTable(part, place, store.header.segmentSizeBytes));
+      const bytes = await parts.read(place);
+      const head = decodeIndexHead(bytes);
+      if (head.part !== number) throw corrupt('parts are out of order');
+      tables.unshift(checkedTable(head, place, store.header.segmentSizeBytes));
       places.unshift(place);
-      if (number < keptParts) kept.set(number, part);
-      place = part.previous;
+      if (number < keptParts) kept.set(number, bytes);
+      place = head.previous;
     }
     if (place !== undefined) throw corrupt('there are more parts than the tail says');
     return new ArchiveIndex({ tail, store, places, tables, kept });
@@ -80,7 +82,7 @@ export class ArchiveIndex {
     store: BlockStore;
     places: readonly IndexPartPlace[];
     tables: readonly SegmentTable[];
-    kept: Map<number, IndexPart>;
+    kept: ReadonlyMap<number, Uint8Array>;
   }) {
     this.tail = options.tail;
     this.#store = options.store;
@@ -89,14 +91,15 @@ export class ArchiveIndex {
     this.#kept = options.kept;
   }
 
-  /** The entries, in the order in which they were finished. */
+  /** The entries, in the order in which they were finished. Throws `archive.corrupt`, at its end too: only then all are known to be right. */
   async *entries(): AsyncGenerator<IndexEntry> {
+    const parts = new PartReader(this.#store);
     let count = 0;
     let plainBytes = 0;
     const paths = new Set<string>();
     for (const [number, place] of this.#places.entries()) {
-      const part = this.#kept.get(number) ?? (await readPart(this.#store, place));
-      for (const entry of part.entries) {
+      const bytes = this.#kept.get(number) ?? (await parts.read(place));
+      for (const entry of decodeIndexEntries(bytes)) {
         count++;
         plainBytes += entry.sizeBytes;
         // Names that are not UTF-8 may look alike; their bytes tell them apart.
@@ -174,7 +177,7 @@ export class ArchiveIndex {
   }
 }
 
-function checkedTable(part: IndexPart, place: IndexPartPlace, segmentSizeBytes: number): SegmentTable {
+function checkedTable(part: IndexPartHead, place: IndexPartPlace, segmentSizeBytes: number): SegmentTable {
   const { firstSegment, segments, previous } = part;
   if (firstSegment !== (previous === undefined ? 0 : previous.segment + 1)) throw corrupt('segments are missing');
   if (firstSegment + segments.length !== place.segment) throw corrupt('a part counts its segments wrongly');
@@ -196,23 +199,32 @@ function checkedTable(part: IndexPart, place: IndexPartPlace, segmentSizeBytes: 
   };
 }
 
-async function readPart(store: BlockStore, place: IndexPartPlace): Promise<IndexPart> {
-  if (place.length > maximumIndexPartBytes + sealedOverheadBytes) throw corrupt('a part is too long');
-  // How far a part expands is not written anywhere; most are small, and expand to less than this.
-  const usualBytes = Math.min(2 * 1024 * 1024, 64 * 1024 + 32 * place.length);
-  for (const limit of [usualBytes, maximumIndexPartBytes]) {
-    const into = new Uint8Array(new SharedArrayBuffer(limit));
-    const { segment: number, offset, length } = place;
-    try {
-      const plainLength = await store.load(
-        { number, kind: segmentKind.index, offset, length, maximumPlainBytes: limit },
-        into,
-      );
-      return decodeIndexPart(into.slice(0, plainLength));
-    } catch (error) {
-      const tooLong = error instanceof HoldfastError && error.context['reason'] === 'expands';
-      if (!tooLong || limit === maximumIndexPartBytes) throw error;
-    }
+/** Reads index parts, one at a time, into memory that it uses again for the next. */
+class PartReader {
+  readonly #store: BlockStore;
+  #memory: Uint8Array = new Uint8Array(0);
+
+  constructor(store: BlockStore) {
+    this.#store = store;
   }
-  throw corrupt('a part is too long');
+
+  /** The bytes of a part, which are the caller's. Throws `archive.damaged`, `archive.corrupt`. */
+  async read({ segment: number, offset, length }: IndexPartPlace): Promise<Uint8Array> {
+    if (length > maximumIndexPartBytes + sealedOverheadBytes) throw corrupt('a part is too long');
+    // How far a part expands is not written anywhere; most are small, and expand to less than this.
+    const usualBytes = Math.min(2 * 1024 * 1024, 64 * 1024 + 32 * length);
+    for (const maximumPlainBytes of [usualBytes, maximumIndexPartBytes]) {
+      if (this.#memory.length < maximumPlainBytes)
+        this.#memory = new Uint8Array(new SharedArrayBuffer(maximumPlainBytes));
+      const into = this.#memory.subarray(0, maximumPlainBytes);
+      try {
+        const place = { number, kind: segmentKind.index, offset, length, maximumPlainBytes };
+        return into.slice(0, await this.#store.load(place, into));
+      } catch (error) {
+        const tooLong = error instanceof HoldfastError && error.context['reason'] === 'expands';
+        if (!tooLong || maximumPlainBytes === maximumIndexPartBytes) throw error;
+      }
+    }
+    throw corrupt('a part is too long');
+  }
 }

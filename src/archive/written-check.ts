@@ -167,10 +167,14 @@ export class WrittenCheck {
   }
 
   /**
-   * Checks the rest, of a run that is complete, and that the index says what was found. Throws `archive.verify_failed`, and what reading
+   * Checks the rest, of a run that is complete, and that the index, with all of its `entries`, says what was found. Throws `archive.verify_failed`, and what reading
    * back threw.
    */
-  async finish(readBack: ReadBack, index: ArchiveIndex, entries: readonly IndexEntry[]): Promise<void> {
+  async finish(
+    readBack: ReadBack,
+    index: ArchiveIndex,
+    entries: AsyncIterable<IndexEntry> | Iterable<IndexEntry>,
+  ): Promise<void> {
     this.#readBack = readBack;
     this.#isPaused = false;
     this.advance();
@@ -181,7 +185,7 @@ export class WrittenCheck {
       segmentRecord.update(segmentLine({ number, offset, length, plainLength: maximumPlainBytes }));
     }
     const entryRecord = new EntryRecord();
-    for (const { sha256, runs } of entries) if (runs.length > 0) entryRecord.add(sha256, runs);
+    for await (const { sha256, runs } of entries) if (runs.length > 0) entryRecord.add(sha256, runs);
     const isSame = segmentRecord.digest().equals(this.#segmentRecord.digest()) && entryRecord.equals(this.#entryRecord);
     if (!isSame) throw failed('the index says something else');
   }

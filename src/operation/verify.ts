@@ -18,6 +18,9 @@ import { ProgressMeter, withWorkers } from './run.ts';
 import { isWhole, spreadHealth } from './spread-health.ts';
 import { archiveIdHex, blockHealth, stateOf } from './summary.ts';
 
+/** Entries whose contents are checked in one go. */
+const checkedTogether = 20_000;
+
 /** What a check of opened sources found. */
 export interface CheckedArchive extends ValidationReport {
   /** Drawn as `ArchiveInspection.map`. */
@@ -25,6 +28,9 @@ export interface CheckedArchive extends ValidationReport {
   readonly header: Header;
   /** Whether the index could be read; false also where there was no key. */
   readonly indexRead: boolean;
+  /** Bytes of all entries, as the index has them; 0 where it was not read. */
+  readonly plainBytes: number;
+  /** Where `indexOnly` was asked for; there may be millions. */
   readonly entries: readonly IndexEntry[];
 }
 
@@ -71,9 +77,9 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
       indexLost = error;
     }
   }
-  const entries: IndexEntry[] = [];
-  if (reader !== undefined) for await (const entry of reader.entries()) entries.push(entry);
   const contents = options.indexOnly === true ? undefined : reader;
+  const entries: IndexEntry[] = [];
+  if (reader !== undefined && contents === undefined) for await (const entry of reader.entries()) entries.push(entry);
   const progress = joinProgress(meter, contents === undefined ? 'scan' : 'verify', {
     copies: store.header.copies,
     layout: store.layout,
@@ -84,10 +90,10 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
   let lostEntries: string[] = [];
   if (contents !== undefined && options.written !== undefined) {
     const readBack = readBackOf(sources[0], store.header.copies);
-    await options.written.finish(readBack, contents.index, entries);
+    await options.written.finish(readBack, contents.index, contents.entries());
     store.addProven(options.written.provenBlocks);
   } else if (contents !== undefined) {
-    lostEntries = await lostPaths(contents, entries, (entry, bytes) => {
+    lostEntries = await lostPaths(contents, (entry, bytes) => {
       progress.onContents(entry, bytes);
       watch.step((cells) => drawProven(store, cells));
     });
@@ -105,13 +111,14 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     archiveId: archiveIdHex(store.header),
     sizeBytes: store.sizeBytes,
     blocks: blockHealth(swept),
-    entryCount: level === 'contents' ? entries.length - lostEntries.length : 0,
+    entryCount: level === 'contents' ? (reader?.index.tail.entryCount ?? 0) - lostEntries.length : 0,
     lostEntries,
     lostBlocks: swept.lostRanges,
     durationMs: Math.round(clock.monotonicMs() - startMs),
     map: swept.map,
     header: store.header,
     indexRead: reader !== undefined,
+    plainBytes: reader?.index.tail.plainBytes ?? 0,
     entries,
   };
 }
@@ -151,17 +158,27 @@ function joinProgress(
   };
 }
 
+/** Checks all entries, some thousands at a time: they are not held all at once. */
 async function lostPaths(
   reader: ArchiveReader,
-  entries: readonly IndexEntry[],
   onBytes: (entry: IndexEntry, bytes: number) => void,
 ): Promise<string[]> {
   const lost: string[] = [];
-  for (const failure of await reader.check(entries, onBytes)) {
-    // Whole blocks that do not authenticate are not damage, they are a lie: that is its own error.
-    if (failure.error.code === 'archive.corrupt') throw failure.error;
-    lost.push(failure.entry.path);
+  const check = async (entries: readonly IndexEntry[]): Promise<void> => {
+    for (const failure of await reader.check(entries, onBytes)) {
+      // Whole blocks that do not authenticate are not damage, they are a lie: that is its own error.
+      if (failure.error.code === 'archive.corrupt') throw failure.error;
+      lost.push(failure.entry.path);
+    }
+  };
+  let some: IndexEntry[] = [];
+  for await (const entry of reader.entries()) {
+    some.push(entry);
+    if (some.length < checkedTogether) continue;
+    await check(some);
+    some = [];
   }
+  await check(some);
   return lost;
 }
 
@@ -182,7 +199,14 @@ export async function validateBackup(options: ValidateOptions): Promise<Validati
     withWorkers(options, async (workers) => {
       const { level, keys, onBlocks } = options;
       const checked = await checkArchive({ sources, workers, run: options, level, keys, archiveId, onBlocks });
-      const { map: _map, entries: _entries, header: _header, indexRead: _indexRead, ...report } = checked;
+      const {
+        map: _map,
+        entries: _entries,
+        header: _header,
+        indexRead: _indexRead,
+        plainBytes: _bytes,
+        ...report
+      } = checked;
       const spread = await spreadHealth(sources[0], options.signal);
       if (spread === undefined) return report;
       const state = report.state === 'intact' && !isWhole(spread) ? 'repairable' : report.state;

@@ -5,10 +5,11 @@ import { HoldfastError } from '../../errors.ts';
 import type { EntryMetadata } from '../json.ts';
 import type { IndexEntry } from './entry.ts';
 import {
-  decodeIndexPart,
+  decodeIndexEntries,
+  decodeIndexHead,
   encodeIndexEntry,
   encodeIndexHead,
-  type IndexPart,
+  type IndexPartHead,
   maximumIndexPartBytes,
 } from './index-part.ts';
 
@@ -50,6 +51,12 @@ const parts: fc.Arbitrary<IndexPart> = fc.record(
   },
   { noNullPrototype: true },
 );
+
+type IndexPart = IndexPartHead & { readonly entries: readonly IndexEntry[] };
+
+function decodeIndexPart(bytes: Uint8Array): IndexPart {
+  return { ...decodeIndexHead(bytes), entries: [...decodeIndexEntries(bytes)] };
+}
 
 function encode(part: IndexPart): Buffer {
   return Buffer.from(encodeIndexHead(part) + part.entries.map(encodeIndexEntry).join(''));

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { HoldfastError } from '../../errors.ts';
 import type { EntryMetadata } from '../json.ts';
 import type { IndexEntry, IndexPartPlace, Run, SegmentSize } from './entry.ts';
@@ -6,12 +7,14 @@ import type { IndexEntry, IndexPartPlace, Run, SegmentSize } from './entry.ts';
 
 export const maximumIndexPartBytes = 16 * 1024 * 1024;
 
-export interface IndexPart {
+const lineEnd = 0x0a;
+
+/** What stands before the entries of an index part. */
+export interface IndexPartHead {
   readonly part: number;
   readonly previous: IndexPartPlace | undefined;
   readonly firstSegment: number;
   readonly segments: readonly SegmentSize[];
-  readonly entries: readonly IndexEntry[];
 }
 
 export function encodeIndexEntry(entry: IndexEntry): string {
@@ -21,7 +24,7 @@ export function encodeIndexEntry(entry: IndexEntry): string {
   return `${JSON.stringify({ path, ...bytes, kind, size: sizeBytes, sha256, runs: compactRuns, metadata })}\n`;
 }
 
-export function encodeIndexHead(head: Omit<IndexPart, 'entries'>): string {
+export function encodeIndexHead(head: IndexPartHead): string {
   const { part, previous, firstSegment } = head;
   const segments = head.segments.map((size) => [size.plain, size.sealed]);
   return `${JSON.stringify({ part, previous: previous ?? null, firstSegment, segments })}\n`;
@@ -57,7 +60,7 @@ function list(value: unknown, what: string): unknown[] {
   return value;
 }
 
-function decodeHead(line: string): Omit<IndexPart, 'entries'> {
+function decodeHead(line: string): IndexPartHead {
   const head = parseLine(line);
   const previous = head['previous'];
   let place: IndexPartPlace | undefined;
@@ -107,17 +110,23 @@ function decodeEntry(line: string): IndexEntry {
   };
 }
 
-/** Reads an index part. Throws `archive.corrupt`. */
-export function decodeIndexPart(bytes: Uint8Array): IndexPart {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw refuse('it is not UTF-8', cause);
+/** Reads what stands before the entries of an index part. Throws `archive.corrupt`, also for text that is not whole. */
+export function decodeIndexHead(bytes: Uint8Array): IndexPartHead {
+  if (!isUtf8(bytes)) throw refuse('it is not UTF-8');
+  if (bytes.at(-1) !== lineEnd) throw refuse('its last line is not ended');
+  return decodeHead(textOf(bytes, 0, bytes.indexOf(lineEnd)));
+}
+
+/** Reads the entries of an index part whose head was read, one after the other: many are never held at once. Throws `archive.corrupt`. */
+export function* decodeIndexEntries(bytes: Uint8Array): Generator<IndexEntry> {
+  let start = bytes.indexOf(lineEnd) + 1;
+  while (start < bytes.length) {
+    const end = bytes.indexOf(lineEnd, start);
+    yield decodeEntry(textOf(bytes, start, end));
+    start = end + 1;
   }
-  const lines = text.split('\n');
-  if (lines.pop() !== '') throw refuse('its last line is not ended');
-  const [head, ...entries] = lines;
-  if (head === undefined) throw refuse('it is empty');
-  return { ...decodeHead(head), entries: entries.map(decodeEntry) };
+}
+
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString();
 }

@@ -1,6 +1,11 @@
 /** The readers of an archive's parts, and of one as a whole. */
 import assert from 'node:assert/strict';
-import { decodeIndexPart, encodeIndexEntry, encodeIndexHead } from '../../../src/archive/entry/index-part.ts';
+import {
+  decodeIndexEntries,
+  decodeIndexHead,
+  encodeIndexEntry,
+  encodeIndexHead,
+} from '../../../src/archive/entry/index-part.ts';
 import { decodeTail, encodeTail } from '../../../src/archive/entry/tail.ts';
 import { decodeHeader, encodeHeader } from '../../../src/archive/header.ts';
 import { WorkerPool } from '../../../src/archive/worker/worker-pool.ts';
@@ -106,8 +111,11 @@ export const indexTarget: FuzzTarget = {
   maximumBytes: 8192,
   limitMs: 1000,
   run(bytes) {
-    const part = answerOf(() => decodeIndexPart(bytes));
-    for (const { path, sizeBytes, runs: places, kind } of part?.entries ?? []) {
+    const entries = answerOf(() => {
+      decodeIndexHead(bytes);
+      return [...decodeIndexEntries(bytes)];
+    });
+    for (const { path, sizeBytes, runs: places, kind } of entries ?? []) {
       assert.equal(typeof path, 'string');
       assert.equal(typeof kind, 'string');
       assert.ok(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0);
