@@ -73,6 +73,26 @@ test('an entry whose bytes have another digest is an error at its end, and is fo
   }
 });
 
+test('entries that are read together stand one behind the other, once the digest of each was compared', async () => {
+  const reader = await openSample(workers, await writeEntries());
+  const all = await listEntries(reader);
+  const segments = reader.segmentsFor(all);
+  const read = async (some: typeof all) => {
+    let bytes: Buffer | undefined;
+    await reader.readTogether(some, segments, async (lent) => {
+      bytes = Buffer.from(lent);
+    });
+    return bytes ?? assert.fail('they are used');
+  };
+  assert.ok((await read(all)).equals(Buffer.concat(entries.map(({ bytes }) => bytes))));
+  for (const entry of all) {
+    const wrong = all.map((one) => (one === entry ? { ...one, sha256: 'ab'.repeat(32) } : one));
+    await assert.rejects(read(wrong), { code: 'archive.corrupt', context: { path: entry.path } });
+  }
+  assert.equal((await read(all.filter(({ sizeBytes }) => sizeBytes === 0))).length, 0);
+  segments.close();
+});
+
 test('an abort ends a read at its next piece, and at its end', async () => {
   const { bytes } = await writeEntries();
   for (const [index, pieces] of [

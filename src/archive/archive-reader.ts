@@ -3,14 +3,18 @@ import { ArchiveIndex } from './archive-index.ts';
 import type { IndexEntry } from './entry/entry.ts';
 import { differs, EntryChecker, type EntryFailure, emptySha256, hashedAtOnce } from './entry-checker.ts';
 import { fixedPartDigest, type Header } from './header.ts';
+import { copyBytes } from './heal/block.ts';
 import { BlockStore, loadedAtOnce } from './heal/block-store.ts';
 import type { LocateOptions } from './heal/locate.ts';
 import { readGroups } from './read-groups.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { eachSideBySide, fromBothEnds } from './side-by-side.ts';
 import { type UnlockKeys, unlock } from './unlock.ts';
+import type { HashSpan } from './worker/protocol.ts';
 import type { WorkerPool } from './worker/worker-pool.ts';
 
+/** What is read together has so many bytes at most. */
+export const readTogetherBytes = 1024 * 1024;
 /** Groups of entries that are checked side by side. */
 const checkedAtOnce = 2;
 
@@ -117,6 +121,51 @@ export class ArchiveReader {
     // An abort during the last piece, which may be the only one, ends the read like any other.
     throwIfAborted(this.#signal);
     if (sha256 !== entry.sha256) throw differs(entry);
+  }
+
+  /**
+   * The bytes of some small entries, one behind the other, for as long as `use` runs; their SHA-256 were compared before. Together they have
+   * {@link readTogetherBytes} at most. Throws as `read`.
+   */
+  async readTogether(
+    entries: readonly IndexEntry[],
+    segments: SegmentReader,
+    use: (bytes: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    const memory = this.#workers.memory.take(readTogetherBytes);
+    try {
+      let end = 0;
+      for (const entry of entries) {
+        for (const { segment, offset, length } of this.index.pieces(entry)) {
+          throwIfAborted(this.#signal);
+          const lease = await segments.get(segment);
+          copyBytes(lease.bytes.subarray(offset, offset + length), memory, end);
+          lease.release();
+          end += length;
+        }
+      }
+      await this.#compare(entries, memory.subarray(0, end));
+      await use(memory.subarray(0, end));
+    } finally {
+      this.#workers.memory.giveBack(memory.buffer);
+    }
+  }
+
+  /** Compares the SHA-256 of entries that stand one behind the other. */
+  async #compare(entries: readonly IndexEntry[], bytes: Uint8Array): Promise<void> {
+    let offset = 0;
+    const spans: HashSpan[] = [];
+    const expected: IndexEntry[] = [];
+    for (const entry of entries) {
+      const length = entry.sizeBytes;
+      if (length === 0 && entry.sha256 !== emptySha256) throw differs(entry);
+      if (length === 0) continue;
+      spans.push({ entry: this.#workers.newHash(), offset, length, last: true });
+      expected.push(entry);
+      offset += length;
+    }
+    const digests = await this.#workers.hash({ bytes, spans });
+    for (const [index, entry] of expected.entries()) if (digests[index]?.sha256 !== entry.sha256) throw differs(entry);
   }
 
   /**

@@ -1,13 +1,19 @@
-import type { ArchiveReader } from '../archive/archive-reader.ts';
+import { type ArchiveReader, readTogetherBytes } from '../archive/archive-reader.ts';
 import type { IndexEntry } from '../archive/entry/entry.ts';
 import { readGroups } from '../archive/read-groups.ts';
+import type { SegmentReader } from '../archive/segment-reader.ts';
 import { eachSideBySide, fromBothEnds } from '../archive/side-by-side.ts';
 import { throwIfAborted } from '../errors.ts';
+import type { RestoreTarget } from '../source/target.ts';
 import type { TargetGroup } from './restore-targets.ts';
 import type { ProgressMeter } from './run.ts';
 
 /** Entries that are staged at once at most: each takes some MiB. */
 const maximumParallelEntries = 4;
+/** Larger entries are worth a call of their own. */
+const mostSmallBytes = 64 * 1024;
+/** Small entries of one call. */
+const mostTogether = 64;
 
 /** Entries of one target and phase, in the order in which they lie in the archive. */
 interface Step {
@@ -32,6 +38,62 @@ function stepsOf(groups: readonly TargetGroup[]): Step[] {
   return steps.sort((a, b) => a.phase - b.phase);
 }
 
+/** Small entries that are staged with one call, or one entry. */
+interface Call {
+  readonly entries: readonly [IndexEntry, ...IndexEntry[]];
+  readonly isTogether: boolean;
+}
+
+/** In order, as many small entries in one call as may be. */
+function* callsOf(entries: readonly IndexEntry[], target: RestoreTarget): Generator<Call> {
+  const isSmall = (entry: IndexEntry) => entry.sizeBytes <= mostSmallBytes && target.isStagedTogether?.(entry) === true;
+  for (let index = 0; index < entries.length; ) {
+    const call: [IndexEntry, ...IndexEntry[]] = [entries[index] as IndexEntry];
+    const isTogether = isSmall(call[0]);
+    index += 1;
+    let sizeBytes = call[0].sizeBytes;
+    for (; isTogether && index < entries.length && call.length < mostTogether; index++) {
+      const next = entries[index] as IndexEntry;
+      sizeBytes += next.sizeBytes;
+      if (sizeBytes > readTogetherBytes || !isSmall(next)) break;
+      call.push(next);
+    }
+    yield { entries: call, isTogether };
+  }
+}
+
+interface Staging {
+  readonly reader: ArchiveReader;
+  readonly target: RestoreTarget;
+  readonly segments: SegmentReader;
+  readonly signal: AbortSignal;
+  readonly onBytes: (entry: IndexEntry, bytes: number) => void;
+}
+
+async function stagePart(part: readonly IndexEntry[], staging: Staging): Promise<void> {
+  const { reader, target, segments, signal, onBytes } = staging;
+  const bytesOf = async function* (entry: IndexEntry) {
+    for await (const chunk of reader.read(entry, segments)) {
+      throwIfAborted(signal);
+      yield chunk;
+      onBytes(entry, chunk.length);
+    }
+  };
+  for (const { entries, isTogether } of callsOf(part, target)) {
+    throwIfAborted(signal);
+    const [first] = entries;
+    if (!isTogether) {
+      await target.stage(first, bytesOf(first));
+      continue;
+    }
+    await reader.readTogether(entries, segments, async (bytes) => {
+      throwIfAborted(signal);
+      await target.stageTogether?.(entries, bytes);
+      onBytes(first, bytes.length);
+    });
+  }
+}
+
 /**
  * Stages every entry of the groups: by the phases of their targets, and of each as many at once as it takes. Throws `archive.damaged` at the
  * first that is lost; nothing is under way then.
@@ -54,19 +116,12 @@ export async function stageEntries(options: {
       signal,
       work: async (part, stopSignal) => {
         const segments = reader.segmentsFor(part, { sideBySide: atOnce });
-        const bytesOf = async function* (entry: IndexEntry) {
-          for await (const chunk of reader.read(entry, segments)) {
-            throwIfAborted(stopSignal);
-            yield chunk;
-            doneBytes += chunk.length;
-            meter.report({ phase: 'restore', doneBytes, totalBytes, entry: entry.path });
-          }
+        const onBytes = (entry: IndexEntry, bytes: number) => {
+          doneBytes += bytes;
+          meter.report({ phase: 'restore', doneBytes, totalBytes, entry: entry.path });
         };
         try {
-          for (const entry of part) {
-            throwIfAborted(stopSignal);
-            await group.target.stage(entry, bytesOf(entry));
-          }
+          await stagePart(part, { reader, target: group.target, segments, signal: stopSignal, onBytes });
         } finally {
           segments.close();
         }

@@ -1,4 +1,6 @@
+import { close, fsync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { TaskPool } from './task-pool.ts';
 
 /**
@@ -17,6 +19,19 @@ export class SyncPool {
     await this.#tasks.add(() => syncAndClose(handle));
   }
 
+  /** The same for files that another thread has opened: all of them are closed, also when one fails. */
+  async addDescriptors(files: readonly number[]): Promise<void> {
+    let failure: { readonly error: unknown } | undefined;
+    for (const file of files) {
+      try {
+        await this.#tasks.add(() => syncAndCloseDescriptor(file));
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+    if (failure !== undefined) throw failure.error;
+  }
+
   /** Waits until everything is on the disk. */
   async drain(): Promise<void> {
     await this.#tasks.drain();
@@ -33,5 +48,16 @@ async function syncAndClose(handle: FileHandle): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+const syncDescriptor = promisify(fsync);
+const closeDescriptor = promisify(close);
+
+async function syncAndCloseDescriptor(file: number): Promise<void> {
+  try {
+    await syncDescriptor(file);
+  } finally {
+    await closeDescriptor(file);
   }
 }

@@ -51,6 +51,13 @@ export interface RestoreTarget {
   plan(entries: readonly RestorableEntry[]): Promise<TargetChange>;
   /** Writes an entry aside. Throws `target.unsafe`, `target.invalid` (its check failed), `storage.full`. */
   stage(entry: RestorableEntry, bytes: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Whether `stageTogether` takes an entry; asked after `plan`. */
+  isStagedTogether?(entry: RestorableEntry): boolean;
+  /**
+   * The same as `stage` for each of some small entries, whose bytes stand one behind the other, and are the caller's again at its end. Absent where
+   * nothing is gained by it.
+   */
+  stageTogether?(entries: readonly RestorableEntry[], bytes: Uint8Array): Promise<void>;
   /**
    * Puts what was staged in place, so that `abort` still takes it back and `commit` only ends it. Absent where `commit` does both.
    */

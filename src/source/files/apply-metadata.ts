@@ -8,17 +8,36 @@ function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
+/** What is set of a file or folder by this user: an owner and special bits of the mode by root alone. */
+export interface AppliedMetadata {
+  readonly mode: number;
+  readonly mtimeSeconds?: number;
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+/** What is set; a mode that is not known is the default one, as of any new file. */
+export function appliedMetadata(metadata: RestoredMetadata, defaultMode: number): AppliedMetadata {
+  const { mode, mtimeSeconds, owner } = metadata;
+  return {
+    mode: mode === undefined ? defaultMode & ~process.umask() : mode & (isRoot() ? 0o7777 : 0o1777),
+    ...(mtimeSeconds === undefined ? {} : { mtimeSeconds }),
+    ...(isRoot() && owner !== undefined ? { owner } : {}),
+  };
+}
+
+/** The mode of a file that comes back without one. */
+export const defaultFileMode = 0o666;
+
 /** Gives an open file or folder its owner, mode and time, in this order: a new owner clears bits of the mode. */
 export async function applyMetadata(
   handle: FileHandle,
   metadata: RestoredMetadata,
   defaultMode: number,
 ): Promise<void> {
-  if (isRoot() && metadata.owner !== undefined) await handle.chown(metadata.owner.uid, metadata.owner.gid);
-  await handle.chmod(
-    metadata.mode === undefined ? defaultMode & ~process.umask() : metadata.mode & (isRoot() ? 0o7777 : 0o1777),
-  );
-  if (metadata.mtimeSeconds !== undefined) await handle.utimes(metadata.mtimeSeconds, metadata.mtimeSeconds);
+  const { mode, mtimeSeconds, owner } = appliedMetadata(metadata, defaultMode);
+  if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
+  await handle.chmod(mode);
+  if (mtimeSeconds !== undefined) await handle.utimes(mtimeSeconds, mtimeSeconds);
 }
 
 /** Gives a link its owner and time; it has no mode. */

@@ -9,9 +9,10 @@ import { heartbeatMs, partialPath, removeStalePartials, removeTree, statsIfThere
 import { SyncPool } from '../sync-pool.ts';
 import { systemCode, targetError } from '../system-error.ts';
 import type { RestorableEntry, RestoreTarget, TargetChange } from '../target.ts';
-import { applyLinkMetadata, applyMetadata } from './apply-metadata.ts';
+import { appliedMetadata, applyLinkMetadata, applyMetadata, defaultFileMode } from './apply-metadata.ts';
 import { restoredMetadata, symlinkTarget } from './file-metadata.ts';
 import { haveSameBytes, haveSameTarget } from './same-files.ts';
+import { SmallFiles } from './small-files.ts';
 import { StagedFile, StagingMemory } from './staged-file.ts';
 import {
   existsError,
@@ -23,6 +24,7 @@ import {
   type TreeNode,
 } from './staged-tree.ts';
 import { TreeCommit } from './tree-commit.ts';
+import { joinFiles, type SmallFileToWrite } from './write-small-files.ts';
 
 /** Where a tree of files goes. */
 export interface FileTreeTargetOptions {
@@ -72,6 +74,7 @@ export class FileTreeTarget implements RestoreTarget {
   readonly #random: Random;
   readonly #tree = new StagedTree();
   readonly #syncs = new SyncPool();
+  readonly #smallFiles = new SmallFiles();
   /** Of files that are done. */
   readonly #freeMemory: StagingMemory[] = [];
   #preparing: Promise<Staging> | undefined;
@@ -99,6 +102,7 @@ export class FileTreeTarget implements RestoreTarget {
       sizes.set(entry.path, entry.sizeBytes);
       if (kind !== undefined) tree.add(this.#segments(entry), kind, entry.path, entry.metadata);
     }
+    this.#smallFiles.see(entries.length);
     if (tree.root === undefined) throw this.#nothing();
     try {
       const place = await this.#place();
@@ -124,11 +128,36 @@ export class FileTreeTarget implements RestoreTarget {
     }
   }
 
+  isStagedTogether(entry: RestorableEntry): boolean {
+    return entry.kind === 'file' && this.#smallFiles.isWorthIt;
+  }
+
+  async stageTogether(entries: readonly RestorableEntry[], bytes: Uint8Array): Promise<void> {
+    try {
+      this.#preparing ??= this.#prepare();
+      const staging = await this.#preparing;
+      const files: SmallFileToWrite[] = [];
+      for (const entry of entries) {
+        const segments = this.#segments(entry);
+        const nodes = this.#tree.add(segments, 'file', entry.path, entry.metadata);
+        const path = await this.#makeParents(nodes, segments, staging);
+        const metadata = appliedMetadata(restoredMetadata(entry.metadata), defaultFileMode);
+        files.push({ path, sizeBytes: entry.sizeBytes, metadata });
+      }
+      const descriptors = await this.#smallFiles.write(joinFiles(files, bytes));
+      await this.#syncs.addDescriptors(descriptors);
+      await this.#beat();
+    } catch (error) {
+      throw targetError(error, this.#rootPath);
+    }
+  }
+
   async place(): Promise<TargetChange> {
     const staging = this.#staging;
     const root = this.#tree.root;
     if (staging === undefined || root === undefined) throw this.#nothing();
     try {
+      this.#smallFiles.close();
       await this.#syncs.drain();
       const place = Buffer.from(staging.place);
       const change = await this.#change(root, staging.place);
@@ -167,6 +196,7 @@ export class FileTreeTarget implements RestoreTarget {
   }
 
   async abort(): Promise<void> {
+    this.#smallFiles.close();
     await this.#syncs.settle();
     const staging = this.#staging;
     if (staging === undefined) return;
@@ -297,7 +327,7 @@ export class FileTreeTarget implements RestoreTarget {
         throw new HoldfastError('target.invalid', { message, context: { path: entry.path } });
       }
       await file.finish();
-      await applyMetadata(file.handle, restoredMetadata(entry.metadata), 0o666);
+      await applyMetadata(file.handle, restoredMetadata(entry.metadata), defaultFileMode);
     } catch (error) {
       await file.abandon();
       throw error;

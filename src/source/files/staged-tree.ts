@@ -24,8 +24,11 @@ export function nameOfKey(key: string): Buffer {
   return Buffer.from(key, 'latin1');
 }
 
+/** Of all that is no folder: nothing is put there. */
+const noChildren: TreeNode['children'] = new Map();
+
 function newNode(kind: NodeKind, path: string): TreeNode {
-  return { kind, path, children: new Map() };
+  return { kind, path, children: kind === 'directory' ? new Map() : noChildren };
 }
 
 function refuse(path: string, reason: string): never {
