@@ -29,6 +29,16 @@ export const restoreNew: Scenario = {
   },
 };
 
+/** More small files than are staged one by one. */
+export const smallFiles: Scenario = {
+  ...restoreNew,
+  async prepare(folder) {
+    mkdirSync(join(folder, 'tree/many'), { recursive: true });
+    for (let index = 0; index < 210; index++) writeFileSync(join(folder, 'tree/many', `${index}`), `small ${index}`);
+    await restoreNew.prepare(folder);
+  },
+};
+
 /** Every file of it is the old one or the new one. */
 function assertEachOldOrNew(folder: string, isDone: boolean): void {
   for (const [file, index] of [

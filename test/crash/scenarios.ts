@@ -1,6 +1,6 @@
 /** The commands that are crashed at every step. */
 import { backup, key, prune, repair, replace, scrub, sync } from './archive-scenarios.ts';
-import { overwrite, restoreNew, sqlite, sqliteLog, withIdentity } from './restore-scenarios.ts';
+import { overwrite, restoreNew, smallFiles, sqlite, sqliteLog, withIdentity } from './restore-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 
 /** By the name that `npm run crash -- --what` takes. */
@@ -13,6 +13,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   repair,
   key,
   restore: withIdentity(restoreNew),
+  'small-files': withIdentity(smallFiles),
   overwrite: withIdentity(overwrite),
   sqlite: withIdentity(sqlite),
   'sqlite-log': withIdentity(sqliteLog),
