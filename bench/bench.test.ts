@@ -90,3 +90,16 @@ test('the table and the page show medians, ratio and verdict', () => {
   assert.match(formatPage(report), /\| backup \| 6 s \| restic 12 s \| 0\.50 \| at most 1 × restic \| met \|/);
   assert.match(formatPage(report), /borg: not installed/);
 });
+
+test('the page adds up the least that a machine needs, by processor and by disk', () => {
+  const parts = [
+    { title: 'compressing', foundBy: 'zstd', seconds: 1.5 },
+    { title: 'hashing', foundBy: 'openssl', seconds: 0.25 },
+    { title: 'writing', foundBy: 'dd', seconds: 1.25, isOfDisk: true },
+  ];
+  const own = { name: 'holdfast', values: [5] };
+  const row = judge({ id: 'b', title: 'backup', unit: 's', own, peers: [], limit: { parts, seconds: 1.25 } });
+  const page = formatPage({ date: '', machine: '', dataSizeBytes: 1, versions: {}, rows: [row], failures: {} });
+  assert.match(page, /\| hashing \| openssl \| 0\.25 s \| {2}\|\n\| writing \| dd \| {2}\| 1\.25 s \|/);
+  assert.match(page, /\| together \| \| 1\.75 s \| 1\.25 s \|\n\nWith .* that is 1\.25 s\.\n\n## Versions/);
+});

@@ -1,6 +1,7 @@
 import { copyFileSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { databaseBenchmarks } from './databases/benchmarks.ts';
+import { limitOfBackup } from './limit.ts';
 import { type Command, dropFromCache, measure, readIntoCache, syncDisk } from './measure.ts';
 import { holdfast, type Peer, removeRepository } from './programs.ts';
 import { type Bench, type Contestant, mebibyte, race, residentMebibytes, seconds, seriesOf } from './race.ts';
@@ -80,6 +81,55 @@ async function benchBackup(bench: Bench): Promise<Row[]> {
       target: { kind: 'at most', bound: 250 },
     },
     { id: 'backup.size', title: 'size of what was written', unit: 'MiB', own: sizes, peers: peerSizes },
+  ];
+}
+
+/** What else packs a tree into one file: it neither encrypts nor repeats, and reads nothing back. */
+async function benchTar(bench: Bench): Promise<Row[]> {
+  const packed = join(bench.workFolder, 'packed.tar.zst');
+  const own = {
+    name: 'holdfast',
+    prepare: () => rmSync(archivePath(bench), { force: true }),
+    command: backupCommand(bench),
+  };
+  const script = 'tar -C "$1" -cf - . | zstd -3 -T2 -q > "$2"';
+  const tar = {
+    name: 'tar | zstd',
+    prepare: () => rmSync(packed, { force: true }),
+    command: { program: 'sh', args: ['-c', script, 'sh', bench.dataFolder, packed] },
+  };
+  const [time, others] = seriesOf(await race(bench, [own, tar], bench.repetitions), seconds);
+  const [durableTime, durableOthers] = seriesOf(
+    await race(bench, [own, tar], bench.repetitions, { durable: true }),
+    seconds,
+  );
+  rmSync(packed);
+  const limit = await limitOfBackup(bench, statSync(archivePath(bench)).size);
+  return [
+    {
+      id: 'tar.time',
+      title: 'backup, beside tar | zstd -3 -T2',
+      unit: 's',
+      own: time,
+      peers: others,
+      target: { kind: 'at most', bound: 1.15, ratioTo: 'tar | zstd' },
+      note: 'tar | zstd makes one copy, in memory: it neither encrypts nor adds parity, writes no second copy, and reads nothing back',
+    },
+    {
+      id: 'tar.durable',
+      title: 'the same, until it is on the disk',
+      unit: 's',
+      own: durableTime,
+      peers: durableOthers,
+    },
+    {
+      id: 'tar.limit',
+      title: 'backup, beside the least that this machine needs for it',
+      unit: 's',
+      own: time,
+      peers: [{ name: 'the least', values: [limit.seconds] }],
+      limit,
+    },
   ];
 }
 
@@ -288,6 +338,7 @@ async function benchList(bench: Bench): Promise<Row[]> {
 /** By the names that `--only` takes, in the order in which they run. */
 export const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Row[]>>> = {
   backup: benchBackup,
+  tar: benchTar,
   verify: benchVerify,
   restore: benchRestore,
   'one-file': benchOneFile,

@@ -71,6 +71,30 @@ export function formatTable(report: BenchReport): string {
   return [...lines, ...failures, ''].join('\n');
 }
 
+/** Part by part, what the least is that the work of a row takes. */
+function limitLines({ limit }: JudgedRow): string[] {
+  if (limit === undefined) return [];
+  const { parts, seconds } = limit;
+  const sum = (isOfDisk: boolean) =>
+    parts.filter((part) => (part.isOfDisk === true) === isOfDisk).reduce((total, part) => total + part.seconds, 0);
+  return [
+    '## The least that a backup needs here',
+    'Each part of the work, as long as the fastest program for it takes on this machine. What Node, JavaScript and moving bytes from one part to the next',
+    'cost is not in it, nor any waiting of one part for another.',
+    '',
+    '| part | found by | of one processor | of the disk |',
+    '| --- | --- | --- | --- |',
+    ...parts.map(({ title, foundBy, seconds: time, isOfDisk }) => {
+      const shown = `${time.toFixed(2)} s`;
+      return `| ${title} | ${foundBy} | ${isOfDisk ? '' : shown} | ${isOfDisk ? shown : ''} |`;
+    }),
+    `| together | | ${sum(false).toFixed(2)} s | ${sum(true).toFixed(2)} s |`,
+    '',
+    `With all processors busy to the end and the disk beside them that is ${seconds.toFixed(2)} s.`,
+    '',
+  ];
+}
+
 /** The page `bench/RESULTS.md`. */
 export function formatPage(report: BenchReport): string {
   const size = `${Math.round(report.dataSizeBytes / 1_048_576)} MiB`;
@@ -98,7 +122,7 @@ ${report.rows.map((row) => line(cells(row))).join('\n')}
 
 ${[...notes, ...failures].join('\n')}
 
-## Versions
+${[...report.rows.flatMap(limitLines), '## Versions'].join('\n')}
 ${Object.entries(report.versions)
   .map(([name, version]) => `- ${name}: ${version}`)
   .join('\n')}

@@ -27,6 +27,25 @@ export interface Row {
   readonly peers: readonly Series[];
   readonly target?: Target;
   readonly note?: string;
+  /** What the least is that a machine needs for it, part by part. */
+  readonly limit?: Limit;
+}
+
+/** A part of a piece of work, and the least time that it can take. */
+export interface Part {
+  readonly title: string;
+  /** How the time was found. */
+  readonly foundBy: string;
+  /** Of one processor; on the clock where `isOfDisk`. */
+  readonly seconds: number;
+  readonly isOfDisk?: boolean;
+}
+
+/** The least that a machine needs for a piece of work, by the fastest programs for each part of it. */
+export interface Limit {
+  readonly parts: readonly Part[];
+  /** All parts of the processors on all of them, with nothing ever waiting, or all parts of the disk: what is longer. */
+  readonly seconds: number;
 }
 
 /** A row with its medians and its verdict. `met` is undefined where the peer was not there to measure. */

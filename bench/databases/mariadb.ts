@@ -11,7 +11,7 @@ const wholeEvents = 2_000_000;
 const gibibyte = 1_024 * mebibyte;
 
 /** About 500 MB of dump at 1 GiB: many short rows, and fewer with wide text and bytes. */
-const statements = (events: number) => `
+export const eventTables = (events: number) => `
 CREATE TABLE event (id bigint PRIMARY KEY, kind varchar(20) NOT NULL, user_id int, at datetime, note text, KEY (user_id)) ENGINE=InnoDB;
 INSERT INTO event SELECT seq, ELT(1 + seq % 5, 'login', 'order', 'payment', 'return', 'logout'), seq * 7919 % 100000,
   TIMESTAMPADD(SECOND, seq, '2025-01-01'), CONCAT('event ', seq, ' of ', MD5(seq), ' it''s') FROM seq_1_to_${events};
@@ -27,7 +27,7 @@ export async function benchMariadb(bench: Bench): Promise<Row[]> {
     const client = `--no-defaults --host=127.0.0.1 --port=${server.port} --user=${server.user}`;
     bench.say('making the database');
     const events = Math.ceil((wholeEvents * bench.dataSizeBytes) / gibibyte);
-    await measure(shell(`mariadb ${client} shop <<'END'\n${statements(events)}\nEND`));
+    await measure(shell(`mariadb ${client} shop <<'END'\n${eventTables(events)}\nEND`));
     const archive = join(bench.workFolder, 'shop.holdfast');
     const dump = join(bench.workFolder, 'shop.sql.zst');
     const results = await race(

@@ -13,7 +13,7 @@ const wholeDocuments = 500_000;
 const memoryTarget = { kind: 'at most', bound: 250 } as const;
 
 /** Wide text, jsonb and bytea; tables that refer to each other; one of about 1 % of all. */
-const mixedTables = (documents: number) => `
+export const mixedTables = (documents: number) => `
 CREATE TABLE document (id bigint PRIMARY KEY, title text NOT NULL, body text, attributes jsonb, content bytea, made timestamptz);
 INSERT INTO document SELECT i, 'Document number ' || i,
   (SELECT string_agg((ARRAY['the','invoice','of','customer','was','paid','after','reminder','delivery','address','changed','product',

@@ -7,7 +7,7 @@ import type { Row } from '../row.ts';
 import { shell } from './shell.ts';
 
 /** Rows of about 1 KiB, half of each random. */
-function makeDatabase(path: string, sizeBytes: number): void {
+export function makeNotes(path: string, sizeBytes: number): void {
   const database = new DatabaseSync(path);
   database.exec(`PRAGMA journal_mode = WAL; CREATE TABLE note (id INTEGER PRIMARY KEY, title TEXT, body TEXT, content BLOB);
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${Math.ceil(sizeBytes / 1_130)})
@@ -22,7 +22,7 @@ export async function benchSqlite(bench: Bench): Promise<Row[]> {
   const archive = join(bench.workFolder, 'notes.holdfast');
   const copy = join(bench.workFolder, 'notes.copy.db');
   bench.say('making the database');
-  makeDatabase(path, bench.dataSizeBytes);
+  makeNotes(path, bench.dataSizeBytes);
   const results = await race(
     bench,
     [
