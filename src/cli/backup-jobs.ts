@@ -60,7 +60,7 @@ async function archiveJobs(request: BackupRequest, context: CommandContext): Pro
     make: async (run) =>
       await underFreeName(group.output, async (output) => {
         // A source is read once: another archive takes new ones.
-        const sources = await collectSources(request.sources, request.localPaths);
+        const sources = await collectSources(request.sources, request.local);
         return await makeArchive({ sources, group: { ...group, output }, keys, identities, options }, run);
       }),
   }));

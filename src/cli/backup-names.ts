@@ -13,7 +13,7 @@ export async function archiveNameOf(
   context: CommandContext,
 ): Promise<string> {
   const { collectSources, isTree } = await import('./collect-sources.ts');
-  const named = await collectSources(sources, []);
+  const named = await collectSources(sources);
   const databases = named.slice(0, sources.filter((source) => !isTree(source)).length);
   const names = (databases.length > 0 ? databases : named).map((source) => source.name);
   return await filledTemplate(names, loaded, context);

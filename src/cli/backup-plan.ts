@@ -11,7 +11,7 @@ import { formatTable, printJson, printLines, printNote } from './print-result.ts
 export async function printPlan(request: BackupRequest, context: CommandContext): Promise<void> {
   const { collectSources } = await import('./collect-sources.ts');
   const { plainSourceFromUrl } = await import('../source/parse-url.ts');
-  const sources = [...(await collectSources(request.sources, request.localPaths))];
+  const sources = [...(await collectSources(request.sources, request.local))];
   for (const { request: plain } of request.plain) {
     const { url, format: _, ...settings } = plain;
     sources.push(await plainSourceFromUrl(url, settings));

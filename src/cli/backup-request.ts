@@ -6,7 +6,7 @@ import type { BackupOptions, BackupOutput } from '../operation/options.ts';
 import { Secret } from '../secret.ts';
 import type { ModelSettings } from '../source/model/model-settings.ts';
 import { archiveNameOf, freeName, plainNameOf, seriesOf } from './backup-names.ts';
-import type { DatabaseRequest, SourceRequest } from './collect-sources.ts';
+import type { DatabaseRequest, LocalOutputs, SourceRequest } from './collect-sources.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import type { SealKeyOptions } from './key-options.ts';
 import { mediaOpeners, mediaRequests } from './media-requests.ts';
@@ -68,8 +68,7 @@ export interface BackupRequest {
   readonly labels: readonly string[];
   /** What is unsafe about the storages. */
   readonly warnings: readonly string[];
-  /** Outputs on local disk, which no source may read. */
-  readonly localPaths: readonly string[];
+  readonly local: LocalOutputs;
   readonly options: BackupCommandOptions;
   /** Absent where the command line said all. */
   readonly loaded?: LoadedConfig;
@@ -118,8 +117,8 @@ export async function completeRequest(options: BackupCommandOptions, context: Co
 function toPath(sources: readonly SourceRequest[], output: string, options: BackupCommandOptions): BackupRequest {
   const { copies } = options;
   const isStream = output === standardOutput;
-  const localPaths = isStream ? [] : [output];
-  const common = { labels: [output], warnings: [], localPaths, options, close: async () => undefined };
+  const local = { paths: isStream ? [] : [output], storageFolders: [] };
+  const common = { labels: [output], warnings: [], local, options, close: async () => undefined };
   const { archived, plain } = divide(sources, options.format);
   const [only, ...others] = plain;
   if (isStream) {
@@ -210,7 +209,8 @@ async function configFor(config: HoldfastConfig, { job }: BackupCommandOptions):
 
 /** The history is written during the run, and is no part of what is backed up. */
 function withoutHistory(request: BackupRequest & { readonly loaded: LoadedConfig }): BackupRequest {
-  return { ...request, localPaths: [...request.localPaths, ...historyFiles(request.loaded)] };
+  const { paths, storageFolders } = request.local;
+  return { ...request, local: { paths: [...paths, ...historyFiles(request.loaded)], storageFolders } };
 }
 
 /** What the command line leaves open, from the configuration. */
@@ -255,7 +255,8 @@ async function toStorages(
       jobs.push({ request, output, ...withoutUndefined({ database: await seriesOf(free, loaded, context) }) });
     }
     const database = name === undefined ? undefined : await seriesOf(name, loaded, context);
-    const isLocal = ({ storage }: OpenedStorage) => storage.properties.backend === 'local';
+    const local = opened.filter(({ storage }) => storage.properties.backend === 'local');
+    const storageFolders = local.map(({ storage }) => dirname(storage.url('archive')));
     const labelOf = ({ folder, storage }: OpenedStorage, file: string) =>
       folder === undefined ? storage.url(file) : join(folder, file);
     return {
@@ -263,8 +264,11 @@ async function toStorages(
       plain: jobs,
       groups: name === undefined ? [] : groupsOf(name, opened, options),
       labels: names.flatMap((file) => opened.map((one) => labelOf(one, file))),
-      warnings: opened.flatMap((one) => one.storage.properties.warnings.map((warning) => `${one.name}: ${warning}`)),
-      localPaths: names.flatMap((file) => opened.filter(isLocal).map(({ storage }) => storage.url(file))),
+      warnings: [
+        ...opened.flatMap((one) => one.storage.properties.warnings.map((warning) => `${one.name}: ${warning}`)),
+        ...(await nestedStorages(archived, storageFolders)),
+      ],
+      local: { paths: names.flatMap((file) => local.map(({ storage }) => storage.url(file))), storageFolders },
       ...withoutUndefined({ database }),
       options,
       close,
@@ -273,6 +277,19 @@ async function toStorages(
     await close();
     throw error;
   }
+}
+
+/** Says of which storages the archives are left out, since they lie in a tree that is backed up. */
+async function nestedStorages(sources: readonly SourceRequest[], storageFolders: readonly string[]): Promise<string[]> {
+  const { storageFoldersIn } = await import('./collect-sources.ts');
+  const warnings: string[] = [];
+  for (const source of sources) {
+    if (!('path' in source)) continue;
+    for (const folder of await storageFoldersIn(source.path, storageFolders)) {
+      warnings.push(`the archives in ${folder} lie in ${source.path}, and are not backed up with it`);
+    }
+  }
+  return warnings;
 }
 
 function groupsOf(name: string, opened: readonly OpenedStorage[], options: BackupCommandOptions): OutputGroup[] {

@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises';
-import { basename, dirname, join, parse, relative, resolve } from 'node:path';
+import { basename, dirname, join, parse, relative, resolve, sep } from 'node:path';
 import { catalogueFolder } from '../catalogue/catalogue-folder.ts';
 import { isPartialName } from '../disk/partial-path.ts';
 import type { CommandSourceOptions } from '../source/command/command-source.ts';
@@ -36,10 +36,20 @@ export function isTree(request: SourceRequest): request is FilesRequest | MediaR
   return 'path' in request || 'open' in request;
 }
 
+/** What a run writes to the local disk, and no source may read. */
+export interface LocalOutputs {
+  /** Archives, and the history. */
+  readonly paths: readonly string[];
+  /** Folders of storages: their archives, those of earlier runs too, are no part of a tree that they lie in. Else each archive would hold all before it. */
+  readonly storageFolders: readonly string[];
+}
+
+export const noOutputs: LocalOutputs = { paths: [], storageFolders: [] };
+
 /** Makes the sources; where two databases, or two trees, have the same name, the later ones get `-2`, `-3`. */
 export async function collectSources(
   requests: readonly SourceRequest[],
-  outputs: readonly string[],
+  local: LocalOutputs = noOutputs,
 ): Promise<Source[]> {
   const databaseNames = new Set<string>();
   const treeNames = new Set<string>();
@@ -50,7 +60,7 @@ export async function collectSources(
     const exclude =
       isTree(request) && !('path' in request)
         ? () => false
-        : await excluderOfAll(outputs, 'path' in request ? request.path : parse(process.cwd()).root);
+        : await excluderOfAll(local, 'path' in request ? request.path : parse(process.cwd()).root);
     let source = await makeSource(request, exclude);
     const name = freeName(source.name, taken);
     if (name !== source.name) source = await makeSource({ ...request, name }, exclude);
@@ -87,16 +97,41 @@ async function makeSource(request: SourceRequest, exclude: (absolutePath: string
   return new FilesSource({ path, exclude: excludes, ...(name === undefined ? {} : { name }) });
 }
 
-async function excluderOfAll(outputs: readonly string[], root: string): Promise<(absolutePath: string) => boolean> {
-  const excluders = await Promise.all(outputs.map((output) => excluderOf(output, root)));
+type Excluder = (absolutePath: string) => boolean;
+
+async function excluderOfAll({ paths, storageFolders }: LocalOutputs, root: string): Promise<Excluder> {
+  const excluders = await Promise.all([
+    ...paths.map((path) => excluderOf(path, root)),
+    ...storageFolders.map((folder) => archivesIn(folder, root)),
+  ]);
   return (absolutePath) => excluders.some((excludes) => excludes(absolutePath));
+}
+
+async function archivesIn(folder: string, root: string): Promise<Excluder> {
+  const realRoot = await realPathOf(root);
+  const realFolder = await realPathOf(folder);
+  return (absolutePath) => {
+    const path = join(realRoot, relative(resolve(root), absolutePath));
+    return path.endsWith('.holdfast') && basename(path) !== '.holdfast' && path.startsWith(`${realFolder}${sep}`);
+  };
+}
+
+/** Storage folders that lie in a tree or are its root. */
+export async function storageFoldersIn(root: string, storageFolders: readonly string[]): Promise<string[]> {
+  const realRoot = await realPathOf(root);
+  const found: string[] = [];
+  for (const folder of storageFolders) {
+    const realFolder = await realPathOf(folder);
+    if (realFolder === realRoot || realFolder.startsWith(`${realRoot}${sep}`)) found.push(folder);
+  }
+  return found;
 }
 
 /**
  * A backup must not hold itself: answers true to the archive in a tree, to what is written beside it first, and to the catalogue that is written
  * to meanwhile. Links are resolved, so that it is found by whatever path the tree and the archive were named.
  */
-async function excluderOf(output: string, root: string): Promise<(absolutePath: string) => boolean> {
+async function excluderOf(output: string, root: string): Promise<Excluder> {
   const realRoot = await realPathOf(root);
   const outputFolder = await realPathOf(dirname(resolve(output)));
   return (absolutePath) => {

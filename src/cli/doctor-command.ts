@@ -139,7 +139,7 @@ async function examineDatabases(loaded: LoadedConfig, context: CommandContext): 
       const name = 'path' in request ? request.path : (request.name ?? 'database');
       checks.push(
         await diagnose('databases', name, async () => {
-          const [source] = await collectSources([request], []);
+          const [source] = await collectSources([request]);
           if (source === undefined) throw new HoldfastError('source.empty');
           try {
             const problems: string[] = [];
