@@ -32,6 +32,7 @@ export async function printPlan(request: BackupRequest, context: CommandContext)
     for (const source of sources) await source.close();
     await rm(folder, { recursive: true, force: true });
   }
+  await noteNestedStorages(request, context);
   const { labels } = request;
   if (json) return printJson(context, { dryRun: true, output: labels[0], outputs: labels, sources: plan });
   const size = (sizeBytes: number) => (sizeBytes > 0 ? formatSize(sizeBytes) : '');
@@ -49,6 +50,17 @@ export async function printPlan(request: BackupRequest, context: CommandContext)
     ),
     ...plan.flatMap((source) => formatTables(source, context)),
   ]);
+}
+
+/** Says of which storages the archives are left out, since they lie in a tree that is backed up. */
+async function noteNestedStorages({ sources, local }: BackupRequest, context: CommandContext): Promise<void> {
+  const { storageFoldersIn } = await import('./collect-sources.ts');
+  for (const source of sources) {
+    if (!('path' in source)) continue;
+    for (const folder of await storageFoldersIn(source.path, local.storageFolders)) {
+      printNote(context, `the archives in ${folder} lie in ${source.path}, and are not backed up with it`);
+    }
+  }
 }
 
 /** The tables of a source, with the estimates of its server. */

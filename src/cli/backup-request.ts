@@ -264,10 +264,7 @@ async function toStorages(
       plain: jobs,
       groups: name === undefined ? [] : groupsOf(name, opened, options),
       labels: names.flatMap((file) => opened.map((one) => labelOf(one, file))),
-      warnings: [
-        ...opened.flatMap((one) => one.storage.properties.warnings.map((warning) => `${one.name}: ${warning}`)),
-        ...(await nestedStorages(archived, storageFolders)),
-      ],
+      warnings: opened.flatMap((one) => one.storage.properties.warnings.map((warning) => `${one.name}: ${warning}`)),
       local: { paths: names.flatMap((file) => local.map(({ storage }) => storage.url(file))), storageFolders },
       ...withoutUndefined({ database }),
       options,
@@ -277,19 +274,6 @@ async function toStorages(
     await close();
     throw error;
   }
-}
-
-/** Says of which storages the archives are left out, since they lie in a tree that is backed up. */
-async function nestedStorages(sources: readonly SourceRequest[], storageFolders: readonly string[]): Promise<string[]> {
-  const { storageFoldersIn } = await import('./collect-sources.ts');
-  const warnings: string[] = [];
-  for (const source of sources) {
-    if (!('path' in source)) continue;
-    for (const folder of await storageFoldersIn(source.path, storageFolders)) {
-      warnings.push(`the archives in ${folder} lie in ${source.path}, and are not backed up with it`);
-    }
-  }
-  return warnings;
 }
 
 function groupsOf(name: string, opened: readonly OpenedStorage[], options: BackupCommandOptions): OutputGroup[] {

@@ -78,8 +78,7 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     }
   }
   const contents = options.indexOnly === true ? undefined : reader;
-  const entries: IndexEntry[] = [];
-  if (reader !== undefined && contents === undefined) for await (const entry of reader.entries()) entries.push(entry);
+  const entries = contents === undefined ? await entriesOf(reader) : [];
   const progress = joinProgress(meter, contents === undefined ? 'scan' : 'verify', {
     copies: store.header.copies,
     layout: store.layout,
@@ -156,6 +155,12 @@ function joinProgress(
       meter.report({ phase, doneBytes, totalBytes, entry: entry.path });
     },
   };
+}
+
+async function entriesOf(reader: ArchiveReader | undefined): Promise<IndexEntry[]> {
+  const entries: IndexEntry[] = [];
+  if (reader !== undefined) for await (const entry of reader.entries()) entries.push(entry);
+  return entries;
 }
 
 /** Checks all entries, some thousands at a time: they are not held all at once. */
