@@ -26,8 +26,8 @@ import { type Mutant, mutantsOf } from './mutants.ts';
 /** A test that takes longer is left to others. */
 const longestTestMs = 300_000;
 /** A mutant may loop for ever: it has this much time, and so many times what the test took. */
-const leastLimitMs = 8000;
-const slowFactor = 4;
+const leastLimitMs = 3000;
+const slowFactor = 6;
 
 /** What tests read of a checkout. */
 const copiedParts = [
