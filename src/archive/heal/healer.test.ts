@@ -49,6 +49,8 @@ function healerOf(options: {
     has: (layer, position) => missing[layer]?.includes(position) !== true,
     read: async (layer, position, into) => {
       reads.push([layer, position]);
+      assert.equal(into.length, 4096);
+      await setImmediate();
       if (zeroed[layer]?.includes(position) !== true) into.set(blockAt(copy.bytes, position));
     },
   });

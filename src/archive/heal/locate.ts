@@ -96,9 +96,19 @@ function newest(bodies: readonly Uint8Array[]): LocatedHeader {
   return chosen;
 }
 
+/**
+ * Whether it may be a damaged header block: what is gone, or says that it is something else, has no vote. Nor has a whole one: a scan finds
+ * it, and sees whether it is of the only archive.
+ */
+function mayBeDamagedHeader(block: Buffer): boolean {
+  const kind = block[28];
+  if (kind === blockKind.data || kind === blockKind.parity) return false;
+  return !block.subarray(0, 64).equals(Buffer.alloc(64)) && !hasRightHash(block);
+}
+
 /** The byte-wise majority of damaged header blocks, if a block that it makes has the hash of one of them. */
 function majorityHeader(blocks: readonly Buffer[]): Uint8Array | undefined {
-  const readable = blocks.filter((block) => !block.subarray(0, 64).equals(Buffer.alloc(64)));
+  const readable = blocks.filter(mayBeDamagedHeader);
   if (readable.length < 2) return undefined;
   const voted = Buffer.alloc(blockSizeBytes);
   const counts = new Uint8Array(256);

@@ -107,7 +107,8 @@ test('a round for each block, and 64 rounds at most', () => {
 
 test('half of m errors in each column are found where nothing tells their places', () => {
   const candidates = candidatesOf(small, (body, index) => [
-    wrongIn(body, (column) => index === column % 10 || index === (column + 3) % 10, index),
+    // Two errors in most columns, one in some between.
+    wrongIn(body, (column) => index === column % 10 || (index === (column + 3) % 10 && column % 7 > 0), index),
   ]);
   assert.deepEqual(search(small, candidates), { lost: [], hashed: [0, 1, 2, 3, 4, 5] });
 });
@@ -274,4 +275,83 @@ test('what is an erasure already is not guessed', () => {
     return index < 4 ? [wrongIn(body, (column) => column === 600 + index)] : index > 6 ? [body] : undefined;
   });
   assert.deepEqual(search(small, candidates).lost, []);
+});
+
+test('what the second look gains leaves fewer for the next round', () => {
+  // As in zeroed parts; and a column with three errors, which can be solved once the other blocks are known.
+  const candidates = candidatesOf(small, (body, index) => {
+    if (index > 5) return undefined;
+    const copy = index > 2 ? body : wrongIn(body, (column) => column === 3000, index);
+    if (index < 2) return [copy.slice().fill(0, 1000, 1500)];
+    return [wrongIn(copy, (column) => column >= 1000 && column < 1500 && index === 2 + (column % 4), index)];
+  });
+  const hashed = [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 0, 1, 2];
+  assert.deepEqual(search(small, candidates), { lost: [], hashed });
+});
+
+test('what erased data gain leaves fewer for the next round', () => {
+  const candidates = candidatesOf(small, (body, index) => {
+    // A column in which a block of data and two of parity are wrong.
+    const copy =
+      index === 0 || index === 6 || index === 9 ? wrongIn(body, (column) => column === 301, 3 + index) : body;
+    if (index < 3) return [wrongIn(copy, (column) => column % 2 === 0, index)];
+    return index === 6 || index > 7 ? [copy] : undefined;
+  });
+  const hashed = [0, 1, 2, 0, 1, 2, 0];
+  assert.deepEqual(search(small, candidates), { lost: [], hashed });
+});
+
+test('m blocks of data are erased where parity is right, though nothing says so', () => {
+  const noise = new Seeded('unknown parity');
+  const candidates = candidatesOf(small, (body, index) =>
+    index < 4 ? [noise.bytes(bodySizeBytes)] : index > 5 ? [body] : undefined,
+  );
+  assert.deepEqual(search(small, candidates).lost, []);
+});
+
+test('what one copy gains leaves fewer for the next round', () => {
+  const noise = new Seeded('own copy');
+  const candidates = candidatesOf(small, (body, index) => {
+    if (index > 5) return undefined;
+    const copy = wrongIn(body, (column) => (column === 77 ? index < 3 : index === column % 6), index);
+    return [copy, noise.bytes(bodySizeBytes)];
+  });
+  assert.deepEqual(search(small, candidates).lost, []);
+});
+
+test('of two copies the one that is something else is left out, and the other counts', () => {
+  const [tight, unsolvable] = [50, 60];
+  const noise = new Seeded('second copy');
+  const candidates = candidatesOf(middle, (body, index) => {
+    if (index > 7) return undefined;
+    const isWrong = (column: number) => column === unsolvable || (index < 4 && column === tight);
+    // Four erasures and an error, or five erasures and an error where the noise of block 4 has its say.
+    if (index === 7) return [wrongIn(body, (column) => column === tight)];
+    if (index === 4) return [wrongIn(body, (column) => column === unsolvable), noise.bytes(bodySizeBytes)];
+    return [1, 2].map((copy) => wrongIn(body, isWrong, 8 * index + copy));
+  });
+  assert.deepEqual(search(middle, candidates).lost, [0, 1, 2, 3, 4, 5, 6]);
+});
+
+test('what is put together of copies leaves fewer for the next round', () => {
+  const candidates = candidatesOf(small, (body, index) => {
+    if (index === 0) return [wrongIn(body, (column) => column < 2), wrongIn(body, (column) => column === 9)];
+    return [1, 6, 7, 8].includes(index) ? [] : undefined;
+  });
+  assert.deepEqual(search(small, candidates).lost, []);
+});
+
+test('copies are put together once, and no more is tried once that has failed', () => {
+  // Nothing but copies is left of block 0, of which the first and the last make the right one, and of 1, whose two differ in nine bytes.
+  const wrong = [[1, 2], [1, 3], [5]];
+  const candidates = candidatesOf(small, (body, index) => {
+    if (index === 0) return wrong.map((columns) => wrongIn(body, (column) => columns.includes(column)));
+    if (index === 1) return [wrongIn(body, (column) => column < 5), wrongIn(body, (column) => column > 4043)];
+    return index > 5 ? [] : undefined;
+  });
+  const { lost, hashed } = search(small, candidates);
+  assert.deepEqual(lost, [1]);
+  // All copies together, and one by one; the four combinations of the first two, and four of those of the first and the last. Then, of what
+  // is left, all together and one by one.
+  assert.deepEqual(hashed, [0, 1, 0, 1, ...Array(8).fill(0), 1, 1]);
 });
