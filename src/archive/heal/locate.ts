@@ -116,9 +116,9 @@ function majorityHeader(blocks: readonly Buffer[]): Uint8Array | undefined {
     counts.fill(0);
     let best = 0;
     for (const block of readable) {
-      const value = block[offset] ?? 0;
-      counts[value] = (counts[value] ?? 0) + 1;
-      if ((counts[value] ?? 0) > (counts[best] ?? 0)) best = value;
+      const value = block[offset]!;
+      counts[value]! += 1;
+      if (counts[value]! > counts[best]!) best = value;
     }
     voted[offset] = best;
   }
@@ -131,7 +131,7 @@ function majorityHeader(blocks: readonly Buffer[]): Uint8Array | undefined {
       body,
       block.subarray(blockSizeBytes - hashSizeBytes),
     ]);
-    return isHeaderKind(trial[28] ?? -1) && hasRightHash(trial);
+    return isHeaderKind(trial[28]!) && hasRightHash(trial);
   });
   return right ? body : undefined;
 }
@@ -273,7 +273,7 @@ async function agrees(
     for (const [step, block] of blocks.entries()) {
       if (asBuffer(header.archiveId).compare(block, 0, archiveIdSizeBytes) !== 0 || !hasRightHash(block)) continue;
       // Another kind at its position tells of another layout.
-      if (isDeepStrictEqual(readFrame(block), expectedFrame(layout, probes[step] ?? 0))) confirmed++;
+      if (isDeepStrictEqual(readFrame(block), expectedFrame(layout, probes[step]!))) confirmed++;
       else contradicted++;
     }
   }
@@ -371,7 +371,7 @@ async function locateByScan(found: LocatedHeader, options: LocateOptions): Promi
   const inside = (extent: Extent) => extent.position + extent.count <= layout.totalBlocks;
   const extents = collectors.flatMap((collector) => collector.extents).filter(inside);
   const guesses = collectors.flatMap((collector, index) =>
-    collector.guesses(options.sources[index]?.sizeBytes ?? 0, layout.totalBlocks),
+    collector.guesses(options.sources[index]!.sizeBytes, layout.totalBlocks),
   );
   const map = new BlockMap(extents, guesses);
   return { ...found, layout, map, inPlace: inPlace(extents, layout, found.header, options.sources), scanned: true };
