@@ -28,6 +28,7 @@ function sourceOf(bytes: Uint8Array): RandomAccess & { readonly reads: number[] 
     reads,
     sizeBytes: bytes.length,
     read: async (offset, into) => {
+      assert.ok(offset >= 0 && offset < bytes.length);
       reads.push(offset);
       const given = bytes.subarray(offset, offset + into.length);
       into.set(given);
@@ -111,7 +112,10 @@ describe('an archive in place', () => {
       ...{ primary: 2, data: 5, inPlace: true, scanned: false },
     });
     const thrice = plainCopy(5, plainHeader(1, { copies: 3 })).bytes;
-    assert.equal((await found(joined(thrice, thrice, thrice))).scanned, false);
+    assert.deepEqual(await found(joined(thrice, thrice, thrice)), {
+      layers: [['0: 0@0+27'], ['0: 27@0+27'], ['0: 54@0+27']],
+      ...{ primary: 3, data: 5, inPlace: true, scanned: false },
+    });
     for (const bytes of [
       joined(thrice, filler(1), thrice, thrice),
       joined(filler(1), twin.bytes, twin.bytes),
@@ -164,6 +168,16 @@ describe('an archive in place', () => {
     assert.equal((await found(changed(swapped([13]), [6, 10, 16]))).scanned, false);
     assert.equal((await found(changed(swapped([13]), [6, 10, 16, 20]))).scanned, true);
     assert.equal((await found(changed(copy.bytes, [3, 6, 10, 13, 16, 20, 23]))).scanned, false);
+    const wrongPosition = (block: Buffer) => {
+      block[16]! ^= 1;
+    };
+    assert.equal((await found(changed(copy.bytes, [6, 10, 13], wrongPosition))).scanned, false);
+    // Nor do blocks of another archive.
+    const foreign = plainCopy(5, plainHeader(9)).bytes;
+    assert.equal(
+      (await found(changed(copy.bytes, [6, 10, 13], (block) => void blockAt(foreign, 4).copy(block)))).scanned,
+      false,
+    );
   });
 
   it('in several sources has to be the same in all of them', async () => {
@@ -204,6 +218,8 @@ describe('a scan', () => {
     assert.equal(await relocated(joined(twin.bytes, twin.bytes, twin.bytes)), false);
     assert.equal(await relocated(joined(new Uint8Array(1), copy.bytes)), false);
     assert.equal(await relocated(joined(copy.bytes, new Uint8Array(1))), false);
+    assert.equal(await relocated(changed(joined(twin.bytes, twin.bytes), [26])), false);
+    assert.equal(await relocated(changed(joined(twin.bytes, twin.bytes), [27])), false);
     assert.equal(await relocated(changed(copy.bytes, [0])), false);
     assert.equal(await relocated(changed(copy.bytes, [26])), false);
     assert.equal(await relocated([copy.bytes, joined(copy.bytes, new Uint8Array(1))]), false);
@@ -240,10 +256,18 @@ describe('a scan', () => {
     assert.equal((await found(shifted(...finals))).data, 5);
     assert.equal((await found(shifted(...finals, ...parity.slice(1)))).data, 5);
     assert.equal((await found(shifted(...finals, ...parity))).data, 5);
+    const lost = [...finals, ...parity].flatMap((place) => [place, total + place]);
+    assert.equal((await found(joined(new Uint8Array(1), changed(joined(twin.bytes, twin.bytes), lost)))).data, 5);
     // Neither tells anything: the size is no copy's, and what is found lies beyond what it would be.
     const far = blockAt(plainCopy(20).bytes, 22);
     const bytes = joined(copy.bytes.subarray(0, 3 * blockSizeBytes), far, filler(5));
     await assert.rejects(locate(optionsOf(bytes)), { code: 'archive.damaged', message: /outline is lost/ });
+    // Nor does parity count for an outline behind which there is a block.
+    const behind = joined(new Uint8Array(1), changed(copy.bytes, finals).subarray(0, -3 * blockSizeBytes));
+    assert.equal((await found(joined(behind, blockAt(plainCopy(40).bytes, 26)))).data, 5);
+    await assert.rejects(locate(optionsOf(joined(behind, blockAt(plainCopy(40).bytes, 27)))), {
+      code: 'archive.damaged',
+    });
   });
 
   it('takes the last parity, of which there may be several bands', async () => {
@@ -384,6 +408,9 @@ describe('the header', () => {
       assert.deepEqual(whole.body, Uint8Array.from(copy.headerBody));
     }
     assert.equal(await findWholeHeader([sourceOf(changed(copy.bytes, headerPlaces))], undefined), undefined);
+    const asked = await findWholeHeader([sourceOf(copy.bytes)], idOf(header));
+    assert.ok(asked !== undefined && asked !== 'several');
+    assert.equal(await findWholeHeader([sourceOf(copy.bytes)], idOf(plainHeader(9))), undefined);
   });
 
   it('of the newest generation counts, the first of several of one', async () => {
@@ -452,8 +479,11 @@ describe('the header', () => {
   });
 
   it('of two damaged ones is that of the first where they differ', async () => {
+    // All other blocks are damaged as well, and have no vote.
+    const others = Array.from({ length: total }, (_, place) => place).filter((place) => !headerPlaces.includes(place));
+    const spoilt = changed(changed(copy.bytes, headerPlaces), others, (block) => flip(block, 0));
     const left = (first: number, second: number) =>
-      changed(changed(copy.bytes, headerPlaces), [first, second], (block, index) => {
+      changed(spoilt, [first, second], (block, index) => {
         blockAt(copy.bytes, index === 0 ? first : second).copy(block);
         // The first has a wrong hash, the second a wrong body.
         if (index === 0) block[blockSizeBytes - 1]! ^= 1;
@@ -461,6 +491,7 @@ describe('the header', () => {
       });
     assert.equal((await bodyOf(left(0, 1))).createdMs, header.createdMs);
     assert.equal((await bodyOf(left(1, 2))).createdMs, header.createdMs);
+    assert.equal((await bodyOf(left(26, 25))).createdMs, header.createdMs);
     await assert.rejects(bodyOf(left(2, 1)), { code: 'archive.not_an_archive' });
   });
 
@@ -487,6 +518,9 @@ describe('the header', () => {
     const bytes = joined(filler(4), changed(copy.bytes, [0, 1, 2, 24, 25]), filler(4, 8));
     assert.deepEqual(await bodyOf(bytes), (await findHeader(optionsOf(copy.bytes))).header);
     assert.equal((await found(bytes)).data, 5);
+    const short = Buffer.from(copy.headerBody).fill(0, 48, 50);
+    const none = blockOf(copy, { position: 0, bandDataBlocks: 0, kind: 0, ordinal: 0 }, short);
+    await assert.rejects(bodyOf(joined(filler(4), none, filler(4))), { code: 'archive.not_an_archive' });
     for (const sizeBytes of [0, 1, 4095, 4096, 12_288]) {
       const message = sizeBytes === 0 ? 'the file is empty' : /./;
       await assert.rejects(bodyOf(new Uint8Array(sizeBytes)), { code: 'archive.not_an_archive', message });

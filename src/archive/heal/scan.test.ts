@@ -129,3 +129,16 @@ test('a frame that cannot be one is no block, whatever its hash', () => {
   sealBlock(block, archiveId, { position: 2 ** 48 - 1, bandDataBlocks: 0, kind: blockKind.parity, ordinal: 0 });
   assert.deepEqual(offsetsIn(block), [0]);
 });
+
+test('where nothing is, nothing is found', () => {
+  for (const id of [archiveId, undefined]) {
+    assert.deepEqual(offsetsIn(filler.bytes(2 * blockSizeBytes), 2 * blockSizeBytes, id), []);
+    assert.deepEqual(offsetsIn(new Uint8Array(2 * blockSizeBytes), 2 * blockSizeBytes, id), []);
+  }
+});
+
+test('a block of an archive whose id is zeros is found behind a zero', () => {
+  const zeros = plainCopy(1, { ...header, archiveId: new Uint8Array(16) });
+  const block = blockAt(zeros.bytes, 3);
+  assert.deepEqual(offsetsIn(joined(new Uint8Array(1), block), 10, new Uint8Array(16)), [1]);
+});
