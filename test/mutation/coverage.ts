@@ -9,21 +9,43 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 export interface TestRun {
   readonly isPassed: boolean;
   readonly durationMs: number;
+  /** Of all its threads, as far as it was seen. */
+  readonly processorTimeMs: number;
+}
+
+/** What a run may take before it counts as failed. */
+export interface RunLimits {
+  readonly durationMs: number;
+  /** Tells a loop without end from a busy machine. */
+  readonly processorTimeMs: number;
 }
 
 const tickMs = 500;
+/** Of the processor times that the kernel tells. */
+const clockTickMs = 10;
+
+/** Processor time of a process so far; 0 where the system does not tell. */
+function processorTimeOf(pid: number | undefined): number {
+  try {
+    const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+    const [userTicks, systemTicks] = fields.split(' ').slice(11, 13).map(Number);
+    return ((userTicks ?? 0) + (systemTicks ?? 0)) * clockTickMs;
+  } catch {
+    return 0;
+  }
+}
 
 /**
- * Runs a test file in a process of its own, in a checkout, until something in it fails. One that takes longer than its limit has failed. What was
+ * Runs a test file in a process of its own, in a checkout, until something in it fails. One that takes longer than its limits has failed. What was
  * compiled is kept in the checkout for the next run.
  */
 export async function runTest(
   checkout: string,
   testFile: string,
-  options: { readonly limitMs: number; readonly coverageFolder?: string },
+  options: { readonly limits: RunLimits; readonly coverageFolder?: string },
 ): Promise<TestRun> {
   const startMs = performance.now();
-  const { coverageFolder, limitMs } = options;
+  const { coverageFolder, limits } = options;
   // Code out of the cache tells its coverage by whole functions alone.
   const environment =
     coverageFolder === undefined
@@ -43,16 +65,18 @@ export async function runTest(
     if (/^\s*not ok\b/.test(line)) kill();
   });
   // Counted, not measured: a machine that stops everything for a while uses up no time of the test.
-  let leftMs = limitMs;
+  let leftMs = limits.durationMs;
+  let processorTimeMs = 0;
   const timer = setInterval(() => {
     leftMs -= tickMs;
-    if (leftMs <= 0) kill();
+    processorTimeMs = processorTimeOf(child.pid);
+    if (leftMs <= 0 || processorTimeMs > limits.processorTimeMs) kill();
   }, tickMs);
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject).on('close', resolve);
   });
   clearInterval(timer);
-  return { isPassed: code === 0, durationMs: performance.now() - startMs };
+  return { isPassed: code === 0, durationMs: performance.now() - startMs, processorTimeMs };
 }
 
 interface Range {
@@ -69,11 +93,11 @@ export class Coverage {
   static async of(
     checkout: string,
     testFile: string,
-    limitMs: number,
+    limits: RunLimits,
   ): Promise<(TestRun & { readonly coverage: Coverage }) | undefined> {
     const coverageFolder = mkdtempSync(join(tmpdir(), 'holdfast-mutation-'));
     try {
-      const run = await runTest(checkout, testFile, { limitMs, coverageFolder });
+      const run = await runTest(checkout, testFile, { limits, coverageFolder });
       if (!run.isPassed) return undefined;
       const coverage = new Coverage();
       for (const name of readdirSync(coverageFolder)) {

@@ -80,6 +80,6 @@ export class Healer {
     }
     const dataCount = numbers.length;
     const result = await workers.run('solve', { positions, dataCount, parityRows, blocks, layers, present });
-    return new Map(result.solved.map(({ index, payload }) => [numbers[index] ?? -1, payload]));
+    return new Map(result.solved.map(({ index, payload }) => [numbers[index]!, payload]));
   }
 }

@@ -76,6 +76,10 @@ async function readBlocksAt(source: RandomAccess, offsets: readonly number[]): P
   );
 }
 
+function archiveIdOf(headerBody: Uint8Array): string {
+  return hex(headerBody.subarray(12, 12 + archiveIdSizeBytes));
+}
+
 function isHeaderKind(kind: number): boolean {
   return kind === blockKind.header || kind === blockKind.final;
 }
@@ -96,19 +100,28 @@ function newest(bodies: readonly Uint8Array[]): LocatedHeader {
   return chosen;
 }
 
+/**
+ * Whether it may be a damaged header block: what is gone, or says that it is something else, has no vote. Nor has a whole one: a scan finds
+ * it, and sees whether it is of the only archive.
+ */
+function mayBeDamagedHeader(block: Buffer): boolean {
+  const kind = block[28];
+  if (kind === blockKind.data || kind === blockKind.parity) return false;
+  return !block.subarray(0, 64).equals(Buffer.alloc(64)) && !hasRightHash(block);
+}
+
 /** The byte-wise majority of damaged header blocks, if a block that it makes has the hash of one of them. */
 function majorityHeader(blocks: readonly Buffer[]): Uint8Array | undefined {
-  const readable = blocks.filter((block) => !block.subarray(0, 64).equals(Buffer.alloc(64)));
-  if (readable.length < 2) return undefined;
+  const readable = blocks.filter(mayBeDamagedHeader);
   const voted = Buffer.alloc(blockSizeBytes);
   const counts = new Uint8Array(256);
   for (let offset = 0; offset < blockSizeBytes; offset++) {
     counts.fill(0);
     let best = 0;
     for (const block of readable) {
-      const value = block[offset] ?? 0;
-      counts[value] = (counts[value] ?? 0) + 1;
-      if ((counts[value] ?? 0) > (counts[best] ?? 0)) best = value;
+      const value = block[offset]!;
+      counts[value]! += 1;
+      if (counts[value]! > counts[best]!) best = value;
     }
     voted[offset] = best;
   }
@@ -121,7 +134,7 @@ function majorityHeader(blocks: readonly Buffer[]): Uint8Array | undefined {
       body,
       block.subarray(blockSizeBytes - hashSizeBytes),
     ]);
-    return isHeaderKind(trial[28] ?? -1) && hasRightHash(trial);
+    return isHeaderKind(trial[28]!) && hasRightHash(trial);
   });
   return right ? body : undefined;
 }
@@ -158,7 +171,7 @@ async function scanForHeaders(options: LocateOptions): Promise<LocatedHeader> {
     for await (const blocks of scanSource(source, options, undefined)) {
       for (const { body } of blocks) {
         if (body === undefined || headerLength(body) === 0) continue;
-        const id = hex(body.subarray(12, 12 + archiveIdSizeBytes));
+        const id = archiveIdOf(body);
         const known = bodies.get(id) ?? new Map<string, Uint8Array>();
         if (known.size < 64) known.set(hex(body), body);
         if (bodies.size < 1000) bodies.set(id, known);
@@ -190,11 +203,11 @@ export async function findWholeHeader(
       const frame = readFrame(block);
       if (frame === undefined || !isHeaderKind(frame.kind) || !hasRightHash(block)) continue;
       const body = Uint8Array.from(block.subarray(frameSizeBytes, frameSizeBytes + bodySizeBytes));
-      if (archiveId === undefined || hex(body.subarray(12, 28)) === archiveId) bodies.push(body);
+      if (archiveId === undefined || archiveIdOf(body) === archiveId) bodies.push(body);
     }
   }
   // Headers of several archives: which is meant is not for this function to say.
-  const ids = new Set(bodies.map((body) => hex(body.subarray(12, 28))));
+  const ids = new Set(bodies.map(archiveIdOf));
   if (ids.size > 1) return 'several';
   return bodies.length === 0 ? undefined : newest(bodies);
 }
@@ -210,7 +223,7 @@ export async function findHeader(options: LocateOptions): Promise<LocatedHeader>
     damaged.push(...(await readBlocksAt(source, [...offsets])));
   }
   const voted = majorityHeader(damaged);
-  const isWanted = options.archiveId === undefined || (voted && hex(voted.subarray(12, 28)) === options.archiveId);
+  const isWanted = options.archiveId === undefined || (voted && archiveIdOf(voted) === options.archiveId);
   if (voted !== undefined && isWanted) return newest([voted]);
   return await scanForHeaders(options);
 }
@@ -225,8 +238,8 @@ async function nominalExtents(
   const blocks = Math.floor(source.sizeBytes / blockSizeBytes);
   const aligned = source.sizeBytes % blockSizeBytes === 0;
   const isOurs = (block: Buffer) => asBuffer(header.archiveId).compare(block, 0, archiveIdSizeBytes) === 0;
-  const [last] = await readBlocksAt(source, [Math.max(0, (blocks - 1) * blockSizeBytes)]);
-  const frame = last !== undefined && isOurs(last) && hasRightHash(last) ? readFrame(last) : undefined;
+  const last = (await readBlocksAt(source, [Math.max(0, (blocks - 1) * blockSizeBytes)]))[0]!;
+  const frame = isOurs(last) && hasRightHash(last) ? readFrame(last) : undefined;
   let layout: Layout | undefined;
   if (aligned && frame?.kind === blockKind.final) {
     layout = Layout.fromFinalBlock(frame.position, frame.ordinal, header);
@@ -263,7 +276,7 @@ async function agrees(
     for (const [step, block] of blocks.entries()) {
       if (asBuffer(header.archiveId).compare(block, 0, archiveIdSizeBytes) !== 0 || !hasRightHash(block)) continue;
       // Another kind at its position tells of another layout.
-      if (isDeepStrictEqual(readFrame(block), expectedFrame(layout, probes[step] ?? 0))) confirmed++;
+      if (isDeepStrictEqual(readFrame(block), expectedFrame(layout, probes[step]!))) confirmed++;
       else contradicted++;
     }
   }
@@ -361,7 +374,7 @@ async function locateByScan(found: LocatedHeader, options: LocateOptions): Promi
   const inside = (extent: Extent) => extent.position + extent.count <= layout.totalBlocks;
   const extents = collectors.flatMap((collector) => collector.extents).filter(inside);
   const guesses = collectors.flatMap((collector, index) =>
-    collector.guesses(options.sources[index]?.sizeBytes ?? 0, layout.totalBlocks),
+    collector.guesses(options.sources[index]!.sizeBytes, layout.totalBlocks),
   );
   const map = new BlockMap(extents, guesses);
   return { ...found, layout, map, inPlace: inPlace(extents, layout, found.header, options.sources), scanned: true };

@@ -27,7 +27,7 @@ async function tryRead(source: RandomAccess, offset: number, into: Uint8Array): 
   let done = 0;
   try {
     while (done < into.length) {
-      const read = await source.read(offset + done, done === 0 ? into : into.subarray(done));
+      const read = await source.read(offset + done, into.subarray(done));
       if (read === 0) break;
       done += read;
     }

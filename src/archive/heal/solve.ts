@@ -16,7 +16,8 @@ export function solveStripe(task: SolveTask, setup: WorkerSetup, layout: Layout)
       const block = bytes.subarray(slot * blockSizeBytes, (slot + 1) * blockSizeBytes);
       const body = block.subarray(frameSizeBytes, frameSizeBytes + bodySizeBytes);
       if (isIntactBlock(block, setup.archiveId, expected)) return { intact: body, damaged: [] };
-      if (damaged.length < 4 && !isBlank(body)) damaged.push(body);
+      // A block of zeros was lost whole; as a candidate it would only cost time.
+      if (!body.equals(blankBody)) damaged.push(body);
     }
     return { intact: undefined, damaged };
   });
@@ -25,7 +26,7 @@ export function solveStripe(task: SolveTask, setup: WorkerSetup, layout: Layout)
     parityRows: task.parityRows,
     maximumParityRows: setup.shape.parityBlocks,
     candidates,
-    matchesHash: (index, body) => isIntactDataBody(body, setup.archiveId, task.positions[index] ?? -1),
+    matchesHash: (index, body) => isIntactDataBody(body, setup.archiveId, task.positions[index]!),
   });
   const solved: { index: number; payload: Uint8Array | undefined }[] = [];
   for (let index = 0; index < task.dataCount; index++) {
@@ -37,11 +38,6 @@ export function solveStripe(task: SolveTask, setup: WorkerSetup, layout: Layout)
     });
   }
   return { solved };
-}
-
-/** A block of zeros was lost whole; as a candidate it would only cost time. */
-function isBlank(body: Buffer): boolean {
-  return body[0] === 0 && body.equals(blankBody);
 }
 
 const blankBody = Buffer.alloc(bodySizeBytes);

@@ -10,7 +10,7 @@ import { placeCount, StripeWorkspace } from './stripe-workspace.ts';
 export interface StripeCandidates {
   /** The body, known right. */
   readonly intact: Uint8Array | undefined;
-  /** Bodies of damaged copies, 0 to 4; not looked at where there is an intact one. */
+  /** Bodies of damaged copies, of which the first 4 are looked at, and none where there is an intact one. */
   readonly damaged: readonly Uint8Array[];
 }
 
@@ -270,9 +270,7 @@ class StripeSearch {
   /** Counts, for each copy, the sure columns in which it is wrong. */
   #judgeCopies(): void {
     const { decoded, slack, wrongCounts } = this.#buffers;
-    wrongCounts.fill(0);
-    this.#sureColumns = 0;
-    for (const left of slack) if (left >= sureSlack) this.#sureColumns++;
+    this.#sureColumns = slack.filter((left) => left >= sureSlack).length;
     for (const place of this.#suspects) {
       for (const [copy, { bytes }] of this.#damaged[place]!.entries()) {
         let wrong = 0;
@@ -311,7 +309,6 @@ class StripeSearch {
    */
   #tryGuesses(): boolean {
     this.#read((place) => this.#plausible(place));
-    this.#decoder.setSuspects(this.#suspects);
     const { reading, slack } = this.#buffers;
     let improved = false;
     for (let column = 0; column < bodySizeBytes; column++) {

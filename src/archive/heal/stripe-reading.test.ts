@@ -69,6 +69,14 @@ test('more copies vote byte by byte, and a tie is an erasure', () => {
   );
   assert.deepEqual(erasuresOf(reading), { 1: [1], 2: [1] }, 'two against two twice, two against one and one');
   assert.deepEqual(valuesOf(reading, 1)[3], 3);
+  reading.clear();
+  const last = bodySizeBytes - 1;
+  const three = [body({ 0: 9, [last]: 9 }), body({ 0: 8, [last]: 8 }), body()];
+  reading.setDamaged(
+    1,
+    three.map((bytes) => ({ bytes })),
+  );
+  assert.deepEqual(erasuresOf(reading), { 0: [1], [last]: [1] }, 'in the first and in the last column');
 });
 
 test('holes have no vote', () => {
@@ -87,6 +95,7 @@ test('holes have no vote', () => {
     Object.keys(erasuresOf(reading)).map(Number),
     Array.from({ length: 1000 }, (_, at) => 1000 + at),
   );
+  assert.deepEqual(valuesOf(reading, 4), holed);
 });
 
 test('a place without a copy is an erasure in each column, and no count overflows', () => {

@@ -83,7 +83,6 @@ export class StripeReading {
       let votes = 0;
       let tied = true;
       for (const body of bodies) {
-        if (body.blanks?.[column] === 1) continue;
         const byte = body.bytes[column]!;
         let agreeing = 0;
         for (const other of bodies) {

@@ -39,9 +39,9 @@ function addStripe(sums: BigUint64Array, input: DataView, offset: number, secret
   for (let lane = 0; lane < lanes; lane++) {
     const value = input.getBigUint64(offset + lane * 8, true);
     const key = value ^ secret.getBigUint64(secretOffset + lane * 8, true);
-    const product = BigInt.asUintN(64, (key & 0xffffffffn) * (key >> 32n));
-    sums[lane ^ 1] = BigInt.asUintN(64, sums[lane ^ 1]! + value);
-    sums[lane] = BigInt.asUintN(64, sums[lane]! + product);
+    // The sums wrap around by themselves, as 64 bits are kept of each.
+    sums[lane ^ 1]! += value;
+    sums[lane]! += (key & 0xffffffffn) * (key >> 32n);
   }
 }
 
@@ -50,7 +50,7 @@ function scramble(sums: BigUint64Array): void {
   for (let lane = 0; lane < lanes; lane++) {
     const sum = sums[lane]!;
     const mixed = sum ^ (sum >> 47n) ^ secret.getBigUint64(start + lane * 8, true);
-    sums[lane] = BigInt.asUintN(64, mixed * primes32[0]);
+    sums[lane] = mixed * primes32[0];
   }
 }
 
@@ -61,7 +61,7 @@ function merge(sums: BigUint64Array, secretOffset: number, start: bigint): bigin
     const first = sums[lane]! ^ secret.getBigUint64(secretOffset + lane * 8, true);
     const second = sums[lane + 1]! ^ secret.getBigUint64(secretOffset + (lane + 1) * 8, true);
     const product = first * second;
-    merged = BigInt.asUintN(64, merged + (BigInt.asUintN(64, product) ^ (product >> 64n)));
+    merged = BigInt.asUintN(64, merged + (product ^ (product >> 64n)));
   }
   merged = BigInt.asUintN(64, (merged ^ (merged >> 37n)) * 0x165667919e3779f9n);
   return merged ^ (merged >> 32n);
@@ -89,8 +89,8 @@ export function xxh3(bytes: Uint8Array): Uint8Array {
     if (inRound === stripesPerRound - 1) scramble(sums);
   }
   addStripe(sums, input, length - stripeSizeBytes, xxh3Secret.length - stripeSizeBytes - 7);
-  const low = BigInt.asUintN(64, BigInt(length) * primes64[0]);
-  const high = BigInt.asUintN(64, ~(BigInt(length) * primes64[1]));
+  const low = BigInt(length) * primes64[0];
+  const high = ~(BigInt(length) * primes64[1]);
   const hash = new Uint8Array(hashSizeBytes);
   const output = new DataView(hash.buffer);
   output.setBigUint64(0, merge(sums, xxh3Secret.length - stripeSizeBytes - 11, high));
