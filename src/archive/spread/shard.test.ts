@@ -136,7 +136,7 @@ test('nobody goes on waiting for the time of a read that has ended', async () =>
 test('damaged rows are counted once each, however often they are read', () => {
   const shard = shardOf(numbered());
   shard.note(3, Uint8Array.of(1, 0, 0, 1));
-  shard.note(4, Uint8Array.of(0, 1, 1, 0));
+  shard.note(4, Uint8Array.of(1, 0, 1, 0));
   assert.equal(shard.damagedCount, 3);
   assert.deepEqual(
     [...shard.seen.gaps(0, 10)],
