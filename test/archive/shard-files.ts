@@ -1,6 +1,9 @@
 /** Shards in memory, for tests of what reads them one by one. */
+import { blockKind, expectedFrame, sealBlock } from '../../src/archive/heal/block.ts';
+import { Layout } from '../../src/archive/heal/geometry.ts';
 import type { RandomAccess } from '../../src/archive/random-access.ts';
 import type { ShardPatience, ShardSource } from '../../src/archive/spread/shard.ts';
+import { SpreadEncoder } from '../../src/archive/spread/spread-encoder.ts';
 import { blocky } from '../../vectors/generators/vector.ts';
 import { spreadArchive } from '../../vectors/reference-spread.ts';
 
@@ -62,3 +65,29 @@ export function wipeBlocks(file: Uint8Array, ...blocks: readonly number[]): void
 
 /** Nothing is ever slow. */
 export const patience: ShardPatience = { slowAfterMs: 1000, pause: () => new Promise<never>(() => undefined) };
+
+/** An archive with the small one's header and so many data blocks, whose bodies begin with their position. It has no contents. */
+export function longArchive(dataBlocks: number): Buffer {
+  const layout = new Layout(dataBlocks, { dataBlocks: 10, parityBlocks: 3 });
+  const archive = Buffer.alloc(layout.totalBlocks * blockBytes);
+  for (let position = 0; position < layout.totalBlocks; position += 1) {
+    const block = archive.subarray(position * blockBytes, (position + 1) * blockBytes);
+    const frame = expectedFrame(layout, position);
+    if (frame.kind === blockKind.header || frame.kind === blockKind.final) small.file.copy(block, 32, 32, 4080);
+    else block.writeUInt32LE(position, 32);
+    sealBlock(block, small.id, frame);
+  }
+  return archive;
+}
+
+/** A long archive over k + m shards. */
+export function longShards(data: number, parity: number, archive: Buffer): Buffer[] {
+  const shards = Array.from({ length: data + parity }, (): Uint8Array[] => []);
+  const encoder = new SpreadEncoder({
+    shape: { data, parity },
+    emit: (index, bytes) => void shards[index]?.push(bytes),
+  });
+  encoder.push(archive);
+  encoder.finish();
+  return shards.map((pieces) => Buffer.concat(pieces));
+}
