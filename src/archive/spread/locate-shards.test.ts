@@ -43,6 +43,15 @@ function only(shard: Buffer, ...kept: readonly number[]): Buffer {
   return copy;
 }
 
+/** A shard with an end that says something else. */
+function ending(shard: Buffer, totalBlocks: number): Buffer {
+  const copy = Buffer.from(shard);
+  const end = copy.subarray(copy.length - 2 * blockBytes, copy.length - blockBytes);
+  end.writeBigUInt64LE(BigInt(totalBlocks), 64);
+  hashBlock(end);
+  return copy;
+}
+
 const labels = ({ shards }: LocatedShards) => shards.map((shard) => shard?.label);
 const damaged = {
   code: 'archive.damaged',
@@ -119,7 +128,9 @@ describe('what a shard says of itself', () => {
       [0, 8],
     ]) {
       // Five rows; in the first of them is the archive's first block, in the last its last.
-      const located = await locate([only(shards[0] as Buffer, ...kept)], { shape });
+      const file = new ShardFile(only(shards[0] as Buffer, ...kept));
+      const located = await locate([file], { shape });
+      assert.equal(file.reads.length, 2, 'what tells something is read once');
       assert.deepEqual(labels(located), ['shard 0', undefined, undefined, undefined, undefined], `blocks ${kept}`);
       assert.equal(located.layout.totalBlocks, kept.includes(7) ? smallBlocks : 15);
     }
@@ -160,6 +171,12 @@ describe('what a shard says of itself', () => {
     await assert.rejects(locate([undefined, undefined, undefined, ...headers.slice(3)]), damaged);
   });
 
+  test('is not enough where it is shorter than any archive', async () => {
+    const short = (shards[3] as Buffer).subarray(0, 5 * blockBytes);
+    await assert.rejects(locate([undefined, short]), damaged);
+    await assert.rejects(locate([undefined, short.subarray(0, 2 * blockBytes)]), damaged);
+  });
+
   test('of another version is refused', async () => {
     const changed = shards.map((shard, index) => (index === 2 ? Buffer.from(shard) : shard));
     const head = changed[2]?.subarray(0, blockBytes) as Buffer;
@@ -174,6 +191,13 @@ describe('shards of several archives', () => {
   const others = smallShards(3, 2, other.file);
   const otherwise = smallShards(3, 1);
   const reason = (id: Buffer) => `it is of the archive ${id.toString('hex')}`;
+
+  test('are told apart by one head', async () => {
+    const [a, b, c, d] = own;
+    const located = await locate([a, b, c, d, only(others[4] as Buffer, 0)]);
+    assert.deepEqual(located.foreign, [{ label: 'shard 4', reason: reason(other.id) }]);
+    assert.equal(located.shards[4], undefined);
+  });
 
   test('are told apart: most decide', async () => {
     const [a, b, c, d, e] = own;
@@ -209,8 +233,8 @@ describe('shards of several archives', () => {
   });
 
   test('the ends of others say nothing of its length', async () => {
-    const longer = smallShards(3, 2, blocky({ copies: 1, seed: 'longer', dataBlocks: 2, parityBlocks: 3 }).file);
-    const [a, b, c] = own.map((shard) => only(shard, 0, 1, 2, 3));
+    const longer = others.map((shard) => ending(shard, smallBlocks + 1));
+    const [a, b, c] = own.map((shard) => only(shard, 0, 1));
     const located = await locate([a, b, c, longer[3], longer[4]]);
     assert.equal(located.layout.totalBlocks, smallBlocks);
   });
@@ -315,15 +339,6 @@ describe('the header that counts', () => {
 describe('the length of the archive', () => {
   const shards = smallShards(3, 2);
 
-  /** A shard with an end that says something else. */
-  function ending(shard: Buffer, totalBlocks: number): Buffer {
-    const copy = Buffer.from(shard);
-    const end = copy.subarray(copy.length - 2 * blockBytes, copy.length - blockBytes);
-    end.writeBigUInt64LE(BigInt(totalBlocks), 64);
-    hashBlock(end);
-    return copy;
-  }
-
   test('is what most ends say', async () => {
     const [a, b, c, d, e] = shards as [Buffer, Buffer, Buffer, Buffer, Buffer];
     assert.equal((await locate([ending(a, 14), b, c])).layout.totalBlocks, 13);
@@ -354,6 +369,12 @@ describe('the length of the archive', () => {
     assert.equal(await located([5, 4, 2, 5, 5]), 13);
     assert.equal(await located([2, 4, 4, 5, 5]), 13);
     assert.equal(await located([5, 5, 2, 2, 5]), 15);
+    // One that is too long, by a little or much.
+    assert.equal(await located([5, 5, 5, 6, 5]), 15);
+    assert.equal(await located([5, 4, 4, 90, 5]), 13);
+    assert.equal(await located([90, 4, 4, 5, 5]), 13);
+    // Where as many say one thing as another the archive is the longer one.
+    assert.equal(await located([5, 5, 4, 4, 5]), 14);
   });
 });
 
