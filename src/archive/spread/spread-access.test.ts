@@ -175,10 +175,26 @@ describe('what is read of shards', () => {
     }
   });
 
-  test('is a row at once where a row is larger than that', async () => {
+  test('goes on at every 4 MiB of the archive, wherever a read begins', async () => {
+    const archive = longArchive(1700);
+    const opened = await open(longShards(1, 1, archive));
+    const into = Buffer.alloc(1100 * blockBytes);
+    assert.equal(await opened.access.read(200 * blockBytes + 100, into), into.length);
+    const from = 200 * blockBytes + 100;
+    assert.ok(into.equals(archive.subarray(from, from + into.length)));
+    assert.deepEqual(rowsRead(opened), [
+      [
+        [200, 824],
+        [1024, 277],
+      ],
+      [],
+    ]);
+  });
+
+  test('is as many rows as fit where rows are long', async () => {
     const archive = longArchive(190);
     const opened = await open(longShards(200, 1, archive));
-    // Five rows of 200 are below 1,024 blocks.
+    // A row of 200 is a fifth of that.
     assert.ok((await readBlocks(opened.access, 0, archive.length / blockBytes)).equals(archive));
     assert.deepEqual(rowsRead(opened)[0], [[0, Math.ceil(archive.length / blockBytes / 200)]]);
   });
@@ -296,6 +312,30 @@ describe('a block that is lost', () => {
     }
   });
 
+  test('in the last row but one takes no shard for longer than it is', async () => {
+    // Fourteen blocks over five: the last shard of data has two rows, the others three.
+    const archive = longArchive(5);
+    const opened = await open(damagedShards(longShards(5, 1, archive), { lost: [0] }));
+    assert.ok((await readBlocks(opened.access, 0, 14)).equals(archive));
+    const whole = [[0, 3]];
+    // Of the first row the header is missing alone.
+    assert.deepEqual(rowsRead(opened), [
+      [],
+      whole,
+      whole,
+      whole,
+      [
+        [0, 2],
+        [1, 1],
+      ],
+      [[1, 2]],
+    ]);
+    assert.deepEqual(
+      opened.access.shards.map((shard) => shard?.damagedCount),
+      [undefined, 0, 0, 0, 0, 0],
+    );
+  });
+
   test('is left as it stands where too few others are there, and counted', async () => {
     const wiped = [
       [0, 1],
@@ -393,6 +433,7 @@ describe('storages', () => {
     const { access } = await open([failing(a, () => isFailing), failing(b, () => isFailing), c, undefined, e]);
     isFailing = true;
     await assert.rejects(readBlocks(access, 0, smallBlocks), { code: 'storage.unavailable' });
+    await assert.rejects(readBlocks(access, 4, 1), { code: 'storage.unavailable' });
     assert.equal(access.unsolvedCount, 0);
     // What is there is given.
     assert.ok((await readBlocks(access, 5, 1)).equals(blocksOf(small.file, 5, 1)));
@@ -426,23 +467,17 @@ describe('storages', () => {
 
     isSlow = false;
     pauses.length = 0;
-    const needed = await open([slow(a), b, undefined, d], { pause, slowAfterMs: 7 });
+    const needed = await open([a, slow(b), undefined, d], { pause, slowAfterMs: 7 });
     assert.deepEqual([...new Set(pauses)], [7]);
     isSlow = true;
-    const reading = readBlocks(needed.access, 3, 3);
-    while (gates.length < 3) await new Promise((resolve) => setImmediate(resolve));
-    for (const open of gates.splice(0)) open();
-    // The first block is there after all, and the third is solved with it.
-    assert.ok((await reading).equals(blocksOf(small.file, 3, 3)));
-    assert.deepEqual(rowsRead(needed), [
-      [
-        [1, 1],
-        [1, 1],
-      ],
-      [[1, 1]],
-      [],
-      [[1, 1]],
-    ]);
+    gates.length = 0;
+    const reading = readBlocks(needed.access, 2, 7);
+    while (gates.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    for (const open of gates) open();
+    // Its blocks are there after all, and what is missing beside them is solved with them.
+    assert.ok((await reading).equals(blocksOf(small.file, 2, 7)));
+    const both = [1, 2];
+    assert.deepEqual(rowsRead(needed), [[both], [both, both], [], [both]]);
     assert.equal(needed.access.unsolvedCount, 0);
   });
 });
