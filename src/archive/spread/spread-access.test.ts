@@ -465,6 +465,17 @@ describe('storages', () => {
     assert.ok((await readBlocks(enough.access, 6, 3)).equals(blocksOf(small.file, 6, 3)));
     assert.equal(enough.files[0]?.reads.length, 1);
 
+    // One that is slow only when it is asked for the sake of another.
+    isSlow = false;
+    const lost = damagedShards(three, { wiped: [[1, 1]] })[1];
+    const helped = await open([slow(a), lost, c, d, e], { pause });
+    isSlow = true;
+    assert.ok((await readBlocks(helped.access, 4, 1)).equals(blocksOf(small.file, 4, 1)));
+    assert.deepEqual(
+      rowsRead(helped),
+      three.map(() => [[1, 1]]),
+    );
+
     isSlow = false;
     pauses.length = 0;
     const needed = await open([a, slow(b), undefined, d], { pause, slowAfterMs: 7 });
