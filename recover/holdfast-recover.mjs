@@ -754,12 +754,15 @@ class ShardSet {
       String,
     );
     this.geometry = told && Geometry.ofBlockCount(told, K, M);
-    const rows = Math.max(...this.shards.map((file) => (file ? rowsOf(file) : 0)));
-    let best = -1;
-    for (let total = rows * this.k; !told && total > (rows - 1) * this.k; total--) {
-      const geometry = Geometry.ofBlockCount(total, K, M);
-      const fits = this.shards.filter((file, index) => file && rowsOf(file) === this.rowsOf(index, total)).length;
-      if (geometry && fits > best) [best, this.geometry] = [fits, geometry];
+    // Some may be cut, or too long: each length is tried, the longest first.
+    const lengths = [...new Set(this.shards.filter(Boolean).map(rowsOf))].sort((one, other) => other - one);
+    let best = 0;
+    for (const rows of this.geometry ? [] : lengths) {
+      for (let total = rows * this.k; total > (rows - 1) * this.k; total--) {
+        const geometry = Geometry.ofBlockCount(total, K, M);
+        const fits = this.shards.filter((file, index) => file && rowsOf(file) === this.rowsOf(index, total)).length;
+        if (geometry && fits > best) [best, this.geometry] = [fits, geometry];
+      }
     }
     if (!this.geometry) throw damaged('nothing tells how many blocks there were');
     this.size = this.geometry.blockCount * BLOCK;

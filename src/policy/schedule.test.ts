@@ -4,7 +4,9 @@ import {
   cronProblem,
   jitterMs,
   latestDueMs,
+  missedAfterMs,
   nextRuns,
+  overdueAfterMs,
   readSchedule,
   type ScheduleTimes,
   trustedHandledMs,
@@ -97,4 +99,10 @@ test('a schedule in words', () => {
   assert.equal(readSchedule({ cron: '0 4 * * *', timezone: 'UTC' }).text, '0 4 * * *');
   assert.equal(readSchedule({ dailyTime: '04:05', timezone: 'UTC' }).text, 'daily at 04:05');
   assert.equal(readSchedule({ intervalHours: 6 }).text, 'every 6 h');
+});
+
+test('a run is missed five minutes after its time, and one that has not begun overdue after an hour', () => {
+  const dueMs = Date.parse('2026-11-21T02:00Z');
+  const told = [missedAfterMs, overdueAfterMs].map((afterMs) => new Date(dueMs + afterMs).toISOString());
+  assert.deepEqual(told, ['2026-11-21T02:05:00.000Z', '2026-11-21T03:00:00.000Z']);
 });

@@ -62,7 +62,7 @@ export async function* chunksOf(bytes: Uint8Array, chunkBytes: number): AsyncGen
 }
 
 /** The same bytes for who reads them to a place of its own, in pieces of the given size. */
-function readableOf(bytes: Uint8Array, chunkBytes: number): EntryBytes {
+export function readableOf(bytes: Uint8Array, chunkBytes: number): EntryBytes {
   let done = 0;
   return new ReadableBytes(async (into) => {
     const piece = bytes.subarray(done, done + Math.min(chunkBytes, into.length));

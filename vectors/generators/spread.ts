@@ -190,6 +190,21 @@ export const spreadVectors: readonly SpreadVector[] = [
       }),
   },
   {
+    name: 'ends-lost',
+    describes: 'The ends of all shards are lost, and one of them is too long: most sizes tell how long the archive is.',
+    expect: 'ok',
+    verifyState: 'repairable',
+    shards: ['damaged', 'damaged', 'damaged', 'damaged', 'damaged'],
+    make: () =>
+      shardsOf((shards) =>
+        shards.map((shard, index) => {
+          if (shard === undefined) return undefined;
+          wipe(shard, shard.length / blockSize - 2, 2);
+          return index === 3 ? Buffer.concat([shard, Buffer.alloc(7 * blockSize)]) : shard;
+        }),
+      ),
+  },
+  {
     name: 'cut',
     describes: 'Two shards end after half of their bytes.',
     expect: 'ok',

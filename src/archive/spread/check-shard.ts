@@ -42,7 +42,7 @@ export async function checkShard(
       options.onBytes?.(blocks.length);
     }
   }
-  const badLeads = shard.failure === undefined ? await damagedLeads(access, shard, rows) : 0;
+  const badLeads = await damagedLeads(access, shard, rows);
   if (shard.failure !== undefined) {
     return { ...place, state: 'unreadable', damagedBlocks: 0, error: shard.failure.error };
   }
@@ -69,7 +69,7 @@ async function damagedLeads(access: SpreadAccess, shard: Shard, rows: number): P
   let damaged = 0;
   for (const [group, offset] of offsets.entries()) {
     const bytes = await shard.bytes(offset, leadBlocks * blockSizeBytes, true);
-    if (bytes === undefined) return 0;
+    if (bytes === undefined) break;
     const isEnd = group === offsets.length - 1;
     const totalBlocks = isEnd ? layout.totalBlocks : undefined;
     const head = headBlock({ archiveId, shape, index: shard.index, totalBlocks }, isEnd ? rows : group * rowsPerGroup);

@@ -109,16 +109,18 @@ function layoutOf(ends: readonly number[], header: LocatedHeader, shape: SpreadS
   const told = mostCommon(ends, String);
   const byEnd = told === undefined ? undefined : Layout.fromTotalBlocks(told, header.header);
   if (byEnd !== undefined) return byEnd;
-  const rows = Math.max(...shards.map((shard) => (shard === undefined ? 0 : rowsInShard(shard.access.sizeBytes))));
+  const rowCounts = shards.map((shard) => shard && rowsInShard(shard.access.sizeBytes));
   const fits = (totalBlocks: number) =>
-    shards.filter((shard) => {
-      return shard !== undefined && rowsInShard(shard.access.sizeBytes) === shardRows(shape, shard.index, totalBlocks);
-    }).length;
+    rowCounts.filter((rows, index) => rows === shardRows(shape, index, totalBlocks)).length;
   let best: { readonly layout: Layout; readonly fitting: number } | undefined;
-  for (let total = rows * shape.data; total > Math.max(0, (rows - 1) * shape.data); total -= 1) {
-    const layout = Layout.fromTotalBlocks(total, header.header);
-    const fitting = fits(total);
-    if (layout !== undefined && fitting > (best?.fitting ?? -1)) best = { layout, fitting };
+  // Some may be cut, or too long: each length is tried, the longest first.
+  const lengths = [...new Set(rowCounts)].filter((rows) => rows !== undefined).sort((left, right) => right - left);
+  for (const rows of lengths) {
+    for (let total = rows * shape.data; total > (rows - 1) * shape.data; total -= 1) {
+      const layout = Layout.fromTotalBlocks(total, header.header);
+      const fitting = fits(total);
+      if (layout !== undefined && fitting > (best?.fitting ?? 0)) best = { layout, fitting };
+    }
   }
   return best?.layout;
 }

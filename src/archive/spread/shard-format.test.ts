@@ -28,6 +28,7 @@ test('a head and an end are read as they were written, at the offsets of the for
   ] as const) {
     const block = headBlock(one, 12_288);
     assert.deepEqual(readHeadBlock(block), one);
+    assert.deepEqual(readHeadBlock(headBlock(one, 2 ** 47)), one);
     const frame = { position: 12_288, bandDataBlocks: 3 + 2 * 256, kind, ordinal: 4 };
     assert.ok(block.subarray(0, 32).equals(frameBytes(archiveId, frame)));
     const body = block.subarray(32);
@@ -122,6 +123,22 @@ test('rows are those that hold a block, and their places those that are left bet
     if (rows > 0) assert.ok(rowOffset(rows - 1) < (leads.at(-2) ?? 0));
   }
   assert.equal(rowsInShard(0), 0);
+});
+
+test('a lead of two blocks stands before every 4,096 rows, and an end behind the last', () => {
+  const inBlocks = (offsets: readonly number[]) => offsets.map((offset) => offset / 4096);
+  assert.deepEqual(inBlocks([0, 4095, 4096, 8191, 8192].map(rowOffset)), [2, 4097, 4100, 8195, 8198]);
+  for (const [rows, leads, blocks] of [
+    [0, [0, 2], 4],
+    [1, [0, 3], 5],
+    [4096, [0, 4098], 4100],
+    [4097, [0, 4098, 4101], 4103],
+    [8193, [0, 4098, 8196, 8199], 8201],
+  ] as const) {
+    assert.deepEqual(inBlocks(leadOffsets(rows)), leads);
+    assert.equal(shardSizeBytes(rows), blocks * 4096);
+    assert.equal(rowsInShard(blocks * 4096), rows);
+  }
 });
 
 test('too few shards are told by their numbers, their places, and what else was found', () => {

@@ -109,7 +109,6 @@ export class Shard {
       () => 'late' as const,
       () => undefined,
     );
-    reading.catch(() => undefined);
     try {
       const first = await Promise.race([reading, late]);
       if (first !== 'late') return first;

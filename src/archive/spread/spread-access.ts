@@ -103,7 +103,7 @@ export class SpreadAccess implements RandomAccess {
 
   async read(offset: number, into: Uint8Array): Promise<number> {
     const end = Math.min(offset + into.length, this.sizeBytes);
-    const stepBlocks = Math.max(1, Math.floor(windowBytes / blockSizeBytes / this.shape.data)) * this.shape.data;
+    const stepBlocks = Math.floor(windowBytes / blockSizeBytes / this.shape.data) * this.shape.data;
     for (let at = offset; at < end; ) {
       const first = Math.floor(at / blockSizeBytes);
       const last = Math.min(Math.ceil(end / blockSizeBytes), (Math.floor(first / stepBlocks) + 1) * stepBlocks);
@@ -172,7 +172,7 @@ export class SpreadAccess implements RandomAccess {
     const { firstRow, isPatient } = range;
     const shard = this.shards[index];
     const count = Math.min(range.rows, shardRows(this.shape, index, this.layout.totalBlocks) - firstRow);
-    if (shard === undefined || count <= 0) return;
+    if (shard === undefined) return;
     const blocks = await shard.rows(firstRow, count, isPatient);
     if (blocks === undefined) return;
     const intact = new Uint8Array(count);
@@ -186,13 +186,13 @@ export class SpreadAccess implements RandomAccess {
 
   #blockOf(fetched: ReadonlyMap<number, Fetched>, index: number, row: number) {
     const found = fetched.get(index);
-    if (found === undefined || row < found.firstRow || row >= found.firstRow + found.count) return undefined;
+    if (found === undefined) return undefined;
     const step = row - found.firstRow;
     const block = found.blocks.subarray(step * blockSizeBytes, (step + 1) * blockSizeBytes);
     return { block, isIntact: found.intact[step] === 1 };
   }
 
-  /** Solves blocks from the other blocks of their rows. */
+  /** Solves blocks, ascending, from the other blocks of their rows. */
   async #heal(
     bad: readonly number[],
     given: ReadonlyMap<number, Fetched>,
@@ -204,18 +204,18 @@ export class SpreadAccess implements RandomAccess {
       const row = Math.floor(position / data);
       badRows.set(row, [...(badRows.get(row) ?? []), position % data]);
     }
-    const rows = [...badRows.keys()].sort((left, right) => left - right);
+    const rows = [...badRows.keys()];
     const firstRow = rows[0] ?? 0;
     const range = { firstRow, rows: (rows.at(-1) ?? firstRow) - firstRow + 1 };
     const fetched = new Map(
       [...given].filter(([, { firstRow: from, count }]) => from <= firstRow && from + count >= firstRow + range.rows),
     );
     await this.#fetchUntilEnough(fetched, rows, range);
-    const unsolved: number[] = [];
+    let unsolvedCount = 0;
     for (const [row, wanted] of badRows) {
       const intact = this.#intactIn(fetched, row).slice(0, data);
       if (intact.length < data) {
-        unsolved.push(...wanted.map((index) => row * data + index));
+        unsolvedCount += wanted.length;
         continue;
       }
       const known = intact.map(({ index }) => index);
@@ -233,8 +233,8 @@ export class SpreadAccess implements RandomAccess {
       }
     }
     for (const [index, { blocks }] of fetched) if (given.get(index)?.blocks !== blocks) freeMemory(blocks);
-    if (unsolved.length > 0) this.#throwIfOneMayAnswer();
-    this.unsolvedCount += unsolved.length;
+    if (unsolvedCount > 0) this.#throwIfOneMayAnswer();
+    this.unsolvedCount += unsolvedCount;
   }
 
   /** Reads the rows of other shards: the data shards and as many parity shards as are wanted, then all, then those that are slow. */
@@ -249,13 +249,8 @@ export class SpreadAccess implements RandomAccess {
     const left = (isPatient: boolean) =>
       indexes.filter((index) => {
         const shard = this.shards[index];
-        const hasRows = range.firstRow < shardRows(this.shape, index, this.layout.totalBlocks);
         return (
-          !fetched.has(index) &&
-          hasRows &&
-          shard !== undefined &&
-          shard.failure === undefined &&
-          (isPatient || !shard.isSlow)
+          !fetched.has(index) && shard !== undefined && shard.failure === undefined && (isPatient || !shard.isSlow)
         );
       });
     const fetch = async (some: readonly number[], isPatient: boolean) => {

@@ -68,7 +68,7 @@ export class SpreadEncoder {
     this.#code = new RowCode(shape);
     this.#known = all.slice(0, shape.data);
     this.#parity = all.slice(shape.data).filter((index) => this.#wanted.includes(index));
-    this.#rowsAtOnce = Math.max(1, Math.min(mostRowsAtOnce, Math.floor(flushBytes / (shape.data * blockSizeBytes))));
+    this.#rowsAtOnce = Math.min(mostRowsAtOnce, Math.floor(flushBytes / (shape.data * blockSizeBytes)));
     this.#pending = this.#wanted.map(() => ({ bytes: Buffer.alloc(0), length: 0 }));
     this.#row = Buffer.alloc(shape.data * blockSizeBytes);
   }
@@ -147,7 +147,7 @@ export class SpreadEncoder {
 
   #flush(place: number): void {
     const pending = this.#pending[place];
-    if (pending === undefined || pending.length === 0) return;
+    assert(pending !== undefined, 'a shard is wanted');
     // No Buffer: whoever takes a slice of one shares its memory.
     this.#emit(
       this.#wanted[place] ?? 0,
