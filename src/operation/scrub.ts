@@ -9,6 +9,7 @@ import { describeLostShards, lostShardSets } from './lost-shards.ts';
 import type { BlockHealth, BlockStep, OutputReport, RunOptions, SpreadReport } from './options.ts';
 import { repairArchive } from './repair.ts';
 import { PlainScrub } from './scrub-plain.ts';
+import { rebuildShards } from './spread-health.ts';
 import { listArchives } from './sync.ts';
 import { transferArchive } from './transfer.ts';
 import { validateBackup } from './verify.ts';
@@ -197,7 +198,7 @@ class Scrub {
     try {
       if (this.#options.dryRun === true) return await this.#foresee(found, replicas, { ...place, ...from });
       if (state === 'shapeless') await transferArchive({ from: replicas, to: found, run: this.#run });
-      else if (spread !== undefined && blocks?.damaged === 0) await this.#rebuild(found, spread);
+      else if (spread !== undefined && blocks?.damaged === 0) await rebuildShards(found, spread, this.#run);
       else await repairArchive({ ...this.#run, archive: location(found), from: replicas.map(location) });
       this.#found[index] = await this.#readAgain(found);
       return { ...place, ...from, state: 'repaired' };
@@ -206,23 +207,6 @@ class Scrub {
       const isLost = failure instanceof HoldfastError && failure.code === 'archive.damaged';
       return { ...place, ...from, state: isLost ? 'lost' : 'repairable', error: errorReport(failure) };
     }
-  }
-
-  /** Makes shards that are lost or damaged anew. One whose storage does not answer is for a later scrub. */
-  async #rebuild({ storage, name }: Found, { shards }: SpreadReport): Promise<void> {
-    const unread = shards.find(({ state }) => state === 'unreadable');
-    const broken = shards.filter(({ state }) => state === 'damaged' || state === 'missing');
-    const made = await storage.spread?.rebuild(
-      name,
-      broken.map(({ shard }) => shard - 1),
-      { signal: this.#run.signal },
-    );
-    const failed = made?.find(({ error }) => error !== undefined);
-    if (failed !== undefined) throw failed.error;
-    if (unread === undefined) return;
-    throw new HoldfastError('storage.unavailable', {
-      message: `${unread.storage}: shard ${unread.shard} could not be read: ${unread.error?.message ?? ''}`,
-    });
   }
 
   /** Whether all replicas together would give the archive back. */

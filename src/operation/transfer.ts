@@ -4,6 +4,7 @@ import type { RandomAccess } from '../archive/random-access.ts';
 import type { WorkerPool } from '../archive/worker/worker-pool.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { StorageWriter } from '../storage/storage.ts';
+import { checkParts } from './check-parts.ts';
 import { type WritableLocation, withSources } from './location.ts';
 import type { ArchiveLocation, RunOptions } from './options.ts';
 import { rewriteArchive } from './rewrite.ts';
@@ -64,9 +65,10 @@ async function copyWhole(source: RandomAccess, { to, run, workers }: Place): Pro
   const options = { copies: 1, expectedSizeBytes: source.sizeBytes, ...(signal && { signal }) };
   const writer = await to.storage.writer(to.name, options);
   let archiveId = '';
+  let sizeBytes: number;
   try {
     await copyBytes(source, writer, run);
-    const { sizeBytes } = await writer.commit(async (stored) => {
+    const committed = await writer.commit(async (stored) => {
       // An archive that stands there twice would read as a whole one.
       if (stored.sizeBytes !== source.sizeBytes) {
         const message = `${stored.sizeBytes} bytes were stored of ${source.sizeBytes}`;
@@ -77,7 +79,7 @@ async function copyWhole(source: RandomAccess, { to, run, workers }: Place): Pro
       if (checked.state !== 'intact') throw new NotWhole();
       archiveId = checked.archiveId;
     });
-    return { archiveId, sizeBytes, healed: false };
+    sizeBytes = committed.sizeBytes;
   } catch (error) {
     // A header that is damaged here may be whole in another replica, and bytes that cannot be read may be solved.
     const mayBeHealed =
@@ -87,6 +89,8 @@ async function copyWhole(source: RandomAccess, { to, run, workers }: Place): Pro
     await writer.abort();
     return undefined;
   }
+  checkParts(writer, to);
+  return { archiveId, sizeBytes, healed: false };
 }
 
 async function copyBytes(source: RandomAccess, writer: StorageWriter, run: RunOptions): Promise<void> {

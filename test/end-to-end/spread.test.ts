@@ -294,3 +294,41 @@ test('some storages may take shards, and others whole archives', async () => {
   const archive = String(made.value.output).replace('spread:', '');
   await assertRestores(archive, '--storage', 'spread');
 });
+
+test('a repair makes lost shards anew', async () => {
+  const archive = await backUp();
+  rmSync(join('b', shardsIn('b')[0] ?? ''));
+  const dry = await json('repair', archive, '--storage', 'spread', '--dry-run');
+  assert.deepEqual([dry.exitCode, dry.value.state, shardsIn('b').length], [0, 'repaired', 0]);
+  const repaired = await json('repair', archive, '--storage', 'spread');
+  assert.deepEqual([repaired.exitCode, repaired.value.state], [0, 'repaired'], repaired.stderr);
+  for (const place of places) assert.equal(shardsIn(place).length, 1);
+  assert.equal((await json('repair', archive, '--storage', 'spread')).value.state, 'intact');
+});
+
+test('whatever writes an archive tells of a storage that took no shard', async () => {
+  configure({ encryption: 'aes-256-gcm' });
+  const archive = await backUp();
+  await run('pull', archive, '--storage', 'spread', '--output', 'there.holdfast', '--overwrite');
+  rmSync('e', { recursive: true });
+  writeFileSync('e', 'no folder');
+  writeFileSync('new.txt', 'another one');
+  const message = /is written, but not on all of its storages: e: /;
+  const commands = [
+    ['key', 'add', archive, '--storage', 'spread', '--new-passphrase-file', 'new.txt'],
+    ['push', 'there.holdfast', '--storage', 'spread', '--name', 'pushed.holdfast'],
+  ];
+  for (const words of commands) {
+    const { exitCode, stderr } = await run(...words);
+    assert.notEqual(exitCode, 0, words.join(' '));
+    assert.match(stderr, message);
+  }
+  await assertRestores(archive, '--storage', 'spread', '--passphrase-file', 'new.txt');
+  await assertRestores('pushed.holdfast', '--storage', 'spread');
+  rmSync('e');
+  mkdirSync('e');
+  await run('scrub');
+  for (const name of [archive, 'pushed.holdfast']) {
+    assert.equal((await json('verify', name, '--storage', 'spread')).value.state, 'intact');
+  }
+});

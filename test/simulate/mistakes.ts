@@ -13,7 +13,9 @@ import { backupOutcome, pruneOutcome, scrubOutcome, verifyOutcome } from '../../
 import { scrubStorages } from '../../src/operation/scrub.ts';
 import { syncStorages } from '../../src/operation/sync.ts';
 import { validateBackup } from '../../src/operation/verify.ts';
+import type { SpreadStorageOptions } from '../../src/storage/spread/spread-storage.ts';
 import { passphraseCanary } from './canaries.ts';
+import { type SpreadPlace, WitnessedSpread } from './spread-place.ts';
 import type { StorageMistake } from './world-storage.ts';
 
 const operations = {
@@ -33,6 +35,7 @@ const operations = {
   pruneOutcome,
   scrubOutcome,
   verifyOutcome,
+  spread: (...given: [SpreadPlace, SpreadStorageOptions]) => new WitnessedSpread(...given),
 };
 
 /** What is simulated. */
