@@ -5,7 +5,7 @@ import type { Storage } from '../storage/storage.ts';
 import { errorReport } from './error-report.ts';
 import { summarizeArchive } from './inspect.ts';
 import type { WritableLocation } from './location.ts';
-import { describeLostShards, lostShardSets } from './lost-shards.ts';
+import { describeLostShards, lackingShardSets } from './lost-shards.ts';
 import type { BlockHealth, BlockStep, OutputReport, RunOptions, SpreadReport } from './options.ts';
 import { repairArchive } from './repair.ts';
 import { PlainScrub } from './scrub-plain.ts';
@@ -179,9 +179,12 @@ class Scrub {
       this.#options.onArchive?.(label, name);
       this.#found.push(await look({ storage, name }, label, this.#look));
     }
-    for (const set of await lostShardSets(storage)) {
-      const error = describeLostShards(storage, set);
-      this.#found.push({ storage, name: set.name, label, archiveId: undefined, state: 'shapeless', error });
+    const { sets, failure } = await lackingShardSets(storage);
+    for (const set of sets) {
+      // While a storage does not tell what it has, nothing is lost, and nothing is well either.
+      const error = failure === undefined ? describeLostShards(storage, set) : failure.error;
+      const state = failure === undefined ? 'shapeless' : 'unreadable';
+      this.#found.push({ storage, name: set.name, label, archiveId: undefined, state, error });
     }
   }
 

@@ -1,5 +1,7 @@
 import { headerLength } from '../archive/header.ts';
+import { archiveIdSizeBytes, hasRightHash, readFrame } from '../archive/heal/block.ts';
 import { BlockStore } from '../archive/heal/block-store.ts';
+import { blockSizeBytes } from '../archive/heal/geometry.ts';
 import type { RandomAccess } from '../archive/random-access.ts';
 import type { WorkerPool } from '../archive/worker/worker-pool.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
@@ -67,7 +69,7 @@ async function copyWhole(source: RandomAccess, { to, run, workers }: Place): Pro
   let archiveId = '';
   let sizeBytes: number;
   try {
-    await copyBytes(source, writer, run);
+    await copyBytes(source, to.storage.spread === undefined ? writer : wholeBlocksOnly(writer), run);
     const committed = await writer.commit(async (stored) => {
       // An archive that stands there twice would read as a whole one.
       if (stored.sizeBytes !== source.sizeBytes) {
@@ -93,7 +95,33 @@ async function copyWhole(source: RandomAccess, { to, run, workers }: Place): Pro
   return { archiveId, sizeBytes, healed: false };
 }
 
-async function copyBytes(source: RandomAccess, writer: StorageWriter, run: RunOptions): Promise<void> {
+/**
+ * Takes nothing but whole blocks, each in its place. A code over shards that was made of a damaged block gives that block back with a hash that is
+ * right: the damage could be seen no more.
+ */
+function wholeBlocksOnly(writer: StorageWriter): Pick<StorageWriter, 'write'> {
+  let position = 0;
+  let archiveId: Buffer | undefined;
+  return {
+    write: async (bytes) => {
+      for (let start = 0; start < bytes.length; start += blockSizeBytes) {
+        const block = Buffer.from(
+          bytes.buffer,
+          bytes.byteOffset + start,
+          Math.min(blockSizeBytes, bytes.length - start),
+        );
+        if (block.length < blockSizeBytes) throw new NotWhole();
+        archiveId ??= Buffer.from(block.subarray(0, archiveIdSizeBytes));
+        const isOfIt = archiveId.compare(block, 0, archiveIdSizeBytes) === 0;
+        if (!isOfIt || readFrame(block)?.position !== position || !hasRightHash(block)) throw new NotWhole();
+        position += 1;
+      }
+      await writer.write(bytes);
+    },
+  };
+}
+
+async function copyBytes(source: RandomAccess, writer: Pick<StorageWriter, 'write'>, run: RunOptions): Promise<void> {
   const meter = new ProgressMeter(run);
   const { sizeBytes } = source;
   const ahead: Promise<Uint8Array>[] = [];

@@ -205,6 +205,16 @@ describe('shards', () => {
     assert.ok(bytes.equals(subject.bytes));
   });
 
+  test('shards that are all cut short are no shorter archive', async () => {
+    for (const data of [2, 3, 5, 8]) {
+      const shape = { data, parity: 2 };
+      for (let lostBlocks = 3; lostBlocks < 12; lostBlocks += 1) {
+        const shards = spread(subject.bytes, shape).map((shard) => shard.subarray(0, -lostBlocks * blockSizeBytes));
+        await assert.rejects(SpreadAccess.open({ shards: sourcesOf(shards), shape }), { code: 'archive.damaged' });
+      }
+    }
+  });
+
   test('a shard that is cut, or of another archive, or under another number, costs no more than itself', async () => {
     const shape = { data: 3, parity: 2 };
     const shards = spread(subject.bytes, shape);

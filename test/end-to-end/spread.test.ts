@@ -332,3 +332,22 @@ test('whatever writes an archive tells of a storage that took no shard', async (
     assert.equal((await json('verify', name, '--storage', 'spread')).value.state, 'intact');
   }
 });
+
+test('a damaged archive is healed before it is spread: no shard is made of what is wrong', async () => {
+  const archive = await backUp();
+  await run('pull', archive, '--storage', 'spread', '--output', 'sound.holdfast', '--overwrite');
+  const sound = readFileSync('sound.holdfast');
+  const damaged = Buffer.from(sound);
+  const parity = Array.from({ length: damaged.length / 4096 }, (_, block) => block * 4096).find(
+    (start) => damaged[start + 28] === 2,
+  );
+  assert.ok(parity !== undefined);
+  damaged[parity + 100] = (damaged[parity + 100] ?? 0) ^ 1;
+  writeFileSync('damaged.holdfast', damaged);
+  const pushed = await run('push', 'damaged.holdfast', '--storage', 'spread', '--name', 'pushed.holdfast');
+  assert.equal(pushed.exitCode, 0, pushed.stderr);
+  assert.equal((await json('verify', 'pushed.holdfast', '--storage', 'spread')).value.state, 'intact');
+  for (const place of ['a', 'b']) for (const shard of shardsIn(place)) rmSync(join(place, shard));
+  await run('pull', 'pushed.holdfast', '--storage', 'spread', '--output', 'back.holdfast', '--overwrite');
+  assert.ok(readFileSync('back.holdfast').equals(sound));
+});

@@ -155,7 +155,7 @@ export class SpreadPlace extends WorldStorage {
   }
 
   #meetSet(shard: Uint8Array): Known {
-    const archive = this.written.find((bytes) => blockAt(bytes, 0).equals(blockAt(shard, 1)));
+    const archive = this.written.findLast((bytes) => blockAt(bytes, 0).equals(blockAt(shard, 1)));
     assert((archive?.length ?? 0) <= rowsAtMost * this.shape.data * blockBytes, 'archives of worlds are small');
     return { archive, pristine: new Map(), proven: new Set() };
   }
