@@ -99,7 +99,12 @@ export function readKeyShare(text: Secret): KeyShare {
   if (bytes[0] !== version) throw invalid('a share is of a later version', 'update Holdfast');
   const set = Buffer.from(bytes.subarray(1, 1 + setSizeBytes)).toString('hex');
   const [threshold = 0, number = 0] = bytes.subarray(1 + setSizeBytes, headSizeBytes);
+  if (threshold < 2 || number < 1) throw invalid('a share says of itself what cannot be', 'compare it with its sheet');
   return { set, threshold, number, bytes: bytes.subarray(headSizeBytes) };
+}
+
+function isAlike(one: KeyShare, other: KeyShare): boolean {
+  return one.threshold === other.threshold && one.bytes.length === other.bytes.length;
 }
 
 /** Gives back what was split. Throws `key.invalid`: too few shares, or shares of different keys. */
@@ -115,6 +120,7 @@ export async function joinKey(
       `share ${stranger.number} is of another key than share ${first.number}`,
       'shares of one key begin with the same letters: give those that do',
     );
+  if (!shares.every((share) => isAlike(share, first))) throw invalid('the shares do not belong together', 'try others');
   const byNumber = new Map(shares.map((share) => [share.number, share]));
   if (byNumber.size < first.threshold) {
     const missing = first.threshold - byNumber.size;
@@ -123,6 +129,9 @@ export async function joinKey(
       'give a different share with each --share-file',
     );
   }
+  // Each was taken at another place: the last byte.
+  const places = new Set([...byNumber.values()].map(({ bytes }) => bytes.at(-1)));
+  if (places.size < byNumber.size || places.has(0)) throw invalid('the shares do not belong together', 'try others');
   const { combine } = await import('shamir-secret-sharing');
   const parts = [...byNumber.values()].slice(0, first.threshold).map(({ bytes }) => new Uint8Array(bytes));
   const plain = Buffer.from(await combine(parts));

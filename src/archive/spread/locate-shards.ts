@@ -18,6 +18,9 @@ import {
 /** Blocks at the end of an archive that are looked at where no shard tells how large it is: final headers, and parity before them. */
 const lastBlocks = 64;
 
+/** So short is no shard that its end could not tell the truth of it. */
+const rowsToSpare = 16;
+
 /** What the shards of one archive tell together. */
 export interface LocatedShards {
   readonly shape: SpreadShape;
@@ -118,10 +121,12 @@ interface Outlined {
 /** The outline of the archive: by the ends of the shards, else by their sizes where a block that stands at the archive's end bears it out. */
 async function layoutOf(outlined: Outlined): Promise<Layout | undefined> {
   const { ends, header, shape, shards } = outlined;
-  const told = mostCommon(ends, String);
+  const rows = Math.max(...shards.map((shard) => (shard === undefined ? 0 : rowsInShard(shard.access.sizeBytes))));
+  // Of shards that lost more than half of their blocks nothing would come back: who says so means that readers never come to an end.
+  const possible = ends.filter((totalBlocks) => totalBlocks <= 2 * (rows + rowsToSpare) * shape.data);
+  const told = mostCommon(possible, String);
   const byEnd = told === undefined ? undefined : Layout.fromTotalBlocks(told, header.header);
   if (byEnd !== undefined) return byEnd;
-  const rows = Math.max(...shards.map((shard) => (shard === undefined ? 0 : rowsInShard(shard.access.sizeBytes))));
   const fits = (totalBlocks: number) =>
     shards.filter((shard) => {
       return shard !== undefined && rowsInShard(shard.access.sizeBytes) === shardRows(shape, shard.index, totalBlocks);
