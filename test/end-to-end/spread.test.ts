@@ -1,14 +1,17 @@
 /** Archives over several storages, through the command line: any k of k + m restore them. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { before, beforeEach, test } from 'node:test';
 import { SeededRandom } from '../../src/testing/index.ts';
+import { hashBlock } from '../../vectors/reference-writer.ts';
+import { ageKeys } from './age-keys.ts';
 import { runHere } from './command-line.ts';
 import { describeTree, makeWorkspace } from './workspace.ts';
 
 const workspace = makeWorkspace('spread');
-const environment = { HOLDFAST_PASSPHRASE: 'five over the hills' };
+const withPassphrase = { HOLDFAST_PASSPHRASE: 'five over the hills' };
+let environment: Readonly<Record<string, string>> = withPassphrase;
 const places = ['a', 'b', 'c', 'd', 'e'];
 
 before(() => {
@@ -42,8 +45,16 @@ beforeEach(() => {
   }
   rmSync('out', { recursive: true, force: true });
   rmSync('.holdfast', { recursive: true, force: true });
+  environment = withPassphrase;
   configure();
 });
+
+/** Archives are sealed for an identity: without the work that a passphrase takes each time. */
+function configureSealed(changes: object = {}): void {
+  environment = {};
+  writeFileSync('identity.txt', ageKeys[0].identity);
+  configure({ encryption: 'aes-256-gcm', recipients: [ageKeys[0].recipient], ...changes });
+}
 
 async function run(...words: string[]) {
   return await runHere(words, { environment });
@@ -307,15 +318,16 @@ test('a repair makes lost shards anew', async () => {
 });
 
 test('whatever writes an archive tells of a storage that took no shard', async () => {
-  configure({ encryption: 'aes-256-gcm' });
+  configureSealed();
   const archive = await backUp();
   await run('pull', archive, '--storage', 'spread', '--output', 'there.holdfast', '--overwrite');
   rmSync('e', { recursive: true });
   writeFileSync('e', 'no folder');
-  writeFileSync('new.txt', 'another one');
+  writeFileSync('another.txt', ageKeys[1].identity);
+  const opening = ['--identity-file', 'identity.txt'];
   const message = /is written, but not on all of its storages: e: /;
   const commands = [
-    ['key', 'add', archive, '--storage', 'spread', '--new-passphrase-file', 'new.txt'],
+    ['key', 'add', archive, '--storage', 'spread', ...opening, '--recipient', ageKeys[1].recipient],
     ['push', 'there.holdfast', '--storage', 'spread', '--name', 'pushed.holdfast'],
   ];
   for (const words of commands) {
@@ -323,8 +335,8 @@ test('whatever writes an archive tells of a storage that took no shard', async (
     assert.notEqual(exitCode, 0, words.join(' '));
     assert.match(stderr, message);
   }
-  await assertRestores(archive, '--storage', 'spread', '--passphrase-file', 'new.txt');
-  await assertRestores('pushed.holdfast', '--storage', 'spread');
+  await assertRestores(archive, '--storage', 'spread', '--identity-file', 'another.txt');
+  await assertRestores('pushed.holdfast', '--storage', 'spread', ...opening);
   rmSync('e');
   mkdirSync('e');
   await run('scrub');
@@ -350,4 +362,26 @@ test('a damaged archive is healed before it is spread: no shard is made of what 
   for (const place of ['a', 'b']) for (const shard of shardsIn(place)) rmSync(join(place, shard));
   await run('pull', 'pushed.holdfast', '--storage', 'spread', '--output', 'back.holdfast', '--overwrite');
   assert.ok(readFileSync('back.holdfast').equals(sound));
+});
+
+test('a shard with forged blocks gives out nothing wrong; left out, it is a missing one', async () => {
+  configureSealed();
+  const opening = ['--storage', 'spread', '--identity-file', 'identity.txt'];
+  const archive = await backUp();
+  const path = join('c', shardsIn('c')[0] ?? '');
+  const shard = readFileSync(path);
+  for (let start = 0; start < shard.length; start += 4096) {
+    const block = shard.subarray(start, start + 4096);
+    if (block[28] !== 1) continue;
+    block[1000] = (block[1000] ?? 0) ^ 1;
+    hashBlock(block);
+  }
+  writeFileSync(path, shard);
+  assert.equal((await run('verify', archive, '--storage', 'spread', '--level', 'structure')).exitCode, 0);
+  const refused = await run('restore', archive, ...opening, '--files-to', 'forged', '--yes');
+  assert.equal(refused.exitCode, 11, refused.stderr);
+  assert.ok(!existsSync('forged'));
+  assert.equal((await run('verify', archive, ...opening, '--level', 'contents')).exitCode, 11);
+  configureSealed({ storage: { ...storage, c: { backend: 'local', path: 'c', enabled: false } } });
+  await assertRestores(archive, ...opening);
 });
