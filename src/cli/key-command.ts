@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { HoldfastError } from '../errors.ts';
-import type { KeySlot, SealKeys } from '../operation/options.ts';
+import type { ArchiveLocation, KeySlot, SealKeys } from '../operation/options.ts';
 import { Secret } from '../secret.ts';
 import { askYes } from './ask.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
@@ -17,6 +17,7 @@ import {
   readRecipients,
 } from './key-options.ts';
 import { addKeyShareCommands } from './key-share-commands.ts';
+import { archiveStorageOption, withArchive } from './open-storages.ts';
 import { printJson, printLines, printNote } from './print-result.ts';
 import { createPrivateFile } from './private-file.ts';
 import { withoutUndefined } from './without-undefined.ts';
@@ -44,7 +45,8 @@ export function addKeyCommand(program: Command, context: CommandContext): void {
   const add = key
     .command('add')
     .description('let another key open the archive')
-    .argument('<archive>', 'path of the archive')
+    .argument('<archive>', 'path of the archive, or its name on a storage')
+    .addOption(archiveStorageOption())
     .addOption(
       new Option(
         '--new-passphrase-file <path>',
@@ -59,8 +61,9 @@ export function addKeyCommand(program: Command, context: CommandContext): void {
   const remove = key
     .command('remove')
     .description('let a key open the archive no longer')
-    .argument('<archive>', 'path of the archive')
+    .argument('<archive>', 'path of the archive, or its name on a storage')
     .argument('<slot>', 'id of the slot, as `holdfast key list` shows it')
+    .addOption(archiveStorageOption())
     .option('--yes', 'do not ask')
     .option('--json', 'print the result as JSON');
   addOpenKeyOptions(remove).action((archive: string, slot: string, options: RemoveOptions) =>
@@ -69,10 +72,11 @@ export function addKeyCommand(program: Command, context: CommandContext): void {
   key
     .command('list')
     .description('list the key slots of an archive')
-    .argument('<archive>', 'path of the archive')
+    .argument('<archive>', 'path of the archive, or its name on a storage')
+    .addOption(archiveStorageOption())
     .option('--json', 'print the result as JSON')
-    .action(async (archive: string, options: OutputOptions) => {
-      const { slots } = await summarize(archive);
+    .action(async (archive: string, options: OutputOptions & { readonly storage?: string }) => {
+      const { slots } = await withArchive(archive, options.storage, context, summarize);
       if (slots.length === 0 && !options.json) printNote(context, `${archive} is not encrypted: it has no key slots`);
       else printSlots(archive, slots, options, context);
     });
@@ -80,7 +84,7 @@ export function addKeyCommand(program: Command, context: CommandContext): void {
   addKeyDrillCommand(key, context);
 }
 
-async function summarize(archive: string) {
+async function summarize(archive: ArchiveLocation) {
   const { summarizeArchive } = await import('../operation/inspect.ts');
   return summarizeArchive(archive);
 }
@@ -115,12 +119,15 @@ async function newIdentity(options: OutputOptions & { output?: string }, context
 }
 
 async function addSlots(archive: string, options: AddOptions, context: CommandContext): Promise<void> {
-  const keys = await openKeys(archive, options, context);
-  if (keys === undefined) throw notEncrypted(archive);
   const { addKeySlots } = await import('../operation/keys.ts');
-  const add = await newKeys(options, context);
+  const { label } = options;
   const { signal } = context;
-  const slots = await addKeySlots({ archive, keys, add, ...withoutUndefined({ label: options.label }), signal });
+  const slots = await withArchive(archive, options.storage, context, async (location) => {
+    const keys = await openKeys(location, options, context);
+    if (keys === undefined) throw notEncrypted(archive);
+    const add = await newKeys(options, context);
+    return await addKeySlots({ archive: location, keys, add, ...withoutUndefined({ label }), signal });
+  });
   printSlots(archive, slots, options, context);
 }
 
@@ -141,11 +148,13 @@ async function removeSlot(
   context: CommandContext,
 ): Promise<void> {
   if (!options.yes) await confirmRemoval(archive, slot, context);
-  const keys = await openKeys(archive, options, context);
-  if (keys === undefined) throw notEncrypted(archive);
   const { removeKeySlot } = await import('../operation/keys.ts');
-  await removeKeySlot({ archive, keys, slotId: slot, signal: context.signal });
-  const { slots } = await summarize(archive);
+  const { slots } = await withArchive(archive, options.storage, context, async (location) => {
+    const keys = await openKeys(location, options, context);
+    if (keys === undefined) throw notEncrypted(archive);
+    await removeKeySlot({ archive: location, keys, slotId: slot, signal: context.signal });
+    return await summarize(location);
+  });
   printSlots(archive, slots, options, context);
 }
 

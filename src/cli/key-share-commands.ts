@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { isSystemError } from '../disk/system-error.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Secret } from '../secret.ts';
-import { onPath } from '../storage/durable-file.ts';
+import { storageErrorFrom } from '../storage/durable-file.ts';
 import type { CommandContext, OutputOptions } from './command-context.ts';
 import { gather, givenOpenKeys, readShareFiles } from './key-options.ts';
 import { wholeNumber } from './number-options.ts';
@@ -64,7 +65,7 @@ async function split(options: SplitOptions, context: CommandContext): Promise<vo
   const { splitKey } = await import('../operation/key-shares.ts');
   const { sheetPage, sheetText } = await import('./recovery-sheet.ts');
   const written = await splitKey(key, { shares, threshold });
-  await onPath(output, () => mkdir(output, { mode: 0o700 }));
+  await makeSheetFolder(output);
   const files: { readonly number: number; readonly text: string; readonly page: string }[] = [];
   for (const [index, share] of written.entries()) {
     const number = index + 1;
@@ -85,6 +86,20 @@ async function split(options: SplitOptions, context: CommandContext): Promise<vo
     context,
     `any ${threshold} of the ${shares} give the key: print the pages, give them to different people, and remove the folder. Try them first: holdfast key drill --share-file …`,
   );
+}
+
+/** Sheets are never replaced, and never lie among those of another key. */
+async function makeSheetFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    if (!isSystemError(error) || error.code !== 'EEXIST') throw storageErrorFrom(error, folder);
+    throw new HoldfastError('storage.conflict', {
+      message: `${folder} is there already, and the sheets need a folder of their own`,
+      hint: 'name a folder that is not there yet',
+      cause: error,
+    });
+  }
 }
 
 async function joinShares({ shareFile, output, json }: JoinOptions, context: CommandContext): Promise<void> {

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import type { ConfiguredStorage } from '../config/configured-storages.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { HoldfastError } from '../errors.ts';
+import type { WritableLocation } from '../operation/location.ts';
 import type { ArchiveLocation } from '../operation/options.ts';
 import { isStorage } from '../storage/is-storage.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -111,7 +112,7 @@ export async function withArchive<Result>(
   archive: string,
   storageName: string | undefined,
   context: CommandContext,
-  work: (location: string | Exclude<ArchiveLocation, string>) => Promise<Result>,
+  work: (location: string | WritableLocation) => Promise<Result>,
 ): Promise<Result> {
   if (storageName === undefined) return await work(archive);
   return await withStorage(storageName, context, ({ storage }) => work({ storage, name: archive }));

@@ -35,16 +35,21 @@ function explanation({ threshold, shares, number }: RecoverySheet): string[] {
   ];
 }
 
+/** What stands on a sheet in one line: what follows a line's end would be read as the share. */
+function titleOf({ label, number, shares }: RecoverySheet): string {
+  return `${label === '' ? 'Holdfast recovery key' : label.replace(/\p{Cc}+/gu, ' ')}: share ${number} of ${shares}`;
+}
+
 /** A text file that `--share-file` reads: all but the share is comment. */
 export function sheetText(sheet: RecoverySheet): string {
-  const title = `${sheet.label === '' ? 'Holdfast recovery key' : sheet.label}: share ${sheet.number} of ${sheet.shares}`;
+  const title = titleOf(sheet);
   const comments = [title, `made on ${day(sheet)}`, '', ...explanation(sheet)];
   return `${comments.map((line) => `# ${line}`.trimEnd()).join('\n')}\n\n${grouped(sheet).join('\n')}\n`;
 }
 
 /** A page to be printed, with everything in it: text, and a code for a camera. */
 export function sheetPage(sheet: RecoverySheet): string {
-  const title = `${sheet.label === '' ? 'Recovery key' : sheet.label}: share ${sheet.number} of ${sheet.shares}`;
+  const title = titleOf(sheet);
   const [what, where, ...commands] = explanation(sheet).map(escapeHtml);
   // Capitals, so that the code takes its shorter form for letters and digits.
   const code = encodeQR(sheet.share.reveal().toUpperCase(), 'svg', { ecc: 'medium', border: 4 });

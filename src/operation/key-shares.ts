@@ -37,8 +37,7 @@ export interface SplitKeyOptions {
   readonly random?: Random;
 }
 
-const invalid = (message: string, hint?: string) =>
-  new HoldfastError('key.invalid', hint === undefined ? { message } : { message, hint });
+const invalid = (message: string, hint: string) => new HoldfastError('key.invalid', { message, hint });
 
 /**
  * Splits a passphrase or an age identity, by Shamir's scheme over GF(2^8): `threshold` shares give it, fewer tell nothing about it.
@@ -55,7 +54,8 @@ export async function splitKey(key: Secret, options: SplitKeyOptions): Promise<S
     throw new HoldfastError('usage.invalid', { message: 'shares are 2 to 255, and the threshold is 2 to as many' });
   }
   const text = Buffer.from(key.reveal(), 'utf8');
-  if (text.length === 0 || text.length > longestSecretBytes) throw invalid('a key to split has 1 to 1,024 bytes');
+  if (text.length === 0 || text.length > longestSecretBytes)
+    throw invalid('a key to split has 1 to 1,024 bytes', 'split another one');
   const filled = Math.ceil((digestSizeBytes + 2 + text.length) / paddingBytes) * paddingBytes;
   const plain = Buffer.alloc(filled);
   plain.set(digestOf(text), 0);
@@ -94,11 +94,17 @@ export function readKeyShare(text: Secret): KeyShare {
     throw invalid('a share is mistyped, or none', 'compare it with its sheet: it begins with hfshare1');
   }
   const bytes = bech32m.fromWordsUnsafe(decoded.words);
-  if (bytes === undefined || bytes.length < headSizeBytes + paddingBytes + 1) throw invalid('a share is too short');
+  if (bytes === undefined || bytes.length < headSizeBytes + paddingBytes + 1)
+    throw invalid('a share is too short', 'compare it with its sheet');
   if (bytes[0] !== version) throw invalid('a share is of a later version', 'update Holdfast');
   const set = Buffer.from(bytes.subarray(1, 1 + setSizeBytes)).toString('hex');
   const [threshold = 0, number = 0] = bytes.subarray(1 + setSizeBytes, headSizeBytes);
+  if (threshold < 2 || number < 1) throw invalid('a share says of itself what cannot be', 'compare it with its sheet');
   return { set, threshold, number, bytes: bytes.subarray(headSizeBytes) };
+}
+
+function isAlike(one: KeyShare, other: KeyShare): boolean {
+  return one.threshold === other.threshold && one.bytes.length === other.bytes.length;
 }
 
 /** Gives back what was split. Throws `key.invalid`: too few shares, or shares of different keys. */
@@ -107,21 +113,31 @@ export async function joinKey(
 ): Promise<{ readonly key: Secret; readonly kind: KeyShareKind }> {
   const shares = texts.map(readKeyShare);
   const [first] = shares;
-  if (first === undefined) throw invalid('there are no shares');
+  if (first === undefined) throw invalid('there are no shares', 'give as many as their sheets ask for');
   const stranger = shares.find(({ set }) => set !== first.set);
-  if (stranger !== undefined) throw invalid(`share ${stranger.number} is of another key than share ${first.number}`);
+  if (stranger !== undefined)
+    throw invalid(
+      `share ${stranger.number} is of another key than share ${first.number}`,
+      'shares of one key begin with the same letters: give those that do',
+    );
+  if (!shares.every((share) => isAlike(share, first))) throw invalid('the shares do not belong together', 'try others');
   const byNumber = new Map(shares.map((share) => [share.number, share]));
   if (byNumber.size < first.threshold) {
     const missing = first.threshold - byNumber.size;
     throw invalid(
       `${byNumber.size} of ${first.threshold} shares are there: ${missing} more ${missing === 1 ? 'is' : 'are'} needed`,
+      'give a different share with each --share-file',
     );
   }
+  // Each was taken at another place: the last byte.
+  const places = new Set([...byNumber.values()].map(({ bytes }) => bytes.at(-1)));
+  if (places.size < byNumber.size || places.has(0)) throw invalid('the shares do not belong together', 'try others');
   const { combine } = await import('shamir-secret-sharing');
   const parts = [...byNumber.values()].slice(0, first.threshold).map(({ bytes }) => new Uint8Array(bytes));
   const plain = Buffer.from(await combine(parts));
   const text = plain.subarray(digestSizeBytes + 2, digestSizeBytes + 2 + plain.readUInt16BE(digestSizeBytes));
-  if (!plain.subarray(0, digestSizeBytes).equals(digestOf(text))) throw invalid('the shares do not belong together');
+  if (!plain.subarray(0, digestSizeBytes).equals(digestOf(text)))
+    throw invalid('the shares do not belong together', 'try others');
   const key = text.toString('utf8');
   return { key: new Secret(key), kind: /^AGE-SECRET-KEY-1/i.test(key) ? 'identity' : 'passphrase' };
 }

@@ -95,6 +95,9 @@ export async function withShards<First extends ArchiveLocation, Result>(
   }
 }
 
+/** Stands for a replica of which nothing can be read. */
+const nothing: RandomAccess = { sizeBytes: 0, read: async () => 0, close: async () => undefined };
+
 /**
  * Opens archives for reading, and closes what was opened here. Who wants the `proof` that what stands on the disk is whole reads it from
  * there; who wants the `bytes`, which are checked as they come, takes them from the page cache where they are.
@@ -108,9 +111,19 @@ export async function withSources<Result>(
   try {
     const shards = locations.flatMap((location) => localShard(location) ?? []);
     if (shards.length > 0) opened.push(await openLocalShards(shards));
+    const lost: unknown[] = [];
     for (const location of locations) {
-      if (localShard(location) === undefined) opened.push(await openLocation(location, wants));
+      if (localShard(location) !== undefined) continue;
+      try {
+        opened.push(await openLocation(location, wants));
+      } catch (error) {
+        // Too few shards of a replica, or none that is whole, are no reason to do without the others.
+        if (!(error instanceof HoldfastError) || error.code !== 'archive.damaged') throw error;
+        lost.push(error);
+        opened.push(nothing);
+      }
     }
+    if (lost.length > 0 && opened.every((source) => source === nothing)) throw lost[0];
     return await work(opened);
   } finally {
     for (const source of opened) if (!locations.includes(source)) await source.close();

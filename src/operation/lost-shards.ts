@@ -3,11 +3,28 @@ import type { HoldfastError } from '../errors.ts';
 import { chooseSet, missingShards, type ShardSet } from '../storage/spread/shard-sets.ts';
 import type { Storage } from '../storage/storage.ts';
 
-/** Shards of archives of which too few are there to restore them, while all storages answer. Those being removed are none. */
-export async function lostShardSets({ spread }: Storage): Promise<ShardSet[]> {
-  if (spread === undefined) return [];
+/** Archives of which too few shards were seen to restore them. */
+export interface LackingSets {
+  readonly sets: readonly ShardSet[];
+  /** What a storage threw that could not be listed: it may have the others. Without it they are lost. */
+  readonly failure?: { readonly error: unknown };
+}
+
+/** Shards of archives that are not listed, as too few of them were seen. Those being removed are none. */
+export async function lackingShardSets({ spread }: Storage): Promise<LackingSets> {
+  if (spread === undefined) return { sets: [] };
   const { sets, failures } = await spread.shardSets();
-  if (failures.length > 0) return [];
+  const [failure] = failures;
+  return { sets: notListed(sets), ...(failure && { failure }) };
+}
+
+/** Shards of archives of which too few are there to restore them, while all storages answer. */
+export async function lostShardSets(storage: Storage): Promise<readonly ShardSet[]> {
+  const { sets, failure } = await lackingShardSets(storage);
+  return failure === undefined ? sets : [];
+}
+
+function notListed(sets: readonly ShardSet[]): ShardSet[] {
   const names = [...new Set(sets.map(({ name }) => name))];
   return names.flatMap((name) => {
     const own = sets.filter((set) => set.name === name && set.goneOn.length === 0);

@@ -12,6 +12,7 @@ import { checkedArchiveId, locationLabel, type WritableLocation, withSources, wr
 import type { BlockHealth, RepairOptions, RepairReport } from './options.ts';
 import { rewriteArchive } from './rewrite.ts';
 import { ProgressMeter, withWorkers } from './run.ts';
+import { isWhole, rebuildShards, spreadHealth } from './spread-health.ts';
 import { archiveIdHex, blockHealth, stateOf } from './summary.ts';
 
 /** Between copies there may be filler, of about this size where storages want large parts. */
@@ -84,7 +85,8 @@ async function lookAlone(
 
 /**
  * Heals an archive: from its copies, its parity and, with `from`, further replicas, none of which need be whole. The healed archive is
- * written aside, checked, and put in place by one rename. No key is needed. An intact archive is left alone unless `output` is given.
+ * written aside, checked, and put in place by one rename. No key is needed. An intact archive is left alone unless `output` is given; of one that is
+ * spread over storages, shards that are missing or damaged are made anew.
  *
  * Throws `archive.damaged` (unless `partial`), `archive.not_an_archive`, `archive.version_unsupported`, `archive.ambiguous`, `storage.full`,
  * `storage.read_only`, `archive.verify_failed`, `operation.interrupted`.
@@ -109,12 +111,17 @@ export async function repairArchive(options: RepairOptions): Promise<RepairRepor
       const swept = await sweep({ store, onProgress: report });
       const { solved, lost } = swept.tally;
       const blocks: BlockHealth = { ...(own?.blocks ?? blockHealth(swept)), solved, lost };
-      const state = own === undefined || lost > 0 ? stateOf(swept, store.inPlace) : own.state;
+      const ownState = own === undefined || lost > 0 ? stateOf(swept, store.inPlace) : own.state;
+      const spread =
+        options.output === undefined && ownState === 'intact' ? await spreadHealth(sources[0], signal) : undefined;
+      const lacking = spread === undefined || isWhole(spread) ? undefined : spread;
+      const state = lacking === undefined ? ownState : 'repairable';
       if (state === 'lost' && options.partial !== true) throw refuseLost(swept);
       if (options.output === undefined && state !== 'intact') refuseImage(store);
       const wanted = options.output !== undefined || state !== 'intact';
       const written = wanted && options.dryRun !== true;
-      if (written) {
+      if (written && lacking !== undefined) await rebuildShards(output, lacking, options);
+      else if (written) {
         const header = store.headerBody.subarray(0, headerLength(store.headerBody));
         const allowLost = options.partial === true;
         await rewriteArchive({ store, workers, header, output, allowLost, run: options });

@@ -5,6 +5,7 @@ import { sweep } from '../archive/heal/sweep.ts';
 import type { WorkerPool } from '../archive/worker/worker-pool.ts';
 import { HoldfastError } from '../errors.ts';
 import type { StoredObject } from '../storage/storage.ts';
+import { checkParts } from './check-parts.ts';
 import type { WritableLocation } from './location.ts';
 import type { Progress, RunOptions } from './options.ts';
 import { failAfter, ProgressMeter } from './run.ts';
@@ -23,7 +24,7 @@ export interface RewriteOptions {
 
 /**
  * Writes an archive anew from its healed blocks, checks it, and puts it under its name. No key is needed.
- * Throws `archive.damaged`, `archive.verify_failed`, and what the storage throws.
+ * Throws `archive.damaged`, `archive.verify_failed`, and what the storage throws; also when it stands there, and a storage that it is spread over failed.
  */
 export async function rewriteArchive(options: RewriteOptions): Promise<StoredObject> {
   const { store, workers, header, output, run } = options;
@@ -37,6 +38,7 @@ export async function rewriteArchive(options: RewriteOptions): Promise<StoredObj
     onReplicate: report('write'),
     ...(run.signal === undefined ? {} : { signal: run.signal }),
   });
+  let stored: StoredObject;
   try {
     const shape = { dataBlocks, parityBlocks };
     const blocks = new BlockWriter({ workers, archiveId, shape, header, sink: (bytes) => writer.write(bytes) });
@@ -55,10 +57,10 @@ export async function rewriteArchive(options: RewriteOptions): Promise<StoredObj
       },
     });
     await blocks.finish();
-    return await writer.commit(async (stored) => {
+    stored = await writer.commit(async (written) => {
       const { onProgress: _, ...quiet } = run;
       const checked = await checkArchive({
-        sources: [stored],
+        sources: [written],
         workers,
         run: quiet,
         level: 'structure',
@@ -72,4 +74,6 @@ export async function rewriteArchive(options: RewriteOptions): Promise<StoredObj
   } catch (error) {
     return await failAfter(error, [() => writer.abort()]);
   }
+  checkParts(writer, output);
+  return stored;
 }

@@ -5,10 +5,11 @@ import type { Storage } from '../storage/storage.ts';
 import { errorReport } from './error-report.ts';
 import { summarizeArchive } from './inspect.ts';
 import type { WritableLocation } from './location.ts';
-import { describeLostShards, lostShardSets } from './lost-shards.ts';
+import { describeLostShards, lackingShardSets } from './lost-shards.ts';
 import type { BlockHealth, BlockStep, OutputReport, RunOptions, SpreadReport } from './options.ts';
 import { repairArchive } from './repair.ts';
 import { PlainScrub } from './scrub-plain.ts';
+import { rebuildShards } from './spread-health.ts';
 import { listArchives } from './sync.ts';
 import { transferArchive } from './transfer.ts';
 import { validateBackup } from './verify.ts';
@@ -178,9 +179,12 @@ class Scrub {
       this.#options.onArchive?.(label, name);
       this.#found.push(await look({ storage, name }, label, this.#look));
     }
-    for (const set of await lostShardSets(storage)) {
-      const error = describeLostShards(storage, set);
-      this.#found.push({ storage, name: set.name, label, archiveId: undefined, state: 'shapeless', error });
+    const { sets, failure } = await lackingShardSets(storage);
+    for (const set of sets) {
+      // While a storage does not tell what it has, nothing is lost, and nothing is well either.
+      const error = failure === undefined ? describeLostShards(storage, set) : failure.error;
+      const state = failure === undefined ? 'shapeless' : 'unreadable';
+      this.#found.push({ storage, name: set.name, label, archiveId: undefined, state, error });
     }
   }
 
@@ -197,7 +201,7 @@ class Scrub {
     try {
       if (this.#options.dryRun === true) return await this.#foresee(found, replicas, { ...place, ...from });
       if (state === 'shapeless') await transferArchive({ from: replicas, to: found, run: this.#run });
-      else if (spread !== undefined && blocks?.damaged === 0) await this.#rebuild(found, spread);
+      else if (spread !== undefined && blocks?.damaged === 0) await rebuildShards(found, spread, this.#run);
       else await repairArchive({ ...this.#run, archive: location(found), from: replicas.map(location) });
       this.#found[index] = await this.#readAgain(found);
       return { ...place, ...from, state: 'repaired' };
@@ -206,23 +210,6 @@ class Scrub {
       const isLost = failure instanceof HoldfastError && failure.code === 'archive.damaged';
       return { ...place, ...from, state: isLost ? 'lost' : 'repairable', error: errorReport(failure) };
     }
-  }
-
-  /** Makes shards that are lost or damaged anew. One whose storage does not answer is for a later scrub. */
-  async #rebuild({ storage, name }: Found, { shards }: SpreadReport): Promise<void> {
-    const unread = shards.find(({ state }) => state === 'unreadable');
-    const broken = shards.filter(({ state }) => state === 'damaged' || state === 'missing');
-    const made = await storage.spread?.rebuild(
-      name,
-      broken.map(({ shard }) => shard - 1),
-      { signal: this.#run.signal },
-    );
-    const failed = made?.find(({ error }) => error !== undefined);
-    if (failed !== undefined) throw failed.error;
-    if (unread === undefined) return;
-    throw new HoldfastError('storage.unavailable', {
-      message: `${unread.storage}: shard ${unread.shard} could not be read: ${unread.error?.message ?? ''}`,
-    });
   }
 
   /** Whether all replicas together would give the archive back. */

@@ -1,9 +1,12 @@
 import { headerLength } from '../archive/header.ts';
+import { archiveIdSizeBytes, hasRightHash, readFrame } from '../archive/heal/block.ts';
 import { BlockStore } from '../archive/heal/block-store.ts';
+import { blockSizeBytes } from '../archive/heal/geometry.ts';
 import type { RandomAccess } from '../archive/random-access.ts';
 import type { WorkerPool } from '../archive/worker/worker-pool.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { StorageWriter } from '../storage/storage.ts';
+import { checkParts } from './check-parts.ts';
 import { type WritableLocation, withSources } from './location.ts';
 import type { ArchiveLocation, RunOptions } from './options.ts';
 import { rewriteArchive } from './rewrite.ts';
@@ -64,9 +67,10 @@ async function copyWhole(source: RandomAccess, { to, run, workers }: Place): Pro
   const options = { copies: 1, expectedSizeBytes: source.sizeBytes, ...(signal && { signal }) };
   const writer = await to.storage.writer(to.name, options);
   let archiveId = '';
+  let sizeBytes: number;
   try {
-    await copyBytes(source, writer, run);
-    const { sizeBytes } = await writer.commit(async (stored) => {
+    await copyBytes(source, to.storage.spread === undefined ? writer : wholeBlocksOnly(writer), run);
+    const committed = await writer.commit(async (stored) => {
       // An archive that stands there twice would read as a whole one.
       if (stored.sizeBytes !== source.sizeBytes) {
         const message = `${stored.sizeBytes} bytes were stored of ${source.sizeBytes}`;
@@ -77,7 +81,7 @@ async function copyWhole(source: RandomAccess, { to, run, workers }: Place): Pro
       if (checked.state !== 'intact') throw new NotWhole();
       archiveId = checked.archiveId;
     });
-    return { archiveId, sizeBytes, healed: false };
+    sizeBytes = committed.sizeBytes;
   } catch (error) {
     // A header that is damaged here may be whole in another replica, and bytes that cannot be read may be solved.
     const mayBeHealed =
@@ -87,9 +91,37 @@ async function copyWhole(source: RandomAccess, { to, run, workers }: Place): Pro
     await writer.abort();
     return undefined;
   }
+  checkParts(writer, to);
+  return { archiveId, sizeBytes, healed: false };
 }
 
-async function copyBytes(source: RandomAccess, writer: StorageWriter, run: RunOptions): Promise<void> {
+/**
+ * Takes nothing but whole blocks, each in its place. A code over shards that was made of a damaged block gives that block back with a hash that is
+ * right: the damage could be seen no more.
+ */
+function wholeBlocksOnly(writer: StorageWriter): Pick<StorageWriter, 'write'> {
+  let position = 0;
+  let archiveId: Buffer | undefined;
+  return {
+    write: async (bytes) => {
+      for (let start = 0; start < bytes.length; start += blockSizeBytes) {
+        const block = Buffer.from(
+          bytes.buffer,
+          bytes.byteOffset + start,
+          Math.min(blockSizeBytes, bytes.length - start),
+        );
+        if (block.length < blockSizeBytes) throw new NotWhole();
+        archiveId ??= Buffer.from(block.subarray(0, archiveIdSizeBytes));
+        const isOfIt = archiveId.compare(block, 0, archiveIdSizeBytes) === 0;
+        if (!isOfIt || readFrame(block)?.position !== position || !hasRightHash(block)) throw new NotWhole();
+        position += 1;
+      }
+      await writer.write(bytes);
+    },
+  };
+}
+
+async function copyBytes(source: RandomAccess, writer: Pick<StorageWriter, 'write'>, run: RunOptions): Promise<void> {
   const meter = new ProgressMeter(run);
   const { sizeBytes } = source;
   const ahead: Promise<Uint8Array>[] = [];

@@ -7,6 +7,7 @@ import { checkShard, type ShardHealth } from '../../src/archive/spread/check-sha
 import { rowCoefficients } from '../../src/archive/spread/row-code.ts';
 import type { ShardSource } from '../../src/archive/spread/shard.ts';
 import {
+  headBlock,
   rowOffset,
   rowsInShard,
   rowsPerGroup,
@@ -203,6 +204,31 @@ describe('shards', () => {
     const bytes = Buffer.alloc(access.sizeBytes);
     await access.read(0, bytes);
     assert.ok(bytes.equals(subject.bytes));
+  });
+
+  test('shards that are all cut short are no shorter archive', async () => {
+    for (const data of [2, 3, 5, 8]) {
+      const shape = { data, parity: 2 };
+      for (let lostBlocks = 3; lostBlocks < 12; lostBlocks += 1) {
+        const shards = spread(subject.bytes, shape).map((shard) => shard.subarray(0, -lostBlocks * blockSizeBytes));
+        await assert.rejects(SpreadAccess.open({ shards: sourcesOf(shards), shape }), { code: 'archive.damaged' });
+      }
+    }
+  });
+
+  test('an archive is no larger than its shards can be', async () => {
+    const shape = { data: 3, parity: 2 };
+    const archiveId = new Uint8Array(subject.bytes.subarray(0, 16));
+    const shards = spread(subject.bytes, shape);
+    const rows = shardRows(shape, 0, subject.bytes.length / blockSizeBytes);
+    const forge = (index: number) => {
+      const shard = shards[index] as Buffer;
+      headBlock({ archiveId, shape, index, totalBlocks: 2 ** 40 }, rows).copy(shard, shard.length - 2 * blockSizeBytes);
+    };
+    for (const index of [0, 1, 2, 3, 4]) {
+      forge(index);
+      assert.ok((await join(shards)).equals(subject.bytes));
+    }
   });
 
   test('a shard that is cut, or of another archive, or under another number, costs no more than itself', async () => {

@@ -2,6 +2,7 @@
 import { backup, key, prune, repair, replace, scrub, sync } from './archive-scenarios.ts';
 import { overwrite, restoreNew, smallFiles, sqlite, sqliteLog, withIdentity } from './restore-scenarios.ts';
 import type { Scenario } from './scenario.ts';
+import { spread, spreadKey, spreadPrune, spreadScrub } from './spread-scenarios.ts';
 
 /** By the name that `npm run crash -- --what` takes. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
@@ -17,4 +18,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   overwrite: withIdentity(overwrite),
   sqlite: withIdentity(sqlite),
   'sqlite-log': withIdentity(sqliteLog),
+  spread,
+  'spread-prune': spreadPrune,
+  'spread-scrub': spreadScrub,
+  'spread-key': spreadKey,
 };

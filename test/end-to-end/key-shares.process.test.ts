@@ -1,7 +1,7 @@
 /** A key that was split opens archives again: from the command line, and with the recovery script alone. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import decodeQR from 'qr/decode.js';
@@ -52,13 +52,15 @@ for (const kind of ['passphrase', 'identity'] as const) {
       assert.ok(!html.includes(passphrase) && !html.includes(first.identity));
       assert.equal(codeOf(html), readShare(text).toUpperCase());
     }
-    assert.equal(run('test/transcript/holdfast.ts', split).status, 1, 'sheets are never replaced');
+    const again = run('test/transcript/holdfast.ts', split);
+    assert.equal(again.status, 1, 'sheets are never replaced');
+    assert.match(again.stderr, /sheets is there already.*\[storage\.conflict\]\nhint: name a folder/);
 
     const three = shareFiles(sheets, 4, 1, 3);
     const joined = holdfast('key', 'join', ...three);
     assert.equal(joined, `${isPassphrase ? passphrase : first.identity}\n`);
     const drill = JSON.parse(holdfast('key', 'drill', archive, ...three, '--json'));
-    assert.deepEqual(drill, { archives: [{ archive, isOpened: true, entryCount: 2 }] });
+    assert.deepEqual(drill, { archives: [{ archive, key: 'the shares', isOpened: true, entryCount: 2 }] });
     holdfast('restore', archive, ...three, '--files-to', join(kind, 'out'), '--yes');
     assert.equal(readFileSync(join(workspace, kind, 'out/tree/a.txt'), 'utf8'), 'what was saved');
 
@@ -68,7 +70,10 @@ for (const kind of ['passphrase', 'identity'] as const) {
 
     const two = shareFiles(sheets, 1, 2);
     const few = run('test/transcript/holdfast.ts', ['key', 'drill', archive, ...two]);
-    assert.match(few.stderr, /2 of 3 shares are there: 1 more is needed \[key\.invalid\]/);
+    assert.match(
+      few.stderr,
+      /2 of 3 shares are there: 1 more is needed \[key\.invalid\]\nhint: give a different share/,
+    );
     assert.notEqual(run('recover/holdfast-recover.mjs', [archive, join(kind, 'never'), ...two]).status, 0);
   });
 }
@@ -96,6 +101,41 @@ test('a drill names every archive that the key does not open, and ends with the 
   const wrong = inFolder(['key', 'drill', '--storage', 'two'], 'second');
   assert.equal(wrong.status, 12, wrong.stderr);
   assert.match(wrong.stdout, /two .*key/);
+  // One storage without an archive does not keep the other from being tried.
+  rmSync(join(folder, 'one'), { recursive: true });
+  const empty = inFolder(['key', 'drill', '--json'], 'first');
+  assert.notEqual(empty.status, 0);
+  const [none, opened] = JSON.parse(empty.stdout).archives;
+  assert.deepEqual([none.storage, none.isOpened, none.error.code], ['one', false, 'storage.not_found']);
+  assert.deepEqual([opened.storage, opened.isOpened], ['two', true]);
+});
+
+test('a drill tries what is named, each by itself, whatever the environment holds', () => {
+  const folder = join(workspace, 'named');
+  mkdirSync(join(folder, 'tree'), { recursive: true });
+  writeFileSync(join(folder, 'tree', 'a.txt'), 'a');
+  writeFileSync(join(folder, 'right'), 'first\n');
+  writeFileSync(join(folder, 'wrong'), 'second\n');
+  const archive = join('named', 'a.holdfast');
+  holdfast('backup', '--files', 'named/tree', '--output', archive, '--passphrase-file', 'named/right');
+  const sheets = join('named', 'sheets');
+  const label = ['--label', 'two\nlines'];
+  const split = ['key', 'split', '--shares', '2', '--threshold', '2', '--passphrase-file', 'named/wrong', ...label];
+  holdfast(...split, '--output', sheets);
+  assert.match(readFileSync(join(workspace, sheets, 'share-1.txt'), 'utf8'), /^# two lines: share 1 of 2\n#/);
+  const drill = (...keys: string[]) => {
+    const words = ['key', 'drill', archive, ...keys, '--json'];
+    const { status, stdout } = run('test/transcript/holdfast.ts', words, { HOLDFAST_PASSPHRASE: 'first' });
+    const { archives } = JSON.parse(stdout) as { archives: { key: string; isOpened: boolean }[] };
+    return [status, ...archives.map(({ key, isOpened }) => `${key}: ${isOpened}`)];
+  };
+  assert.deepEqual(drill(), [0, '$HOLDFAST_PASSPHRASE: true']);
+  assert.deepEqual(drill(...shareFiles(sheets, 1, 2)), [12, 'the shares: false']);
+  assert.deepEqual(drill(...shareFiles(sheets, 1, 2), '--passphrase-file', 'named/right'), [
+    12,
+    'the shares: false',
+    'named/right: true',
+  ]);
 });
 
 /** The share in a text file, without comments and spaces. */

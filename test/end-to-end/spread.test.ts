@@ -1,14 +1,17 @@
 /** Archives over several storages, through the command line: any k of k + m restore them. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { before, beforeEach, test } from 'node:test';
 import { SeededRandom } from '../../src/testing/index.ts';
+import { hashBlock } from '../../vectors/reference-writer.ts';
+import { ageKeys } from './age-keys.ts';
 import { runHere } from './command-line.ts';
 import { describeTree, makeWorkspace } from './workspace.ts';
 
 const workspace = makeWorkspace('spread');
-const environment = { HOLDFAST_PASSPHRASE: 'five over the hills' };
+const withPassphrase = { HOLDFAST_PASSPHRASE: 'five over the hills' };
+let environment: Readonly<Record<string, string>> = withPassphrase;
 const places = ['a', 'b', 'c', 'd', 'e'];
 
 before(() => {
@@ -42,8 +45,16 @@ beforeEach(() => {
   }
   rmSync('out', { recursive: true, force: true });
   rmSync('.holdfast', { recursive: true, force: true });
+  environment = withPassphrase;
   configure();
 });
+
+/** Archives are sealed for an identity: without the work that a passphrase takes each time. */
+function configureSealed(changes: object = {}): void {
+  environment = {};
+  writeFileSync('identity.txt', ageKeys[0].identity);
+  configure({ encryption: 'aes-256-gcm', recipients: [ageKeys[0].recipient], ...changes });
+}
 
 async function run(...words: string[]) {
   return await runHere(words, { environment });
@@ -293,4 +304,84 @@ test('some storages may take shards, and others whole archives', async () => {
   assert.equal((await json('scrub')).exitCode, 0);
   const archive = String(made.value.output).replace('spread:', '');
   await assertRestores(archive, '--storage', 'spread');
+});
+
+test('a repair makes lost shards anew', async () => {
+  const archive = await backUp();
+  rmSync(join('b', shardsIn('b')[0] ?? ''));
+  const dry = await json('repair', archive, '--storage', 'spread', '--dry-run');
+  assert.deepEqual([dry.exitCode, dry.value.state, shardsIn('b').length], [0, 'repaired', 0]);
+  const repaired = await json('repair', archive, '--storage', 'spread');
+  assert.deepEqual([repaired.exitCode, repaired.value.state], [0, 'repaired'], repaired.stderr);
+  for (const place of places) assert.equal(shardsIn(place).length, 1);
+  assert.equal((await json('repair', archive, '--storage', 'spread')).value.state, 'intact');
+});
+
+test('whatever writes an archive tells of a storage that took no shard', async () => {
+  configureSealed();
+  const archive = await backUp();
+  await run('pull', archive, '--storage', 'spread', '--output', 'there.holdfast', '--overwrite');
+  rmSync('e', { recursive: true });
+  writeFileSync('e', 'no folder');
+  writeFileSync('another.txt', ageKeys[1].identity);
+  const opening = ['--identity-file', 'identity.txt'];
+  const message = /is written, but not on all of its storages: e: /;
+  const commands = [
+    ['key', 'add', archive, '--storage', 'spread', ...opening, '--recipient', ageKeys[1].recipient],
+    ['push', 'there.holdfast', '--storage', 'spread', '--name', 'pushed.holdfast'],
+  ];
+  for (const words of commands) {
+    const { exitCode, stderr } = await run(...words);
+    assert.notEqual(exitCode, 0, words.join(' '));
+    assert.match(stderr, message);
+  }
+  await assertRestores(archive, '--storage', 'spread', '--identity-file', 'another.txt');
+  await assertRestores('pushed.holdfast', '--storage', 'spread', ...opening);
+  rmSync('e');
+  mkdirSync('e');
+  await run('scrub');
+  for (const name of [archive, 'pushed.holdfast']) {
+    assert.equal((await json('verify', name, '--storage', 'spread')).value.state, 'intact');
+  }
+});
+
+test('a damaged archive is healed before it is spread: no shard is made of what is wrong', async () => {
+  const archive = await backUp();
+  await run('pull', archive, '--storage', 'spread', '--output', 'sound.holdfast', '--overwrite');
+  const sound = readFileSync('sound.holdfast');
+  const damaged = Buffer.from(sound);
+  const parity = Array.from({ length: damaged.length / 4096 }, (_, block) => block * 4096).find(
+    (start) => damaged[start + 28] === 2,
+  );
+  assert.ok(parity !== undefined);
+  damaged[parity + 100] = (damaged[parity + 100] ?? 0) ^ 1;
+  writeFileSync('damaged.holdfast', damaged);
+  const pushed = await run('push', 'damaged.holdfast', '--storage', 'spread', '--name', 'pushed.holdfast');
+  assert.equal(pushed.exitCode, 0, pushed.stderr);
+  assert.equal((await json('verify', 'pushed.holdfast', '--storage', 'spread')).value.state, 'intact');
+  for (const place of ['a', 'b']) for (const shard of shardsIn(place)) rmSync(join(place, shard));
+  await run('pull', 'pushed.holdfast', '--storage', 'spread', '--output', 'back.holdfast', '--overwrite');
+  assert.ok(readFileSync('back.holdfast').equals(sound));
+});
+
+test('a shard with forged blocks gives out nothing wrong; left out, it is a missing one', async () => {
+  configureSealed();
+  const opening = ['--storage', 'spread', '--identity-file', 'identity.txt'];
+  const archive = await backUp();
+  const path = join('c', shardsIn('c')[0] ?? '');
+  const shard = readFileSync(path);
+  for (let start = 0; start < shard.length; start += 4096) {
+    const block = shard.subarray(start, start + 4096);
+    if (block[28] !== 1) continue;
+    block[1000] = (block[1000] ?? 0) ^ 1;
+    hashBlock(block);
+  }
+  writeFileSync(path, shard);
+  assert.equal((await run('verify', archive, '--storage', 'spread', '--level', 'structure')).exitCode, 0);
+  const refused = await run('restore', archive, ...opening, '--files-to', 'forged', '--yes');
+  assert.equal(refused.exitCode, 11, refused.stderr);
+  assert.ok(!existsSync('forged'));
+  assert.equal((await run('verify', archive, ...opening, '--level', 'contents')).exitCode, 11);
+  configureSealed({ storage: { ...storage, c: { backend: 'local', path: 'c', enabled: false } } });
+  await assertRestores(archive, ...opening);
 });

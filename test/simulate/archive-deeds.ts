@@ -106,7 +106,8 @@ export function verifyDeed(
       if (state === 'lost') truth.learn(url, { isDamaged: true, isProven: false });
       else truth.learn(url, { isDamaged: false, ...(level === 'contents' ? { isProven: true } : {}) });
     }
-    const isWhole = own.every((bytes) => truth.archiveOf(bytes) !== undefined) || session.isShared;
+    const wasWhole = own.every((bytes) => truth.archiveOf(bytes) !== undefined) && !session.lacking.has(url);
+    const isWhole = wasWhole || session.isShared;
     hold(
       'no run is green that should not be',
       state !== 'intact' || isWhole,
@@ -125,7 +126,7 @@ export function repairDeed(
 ): Deed | undefined {
   const subject = subjectOf(world, action);
   if (subject === undefined) return undefined;
-  const { system, truth } = world;
+  const { system } = world;
   const { storage, name, url, archive } = subject;
   const { replicas, from } = namesakes(world, session, subject, action.fromOthers);
   const work = async () =>
@@ -138,7 +139,7 @@ export function repairDeed(
       if (isKnown) mayBeLost(session, archive, [...own, ...replicas], `${url}: ${String(end.error)}`);
       return 'failed';
     }
-    const isWhole = truth.isWhole(storage, name) || session.isShared;
+    const isWhole = world.isComplete(storage, name) || session.isShared;
     hold(
       'no run is green that should not be',
       isWhole,
@@ -220,7 +221,7 @@ export function keyDeed(world: World, session: Session, action: Extract<Action, 
   const subject = subjectOf(world, action);
   const { keys } = world.openKeys;
   if (subject === undefined || keys === undefined) return undefined;
-  const { system, truth } = world;
+  const { system } = world;
   const archive = locationOf(session, subject);
   const work = async () => {
     const run = { ...world.run(session), archive, keys };
@@ -236,7 +237,7 @@ export function keyDeed(world: World, session: Session, action: Extract<Action, 
         mayBeLost(session, subject.archive, ownBytes(world, session, subject), `${subject.url}: ${String(end.error)}`);
       return 'failed';
     }
-    const isWhole = truth.isWhole(subject.storage, subject.name) || session.isShared;
+    const isWhole = world.isComplete(subject.storage, subject.name) || session.isShared;
     hold(
       'no run is green that should not be',
       isWhole,

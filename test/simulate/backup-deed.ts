@@ -189,6 +189,13 @@ function judgeReport(world: World, session: Session, { report, database, note, s
         storage.label === label && storage.url(name) === output.output && bytes !== undefined,
     );
     hold('never green but empty', isThere, () => `${output.output} was reported, and nothing appeared`);
+    const { spread } = world;
+    const isComplete =
+      spread === undefined ||
+      label !== spread.label ||
+      session.isShared ||
+      [...spread.objects.keys()].some((name) => spread.url(name) === output.output && spread.isComplete(name));
+    hold(promise, !isGreen || isComplete, () => `${output.output} is green, and lacks shards`);
     if (!note.isKnown) continue;
     truth.learn(output.output, { isProven: !report.suspect, isSuspect: report.suspect, isDamaged: false });
   }

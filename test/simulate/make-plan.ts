@@ -1,12 +1,24 @@
 /** Plans from seeds. */
 import type { ErrorCode } from '../../src/errors.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
-import type { Action, DamageKind, Fault, Plan, SourceFault, Step, StorageFault, WorldSettings } from './plan.ts';
+import {
+  type Action,
+  type DamageKind,
+  type Fault,
+  machineCount,
+  type Plan,
+  type SourceFault,
+  type Step,
+  type StorageFault,
+  type WorldSettings,
+} from './plan.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 /** One world of so many has real databases of SQLite: each backup and each restore of one starts a thread. */
 const sqliteShare = 32;
+/** One of so many spreads its archives over storages of their own. */
+const spreadShare = 8;
 
 /** What may happen to a step: so likely, by weight. */
 type Weighted<Value> = readonly (readonly [number, Value])[];
@@ -19,7 +31,8 @@ class PlanMaker {
   constructor(seed: number) {
     this.#seed = seed;
     this.#random = new SeededRandom(seed);
-    this.#world = this.#makeWorld();
+    const world = this.#makeWorld();
+    this.#world = seed % spreadShare === 6 ? this.#spread(world) : world;
   }
 
   make(): Plan {
@@ -56,6 +69,12 @@ class PlanMaker {
       ...(this.#random.float() < 0.2 ? { maxTotalSizeBytes: 50_000 + this.#random.integer(300_000) } : {}),
       ...(this.#seed % sqliteShare === 12 ? { sqlite: this.#seed % (2 * sqliteShare) === 12 ? 'wal' : 'delete' } : {}),
     };
+  }
+
+  /** The same world with its archives spread over some storages, and perhaps one that holds them whole besides. */
+  #spread(world: WorldSettings): WorldSettings {
+    const spread = { data: 2 + this.#random.integer(2), parity: 1 + this.#random.integer(2) };
+    return { ...world, copies: 1, spread, storageCount: 1 + this.#random.integer(2) };
   }
 
   #step(does: Action): Step {
@@ -130,8 +149,11 @@ class PlanMaker {
       [1, () => ({ action: 'unpin', ...this.#choice() })],
       [2, () => ({ action: 'delete', ...this.#choice() })],
       [20, () => ({ action: 'damage', damage, share, salt: random.integer(2 ** 31), ...this.#choice() })],
-      [2, () => ({ action: 'lose', ...this.#choice() })],
-      [1, () => ({ action: 'lose-all', storage: random.integer(this.#world.storageCount) })],
+      [this.#world.spread === undefined ? 2 : 10, () => ({ action: 'lose', ...this.#choice() })],
+      [
+        this.#world.spread === undefined ? 1 : 4,
+        () => ({ action: 'lose-all', machine: random.integer(machineCount(this.#world)) }),
+      ],
       [5, () => ({ action: 'set-clock', byMs: this.#jumpMs() })],
       [4, () => ({ action: 'wait', durationMs: random.integer(3 * dayMs) })],
     ];
@@ -178,7 +200,7 @@ class PlanMaker {
 
   #storageFault(): StorageFault {
     const random = this.#random;
-    const storage = random.integer(this.#world.storageCount);
+    const machine = random.integer(machineCount(this.#world));
     const at = 1 + random.integer(6);
     const code = this.#pick([
       [4, 'storage.unavailable'],
@@ -189,25 +211,25 @@ class PlanMaker {
     ] as Weighted<ErrorCode>);
     const times = random.float() < 0.7 ? 1 + random.integer(3) : 1000;
     return this.#pick([
-      [3, { storage, kind: 'away' }],
-      [6, { storage, kind: 'call-fails', at: 1 + random.integer(20), times, code }],
-      [1, { storage, kind: 'call-slow', at, durationMs: random.integer(6 * hourMs) }],
-      [2, { storage, kind: 'write-torn', at }],
-      [2, { storage, kind: 'write-dropped', at }],
-      [2, { storage, kind: 'write-doubled', at }],
-      [2, { storage, kind: 'write-swapped', at }],
-      [2, { storage, kind: 'write-rots', at }],
-      [3, { storage, kind: 'write-full', at }],
-      [2, { storage, kind: 'commit-lost', at: 1 + random.integer(2) }],
-      [3, { storage, kind: 'commit-answer-lost', at: 1 + random.integer(2) }],
-      [1, { storage, kind: 'delete-answer-lost', at: 1 + random.integer(2) }],
-      [2, { storage, kind: 'read-flips', at: 1 + random.integer(20) }],
-      [1, { storage, kind: 'read-short', at: 1 + random.integer(20) }],
-      [2, { storage, kind: 'read-bad-sector', at: 1 + random.integer(20) }],
-      [1, { storage, kind: 'list-breaks' }],
-      [1, { storage, kind: 'list-hides' }],
-      [1, { storage, kind: 'list-shuffled' }],
-      [1, { storage, kind: 'list-doubled' }],
+      [3, { machine, kind: 'away' }],
+      [6, { machine, kind: 'call-fails', at: 1 + random.integer(20), times, code }],
+      [1, { machine, kind: 'call-slow', at, durationMs: random.integer(6 * hourMs) }],
+      [2, { machine, kind: 'write-torn', at }],
+      [2, { machine, kind: 'write-dropped', at }],
+      [2, { machine, kind: 'write-doubled', at }],
+      [2, { machine, kind: 'write-swapped', at }],
+      [2, { machine, kind: 'write-rots', at }],
+      [3, { machine, kind: 'write-full', at }],
+      [2, { machine, kind: 'commit-lost', at: 1 + random.integer(2) }],
+      [3, { machine, kind: 'commit-answer-lost', at: 1 + random.integer(2) }],
+      [1, { machine, kind: 'delete-answer-lost', at: 1 + random.integer(2) }],
+      [2, { machine, kind: 'read-flips', at: 1 + random.integer(20) }],
+      [1, { machine, kind: 'read-short', at: 1 + random.integer(20) }],
+      [2, { machine, kind: 'read-bad-sector', at: 1 + random.integer(20) }],
+      [1, { machine, kind: 'list-breaks' }],
+      [1, { machine, kind: 'list-hides' }],
+      [1, { machine, kind: 'list-shuffled' }],
+      [1, { machine, kind: 'list-doubled' }],
     ] as Weighted<StorageFault>);
   }
 

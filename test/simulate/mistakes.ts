@@ -13,7 +13,10 @@ import { backupOutcome, pruneOutcome, scrubOutcome, verifyOutcome } from '../../
 import { scrubStorages } from '../../src/operation/scrub.ts';
 import { syncStorages } from '../../src/operation/sync.ts';
 import { validateBackup } from '../../src/operation/verify.ts';
+import type { SpreadStorageOptions } from '../../src/storage/spread/spread-storage.ts';
 import { passphraseCanary } from './canaries.ts';
+import { ofOneTag, SilentSpread, seesNoShards, spoilsParity } from './spread-mistakes.ts';
+import { type SpreadPlace, WitnessedSpread } from './spread-place.ts';
 import type { StorageMistake } from './world-storage.ts';
 
 const operations = {
@@ -33,6 +36,7 @@ const operations = {
   pruneOutcome,
   scrubOutcome,
   verifyOutcome,
+  spread: (...given: [SpreadPlace, SpreadStorageOptions]) => new WitnessedSpread(...given),
 };
 
 /** What is simulated. */
@@ -114,4 +118,14 @@ export const mistakes: Readonly<Record<string, System>> = {
   'a restore writes in place': { ...product, restoreBackup: restoreInPlace },
   'a message quotes the passphrase': { ...product, validateBackup: quotesThePassphrase },
   'a pin is not kept': { ...product, pinArchive: async () => undefined },
+  'a check passes over lost shards': { ...product, validateBackup: seesNoShards },
+  'a backup tells nothing of a storage that took no shard': {
+    ...product,
+    spread: (...given) => new SilentSpread(...given),
+  },
+  'all writings of a name have one tag': {
+    ...product,
+    spread: ofOneTag,
+  },
+  'parity over storages is that of other data': { ...product, spread: spoilsParity },
 };

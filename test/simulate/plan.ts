@@ -3,7 +3,10 @@ import type { ErrorCode } from '../../src/errors.ts';
 
 /** What a world is like. */
 export interface WorldSettings {
+  /** Places of archives: of a spread world the first is that over which it spreads them, the others hold them whole. */
   readonly storageCount: number;
+  /** Over how many storages of their own the first place lays archives: any `data` of its shards give one back. */
+  readonly spread?: { readonly data: number; readonly parity: number };
   readonly databases: readonly string[];
   readonly copies: number;
   readonly dataBlocks: number;
@@ -19,8 +22,13 @@ export interface WorldSettings {
   readonly sqlite?: 'wal' | 'delete';
 }
 
+/** The storages of a world, those among which archives are spread counted each. */
+export function machineCount({ storageCount, spread }: WorldSettings): number {
+  return spread === undefined ? storageCount : storageCount - 1 + spread.data + spread.parity;
+}
+
 /** Something that goes wrong at a storage while one step is done. `at` counts calls of the kind that the fault is for, from 1. */
-export type StorageFault = { readonly storage: number } & (
+export type StorageFault = { readonly machine: number } & (
   | { readonly kind: 'away' }
   | { readonly kind: 'call-fails'; readonly at: number; readonly times: number; readonly code: ErrorCode }
   | { readonly kind: 'call-slow'; readonly at: number; readonly durationMs: number }
@@ -78,7 +86,7 @@ export type Action =
   | ({ readonly action: 'pin' | 'unpin' | 'delete' } & Choice)
   | ({ readonly action: 'damage'; readonly damage: DamageKind; readonly share: number; readonly salt: number } & Choice)
   | ({ readonly action: 'lose' } & Choice)
-  | { readonly action: 'lose-all'; readonly storage: number }
+  | { readonly action: 'lose-all'; readonly machine: number }
   | { readonly action: 'set-clock'; readonly byMs: number }
   | { readonly action: 'wait'; readonly durationMs: number };
 

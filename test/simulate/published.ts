@@ -45,6 +45,9 @@ function isSame(entries: ReadonlyMap<string, Uint8Array>, snapshot: Snapshot): b
 
 /** Looks at all that a session made visible. */
 export async function checkPublished(world: World, session: Session, expected: Expected): Promise<void> {
+  await world.spread?.prove();
+  const [flaw] = world.spread?.flaws ?? [];
+  hold('what is listed is whole', flaw === undefined, () => `${flaw}`);
   for (const change of session.changes) {
     if (change.bytes !== undefined && isArchiveName(change.name)) {
       await checkOne(world, change, change.bytes, expected);

@@ -2,18 +2,21 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { History } from '../../src/history/history.ts';
+import type { ArchiveLocation } from '../../src/operation/options.ts';
 import { memoryRandomAccess } from '../../src/storage/memory/memory-storage.ts';
 import { keyDeed, markDeed, repairDeed, restoreDeed, subjectOf, verifyDeed } from './archive-deeds.ts';
 import { backupDeed } from './backup-deed.ts';
-import { damaged, mustHeal } from './damage.ts';
+import { damaged, mustHeal, type Original } from './damage.ts';
 import { archiveNames, type Deed, type End } from './deed.ts';
 import type { System } from './mistakes.ts';
 import type { Action, Fault, Plan, Step } from './plan.ts';
 import { checkPublished } from './published.ts';
 import { Turns } from './simulated-process.ts';
+import type { SpreadPlace } from './spread-place.ts';
 import { pruneDeed, scrubDeed, syncDeed } from './storage-deeds.ts';
 import { hold, Violation } from './truth.ts';
 import { type Session, World } from './world.ts';
+import type { WorldStorage } from './world-storage.ts';
 
 /** What came of a plan. */
 export interface PlanResult {
@@ -35,8 +38,8 @@ export async function runPlan(
   try {
     await world.open();
     for (; step < plan.steps.length; step++) await playStep(world, plan.steps[step] as Step);
-    // A scrub reads all there is: every fourth world ends with one.
-    if (plan.seed % 4 === 0) await recover(world);
+    // A scrub reads all there is: every fourth world ends with one, and every second of those that are spread.
+    if (plan.seed % 4 === 0 || (plan.world.spread !== undefined && plan.seed % 16 === 6)) await recover(world);
     return { tally: world.tally, events: world.events };
   } catch (error) {
     const known = error instanceof Violation;
@@ -155,36 +158,90 @@ async function change(world: World, action: WorldlyAction): Promise<void> {
     case 'wait':
       world.clock.advance(action.durationMs);
       return;
-    case 'lose-all':
-      world.storages[action.storage]?.objects.clear();
+    case 'lose-all': {
+      const machine = world.machines[action.machine];
+      const names = [...(machine?.objects.keys() ?? [])];
+      machine?.objects.clear();
+      for (const name of world.spread?.members.includes(machine as WorldStorage) ? names : [])
+        world.spread?.refresh(name);
       return;
+    }
     case 'lose': {
       const subject = subjectOf(world, action);
-      subject?.storage.objects.delete(subject.name);
+      if (world.storages[action.storage] !== world.spread) subject?.storage.objects.delete(subject.name);
+      else {
+        const shard = chosenShards(world, action.pick, 1)[0];
+        shard?.member.objects.delete(shard.name);
+        world.spread?.refresh(shard?.name ?? '');
+      }
       return;
     }
     case 'damage': {
+      if (world.spread !== undefined && world.storages[action.storage] === world.spread) {
+        await damageShards(world, world.spread, action);
+        return;
+      }
       const subject = subjectOf(world, action);
       const object = subject?.storage.objects.get(subject.name);
       if (subject === undefined || object === undefined) return;
       const bytes = damaged(object.bytes, action);
       subject.storage.objects.set(subject.name, { ...object, bytes });
-      if (subject.archive !== undefined) await checkDamaged(world, subject.archive, bytes);
+      if (subject.archive === undefined) return;
+      await checkDamaged(
+        world,
+        { original: subject.archive, bytes, isWhole: world.truth.isWhole(subject.storage, subject.name) },
+        memoryRandomAccess(bytes),
+      );
     }
   }
 }
 
+/** Some shards in a row, counted round. */
+function chosenShards(world: World, pick: number, count: number) {
+  const shards = world.spread?.shards() ?? [];
+  return Array.from(
+    { length: Math.min(count, shards.length) },
+    (_, step) => shards[(pick + step) % shards.length],
+  ).filter((shard) => shard !== undefined);
+}
+
+/** Damages shards of any archives, one to three of them, in the same way. */
+async function damageShards(
+  world: World,
+  spread: SpreadPlace,
+  action: Extract<WorldlyAction, { action: 'damage' }>,
+): Promise<void> {
+  const harmed = new Set<string>();
+  for (const { member, name, archiveName } of chosenShards(world, action.pick, 1 + (action.salt % 3))) {
+    const object = member.objects.get(name);
+    if (object === undefined) continue;
+    member.objects.set(name, { ...object, bytes: damaged(object.bytes, action) });
+    spread.refresh(name);
+    harmed.add(archiveName);
+  }
+  for (const name of harmed) {
+    const original = world.truth.archiveAt(spread, name);
+    const bytes = spread.objects.get(name)?.bytes;
+    const storage = world.startSession([], false).storages[0]?.storage;
+    if (original === undefined || bytes === undefined || storage === undefined) continue;
+    await checkDamaged(world, { original, bytes, isWhole: spread.isComplete(name) }, { storage, name });
+  }
+}
+
 /** What was damaged is told so, and within the guarantee told to be repairable. */
-async function checkDamaged(world: World, archive: Parameters<typeof mustHeal>[0], bytes: Uint8Array): Promise<void> {
-  const isWhole = world.truth.archiveOf(bytes) !== undefined;
-  const isCovered = mustHeal(archive, [bytes]);
+async function checkDamaged(
+  world: World,
+  found: { readonly original: Original; readonly bytes: Uint8Array; readonly isWhole: boolean },
+  archive: ArchiveLocation,
+): Promise<void> {
+  const { original, bytes, isWhole } = found;
+  const isCovered = mustHeal(original, [bytes]);
   world.count(
     isWhole ? 'damaged: not at all' : isCovered ? 'damaged: within the guarantee' : 'damaged: beyond the guarantee',
   );
   let state: string;
   try {
-    const found = memoryRandomAccess(bytes);
-    state = (await world.system.validateBackup({ archive: found, threads: 0, level: 'structure' })).state;
+    state = (await world.system.validateBackup({ archive, threads: 0, level: 'structure' })).state;
   } catch (error) {
     world.see('a check', error);
     state = String(error);

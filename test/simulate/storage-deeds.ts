@@ -52,7 +52,7 @@ export function pruneDeed(world: World, session: Session): Deed {
     judgeRemovals(world, session, policy);
     if (note.state !== undefined && end !== 'died' && 'result' in end) {
       const removed = end.result.archives.filter((archive) => archive.removed);
-      for (const { storage, name } of removed) truth.forget(`world:${storage}/${name}`);
+      for (const { storage, name } of removed) truth.forget(storageOf(world, storage).url(name));
     }
     mustSucceed(session, end, 'a prune');
     return end === 'died' ? 'died' : 'error' in end ? 'failed' : (note.state ?? 'not recorded');
@@ -126,7 +126,7 @@ function judgeScrubbed(world: World, session: Session, scrubbed: ScrubbedArchive
   if (isRecorded && isWell.includes(state)) truth.learn(url, { isDamaged: false });
   if (isRecorded && state === 'lost') truth.learn(url, { isDamaged: true, isProven: false });
   if (isWell.includes(state)) {
-    const isWhole = truth.isWhole(storage, name) || session.isShared;
+    const isWhole = world.isComplete(storage, name) || session.isShared;
     hold('no run is green that should not be', isWhole, () => `${url} is told to be ${state}, and is not`);
     return;
   }
@@ -149,7 +149,7 @@ function judgeGreen(world: World, restoreMissing: boolean): void {
   const all = new Map<string, string>();
   for (const storage of storages) {
     for (const name of archiveNames(storage)) {
-      hold(promise, truth.isWhole(storage, name), () => `a scrub is green, and ${storage.url(name)} is damaged`);
+      hold(promise, world.isComplete(storage, name), () => `a scrub is green, and ${storage.url(name)} is damaged`);
       all.set(truth.idOf(storage.url(name)) ?? '', name);
     }
   }
@@ -186,7 +186,7 @@ export function syncDeed(
     if ('error' in end) return 'failed';
     for (const { name, error } of end.result.archives) {
       if (error === undefined) {
-        const isWhole = truth.isWhole(target, name) || session.isShared;
+        const isWhole = world.isComplete(target, name) || session.isShared;
         hold('no run is green that should not be', isWhole, () => `${target.url(name)} was copied, and is not whole`);
         continue;
       }

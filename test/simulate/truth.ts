@@ -139,13 +139,13 @@ export class Truth {
 
   /** What lies on a storage, as retention is to judge it. */
   retentionArchives(storage: WorldStorage): RetentionArchive[] {
-    return [...storage.objects].flatMap(([name, { bytes }]) => {
+    return [...storage.objects].flatMap(([name, { bytes, sizeBytes = bytes.length }]) => {
       const series = readName?.(name);
       if (series === undefined) return [];
       const { isProven, isSuspect, isDamaged } = this.knowledgeOf(storage.url(name));
       const isPinned = storage.objects.has(`${name}.pin`);
-      const known = { isProven, isDoubtful: isSuspect || isDamaged || bytes.length === 0, isPinned };
-      return [{ storage: storage.label, name, ...series, sizeBytes: bytes.length, ...known }];
+      const known = { isProven, isDoubtful: isSuspect || isDamaged || sizeBytes === 0, isPinned };
+      return [{ storage: storage.label, name, ...series, sizeBytes, ...known }];
     });
   }
 }

@@ -17,6 +17,8 @@ import type { SimulatedProcess } from './simulated-process.ts';
 export interface WorldObject {
   readonly bytes: Uint8Array;
   readonly modifiedMs: number;
+  /** What it takes, where that is not what it has to read. */
+  readonly sizeBytes?: number;
 }
 
 /** What a process made visible, or removed. */

@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import type { Wait } from '../../src/clock.ts';
 import type { History } from '../../src/history/history.ts';
 import { type Log, openLog } from '../../src/log/log.ts';
 import type { OpenKeys, SealKeys } from '../../src/operation/options.ts';
@@ -14,9 +15,10 @@ import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { ageKeys } from '../end-to-end/age-keys.ts';
 import { canaries, passphraseCanary } from './canaries.ts';
 import type { System } from './mistakes.ts';
-import type { Fault, Plan, StorageFault } from './plan.ts';
+import { type Fault, machineCount, type Plan, type StorageFault } from './plan.ts';
 import { Ledger, ledgerName, ledgerPath, restoredLedger } from './simulated-ledger.ts';
 import { SimulatedProcess } from './simulated-process.ts';
+import { SpreadPlace } from './spread-place.ts';
 import { hold, Truth } from './truth.ts';
 import { type Change, StorageSession, WorldStorage } from './world-storage.ts';
 
@@ -35,6 +37,8 @@ export interface Session {
   readonly isShared: boolean;
   /** What lay on each storage when it began. */
   readonly before: readonly ReadonlyMap<string, Uint8Array>[];
+  /** URLs of archives that lacked shards, or had damaged ones, when it began. */
+  readonly lacking: ReadonlySet<string>;
   /** What retention had to go by then. */
   readonly retention: RetentionView;
 }
@@ -51,7 +55,12 @@ export class World {
   readonly system: System;
   readonly clock = new FakeClock();
   readonly random: SeededRandom;
+  /** Places of archives. */
   readonly storages: readonly WorldStorage[];
+  /** The one over which archives are spread, which is the first of the places then. */
+  readonly spread: SpreadPlace | undefined;
+  /** What can fail by itself: places, and of the one that is spread its members. */
+  readonly machines: readonly WorldStorage[];
   readonly truth: Truth;
   readonly history: History;
   /** For what operations put aside, and for what is restored. */
@@ -72,8 +81,12 @@ export class World {
     this.folder = options.folder;
     this.random = new SeededRandom(plan.seed);
     this.truth = new Truth(plan.world);
-    const labels = ['near', 'far', 'third'].slice(0, plan.world.storageCount);
-    this.storages = labels.map((label) => new WorldStorage(label, options.system.storageMistake));
+    const labels = ['near', 'far', 'third', 'fourth', 'fifth', 'sixth'].slice(0, machineCount(plan.world));
+    this.machines = labels.map((label) => new WorldStorage(label, options.system.storageMistake));
+    const { spread: shape } = plan.world;
+    const members = shape === undefined ? [] : this.machines.slice(0, shape.data + shape.parity);
+    this.spread = shape && new SpreadPlace('spread', members, shape);
+    this.storages = [...(this.spread === undefined ? [] : [this.spread]), ...this.machines.slice(members.length)];
   }
 
   async open(): Promise<void> {
@@ -139,9 +152,13 @@ export class World {
     const process = new SimulatedProcess({ clock, faults, onFault });
     if (process.lacksHistory) onFault('history-away');
     this.processes.push(process);
-    const storages = this.storages.map((storage, index) => {
-      const own = faults.filter((fault): fault is StorageFault => 'storage' in fault && fault.storage === index);
-      const onChange = (change: Change) => void changes.push(change);
+    const opened = this.machines.map((storage, index) => {
+      const own = faults.filter((fault): fault is StorageFault => 'machine' in fault && fault.machine === index);
+      const isMember = this.spread?.members.includes(storage) === true;
+      const onChange = (change: Change) => {
+        const seen = isMember ? this.spread?.refresh(change.name) : change;
+        if (seen !== undefined) changes.push(seen);
+      };
       const session = new StorageSession(storage, { process, clock, faults: own, onFault, onChange });
       const repeated = { clock, wait: clock.wait, random: this.random.fork(), signal: process.signal };
       return {
@@ -149,8 +166,33 @@ export class World {
         storage: this.plan.world.repeatsCalls ? retryStorage(session, repeated) : session,
       };
     });
+    const storages = this.#places(opened);
     const before = this.storages.map(({ objects }) => new Map([...objects].map(([name, { bytes }]) => [name, bytes])));
-    return { process, storages, faults, hit, changes, isShared, before, retention: this.retentionView() };
+    const { spread } = this;
+    const lacking = new Set(
+      [...(spread?.objects.keys() ?? [])].flatMap((name) =>
+        spread === undefined || spread.isComplete(name) ? [] : [spread.url(name)],
+      ),
+    );
+    return { process, storages, faults, hit, changes, isShared, before, lacking, retention: this.retentionView() };
+  }
+
+  /** The ways to the places, by the ways to all that there is. */
+  #places(opened: readonly NamedStorage[]): NamedStorage[] {
+    const { spread, clock } = this;
+    if (spread === undefined) return [...opened];
+    const members = opened.slice(0, spread.members.length).map(({ name, storage }) => ({ label: name, storage }));
+    // Nothing hangs in these worlds: whoever waits for something slow waits for ever.
+    const wait: Wait = (_, signal) =>
+      new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    const { shape } = spread;
+    const storage = this.system.spread(spread, { shape, members, clock, wait, random: this.random.fork() });
+    return [{ name: spread.label, storage }, ...opened.slice(members.length)];
+  }
+
+  /** Whether a place has an archive whole: with all of its shards, where it is spread. */
+  isComplete(storage: WorldStorage, name: string): boolean {
+    return this.truth.isWhole(storage, name) && (storage !== this.spread || this.spread.isComplete(name));
   }
 
   retentionView(): RetentionView {

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../errors.ts';
 import { decodeHeader, headerLength } from '../header.ts';
-import { asBuffer, blockKind, hasRightHash, readFrame } from '../heal/block.ts';
+import { asBuffer, blockKind, expectedFrame, hasRightHash, isSealedAs, readFrame } from '../heal/block.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, Layout } from '../heal/geometry.ts';
 import type { LocatedHeader } from '../heal/locate.ts';
 import { Shard, type ShardPatience, type ShardSource } from './shard.ts';
@@ -14,6 +14,12 @@ import {
   shardCount,
   shardRows,
 } from './shard-format.ts';
+
+/** Blocks at the end of an archive that are looked at where no shard tells how large it is: final headers, and parity before them. */
+const lastBlocks = 64;
+
+/** So short is no shard that its end could not tell the truth of it. */
+const rowsToSpare = 16;
 
 /** What the shards of one archive tell together. */
 export interface LocatedShards {
@@ -104,25 +110,49 @@ function newestHeader(bodies: readonly Uint8Array[], archiveId: Uint8Array): Loc
   return chosen;
 }
 
-/** The outline of the archive: by the ends of the shards, else by their sizes. */
-function layoutOf(ends: readonly number[], header: LocatedHeader, shape: SpreadShape, shards: LocatedShards['shards']) {
-  const told = mostCommon(ends, String);
+/** What an outline is made of. */
+interface Outlined {
+  readonly ends: readonly number[];
+  readonly header: LocatedHeader;
+  readonly shape: SpreadShape;
+  readonly shards: LocatedShards['shards'];
+}
+
+/** The outline of the archive: by the ends of the shards, else by their sizes where a block that stands at the archive's end bears it out. */
+async function layoutOf(outlined: Outlined): Promise<Layout | undefined> {
+  const { ends, header, shape, shards } = outlined;
+  const rows = Math.max(...shards.map((shard) => (shard === undefined ? 0 : rowsInShard(shard.access.sizeBytes))));
+  // Of shards that lost more than half of their blocks nothing would come back: who says so means that readers never come to an end.
+  const possible = ends.filter((totalBlocks) => totalBlocks <= 2 * (rows + rowsToSpare) * shape.data);
+  const told = mostCommon(possible, String);
   const byEnd = told === undefined ? undefined : Layout.fromTotalBlocks(told, header.header);
   if (byEnd !== undefined) return byEnd;
   const rowCounts = shards.map((shard) => shard && rowsInShard(shard.access.sizeBytes));
   const fits = (totalBlocks: number) =>
-    rowCounts.filter((rows, index) => rows === shardRows(shape, index, totalBlocks)).length;
-  let best: { readonly layout: Layout; readonly fitting: number } | undefined;
-  // Some may be cut, or too long: each length is tried, the longest first.
-  const lengths = [...new Set(rowCounts)].filter((rows) => rows !== undefined).sort((left, right) => right - left);
-  for (const rows of lengths) {
-    for (let total = rows * shape.data; total > (rows - 1) * shape.data; total -= 1) {
-      const layout = Layout.fromTotalBlocks(total, header.header);
-      const fitting = fits(total);
-      if (layout !== undefined && fitting > (best?.fitting ?? 0)) best = { layout, fitting };
-    }
+    rowCounts.filter((count, index) => count !== undefined && count === shardRows(shape, index, totalBlocks)).length;
+  // Some may be cut, or too long: each length is tried.
+  const lengths = [...new Set(rowCounts)].filter((count) => count !== undefined);
+  const totals = lengths.flatMap((count) => Array.from({ length: shape.data }, (_, step) => count * shape.data - step));
+  for (const total of totals.sort((left, right) => fits(right) - fits(left) || right - left)) {
+    const layout = total > 0 ? Layout.fromTotalBlocks(total, header.header) : undefined;
+    if (layout !== undefined && (await endsSo(layout, outlined))) return layout;
   }
-  return best?.layout;
+  return undefined;
+}
+
+/**
+ * Whether one of the last blocks stands where an outline has it: these tell in their frames how much data there is. Sizes alone prove nothing: were they
+ * believed, shards that were all cut short would make a shorter archive that looks whole.
+ */
+async function endsSo(layout: Layout, { header, shape, shards }: Outlined): Promise<boolean> {
+  const first = Math.max(0, layout.totalBlocks - lastBlocks);
+  for (let position = layout.totalBlocks - 1; position >= first; position -= 1) {
+    const frame = expectedFrame(layout, position);
+    if (frame.kind !== blockKind.final && frame.kind !== blockKind.parity) return false;
+    const block = await shards[position % shape.data]?.rows(Math.floor(position / shape.data), 1, true);
+    if (block !== undefined && isSealedAs(block, header.header.archiveId, frame)) return true;
+  }
+  return false;
 }
 
 /**
@@ -176,12 +206,8 @@ export async function locateShards(
   const ends = probed
     .flatMap(({ heads }) => heads)
     .filter((head) => chosen !== undefined && arrangementOf(head) === arrangementOf(chosen));
-  const layout = layoutOf(
-    ends.flatMap(({ totalBlocks }) => totalBlocks ?? []),
-    header,
-    shape,
-    shards,
-  );
+  const told = ends.flatMap(({ totalBlocks }) => totalBlocks ?? []);
+  const layout = await layoutOf({ ends: told, header, shape, shards });
   if (layout === undefined) throw nothingWhole(probed);
   return { shape, header, layout, shards, foreign };
 }
