@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { multiply, power } from '../../src/archive/heal/galois-field.ts';
 import { blockSizeBytes } from '../../src/archive/heal/geometry.ts';
 import { checkShard, type ShardHealth } from '../../src/archive/spread/check-shard.ts';
-import { rowCoefficients } from '../../src/archive/spread/row-code.ts';
 import type { ShardSource } from '../../src/archive/spread/shard.ts';
 import {
   headBlock,
@@ -68,35 +66,6 @@ const lostOf = (n: number, count: number) =>
   );
 
 const shapes = fc.record({ data: fc.integer({ min: 1, max: 9 }), parity: fc.integer({ min: 1, max: 5 }) });
-
-describe('the code across shards', () => {
-  test('any k give the others, as format.md section 4 says', () => {
-    const law = fc.property(shapes, fc.infiniteStream(fc.nat(255)), fc.nat(), (shape, bytes, seed) => {
-      const n = shardCount(shape);
-      const random = new SeededRandom(seed);
-      const all = Array.from({ length: n }, (_, index) => index);
-      const data = all.slice(0, shape.data);
-      const word = data.map(() => bytes.next().value as number);
-      const parity = rowCoefficients(shape, data, all.slice(shape.data)).map((row) =>
-        row.reduce((sum, coefficient, index) => sum ^ multiply(coefficient, word[index] ?? 0), 0),
-      );
-      const codeword = [...word, ...parity];
-      for (let degree = 0; degree < shape.parity; degree += 1) {
-        const locator = (index: number) => (index < shape.data ? 255 - index : index - shape.data + 1);
-        const sum = codeword.reduce((total, value, index) => total ^ multiply(value, power(locator(index), degree)), 0);
-        assert.equal(sum, 0);
-      }
-      const known = all.filter(() => true);
-      while (known.length > shape.data) known.splice(random.integer(known.length), 1);
-      const wanted = all.filter((index) => !known.includes(index));
-      for (const [place, row] of rowCoefficients(shape, known, wanted).entries()) {
-        const sum = row.reduce((total, value, index) => total ^ multiply(value, codeword[known[index] ?? 0] ?? 0), 0);
-        assert.equal(sum, codeword[wanted[place] ?? 0]);
-      }
-    });
-    fc.assert(law, { numRuns: 50 });
-  });
-});
 
 describe('the outline of a shard', () => {
   test('its size tells its rows, and each row has its own place', () => {
@@ -194,7 +163,7 @@ describe('shards', () => {
     }
   });
 
-  test('heads that are lost are told by the names, and by the sizes', async () => {
+  test('heads that are lost are told by the names, and by the last blocks', async () => {
     const shards = spread(subject.bytes, { data: 3, parity: 2 });
     const size = (shard: Buffer) => shard.length;
     for (const shard of shards) shard.fill(7, 0, 2 * blockSizeBytes);
@@ -207,13 +176,24 @@ describe('shards', () => {
   });
 
   test('shards that are all cut short are no shorter archive', async () => {
+    const found = { itsLength: 0, refused: 0 };
     for (const data of [2, 3, 5, 8]) {
       const shape = { data, parity: 2 };
-      for (let lostBlocks = 3; lostBlocks < 12; lostBlocks += 1) {
-        const shards = spread(subject.bytes, shape).map((shard) => shard.subarray(0, -lostBlocks * blockSizeBytes));
-        await assert.rejects(SpreadAccess.open({ shards: sourcesOf(shards), shape }), { code: 'archive.damaged' });
+      const shards = spread(subject.bytes, shape);
+      const blocks = (shards[data]?.length ?? 0) / blockSizeBytes;
+      for (let lostBlocks = 3; lostBlocks < blocks; lostBlocks += 1) {
+        const cut = shards.map((shard) => shard.subarray(0, -lostBlocks * blockSizeBytes));
+        try {
+          const { sizeBytes } = await SpreadAccess.open({ shards: sourcesOf(cut), shape });
+          assert.equal(sizeBytes, subject.bytes.length);
+          found.itsLength += 1;
+        } catch (error) {
+          assert.ok(error instanceof HoldfastError && error.code === 'archive.damaged', String(error));
+          found.refused += 1;
+        }
       }
     }
+    assert.ok(found.itsLength > 20 && found.refused > 20, JSON.stringify(found));
   });
 
   test('an archive is no larger than its shards can be', async () => {

@@ -13,6 +13,8 @@ import {
 import { blocky } from '../../../vectors/generators/vector.ts';
 import { hashBlock } from '../../../vectors/reference-writer.ts';
 import { HoldfastError } from '../../errors.ts';
+import { expectedFrame, sealBlock } from '../heal/block.ts';
+import { Layout } from '../heal/geometry.ts';
 import { checkShard, type ShardHealth } from './check-shard.ts';
 import { headBlock, rowsPerGroup } from './shard-format.ts';
 import { SpreadAccess } from './spread-access.ts';
@@ -160,10 +162,16 @@ test('leads in the middle are looked at', async () => {
   }
   const end = headBlock({ archiveId: small.id, shape, index: 0, totalBlocks }, rows);
   blocks.set(rows + 6, end).set(rows + 7, header);
+  // Where the end is missing the archive's last block bears its length out.
+  const last = Layout.fromTotalBlocks(totalBlocks, { dataBlocks: 10, parityBlocks: 3 });
+  assert.ok(last !== undefined);
+  const final = Buffer.from(header);
+  sealBlock(final, small.id, expectedFrame(last, totalBlocks - 1));
   const fileWithout = (missing?: number) => {
     const bytesAt = (offset: number) => {
       const parts = [0, 1, 2].map((step) => {
         const number = offset / blockBytes + step;
+        if (number === rows + 5) return final;
         return (number === missing ? undefined : blocks.get(number)) ?? Buffer.alloc(blockBytes);
       });
       return Buffer.concat(parts);

@@ -2,6 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   blockBytes,
+  ending,
+  endless,
+  locate,
+  only,
   patience,
   ShardFile,
   small,
@@ -13,7 +17,9 @@ import {
 import { blocky } from '../../../vectors/generators/vector.ts';
 import { hashBlock } from '../../../vectors/reference-writer.ts';
 import { HoldfastError } from '../../errors.ts';
-import { type LocatedShards, type LocateShardsOptions, locateShards } from './locate-shards.ts';
+import { expectedFrame, sealBlock } from '../heal/block.ts';
+import { Layout } from '../heal/geometry.ts';
+import { type LocatedShards, locateShards } from './locate-shards.ts';
 import { rowsPerGroup } from './shard-format.ts';
 
 const shape = { data: 3, parity: 2 };
@@ -21,34 +27,11 @@ const shape = { data: 3, parity: 2 };
 const other = blocky({ copies: 1, seed: 'others' });
 const second = blocky({ copies: 1, generation: 2 });
 
-function locate(
-  shards: readonly (Uint8Array | ShardFile | undefined)[],
-  options: Partial<LocateShardsOptions> = {},
-): Promise<LocatedShards> {
-  return locateShards(sourcesOf(shards), { ...patience, ...options });
-}
-
 /** A shard without its leads and its end; what is left are its rows. */
 function beheaded(shard: Buffer): Buffer {
   const copy = Buffer.from(shard);
   const blocks = copy.length / blockBytes;
   wipeBlocks(copy, 0, 1, blocks - 2, blocks - 1);
-  return copy;
-}
-
-/** Only these blocks of a shard. */
-function only(shard: Buffer, ...kept: readonly number[]): Buffer {
-  const copy = Buffer.alloc(shard.length);
-  for (const block of kept) shard.copy(copy, block * blockBytes, block * blockBytes, (block + 1) * blockBytes);
-  return copy;
-}
-
-/** A shard with an end that says something else. */
-function ending(shard: Buffer, totalBlocks: number): Buffer {
-  const copy = Buffer.from(shard);
-  const end = copy.subarray(copy.length - 2 * blockBytes, copy.length - blockBytes);
-  end.writeBigUInt64LE(BigInt(totalBlocks), 64);
-  hashBlock(end);
   return copy;
 }
 
@@ -127,30 +110,35 @@ describe('what a shard says of itself', () => {
       [7, 1],
       [0, 8],
     ]) {
-      // Five rows; in the first of them is the archive's first block, in the last its last.
-      const file = new ShardFile(only(shards[0] as Buffer, ...kept));
+      // Five rows; in the first of them is the archive's first block, in the last its last, which tells the length where the end does not.
+      const file = new ShardFile(only(shards[0] as Buffer, ...kept, 6));
       const located = await locate([file], { shape });
-      assert.equal(file.reads.length, 2, 'what tells something is read once');
+      assert.equal(file.reads.length, kept.includes(7) ? 2 : 3, 'what tells something is read once');
       assert.deepEqual(labels(located), ['shard 0', undefined, undefined, undefined, undefined], `blocks ${kept}`);
-      assert.equal(located.layout.totalBlocks, kept.includes(7) ? smallBlocks : 15);
+      assert.equal(located.layout.totalBlocks, smallBlocks);
     }
   });
 
   test('stands at a second lead too', async () => {
     const [shard] = shards;
+    // Nothing tells how long it is but a last block, where its size says: 4,100 rows.
+    const layout = Layout.fromTotalBlocks(3 * (rowsPerGroup + 4), { dataBlocks: 10, parityBlocks: 3 });
+    assert.ok(layout !== undefined);
+    const final = Buffer.from(small.file.subarray(0, blockBytes));
+    sealBlock(final, small.id, expectedFrame(layout, layout.totalBlocks - 3));
     const leads = new Map([
       [rowsPerGroup + 2, shard?.subarray(0, blockBytes)],
       [rowsPerGroup + 3, shard?.subarray(blockBytes, 2 * blockBytes)],
+      [rowsPerGroup + 7, final],
     ]);
     const bytesAt = (offset: number) => {
       const blocks = [0, 1, 2].map((step) => leads.get(offset / blockBytes + step) ?? Buffer.alloc(blockBytes));
       return Buffer.concat(blocks);
     };
     const file = new ShardFile({ sizeBytes: (rowsPerGroup + 10) * blockBytes, bytesAt });
-    // Nothing tells how long it is but its size: 4,102 rows.
     const located = await locate([undefined, file]);
     assert.deepEqual(labels(located), ['shard 1', undefined, undefined, undefined, undefined]);
-    assert.equal(Math.ceil(located.layout.totalBlocks / 3), rowsPerGroup + 4);
+    assert.equal(located.layout.totalBlocks, 3 * (rowsPerGroup + 4));
   });
 
   test('is not believed where a block of it has a wrong hash', async () => {
@@ -173,8 +161,8 @@ describe('what a shard says of itself', () => {
 
   test('is not enough where it is shorter than any archive', async () => {
     const short = (shards[3] as Buffer).subarray(0, 5 * blockBytes);
-    await assert.rejects(locate([undefined, short]), damaged);
-    await assert.rejects(locate([undefined, short.subarray(0, 2 * blockBytes)]), damaged);
+    await assert.rejects(locate([undefined, short]), endless);
+    await assert.rejects(locate([undefined, short.subarray(0, 2 * blockBytes)]), endless);
   });
 
   test('of another version is refused', async () => {
@@ -225,7 +213,7 @@ describe('shards of several archives', () => {
 
   test('which counts is no matter of how many heads each shows', async () => {
     const [a, b, c] = own;
-    const halved = [a, b, c].map((shard) => only(shard as Buffer, 0, 1));
+    const halved = [a, b, c].map((shard) => only(shard as Buffer, 0, 1, 5));
     // Two foreign ones with two heads each, three own with one.
     const located = await locate([...halved, others[3], others[4]]);
     assert.ok(Buffer.from(located.header.header.archiveId).equals(small.id));
@@ -234,7 +222,7 @@ describe('shards of several archives', () => {
 
   test('the ends of others say nothing of its length', async () => {
     const longer = others.map((shard) => ending(shard, smallBlocks + 1));
-    const [a, b, c] = own.map((shard) => only(shard, 0, 1));
+    const [a, b, c] = own.map((shard) => only(shard, 0, 1, 5));
     const located = await locate([a, b, c, longer[3], longer[4]]);
     assert.equal(located.layout.totalBlocks, smallBlocks);
   });
@@ -312,7 +300,8 @@ describe('the header that counts', () => {
       [12, true],
       [13, false],
     ] as const) {
-      const alone = Array.from({ length: index + 1 }, (_, place) => (place === index ? shards[index] : undefined));
+      // The eighth has no header, but parity that tells the length.
+      const alone = shards.map((shard, place) => (place === index || place === 7 ? shard : undefined));
       const located = await locate(alone, { shape: { data: 20, parity: 1 } }).catch((error) => error);
       assert.equal(located.header !== undefined, isHeader, `shard ${index}`);
     }
@@ -333,48 +322,6 @@ describe('the header that counts', () => {
     const mixed = [other, small, small].map(({ file }, index) => beheaded(smallShards(3, 2, file)[index] as Buffer));
     const located = await locate(mixed, { shape });
     assert.ok(Buffer.from(located.header.header.archiveId).equals(small.id));
-  });
-});
-
-describe('the length of the archive', () => {
-  const shards = smallShards(3, 2);
-
-  test('is what most ends say', async () => {
-    const [a, b, c, d, e] = shards as [Buffer, Buffer, Buffer, Buffer, Buffer];
-    assert.equal((await locate([ending(a, 14), b, c])).layout.totalBlocks, 13);
-    assert.equal((await locate([ending(a, 14), ending(b, 14), c, ending(d, 14), e])).layout.totalBlocks, 14);
-  });
-
-  test('is told by the sizes where no end is whole, or what they say cannot be', async () => {
-    for (const totalBlocks of [1, 9_000_000_000]) {
-      const ends = shards.map((shard) => ending(shard, totalBlocks));
-      assert.equal((await locate(ends)).layout.totalBlocks, totalBlocks > 1 ? 9_000_000_000 : 13);
-    }
-    const headless = shards.map((shard) => only(shard, 0, 1));
-    assert.equal((await locate(headless)).layout.totalBlocks, 13);
-  });
-
-  test('is the one that fits the sizes of most shards', async () => {
-    // Rows of 13 blocks in three data shards: 5, 4, 4.
-    const cutTo = (shard: Buffer | undefined, rows: number) =>
-      Buffer.alloc((rows + 4) * blockBytes, shard?.subarray(0, 8192));
-    const located = async (rows: readonly number[]) => {
-      const cut = shards.map((shard, index) => only(cutTo(shard, rows[index] ?? 0), 0, 1));
-      return (await locate(cut)).layout.totalBlocks;
-    };
-    assert.equal(await located([5, 4, 4, 5, 5]), 13);
-    assert.equal(await located([5, 5, 4, 5, 5]), 14);
-    assert.equal(await located([5, 5, 5, 5, 5]), 15);
-    // One that is cut, or two: the others tell.
-    assert.equal(await located([5, 4, 2, 5, 5]), 13);
-    assert.equal(await located([2, 4, 4, 5, 5]), 13);
-    assert.equal(await located([5, 5, 2, 2, 5]), 15);
-    // One that is too long, by a little or much.
-    assert.equal(await located([5, 5, 5, 6, 5]), 15);
-    assert.equal(await located([5, 4, 4, 90, 5]), 13);
-    assert.equal(await located([90, 4, 4, 5, 5]), 13);
-    // Where as many say one thing as another the archive is the longer one.
-    assert.equal(await located([5, 5, 4, 4, 5]), 14);
   });
 });
 
@@ -408,6 +355,15 @@ describe('storages that do not answer', () => {
     await assert.rejects(locate([only(c, 0), failing(b, 'storage.unavailable')]), { code: 'storage.unavailable' });
   });
 
+  test('may have the last blocks: where they fail then it is their failure that counts', async () => {
+    const [a, b] = shards as [Buffer, Buffer];
+    const file = new ShardFile(only(a, 0, 1, 5));
+    file.onRead = () => {
+      if (file.reads.length > 2) throw new HoldfastError('storage.unavailable');
+    };
+    await assert.rejects(locate([file, only(b, 0, 1)]), { code: 'storage.unavailable' });
+  });
+
   test('in time are passed over, and waited for where no other tells anything', async () => {
     const slow = (bytes: Buffer) => {
       const file = new ShardFile(bytes);
@@ -427,6 +383,15 @@ describe('storages that do not answer', () => {
     assert.deepEqual(labels(passed), ['shard 0', 'shard 1', undefined, undefined, undefined]);
     // It was asked once, for its start.
     assert.deepEqual(files[0]?.reads, [[0, 3]]);
+    // It is waited for where the other has no end, or no header.
+    for (const kept of [
+      [0, 1],
+      [0, 7],
+    ]) {
+      const { layout, shards: both } = await locate([slow(a), new ShardFile(only(b, ...kept))], { pause });
+      assert.equal(layout.totalBlocks, smallBlocks);
+      assert.equal(both[0]?.isSlow, false);
+    }
     const waited = await locate([slow(a)], { pause });
     assert.deepEqual(labels(waited), ['shard 0', undefined, undefined, undefined, undefined]);
     assert.equal(waited.shards[0]?.isSlow, false);

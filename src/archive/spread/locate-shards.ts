@@ -1,8 +1,10 @@
 import { HoldfastError } from '../../errors.ts';
 import { decodeHeader, headerLength } from '../header.ts';
-import { asBuffer, blockKind, expectedFrame, hasRightHash, isSealedAs, readFrame } from '../heal/block.ts';
+import { asBuffer, blockKind, hasRightHash, readFrame } from '../heal/block.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, Layout } from '../heal/geometry.ts';
 import type { LocatedHeader } from '../heal/locate.ts';
+import { type EndlessShards, layoutByLastBlocks } from './last-blocks.ts';
+import { mostFrequent } from './most-frequent.ts';
 import { Shard, type ShardPatience, type ShardSource } from './shard.ts';
 import {
   leadBlocks,
@@ -12,11 +14,7 @@ import {
   type ShardHead,
   type SpreadShape,
   shardCount,
-  shardRows,
 } from './shard-format.ts';
-
-/** Blocks at the end of an archive that are looked at where no shard tells how large it is: final headers, and parity before them. */
-const lastBlocks = 64;
 
 /** So short is no shard that its end could not tell the truth of it. */
 const rowsToSpare = 16;
@@ -82,17 +80,10 @@ function headerBody(block: Buffer): Uint8Array | undefined {
   return headerLength(body) > 0 && hasRightHash(block) ? Uint8Array.from(body) : undefined;
 }
 
-/** The value that most have; the first of those where several are equal. */
-function mostCommon<Value>(values: readonly Value[], keyOf: (value: Value) => string): Value | undefined {
-  const counts = new Map<string, { value: Value; count: number }>();
-  for (const value of values) {
-    const known = counts.get(keyOf(value)) ?? { value, count: 0 };
-    known.count += 1;
-    counts.set(keyOf(value), known);
-  }
-  let best: { value: Value; count: number } | undefined;
-  for (const one of counts.values()) if (one.count > (best?.count ?? 0)) best = one;
-  return best?.value;
+/** Whether a header is there, and an end. */
+function isEnoughIn(probed: readonly Probed[]): boolean {
+  const isEnd = ({ totalBlocks }: ShardHead) => totalBlocks !== undefined;
+  return probed.some(({ headers }) => headers.length > 0) && probed.some(({ heads }) => heads.some(isEnd));
 }
 
 function arrangementOf({ archiveId, shape }: ShardHead): string {
@@ -110,49 +101,19 @@ function newestHeader(bodies: readonly Uint8Array[], archiveId: Uint8Array): Loc
   return chosen;
 }
 
-/** What an outline is made of. */
-interface Outlined {
-  readonly ends: readonly number[];
-  readonly header: LocatedHeader;
-  readonly shape: SpreadShape;
-  readonly shards: LocatedShards['shards'];
-}
-
-/** The outline of the archive: by the ends of the shards, else by their sizes where a block that stands at the archive's end bears it out. */
-async function layoutOf(outlined: Outlined): Promise<Layout | undefined> {
-  const { ends, header, shape, shards } = outlined;
+/** The outline of the archive: by the ends of the shards, else by its last blocks. */
+async function layoutOf(ends: readonly number[], set: EndlessShards): Promise<Layout | undefined> {
+  const { header, shape, shards } = set;
   const rows = Math.max(...shards.map((shard) => (shard === undefined ? 0 : rowsInShard(shard.access.sizeBytes))));
   // Of shards that lost more than half of their blocks nothing would come back: who says so means that readers never come to an end.
   const possible = ends.filter((totalBlocks) => totalBlocks <= 2 * (rows + rowsToSpare) * shape.data);
-  const told = mostCommon(possible, String);
+  // Of as many the longest: a shorter archive that looks whole would be written anew.
+  const told = mostFrequent(
+    possible.sort((one, other) => other - one),
+    String,
+  );
   const byEnd = told === undefined ? undefined : Layout.fromTotalBlocks(told, header.header);
-  if (byEnd !== undefined) return byEnd;
-  const rowCounts = shards.map((shard) => shard && rowsInShard(shard.access.sizeBytes));
-  const fits = (totalBlocks: number) =>
-    rowCounts.filter((count, index) => count !== undefined && count === shardRows(shape, index, totalBlocks)).length;
-  // Some may be cut, or too long: each length is tried.
-  const lengths = [...new Set(rowCounts)].filter((count) => count !== undefined);
-  const totals = lengths.flatMap((count) => Array.from({ length: shape.data }, (_, step) => count * shape.data - step));
-  for (const total of totals.sort((left, right) => fits(right) - fits(left) || right - left)) {
-    const layout = total > 0 ? Layout.fromTotalBlocks(total, header.header) : undefined;
-    if (layout !== undefined && (await endsSo(layout, outlined))) return layout;
-  }
-  return undefined;
-}
-
-/**
- * Whether one of the last blocks stands where an outline has it: these tell in their frames how much data there is. Sizes alone prove nothing: were they
- * believed, shards that were all cut short would make a shorter archive that looks whole.
- */
-async function endsSo(layout: Layout, { header, shape, shards }: Outlined): Promise<boolean> {
-  const first = Math.max(0, layout.totalBlocks - lastBlocks);
-  for (let position = layout.totalBlocks - 1; position >= first; position -= 1) {
-    const frame = expectedFrame(layout, position);
-    if (frame.kind !== blockKind.final && frame.kind !== blockKind.parity) return false;
-    const block = await shards[position % shape.data]?.rows(Math.floor(position / shape.data), 1, true);
-    if (block !== undefined && isSealedAs(block, header.header.archiveId, frame)) return true;
-  }
-  return false;
+  return byEnd ?? (await layoutByLastBlocks(set));
 }
 
 /**
@@ -166,13 +127,15 @@ export async function locateShards(
   let probed = await Promise.all(sources.map((source) => probe(source, options, false)));
   if (!probed.some(({ heads }) => heads.length > 0)) {
     probed = await Promise.all(sources.map((source) => probe(source, options, true)));
+  } else if (!isEnoughIn(probed)) {
+    probed = await Promise.all(probed.map((one) => (one.reader.isSlow ? probe(one.source, options, true) : one)));
   }
   const first = probed.flatMap(({ heads }) => heads.slice(0, 1));
-  const chosen = mostCommon(first, arrangementOf);
+  const chosen = mostFrequent(first, arrangementOf);
   const shape = chosen?.shape ?? options.shape;
   const archiveId =
     chosen?.archiveId ??
-    mostCommon(
+    mostFrequent(
       probed.flatMap(({ headers }) => headers.map((body) => body.subarray(12, 28))),
       hex,
     );
@@ -207,16 +170,23 @@ export async function locateShards(
     .flatMap(({ heads }) => heads)
     .filter((head) => chosen !== undefined && arrangementOf(head) === arrangementOf(chosen));
   const told = ends.flatMap(({ totalBlocks }) => totalBlocks ?? []);
-  const layout = await layoutOf({ ends: told, header, shape, shards });
-  if (layout === undefined) throw nothingWhole(probed);
+  const layout = await layoutOf(told, { header, shape, shards });
+  if (layout === undefined) {
+    throw beyondRepair(shards, 'no shard has a whole end, and none of its last blocks tells how long it was');
+  }
   return { shape, header, layout, shards, foreign };
 }
 
-/** A storage that does not answer may hold what is wanted: then nothing is lost yet. */
+/** A storage that does not answer may hold what is wanted: then nothing is lost yet, and its error counts. */
+function beyondRepair(readers: readonly (Shard | undefined)[], reason: string): unknown {
+  const failed = readers.find((reader) => reader?.failure !== undefined);
+  if (failed?.failure !== undefined) return failed.failure.error;
+  return new HoldfastError('archive.damaged', { message: `the archive is damaged beyond repair: ${reason}` });
+}
+
 function nothingWhole(probed: readonly Probed[]): unknown {
-  const failed = probed.find(({ reader }) => reader.failure !== undefined);
-  if (failed?.reader.failure !== undefined) return failed.reader.failure.error;
-  return new HoldfastError('archive.damaged', {
-    message: 'the archive is damaged beyond repair: no shard has a whole head and header',
-  });
+  return beyondRepair(
+    probed.map(({ reader }) => reader),
+    'no shard has a whole head and header',
+  );
 }

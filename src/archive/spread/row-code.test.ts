@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { parityOf } from '../../../vectors/reference-parity.ts';
 import { SeededRandom } from '../../testing/index.ts';
+import { multiply, power } from '../heal/galois-field.ts';
 import { bodySizeBytes } from '../heal/geometry.ts';
 import { RowCode, rowCoefficients } from './row-code.ts';
+import { shardCount } from './shard-format.ts';
 
 /** The bodies of a row, data and then parity as the plain code makes it. */
 function rowOf(data: number, parity: number, zeros: readonly number[] = []): (Buffer | undefined)[] {
@@ -78,4 +81,33 @@ test('too many shards that are known, or one that is wanted though it is known, 
     () => rowCoefficients(shape, [0, 1], [1]),
   ];
   for (const mistake of mistakes) assert.throws(mistake, { code: 'ERR_ASSERTION' });
+});
+
+const shapes = fc.record({ data: fc.integer({ min: 1, max: 9 }), parity: fc.integer({ min: 1, max: 5 }) });
+
+test('any k give the others, as format.md section 4 says', () => {
+  const law = fc.property(shapes, fc.infiniteStream(fc.nat(255)), fc.nat(), (shape, bytes, seed) => {
+    const n = shardCount(shape);
+    const random = new SeededRandom(seed);
+    const all = Array.from({ length: n }, (_, index) => index);
+    const data = all.slice(0, shape.data);
+    const word = data.map(() => bytes.next().value as number);
+    const parity = rowCoefficients(shape, data, all.slice(shape.data)).map((row) =>
+      row.reduce((sum, coefficient, index) => sum ^ multiply(coefficient, word[index] ?? 0), 0),
+    );
+    const codeword = [...word, ...parity];
+    for (let degree = 0; degree < shape.parity; degree += 1) {
+      const locator = (index: number) => (index < shape.data ? 255 - index : index - shape.data + 1);
+      const sum = codeword.reduce((total, value, index) => total ^ multiply(value, power(locator(index), degree)), 0);
+      assert.equal(sum, 0);
+    }
+    const known = all.filter(() => true);
+    while (known.length > shape.data) known.splice(random.integer(known.length), 1);
+    const wanted = all.filter((index) => !known.includes(index));
+    for (const [place, row] of rowCoefficients(shape, known, wanted).entries()) {
+      const sum = row.reduce((total, value, index) => total ^ multiply(value, codeword[known[index] ?? 0] ?? 0), 0);
+      assert.equal(sum, codeword[wanted[place] ?? 0]);
+    }
+  });
+  fc.assert(law, { numRuns: 50 });
 });
