@@ -37,7 +37,7 @@ function healerOf(options: {
       tasks.push(task);
       running += 1;
       mostRunning = Math.max(mostRunning, running);
-      for (let turn = 0; turn < 3; turn++) await setImmediate();
+      await setImmediate();
       running -= 1;
       return solveStripe(task, setup, layout);
     },
