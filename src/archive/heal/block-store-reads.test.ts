@@ -356,6 +356,23 @@ describe('segments together', () => {
     }
   });
 
+  it('that begin with the last block of a band are read in two pieces', async () => {
+    const { store, reads } = await open(one);
+    const place = placeOf(0, { offset: 63 * payloadSizeBytes, length: 3 * payloadSizeBytes });
+    assert.equal(await store.loadTogether([place], new Uint8Array(plainBytes), false), false);
+    assert.deepEqual(reads, [
+      [66, 1],
+      [198, 2],
+    ]);
+  });
+
+  it('are checked in as many copies as there are', async () => {
+    const { store, reads } = await open(archiveOf(3));
+    assert.equal(await loadTogether(store, [2, 3], true), true);
+    assert.equal(reads.length, 3);
+    assert.equal(unprovenOf(store).length, 2);
+  });
+
   it('that lie outside, are too many or contradict the index are not loaded', async () => {
     const { store, reads } = await open(one);
     const into = new Uint8Array(64 * plainBytes);
@@ -429,6 +446,12 @@ function provenOf(...ranges: [number, number][]): RangeSet {
   for (const [start, end] of ranges) set.add(start, end);
   return set;
 }
+
+it('blocks are healed without a key', async () => {
+  const store = await BlockStore.open({ sources: [sourceOf(without(one.file, layout.dataPosition(5)))], workers });
+  const payload = (await store.heal([5])).get(5);
+  assert.deepEqual(payload, Uint8Array.from(one.stream.subarray(5 * payloadSizeBytes, 6 * payloadSizeBytes)));
+});
 
 describe('payloads of blocks', () => {
   const payloadOf = (number: number) => one.stream.subarray(number * payloadSizeBytes, (number + 1) * payloadSizeBytes);
