@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { blockAt, plainCopy, plainHeader } from '../../../test/archive/plain-copy.ts';
+import { HoldfastError } from '../../errors.ts';
 import { SeededRandom } from '../../testing/seeded-random.ts';
 import { fixedPartDigest, type Header } from '../header.ts';
 import type { RandomAccess } from '../random-access.ts';
@@ -244,6 +246,33 @@ describe('a segment', () => {
     }
   });
 
+  it('of a single copy is read once before it is healed, and once behind that', async () => {
+    const [first, second] = placesOf(4) as [number, number];
+    const { store, reads } = await open(one, without(one.file, second));
+    assert.deepEqual(await load(store, 4), plainOf(4));
+    assert.deepEqual(
+      reads.filter(([place]) => place === first),
+      [
+        [first, placesOf(4).length],
+        [first, placesOf(4).length],
+      ],
+    );
+    assert.deepEqual([...store.healed], [second - 3]);
+  });
+
+  it('of which a further block is gone once others were healed is refused', async () => {
+    const [first, second] = placesOf(4) as [number, number];
+    const bytes = without(one.file, second);
+    const { store } = await open(one, bytes);
+    const heal = store.heal.bind(store);
+    store.heal = async (numbers) => {
+      const healed = await heal(numbers);
+      blockAt(bytes, first).fill(0);
+      return healed;
+    };
+    await assert.rejects(load(store, 4), { code: 'archive.damaged' });
+  });
+
   it('of which blocks are lost is refused, with what is lost', async () => {
     const lost = [12, 13].flatMap(stripeOf);
     const { store } = await open(one, without(one.file, ...lost));
@@ -260,6 +289,7 @@ describe('a segment', () => {
     const last = 70 * payloadSizeBytes;
     const outside = { code: 'archive.corrupt', message: /segment 30 lies outside/ };
     await assert.rejects(load(store, 30, { length: 0 }), outside);
+    await assert.rejects(load(store, 30, { length: 1 }), { code: 'archive.damaged' });
     await assert.rejects(load(store, 30, { length: last - 30 * sealedBytes + 1 }), outside);
     // To the last byte it is inside, and does not authenticate.
     await assert.rejects(load(store, 30, { length: last - 30 * sealedBytes }), { code: 'archive.damaged' });
@@ -420,23 +450,34 @@ describe('segments together', () => {
     assert.deepEqual(unprovenOf(store, 10, 11), [[20, 21]]);
   });
 
-  it('whose storage does not answer fail, and what was lent is given back', async () => {
-    let isDown = false;
+  it('whose storage does not answer fail once all reads have ended, and what was lent is given back', async () => {
+    let gate: Promise<void> | undefined;
     const inner = sourceOf(two.file);
     const source: RandomAccess = {
       ...inner,
       read: async (offset, into) => {
-        if (isDown && offset < total * blockSizeBytes) throw new TypeError('torn');
+        if (gate !== undefined && offset < total * blockSizeBytes) throw new HoldfastError('storage.unavailable');
+        await gate;
         return await inner.read(offset, into);
       },
     };
     const store = await BlockStore.open({ sources: [source], workers });
     store.configure(two.seal);
     for (let round = 0; round < 10; round++) {
-      isDown = true;
-      assert.equal(await loadTogether(store, [2], true), false);
-      isDown = false;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      gate = promise;
+      let hasEnded = false;
+      const loading = loadTogether(store, [2], true).finally(() => {
+        hasEnded = true;
+      });
+      const failed = assert.rejects(loading, { code: 'storage.unavailable' });
+      for (let turn = 0; turn < 3; turn++) await setImmediate();
+      // The other copy is still being read, to memory that is lent.
+      assert.equal(hasEnded, false);
+      resolve();
+      await failed;
     }
+    gate = undefined;
     assert.equal(await loadTogether(store, [2], true), true);
   });
 });
