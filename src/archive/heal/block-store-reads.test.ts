@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { blockAt, plainCopy, plainHeader } from '../../../test/archive/plain-copy.ts';
 import { HoldfastError } from '../../errors.ts';
 import { SeededRandom } from '../../testing/seeded-random.ts';
+import { compressSegment } from '../compress/codec.ts';
 import { fixedPartDigest, type Header } from '../header.ts';
 import type { RandomAccess } from '../random-access.ts';
 import { RangeSet } from '../range-set.ts';
@@ -11,6 +12,7 @@ import { sealSegment, segmentKind } from '../seal/segment-cipher.ts';
 import { WorkerPool } from '../worker/worker-pool.ts';
 import { BlockStore, loadedAtOnce, type SegmentPlace, segmentsTogether } from './block-store.ts';
 import { blockSizeBytes, payloadSizeBytes } from './geometry.ts';
+import { sweep } from './sweep.ts';
 
 /** What the store reads, and what it makes of it: an archive of two bands, whose segments are 9,000 bytes each. */
 
@@ -258,6 +260,8 @@ describe('a segment', () => {
       ],
     );
     assert.deepEqual([...store.healed], [second - 3]);
+    // All is where it should be: there is nothing to be looked for.
+    assert.ok(reads.every(([, blocks]) => blocks < total));
   });
 
   it('of which a further block is gone once others were healed is refused', async () => {
@@ -299,17 +303,20 @@ describe('a segment', () => {
     await assert.rejects(store.load(longer, into), { code: 'archive.corrupt', message: /segment 3 is shorter/ });
   });
 
-  it('of the index may hold less than the most that it may', async () => {
-    const stream = Buffer.alloc(5000);
-    const { seal } = one;
+  it('of the index may hold less than the most that it may, and the tail is as it is', async () => {
+    const header: Header = { ...one.header, codec: 'gzip' };
+    const seal = { key: undefined, fixedDigest: fixedPartDigest(header) };
+    const text = Buffer.alloc(4000, 'text');
     for (const kind of [segmentKind.index, segmentKind.tail]) {
-      sealSegment(seal, { number: 3, kind, bytes: plain.subarray(0, 4000) }, stream);
-      const { bytes } = plainCopy(2, one.header, stream);
-      const { store } = await open(one, bytes);
-      const into = new Uint8Array(10_000);
-      const place = { number: 3, kind, offset: 0, length: 4016, maximumPlainBytes: 10_000 };
+      const bytes = kind === segmentKind.tail ? text : compressSegment('gzip', text);
+      const stream = Buffer.alloc(bytes.length + 16);
+      sealSegment(seal, { number: 3, kind, bytes }, stream);
+      const store = await BlockStore.open({ sources: [sourceOf(plainCopy(2, header, stream).bytes)], workers });
+      store.configure(seal);
+      const into = Buffer.alloc(10_000);
+      const place = { number: 3, kind, offset: 0, length: stream.length, maximumPlainBytes: 10_000 };
       assert.equal(await store.load(place, into), 4000);
-      assert.deepEqual(into.subarray(0, 4000), plain.subarray(0, 4000));
+      assert.ok(into.subarray(0, 4000).equals(text));
     }
   });
 
@@ -514,6 +521,7 @@ describe('payloads of blocks', () => {
     const blocks = [layout.dataPosition(6), layout.dataPosition(64)];
     const lost = { code: 'archive.damaged', context: { blocks } };
     await assert.rejects(store.heal([6, 8, 64]), lost);
+    await assert.rejects(store.heal([64]), { code: 'archive.damaged', message: /1 block\(s\) are lost/ });
     await assert.rejects(store.readPayload(6, 0, new Uint8Array(5)), { code: 'archive.damaged' });
     const healed = await store.tryHeal([6, 8, 64]);
     assert.deepEqual(healed.get(6), undefined);
@@ -592,5 +600,35 @@ describe('blocks that are not at their places', () => {
     assert.equal(store.inPlace, false);
     const healed = (await store.tryHeal([56])).get(56);
     assert.deepEqual(healed, Uint8Array.from(one.stream.subarray(56 * payloadSizeBytes, 57 * payloadSizeBytes)));
+  });
+
+  it('give what parity they hold, from the first of them on', async () => {
+    const [data, first, second] = stripeOf(20) as [number, number, number];
+    const bytes = without(one.file, data, second);
+    const at = first * blockSizeBytes;
+    const { store } = await open(one, Buffer.concat([bytes.subarray(0, at), Buffer.alloc(100), bytes.subarray(at)]));
+    const payload = (await store.heal([20])).get(20);
+    assert.deepEqual(payload, Uint8Array.from(one.stream.subarray(20 * payloadSizeBytes, 21 * payloadSizeBytes)));
+  });
+
+  it('may be those of a shorter archive than the size told', async () => {
+    const shorter = plainCopy(66, one.header);
+    let bytes: Uint8Array = without(one.file);
+    const source: RandomAccess = {
+      ...sourceOf(one.file),
+      read: async (offset, into) => await sourceOf(bytes).read(offset, into),
+    };
+    const store = await BlockStore.open({ sources: [source], workers });
+    assert.equal(store.layout.totalDataBlocks, 70);
+    // What is looked for now is not there any more.
+    bytes = Buffer.concat([shorter.bytes, Buffer.alloc((total - shorter.layout.totalBlocks) * blockSizeBytes)]);
+    const healed = await store.tryHeal([0, 65, 66, 69]);
+    assert.equal(store.layout.totalDataBlocks, 66);
+    const payloadOf = (number: number) =>
+      Uint8Array.from(shorter.stream.subarray(number * payloadSizeBytes, (number + 1) * payloadSizeBytes));
+    assert.deepEqual(healed.get(65), payloadOf(65));
+    assert.deepEqual([healed.get(66), healed.get(69)], [undefined, undefined]);
+    const { tally } = await sweep({ store });
+    assert.deepEqual([tally.intact, tally.perCopy], [shorter.layout.totalBlocks, shorter.layout.totalBlocks]);
   });
 });
