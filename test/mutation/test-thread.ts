@@ -16,10 +16,13 @@ export class TestThread {
     if (this.#tasksLeft === 0) await this.close();
     this.#worker ??= this.#start();
     this.#tasksLeft -= 1;
+    const isFresh = this.#tasksLeft === tasksPerThread - 1;
     const answer = await ask(this.#worker, task, limits);
-    // One that gave none is still at work, or has ended: nothing that it says later is of the next task.
-    if (answer === undefined) await this.close();
-    return answer === true;
+    if (typeof answer === 'boolean') return answer;
+    // Nothing that it says later is of the next task.
+    await this.close();
+    // What the task before left behind may have ended it: one of its own tells.
+    return answer === 'ended' && !isFresh ? await this.passes(task, limits) : false;
   }
 
   async close(): Promise<void> {
@@ -35,23 +38,26 @@ export class TestThread {
       stdout: true,
       stderr: true,
     });
-    // It ends then, which is noticed.
+    // It ends then.
     worker.on('error', () => undefined);
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#worker = undefined;
+    });
     return worker;
   }
 }
 
-/** The thread's answer; undefined where it gives none within the limits. */
-async function ask(worker: Worker, task: ThreadTask, limits: RunLimits): Promise<boolean | undefined> {
+/** The thread's answer, or why there is none. */
+async function ask(worker: Worker, task: ThreadTask, limits: RunLimits): Promise<boolean | 'ended' | 'late'> {
   const before = process.cpuUsage();
   let leftMs = limits.durationMs;
-  const { promise, resolve } = Promise.withResolvers<boolean | undefined>();
+  const { promise, resolve } = Promise.withResolvers<boolean | 'ended' | 'late'>();
   const timer = setInterval(() => {
     leftMs -= tickMs;
     const { user, system } = process.cpuUsage(before);
-    if (leftMs <= 0 || (user + system) / 1000 > limits.processorTimeMs) resolve(undefined);
+    if (leftMs <= 0 || (user + system) / 1000 > limits.processorTimeMs) resolve('late');
   }, tickMs);
-  const end = () => resolve(undefined);
+  const end = () => resolve('ended');
   worker.on('message', resolve).on('exit', end);
   worker.postMessage(task);
   try {
