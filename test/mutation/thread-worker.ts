@@ -2,11 +2,13 @@
  * Runs test files in a thread: with one source file changed, what depends on it is loaded anew, and all else stays as it is. It has what tests use of
  * `node:test`. Modules of packages and of Node are those of the thread.
  */
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { dirname } from 'node:path';
 import { mock } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { type Module, SourceTextModule, SyntheticModule } from 'node:vm';
 import { parentPort } from 'node:worker_threads';
 
@@ -35,6 +37,11 @@ const nodeTest = {
   after: (work: Work) => afterAll.push(work),
   mock,
 };
+
+/** The assertions, of which those that fail most do not spend seconds on a difference that nobody reads. */
+const quickAssert = Object.assign((value: unknown, message?: string) => assert(value, message), assert, {
+  deepEqual: (actual: unknown, expected: unknown) => assert(isDeepStrictEqual(actual, expected)),
+});
 
 interface Source {
   readonly code: string;
@@ -99,6 +106,7 @@ class Loader {
   async #resolve(specifier: string, from: string): Promise<Module> {
     if (specifier.startsWith('.')) return this.#load(fileURLToPath(new URL(specifier, from)));
     if (specifier === 'node:test') return synthetic(nodeTest);
+    if (specifier === 'node:assert/strict') return synthetic({ default: quickAssert });
     const known = modules.get(specifier) ?? synthetic(await import(specifier));
     modules.set(specifier, known);
     return known;
