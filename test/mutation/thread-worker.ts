@@ -39,7 +39,7 @@ const nodeTest = {
 };
 
 /** The assertions, of which those that fail most do not spend seconds on a difference that nobody reads. */
-const quickAssert = Object.assign((value: unknown, message?: string) => assert(value, message), assert, {
+const quickAssert = Object.assign((value: unknown) => assert(value), assert, {
   deepEqual: (actual: unknown, expected: unknown) => assert(isDeepStrictEqual(actual, expected)),
 });
 
