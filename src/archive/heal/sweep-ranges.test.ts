@@ -302,3 +302,18 @@ test('as many ranges are read ahead as there are threads, and one more', async (
     await swept;
   }
 });
+
+test('parity too is read in ranges of at most 512', async () => {
+  const wide = plainCopy(576, plainHeader(3, { dataBlocks: 9, parityBlocks: 9 }));
+  const { store, reads } = storeOf({ of: wide, layers: [wide.bytes] });
+  const { tally } = await sweep({ store });
+  assert.deepEqual(reads, [
+    [0, 0, 3],
+    [0, 3, 512],
+    [0, 515, 64],
+    [0, 579, 512],
+    [0, 1091, 64],
+    [0, 1155, 3],
+  ]);
+  assert.deepEqual([tally.intact, tally.damaged], [1158, 0]);
+});
