@@ -117,3 +117,67 @@ export function candidatesOf(
 export function withErased(stripe: Stripe, erased: readonly number[]): StripeCandidates[] {
   return candidatesOf(stripe, (_, index) => (erased.includes(index) ? [] : undefined));
 }
+
+/** 6 data blocks and 4 of parity: at most 4 erasures, or 2 errors, in a column. */
+export const small = makeStripe(6, { dataBlocks: 6, parityBlocks: 4 });
+/** 8 data blocks and 6 of parity. */
+export const middle = makeStripe(8, { dataBlocks: 8, parityBlocks: 6 });
+
+/** The body with these columns wrong; what is wrong differs from column to column and from `kind` to `kind`. */
+export function wrongIn(body: Uint8Array, isWrong: (column: number) => boolean, kind = 0): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(body, (byte, column) =>
+    isWrong(column) ? byte ^ (1 + ((column * 7 + kind * 31) % 255)) : byte,
+  );
+}
+
+export const everywhere = () => true;
+
+export interface Found {
+  readonly lost: readonly number[];
+  /** Data indexes in the order in which their hashes were asked for. */
+  readonly hashed: readonly number[];
+}
+
+/** Decodes; a body is taken where it is the stripe's, and `accept` says so. Checks that no other comes back. */
+export function search(
+  stripe: Stripe,
+  candidates: readonly StripeCandidates[],
+  accept: (index: number) => boolean = everywhere,
+): Found {
+  const hashed: number[] = [];
+  const matchesHash = (index: number, body: Uint8Array) => {
+    assert.ok(index >= 0 && index < stripe.dataCount, `index ${index}`);
+    assert.equal(body.length, bodySizeBytes);
+    hashed.push(index);
+    return Buffer.compare(body, stripe.bodies[index]!) === 0 && accept(index);
+  };
+  const result = decodeStripe({ ...stripe, candidates, matchesHash });
+  for (const [index, body] of result.data.entries()) {
+    if (body !== undefined) assert.equal(Buffer.compare(body, stripe.bodies[index]!), 0, `data ${index}`);
+  }
+  const given = candidates.slice(0, stripe.dataCount).filter(({ intact }) => intact !== undefined).length;
+  assert.equal(result.solvedCount, stripe.dataCount - lostOf(result).length - given);
+  return { lost: lostOf(result), hashed };
+}
+
+/** Lets only the first of the blocks that are offered one after the other, by index, be taken; then the next sweep begins. */
+export function onePerSweep(): (index: number) => boolean {
+  let last = Number.POSITIVE_INFINITY;
+  let isTaken = false;
+  return (index) => {
+    if (index <= last) isTaken = false;
+    last = index;
+    const accepted = !isTaken;
+    isTaken = true;
+    return accepted;
+  };
+}
+
+export function* combinations(count: number, below: number, first = 0): Generator<number[]> {
+  if (count === 0) yield [];
+  else {
+    for (let index = first; index < below; index++) {
+      for (const rest of combinations(count - 1, below, index + 1)) yield [index, ...rest];
+    }
+  }
+}

@@ -106,7 +106,7 @@ export class BlockStore {
   }
 
   get sizeBytes(): number {
-    return this.#options.sources[0]?.sizeBytes ?? 0;
+    return this.#options.sources[0]!.sizeBytes;
   }
 
   /** Tells the workers about the archive; with `seal` segments can be loaded. */
@@ -281,8 +281,7 @@ export class BlockStore {
 
   /** Bytes of one data block's payload, healed; they are not authenticated. */
   async readPayload(number: number, offset: number, into: Uint8Array): Promise<void> {
-    const payload = (await this.#readIntact(number)) ?? (await this.heal([number])).get(number);
-    if (payload === undefined) throw new HoldfastError('archive.damaged');
+    const payload = (await this.#readIntact(number)) ?? (await this.heal([number])).get(number)!;
     into.set(payload.subarray(offset, offset + into.length));
   }
 

@@ -74,7 +74,7 @@ export function checkBlocks(task: CheckTask, archiveId: Uint8Array, layout: Layo
   for (const { frame, count } of runs) {
     const isHeader = frame.kind === blockKind.header || frame.kind === blockKind.final;
     for (const end = index + count; index < end; index++) {
-      const bits = intact[index] ?? 0;
+      const bits = intact[index]!;
       if (isHeader) intact[index] = bits & currentHeaders(layers, index, task.headerBody);
       else if (bits !== 0 && payloads !== undefined && frame.kind === blockKind.data) {
         copyPayload(layers[firstLayer(bits)], index, payloads);

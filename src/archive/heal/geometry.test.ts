@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { bandGeometry, headerReplicas, Layout, type StripeShape } from './geometry.ts';
+import {
+  bandGeometry,
+  blockSizeBytes,
+  bodySizeBytes,
+  frameSizeBytes,
+  hashSizeBytes,
+  headerReplicas,
+  Layout,
+  payloadSizeBytes,
+  type StripeShape,
+  stripesPerBand,
+} from './geometry.ts';
 
 const shapes: fc.Arbitrary<StripeShape> = fc
   .integer({ min: 2, max: 64 })
@@ -17,6 +28,12 @@ const layouts = shapes.chain((shape) => {
   const near = fc.constantFrom(...bounds.filter((total) => total >= 1));
   const total = fc.oneof(near, fc.integer({ min: 1, max: 1000 * K }), fc.integer({ min: 1, max: 2 ** 40 }));
   return fc.record({ shape: fc.constant(shape), total });
+});
+
+test('the sizes are those of the format', () => {
+  assert.deepEqual([blockSizeBytes, frameSizeBytes, hashSizeBytes], [4096, 32, 16]);
+  assert.deepEqual([bodySizeBytes, payloadSizeBytes], [4048, 4032]);
+  assert.deepEqual([headerReplicas, stripesPerBand], [3, 64]);
 });
 
 test('the stripes of a band change right behind K and 8K', () => {

@@ -50,7 +50,7 @@ function healerOf(options: {
     read: async (layer, position, into) => {
       reads.push([layer, position]);
       assert.equal(into.length, 4096);
-      await setImmediate();
+      for (let turn = 0; turn < 3; turn++) await setImmediate();
       if (zeroed[layer]?.includes(position) !== true) into.set(blockAt(copy.bytes, position));
     },
   });

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { invertMatrix, multiply, power } from './galois-field.ts';
-import { basis, subspacePolynomial } from './novel-basis.ts';
+import {
+  basis,
+  groupTablesSizeBytes,
+  groupTablesStrideBytes,
+  subspacePolynomial,
+  writeGroupTables,
+} from './novel-basis.ts';
+import { tableSizeBytes, writeTable } from './reed-solomon.ts';
 
 test('a subspace polynomial is 0 below its power of two, 1 there, and additive', () => {
   for (let level = 0; level < 8; level++) {
@@ -22,5 +29,32 @@ test('the polynomials of the basis have their very degrees', () => {
     const coefficients = inverse.map((row) => row.reduce((sum, value, at) => sum ^ multiply(value, values[at]!), 0));
     assert.notEqual(coefficients[degree], 0);
     assert.ok(coefficients.slice(degree + 1).every((coefficient) => coefficient === 0));
+  }
+});
+
+test('the tables of each group of eight locators are those of its layers, and of every eighth row', () => {
+  const table = (coefficient: number) => {
+    const bytes = new Uint8Array(tableSizeBytes);
+    writeTable(bytes, 0, coefficient);
+    return bytes;
+  };
+  for (const rowCount of [8, 24]) {
+    const tables = Array.from({ length: 32 }, (_, group) => {
+      const lowest = 248 - 8 * group;
+      // The values of a layer's polynomial where it changes within the group: at four, two and one of the eight locators.
+      const layers = [
+        ...[0, 2, 4, 6].map((step) => subspacePolynomial(0, lowest + step)),
+        ...[0, 4].map((step) => subspacePolynomial(1, lowest + step)),
+        subspacePolynomial(2, lowest),
+      ];
+      const rows = rowCount === 8 ? [] : [8, 16].map((row) => basis(row, lowest));
+      return [...layers, ...rows].map(table);
+    });
+    const expected = Buffer.concat(tables.flat());
+    const memory = new Uint8Array(100 + expected.length + 100);
+    writeGroupTables(memory, 100, rowCount);
+    assert.deepEqual(Buffer.from(memory), Buffer.concat([new Uint8Array(100), expected, new Uint8Array(100)]));
+    assert.equal(groupTablesSizeBytes(rowCount), expected.length);
+    assert.equal(groupTablesStrideBytes(rowCount), expected.length / 32);
   }
 });

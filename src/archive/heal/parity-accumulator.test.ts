@@ -105,6 +105,22 @@ test('blocks beyond the band and shapes beyond the format are refused', () => {
   }
 });
 
+test('it is for stripes of its very shape', () => {
+  const accumulator = new ParityAccumulator({ dataBlocks: 5, parityBlocks: 3 });
+  assert.equal(accumulator.isFor({ dataBlocks: 5, parityBlocks: 3 }), true);
+  assert.equal(accumulator.isFor({ dataBlocks: 5, parityBlocks: 4 }), false);
+  assert.equal(accumulator.isFor({ dataBlocks: 6, parityBlocks: 3 }), false);
+});
+
+test('the parity is the same where a piece begins within what is taken at a time', () => {
+  const shape = { dataBlocks: 20, parityBlocks: 2 };
+  const blocks = seededBlocks('within', 1200);
+  const accumulator = new ParityAccumulator(shape);
+  accumulator.add(blocks, 0, 5);
+  accumulator.add(blocks.subarray(5 * blockSizeBytes), 5, 1195);
+  assert.ok(Buffer.from(finish(accumulator, 1200, shape)).equals(encode(blocks, shape)));
+});
+
 test('stripes are codewords with every M, and with bands so short that m is smaller', () => {
   for (let parityBlocks = 2; parityBlocks <= 64; parityBlocks++) {
     const shape = { dataBlocks: 255 - parityBlocks, parityBlocks };

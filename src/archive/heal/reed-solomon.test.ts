@@ -23,8 +23,10 @@ test('rows are rounded up to a multiple of 8', () => {
 });
 
 test('a table holds all products of its coefficient', () => {
+  assert.equal(tableSizeBytes, 32);
   const memory = new Uint8Array(2 * tableSizeBytes);
   for (let coefficient = 0; coefficient < 256; coefficient++) {
+    memory.fill(0xff, tableSizeBytes);
     writeTable(memory, tableSizeBytes, coefficient);
     const table = memory.subarray(tableSizeBytes);
     for (let byte = 0; byte < 256; byte++) {

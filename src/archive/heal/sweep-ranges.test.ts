@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { blockAt, type PlainCopy, plainCopy, plainHeader } from '../../../test/archive/plain-copy.ts';
 import { type Range, RangeSet } from '../range-set.ts';
 import { WorkerPool } from '../worker/worker-pool.ts';
@@ -28,6 +29,8 @@ interface StoreOptions {
   readonly heal?: (numbers: readonly number[]) => Map<number, Uint8Array | undefined>;
   /** The map of blocks is another once something was healed for the first time. */
   readonly isMoved?: boolean;
+  /** What reads wait for. */
+  readonly gate?: Promise<void>;
 }
 
 function storeOf(options: StoreOptions = {}) {
@@ -53,6 +56,7 @@ function storeOf(options: StoreOptions = {}) {
     unproven: (first: number, count: number): Iterable<Range> => set.gaps(first, first + count),
     readLayer: async (layer: number, position: number, count: number, into: Uint8Array) => {
       reads.push([layer, position, count]);
+      await options.gate;
       assert.equal(into.length, count * blockSizeBytes);
       into.set(layers[layer]!.subarray(position * blockSizeBytes, (position + count) * blockSizeBytes));
     },
@@ -280,4 +284,36 @@ test('a thousand ranges of lost blocks are named', async () => {
     [7, 7],
   ]);
   assert.deepEqual(lostRanges.at(-1), [positions[1000], positions[1000]]);
+});
+
+test('as many ranges are read ahead as there are threads, and one more', async () => {
+  for (const onWindow of [undefined, async () => undefined]) {
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const { store, reads } = storeOf({ gate });
+    const swept = sweep({ store, ...(onWindow === undefined ? {} : { onWindow }) });
+    for (let turn = 0; turn < 5; turn++) await setImmediate();
+    assert.deepEqual(reads, [
+      [0, 0, 3],
+      [1, 0, 3],
+      [0, 3, 512],
+      [1, 3, 512],
+    ]);
+    open();
+    await swept;
+  }
+});
+
+test('parity too is read in ranges of at most 512', async () => {
+  const wide = plainCopy(576, plainHeader(3, { dataBlocks: 9, parityBlocks: 9 }));
+  const { store, reads } = storeOf({ of: wide, layers: [wide.bytes] });
+  const { tally } = await sweep({ store });
+  assert.deepEqual(reads, [
+    [0, 0, 3],
+    [0, 3, 512],
+    [0, 515, 64],
+    [0, 579, 512],
+    [0, 1091, 64],
+    [0, 1155, 3],
+  ]);
+  assert.deepEqual([tally.intact, tally.damaged], [1158, 0]);
 });

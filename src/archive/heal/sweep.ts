@@ -232,7 +232,7 @@ async function sweepOnce(options: SweepOptions): Promise<SweepResult | undefined
     const lost: number[] = [];
     for (const number of missing) {
       const payload = healed?.get(number);
-      const index = number - (range.firstData ?? 0);
+      const index = number - range.firstData!;
       if (payload === undefined) {
         lost.push(index);
         counter.addLost(layout.dataPosition(number));
