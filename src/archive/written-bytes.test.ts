@@ -12,7 +12,6 @@ import {
   writeArchive,
 } from '../../vectors/reference-writer.ts';
 import { ArchiveWriter, type ArchiveWriterOptions, type WriterResult } from './archive-writer.ts';
-import type { EntryBytes } from './entry/entry-bytes.ts';
 import { maximumIndexPartBytes } from './entry/index-part.ts';
 import { decodeHeader, type Header } from './header.ts';
 import type { EntryMetadata } from './json.ts';
@@ -75,7 +74,7 @@ async function write(
   for (const { path, pathBytes, kind, bytes, metadata = {} } of entries) {
     const size = isSizeKnown ? { expectedSizeBytes: bytes.length } : {};
     const input = { path, ...(pathBytes && { pathBytes }), kind, metadata: metadata as EntryMetadata, ...size };
-    const contents = isReadInto ? readableOf(bytes, chunkBytes) : (chunksOf(bytes, chunkBytes) as EntryBytes);
+    const contents = isReadInto ? readableOf(bytes, chunkBytes) : chunksOf(bytes, chunkBytes);
     await writer.add(input, kind === 'directory' ? undefined : contents);
   }
   return { ...(await writer.finish()), bytes: written() };
@@ -239,6 +238,40 @@ describe('the index', () => {
     );
   });
 
+  test('leaves an entry whose bytes have no place yet to a later part', async () => {
+    const { sink, bytes } = collect();
+    const writer = await ArchiveWriter.create({ ...plainHeader(), workers, sink, parallelEntries: 2 });
+    const gate = Promise.withResolvers<void>();
+    const slow = async function* () {
+      yield Buffer.from('abc');
+      await gate.promise;
+    };
+    const [first, second, third] = entriesWith([0, 5], [0, 3], [partBytes]) as [
+      ReferenceEntry,
+      ReferenceEntry,
+      ReferenceEntry,
+    ];
+    const add = ({ path, metadata = {} }: ReferenceEntry, contents?: AsyncIterable<Uint8Array>) =>
+      writer.add({ path, kind: 'file', metadata: metadata as EntryMetadata }, contents);
+    await add(first, chunksOf(first.bytes, 99));
+    // The second goes on in the batch of the first, while the third makes a part.
+    const adding = add(second, slow());
+    await add(third);
+    gate.resolve();
+    await adding;
+    await writer.finish();
+    const { entries, tail } = await readIndex(bytes());
+    assert.equal(tail.indexPartCount, 2);
+    assert.deepEqual(
+      entries.map(({ path, runs }) => [path, runs]),
+      [
+        [third.path, []],
+        [first.path, [{ segment: 1, offset: 0, length: 5 }]],
+        [second.path, [{ segment: 1, offset: 5, length: 3 }]],
+      ],
+    );
+  });
+
   test('of one entry has a part at most: 16 MiB, and not a byte more', async () => {
     const { bytes } = await write(plainHeader(), entriesWith([0]));
     const { tail } = await readIndex(bytes);
@@ -374,7 +407,7 @@ describe('memory', () => {
     const sink = () => gate.promise;
     const writer = await ArchiveWriter.create({ ...options, workers: pool, sink, parallelEntries: 2 });
     const adding = ['a', 'b'].map((path) =>
-      writer.add({ path, kind: 'file', metadata: {} }, chunksOf(new Uint8Array(40 * 64_000), 64_000) as EntryBytes),
+      writer.add({ path, kind: 'file', metadata: {} }, chunksOf(new Uint8Array(40 * 64_000), 64_000)),
     );
     for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     const [plainBytes, sealedBytes] = [64 * 1000, 64 * (1000 + sealedOverheadBytes)];
@@ -386,6 +419,23 @@ describe('memory', () => {
     assert.equal(most.get(sealedBytes), 2);
     assert.ok((most.get(plainBytes) ?? 0) <= 3);
     await pool.close();
+  });
+
+  test('holds a few parts of the index, however slow the sink is and however many entries have no bytes', async () => {
+    const gate = Promise.withResolvers<void>();
+    const writer = await ArchiveWriter.create({ ...plainHeader(), workers, sink: () => gate.promise });
+    let added = 0;
+    const adding = (async () => {
+      for (; added < 40; added += 1) {
+        await writer.add({ path: `e/${added}`, kind: 'link', metadata: { target: 'x'.repeat(600_000) } }, undefined);
+      }
+    })();
+    for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    // Three windows of blocks are 6.5 MiB: 11 parts, and those that wait for the next one.
+    assert.ok(added > 0 && added <= 13, `${added} entries`);
+    gate.resolve();
+    await adding;
+    assert.equal((await writer.finish()).entryCount, 40);
   });
 });
 
@@ -404,7 +454,7 @@ describe('a failure', () => {
       let outcome: unknown;
       try {
         for (const { path, bytes } of entries) {
-          await writer.add({ path, kind: 'file', metadata: {} }, chunksOf(bytes, 700) as EntryBytes);
+          await writer.add({ path, kind: 'file', metadata: {} }, chunksOf(bytes, 700));
         }
         await writer.finish();
       } catch (error) {
@@ -430,7 +480,7 @@ describe('a failure', () => {
     };
     const input = { path: 'a', kind: 'file', metadata: {} };
     await assert.rejects(writer.add(input, failing()), /the source failed/);
-    await writer.add({ ...input, path: 'b' }, chunksOf(Buffer.from('kept'), 9) as EntryBytes);
+    await writer.add({ ...input, path: 'b' }, chunksOf(Buffer.from('kept'), 9));
     assert.equal((await writer.finish()).entryCount, 1);
     const { entries } = await readIndex(bytes());
     assert.deepEqual(
@@ -463,10 +513,7 @@ describe('a failure', () => {
     const { sink } = collect();
     const writer = await ArchiveWriter.create({ ...plainHeader(), workers: pool, sink });
     await assert.rejects(async () => {
-      await writer.add(
-        { path: 'a', kind: 'file', metadata: {} },
-        chunksOf(new Uint8Array(batchBytes), 99) as EntryBytes,
-      );
+      await writer.add({ path: 'a', kind: 'file', metadata: {} }, chunksOf(new Uint8Array(batchBytes), 99));
       await writer.finish();
     }, failure);
     await pool.close();
@@ -482,7 +529,7 @@ describe('a failure', () => {
     const options = { ...plainHeader(), workers, sink, parallelEntries: 2, maximumRuns: 1 };
     const writer = await ArchiveWriter.create(options);
     const adding = ['a', 'b'].map((path) =>
-      writer.add({ path, kind: 'file', metadata: {} }, chunksOf(new Uint8Array(100 * batchBytes), 500) as EntryBytes),
+      writer.add({ path, kind: 'file', metadata: {} }, chunksOf(new Uint8Array(100 * batchBytes), 500)),
     );
     const outcomes = Promise.allSettled(adding);
     for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
