@@ -103,6 +103,7 @@ describe('archives are those of the plain writer', () => {
       [0, 5, 0, 0, 1],
       // Entries that fill a segment or a batch, or end one byte before or behind.
       [15, 1, 16, 17],
+      [batchBytes],
       [batchBytes, 3],
       [batchBytes - 1, 1, 2],
       [batchBytes - 1, 0, 2],
@@ -180,7 +181,29 @@ describe('a large entry', () => {
       // What follows goes on behind it.
       const behind = [small, [[1, 0, batchBytes + 2]], [[65, 2, 3]]];
       assert.deepEqual(await runsOf([5, batchBytes + 2, 3], known), behind);
+      // Where nothing was begun before there is nothing to leave behind.
+      const whole = (first: number) => [[first, 0, batchBytes]];
+      const sizes = [0, batchBytes, 0, batchBytes, 0, batchBytes];
+      assert.deepEqual(await runsOf(sizes, known), [[], whole(0), [], whole(64), [], whole(128)]);
     }
+  });
+});
+
+describe('entries side by side', () => {
+  test('take turns, until one of them has as many runs as it may', async () => {
+    const { sink, bytes } = collect();
+    const options = { ...plainHeader(), workers, sink, parallelEntries: 2, maximumRuns: 3 };
+    const writer = await ArchiveWriter.create(options);
+    const entries = entriesOf([20 * batchBytes, 20 * batchBytes]);
+    await Promise.all(
+      entries.map(({ path, bytes: contents }) =>
+        writer.add({ path, kind: 'file', metadata: {} }, chunksOf(contents, batchBytes)),
+      ),
+    );
+    await writer.finish();
+    const runs = (await readIndex(bytes())).entries.map((entry) => entry.runs.length);
+    assert.equal(runs.length, 2);
+    for (const count of runs) assert.ok(count >= 3 && count <= 4, `${runs} runs`);
   });
 });
 
@@ -360,6 +383,16 @@ describe('a check is told', () => {
     assert.equal(told.filter((one) => one === 'room').length, 3);
   });
 
+  test('of the end of an entry beside the bytes of the next, where they were read to their place', async () => {
+    const told = await tell([64_000, 0, 5], { isReadInto: true });
+    assert.deepEqual((told.at(-1) as { spans: unknown }).spans, [
+      { entry: 0, offset: 0, length: 0, last: true },
+      { entry: 2, offset: 0, length: 5, last: true },
+    ]);
+    // Of an entry without bytes nothing is told.
+    assert.deepEqual(await tell([0], { isReadInto: true }), ['begin']);
+  });
+
   test('what is read in several pieces as one', async () => {
     for (const isReadInto of [true, false]) {
       const told = await tell([1000, 500], { chunkBytes: 99, isReadInto });
@@ -512,8 +545,12 @@ describe('a failure', () => {
     t.mock.method(pool, 'hash', () => Promise.reject(failure));
     const { sink } = collect();
     const writer = await ArchiveWriter.create({ ...plainHeader(), workers: pool, sink });
+    const adding = writer.add({ path: 'a', kind: 'file', metadata: {} }, chunksOf(new Uint8Array(batchBytes), 99));
+    // Nobody asks for a while: a rejection that nobody takes would fail this test.
+    await adding.catch(() => undefined);
+    await new Promise((resolve) => setImmediate(resolve));
     await assert.rejects(async () => {
-      await writer.add({ path: 'a', kind: 'file', metadata: {} }, chunksOf(new Uint8Array(batchBytes), 99));
+      await adding;
       await writer.finish();
     }, failure);
     await pool.close();
