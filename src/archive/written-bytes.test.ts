@@ -185,6 +185,14 @@ describe('a large entry', () => {
       const whole = (first: number) => [[first, 0, batchBytes]];
       const sizes = [0, batchBytes, 0, batchBytes, 0, batchBytes];
       assert.deepEqual(await runsOf(sizes, known), [[], whole(0), [], whole(64), [], whole(128)]);
+      const four = [0, 64, 128, 192];
+      assert.deepEqual(
+        await runsOf(
+          four.map(() => batchBytes),
+          known,
+        ),
+        four.map(whole),
+      );
     }
   });
 });
@@ -248,6 +256,37 @@ describe('the index', () => {
     // The same again behind the first part, which is segment 64: the number of the next one has one digit more.
     assert.equal(await partsOf(entriesWith([room, batchBytes], [room - 2, batchBytes])), 2);
     assert.equal(await partsOf(entriesWith([room, batchBytes], [room - 1, batchBytes])), 3);
+  });
+
+  test('is written in the middle of an entry too, where that is long', async () => {
+    // Four batches, of which two fill the part.
+    const room = partBytes - 20 * 128 - lineBytes();
+    const { bytes } = await write(plainHeader(), entriesWith([room], [0, 4 * batchBytes]));
+    const reader = await openSample(workers, { bytes: new Uint8Array(bytes), dataKey: undefined });
+    const numbers = [...reader.index.dataSegments()].map(({ number }) => number);
+    assert.deepEqual(
+      numbers,
+      [...Array(257).keys()].filter((number) => number !== 128),
+    );
+    assert.equal((await listEntries(reader)).length, 2);
+  });
+
+  test('waits for the digests of its entries', async (t) => {
+    const pool = new WorkerPool(0);
+    const { hash } = pool;
+    t.mock.method(pool, 'hash', async (...given: Parameters<typeof hash>) => {
+      const digests = await hash.apply(pool, given);
+      for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      return digests;
+    });
+    const { sink, bytes } = collect();
+    const writer = await ArchiveWriter.create({ ...plainHeader(), workers: pool, sink });
+    const [entry] = entriesOf([5]) as [ReferenceEntry];
+    await writer.add({ path: entry.path, kind: 'file', metadata: {} }, chunksOf(entry.bytes, 99));
+    await writer.finish();
+    const [read] = (await readIndex(bytes())).entries;
+    assert.equal(read?.sha256, createHash('sha256').update(entry.bytes).digest('hex'));
+    await pool.close();
   });
 
   test('of an entry whose batch is not full waits for its places, and its batch goes at once', async () => {
@@ -389,6 +428,8 @@ describe('a check is told', () => {
       { entry: 0, offset: 0, length: 0, last: true },
       { entry: 2, offset: 0, length: 5, last: true },
     ]);
+    const alone = { segments: [], spans: [{ entry: 0, offset: 0, length: 0, last: true }] };
+    assert.deepEqual((await tell([64_000], { isReadInto: true })).at(-1), alone);
     // Of an entry without bytes nothing is told.
     assert.deepEqual(await tell([0], { isReadInto: true }), ['begin']);
   });
