@@ -16,7 +16,7 @@ import { maximumIndexPartBytes } from './entry/index-part.ts';
 import { decodeHeader, type Header } from './header.ts';
 import type { EntryMetadata } from './json.ts';
 import { sealedOverheadBytes } from './seal/segment-cipher.ts';
-import { WorkerPool } from './worker/worker-pool.ts';
+import { ArchiveWorkers, WorkerPool } from './worker/worker-pool.ts';
 import { WrittenCheck } from './written-check.ts';
 
 const workers = new WorkerPool(0);
@@ -597,22 +597,88 @@ describe('a failure', () => {
     await pool.close();
   });
 
-  test('while entries wait for their turn wakes them', async () => {
-    const failure = new Error('the disk is full');
-    const gate = Promise.withResolvers<void>();
-    const sink = async () => {
-      await gate.promise;
-      throw failure;
-    };
-    const options = { ...plainHeader(), workers, sink, parallelEntries: 2, maximumRuns: 1 };
-    const writer = await ArchiveWriter.create(options);
-    const adding = ['a', 'b'].map((path) =>
-      writer.add({ path, kind: 'file', metadata: {} }, chunksOf(new Uint8Array(100 * batchBytes), 500)),
-    );
-    const outcomes = Promise.allSettled(adding);
+  const turns = async () => {
     for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const input = { path: 'a', kind: 'file', metadata: {} };
+  /** Batches of 64,000 bytes, some blocks each. */
+  const blocky = () => plainHeader({ segmentSizeBytes: 1000 });
+  const endless = async function* () {
+    for (;;) yield new Uint8Array(64_000);
+  };
+
+  test('wakes an entry that waits for its turn', async (t) => {
+    const pool = new WorkerPool(0);
+    const failure = new Error('the thread ended');
+    const hashing = Promise.withResolvers<never>();
+    t.mock.method(pool, 'hash', () => hashing.promise);
+    const options = { ...blocky(), workers: pool, sink: collect().sink, parallelEntries: 2, maximumRuns: 1 };
+    const writer = await ArchiveWriter.create(options);
+    const gate = Promise.withResolvers<void>();
+    const paused = async function* () {
+      yield new Uint8Array(64_000);
+      await gate.promise;
+      yield* endless();
+    };
+    const first = writer.add(input, paused());
+    await turns();
+    const second = writer.add(input, endless());
+    await turns();
+    hashing.reject(failure);
+    await assert.rejects(second, failure);
     gate.resolve();
-    for (const outcome of await outcomes) assert.equal((outcome as PromiseRejectedResult).reason, failure);
+    await assert.rejects(first, failure);
+    await pool.close();
+  });
+
+  test('wakes an entry that waits for memory which who failed does not give back', async (t) => {
+    const pool = new WorkerPool(0);
+    const failure = new Error('the thread ended');
+    const hashing = Promise.withResolvers<never>();
+    t.mock.method(pool, 'hash', () => hashing.promise);
+    const writer = await ArchiveWriter.create({ ...blocky(), workers: pool, sink: collect().sink });
+    const adding = writer.add(input, endless());
+    await turns();
+    hashing.reject(failure);
+    await assert.rejects(adding, failure);
+    await pool.close();
+  });
+
+  test('wakes an entry that waits for a storage that hangs', async (t) => {
+    const pool = new WorkerPool(0);
+    const failure = new Error('the thread ended');
+    t.mock.method(pool, 'hash', () => Promise.reject(failure));
+    const sink = () => new Promise<never>(() => undefined);
+    const writer = await ArchiveWriter.create({ ...blocky(), workers: pool, sink, parallelEntries: 2 });
+    const many = (async () => {
+      for (;;) await writer.add({ ...input, metadata: { target: 'x'.repeat(600_000) } }, undefined);
+    })();
+    const ended = assert.rejects(many, failure);
+    await turns();
+    await assert.rejects(writer.add(input, endless()), failure);
+    await ended;
+    await pool.close();
+  });
+
+  test('of a part of the index ends the entry in whose middle it is', async (t) => {
+    const failure = new Error('the thread ended');
+    const { run } = ArchiveWorkers.prototype;
+    const fail = function fail(this: ArchiveWorkers, ...given: Parameters<typeof run>) {
+      const [name, task] = given;
+      const isIndex = name === 'seal' && (task as { kind: number }).kind === 1;
+      return isIndex ? Promise.reject(failure) : run.apply(this, given);
+    };
+    t.mock.method(ArchiveWorkers.prototype, 'run', fail);
+    const writer = await ArchiveWriter.create({ ...blocky(), workers, sink: collect().sink });
+    const metadata = { filler: 'x'.repeat(512 * 1024 - 2000) };
+    await writer.add({ ...input, metadata }, undefined);
+    const slowly = async function* () {
+      for await (const chunk of endless()) {
+        yield chunk;
+        await turns();
+      }
+    };
+    await assert.rejects(writer.add({ ...input, path: 'b' }, slowly()), failure);
   });
 
   test('more entries at once than it was made for are a mistake', async () => {
