@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { beheaded, damaged, ending, labels, locate, only } from '../../../test/archive/locate-files.ts';
 import {
   blockBytes,
   patience,
@@ -8,55 +9,17 @@ import {
   smallBlocks,
   smallShards,
   sourcesOf,
-  wipeBlocks,
 } from '../../../test/archive/shard-files.ts';
 import { blocky } from '../../../vectors/generators/vector.ts';
 import { hashBlock } from '../../../vectors/reference-writer.ts';
 import { HoldfastError } from '../../errors.ts';
-import { type LocatedShards, type LocateShardsOptions, locateShards } from './locate-shards.ts';
+import { locateShards } from './locate-shards.ts';
 import { rowsPerGroup } from './shard-format.ts';
 
 const shape = { data: 3, parity: 2 };
 /** Another archive, and the same one after its keys were changed twice. */
 const other = blocky({ copies: 1, seed: 'others' });
 const second = blocky({ copies: 1, generation: 2 });
-
-function locate(
-  shards: readonly (Uint8Array | ShardFile | undefined)[],
-  options: Partial<LocateShardsOptions> = {},
-): Promise<LocatedShards> {
-  return locateShards(sourcesOf(shards), { ...patience, ...options });
-}
-
-/** A shard without its leads and its end; what is left are its rows. */
-function beheaded(shard: Buffer): Buffer {
-  const copy = Buffer.from(shard);
-  const blocks = copy.length / blockBytes;
-  wipeBlocks(copy, 0, 1, blocks - 2, blocks - 1);
-  return copy;
-}
-
-/** Only these blocks of a shard. */
-function only(shard: Buffer, ...kept: readonly number[]): Buffer {
-  const copy = Buffer.alloc(shard.length);
-  for (const block of kept) shard.copy(copy, block * blockBytes, block * blockBytes, (block + 1) * blockBytes);
-  return copy;
-}
-
-/** A shard with an end that says something else. */
-function ending(shard: Buffer, totalBlocks: number): Buffer {
-  const copy = Buffer.from(shard);
-  const end = copy.subarray(copy.length - 2 * blockBytes, copy.length - blockBytes);
-  end.writeBigUInt64LE(BigInt(totalBlocks), 64);
-  hashBlock(end);
-  return copy;
-}
-
-const labels = ({ shards }: LocatedShards) => shards.map((shard) => shard?.label);
-const damaged = {
-  code: 'archive.damaged',
-  message: 'the archive is damaged beyond repair: no shard has a whole head and header',
-};
 
 describe('a whole set', () => {
   test('tells its shape, its header, its outline, and which shard is which', async () => {
@@ -333,48 +296,6 @@ describe('the header that counts', () => {
     const mixed = [other, small, small].map(({ file }, index) => beheaded(smallShards(3, 2, file)[index] as Buffer));
     const located = await locate(mixed, { shape });
     assert.ok(Buffer.from(located.header.header.archiveId).equals(small.id));
-  });
-});
-
-describe('the length of the archive', () => {
-  const shards = smallShards(3, 2);
-
-  test('is what most ends say', async () => {
-    const [a, b, c, d, e] = shards as [Buffer, Buffer, Buffer, Buffer, Buffer];
-    assert.equal((await locate([ending(a, 14), b, c])).layout.totalBlocks, 13);
-    assert.equal((await locate([ending(a, 14), ending(b, 14), c, ending(d, 14), e])).layout.totalBlocks, 14);
-  });
-
-  test('is told by the sizes where no end is whole, or what they say cannot be', async () => {
-    for (const totalBlocks of [1, 9_000_000_000]) {
-      const ends = shards.map((shard) => ending(shard, totalBlocks));
-      assert.equal((await locate(ends)).layout.totalBlocks, totalBlocks > 1 ? 9_000_000_000 : 13);
-    }
-    const headless = shards.map((shard) => only(shard, 0, 1));
-    assert.equal((await locate(headless)).layout.totalBlocks, 13);
-  });
-
-  test('is the one that fits the sizes of most shards', async () => {
-    // Rows of 13 blocks in three data shards: 5, 4, 4.
-    const cutTo = (shard: Buffer | undefined, rows: number) =>
-      Buffer.alloc((rows + 4) * blockBytes, shard?.subarray(0, 8192));
-    const located = async (rows: readonly number[]) => {
-      const cut = shards.map((shard, index) => only(cutTo(shard, rows[index] ?? 0), 0, 1));
-      return (await locate(cut)).layout.totalBlocks;
-    };
-    assert.equal(await located([5, 4, 4, 5, 5]), 13);
-    assert.equal(await located([5, 5, 4, 5, 5]), 14);
-    assert.equal(await located([5, 5, 5, 5, 5]), 15);
-    // One that is cut, or two: the others tell.
-    assert.equal(await located([5, 4, 2, 5, 5]), 13);
-    assert.equal(await located([2, 4, 4, 5, 5]), 13);
-    assert.equal(await located([5, 5, 2, 2, 5]), 15);
-    // One that is too long, by a little or much.
-    assert.equal(await located([5, 5, 5, 6, 5]), 15);
-    assert.equal(await located([5, 4, 4, 90, 5]), 13);
-    assert.equal(await located([90, 4, 4, 5, 5]), 13);
-    // Where as many say one thing as another the archive is the longer one.
-    assert.equal(await located([5, 5, 4, 4, 5]), 14);
   });
 });
 
