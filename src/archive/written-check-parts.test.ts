@@ -276,6 +276,25 @@ describe('while it is written', () => {
     for (; gates.length > 0; await turns()) for (const open of gates.splice(0)) open();
   });
 
+  test('a batch is read as soon as its last block is written, to which it gives one byte or all', async () => {
+    for (const [size, segmentSizeBytes, blocks] of [
+      // Three segments of 1,016 bytes and one of 985: one more than a payload.
+      [3969, 1000, 2],
+      // 64 of 1,008 bytes: 16 payloads.
+      [64 * 992, 992, 16],
+    ] as const) {
+      const recorded = await record([size], { segmentSizeBytes });
+      const { check, copies } = begin(recorded);
+      copies.writtenBytes = (3 + blocks) * blockBytes - 1;
+      for (const batch of recorded.batches) check.add(batch);
+      assert.deepEqual(copies.reads, []);
+      copies.writtenBytes += 1;
+      check.advance();
+      await check.pause();
+      assert.deepEqual(copies.reads, [[0, 3, blocks]]);
+    }
+  });
+
   test('a pause waits for what is under way and begins nothing more; the end goes on', async () => {
     const { check, copies, gates } = gated(long);
     for (const batch of long.batches) check.add(batch);
