@@ -88,6 +88,13 @@ describe('what was written right', () => {
       [0, layout.dataPosition(64), 1],
       [0, layout.dataPosition(64), 17],
     ]);
+    // Of 64,384 sealed bytes each: the fifth begins in the last block of the first band.
+    const late = await record([990 * 64 * 5], { segmentSizeBytes: 990, dataBlocks: 1 });
+    const replayed = await replay(late);
+    assert.deepEqual(replayed.copies.reads.slice(-2), [
+      [0, layout.dataPosition(63), 1],
+      [0, layout.dataPosition(64), 16],
+    ]);
   });
 });
 
