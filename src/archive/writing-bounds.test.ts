@@ -1,7 +1,15 @@
 /** What an archive writer keeps in memory, and how whoever waits for it hears of a failure. */
 import assert from 'node:assert/strict';
 import { after, describe, type TestContext, test } from 'node:test';
-import { batchBytes, collect, entriesOf, plainHeader, readIndex, workers } from '../../test/archive/write-alike.ts';
+import {
+  batchBytes,
+  collect,
+  entriesOf,
+  plainHeader,
+  readIndex,
+  workers,
+  write,
+} from '../../test/archive/write-alike.ts';
 import { chunksOf } from '../../test/archive/write-sample.ts';
 import { ArchiveWriter } from './archive-writer.ts';
 import { sealedOverheadBytes } from './seal/segment-cipher.ts';
@@ -10,8 +18,8 @@ import { ArchiveWorkers, WorkerPool } from './worker/worker-pool.ts';
 after(() => workers.close());
 
 describe('memory', () => {
-  /** Counts what is lent at once, by size. */
-  function observe(t: TestContext, pool: WorkerPool): Map<number, number> {
+  /** Counts what is lent at once, by size; and what is lent just now. */
+  function observe(t: TestContext, pool: WorkerPool) {
     const most = new Map<number, number>();
     const lent = new Map<ArrayBufferLike, number>();
     const { take, giveBack } = pool.memory;
@@ -26,12 +34,12 @@ describe('memory', () => {
       lent.delete(buffer);
       giveBack.call(pool.memory, buffer);
     });
-    return most;
+    return { most, lent };
   }
 
   test('is two buffers of sealed segments for one thread, and one of plain ones more than entries at once', async (t) => {
     const pool = new WorkerPool(0);
-    const most = observe(t, pool);
+    const { most } = observe(t, pool);
     const options = plainHeader({ segmentSizeBytes: 1000 });
     const gate = Promise.withResolvers<void>();
     const sink = () => gate.promise;
@@ -49,6 +57,18 @@ describe('memory', () => {
     assert.equal(most.get(sealedBytes), 2);
     assert.ok((most.get(plainBytes) ?? 0) <= 3);
     await pool.close();
+  });
+
+  test('is given back when the archive is written, whatever the entries were', async (t) => {
+    const { lent } = observe(t, workers);
+    for (const sizes of [[], [0], [5], [batchBytes], [0, batchBytes, 0], [batchBytes + 1, 7]]) {
+      for (const isReadInto of [true, false]) {
+        for (const isSizeKnown of [true, false]) {
+          await write(plainHeader(), entriesOf(sizes), { isReadInto, isSizeKnown });
+          assert.equal(lent.size, 0, `sizes ${sizes}`);
+        }
+      }
+    }
   });
 
   test('holds a few parts of the index, however slow the sink is and however many entries have no bytes', async () => {
