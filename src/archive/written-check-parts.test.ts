@@ -294,6 +294,7 @@ describe('while it is written', () => {
       const { check, copies } = begin(recorded);
       copies.writtenBytes = (3 + blocks) * blockBytes - 1;
       for (const batch of recorded.batches) check.add(batch);
+      await turns();
       assert.deepEqual(copies.reads, []);
       copies.writtenBytes += 1;
       check.advance();
