@@ -152,7 +152,6 @@ export class ArchiveWriter {
     for (let batch = this.#idle.pop(); batch !== undefined; batch = this.#idle.pop()) {
       await this.#dispatch(undefined, batch);
     }
-    await this.#unlessFailed(this.#hashes);
     this.#queueIndexPart();
     await this.#unlessFailed(this.#order);
     await this.#blocks.append(this.#tail());
@@ -197,7 +196,6 @@ export class ArchiveWriter {
   }
 
   async #begin(entry: OpenEntry): Promise<OpenBatch> {
-    this.#throwFailure();
     entry.batch = { buffer: await this.#plain.acquire(), spans: [], ended: [], length: 0 };
     return entry.batch;
   }
@@ -343,7 +341,8 @@ export class ArchiveWriter {
       this.#lastPart = { segment: number, offset: this.#streamBytes, length };
       this.#partCount++;
       this.#streamBytes += length;
-      this.#watch(this.#blocks.append(into.subarray(0, length)));
+      // Waited for: else parts would gather where the sink is slow and entries have no bytes.
+      await this.#blocks.append(into.subarray(0, length));
     });
   }
 

@@ -1,85 +1,25 @@
 /** What an archive writer writes, byte for byte as the plain writer of the vectors does, and what it tells the check of it. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { after, describe, type TestContext, test } from 'node:test';
-import { chunksOf, listEntries, openSample, readableOf } from '../../test/archive/write-sample.ts';
-import { bytes as seededBytes } from '../../vectors/generators/vector.ts';
+import { after, describe, test } from 'node:test';
 import {
-  type ReferenceEntry,
-  SeededBytes,
-  type Specification,
-  type Written,
-  writeArchive,
-} from '../../vectors/reference-writer.ts';
-import { ArchiveWriter, type ArchiveWriterOptions, type WriterResult } from './archive-writer.ts';
-import type { EntryBytes } from './entry/entry-bytes.ts';
-import { maximumIndexPartBytes } from './entry/index-part.ts';
-import { decodeHeader, type Header } from './header.ts';
-import type { EntryMetadata } from './json.ts';
-import { sealedOverheadBytes } from './seal/segment-cipher.ts';
-import { WorkerPool } from './worker/worker-pool.ts';
+  batchBytes,
+  type Coming,
+  collect,
+  entriesOf,
+  headerOf,
+  plainHeader,
+  readIndex,
+  specify,
+  workers,
+  write,
+} from '../../test/archive/write-alike.ts';
+import { chunksOf } from '../../test/archive/write-sample.ts';
+import { type ReferenceEntry, type Specification, writeArchive } from '../../vectors/reference-writer.ts';
+import { ArchiveWriter } from './archive-writer.ts';
 import { WrittenCheck } from './written-check.ts';
 
-const workers = new WorkerPool(0);
 after(() => workers.close());
-
-/** Segments of 16 bytes: a batch of 64 of them is 1 KiB. */
-const segmentSize = 16;
-const batchBytes = 1024;
-
-function entriesOf(sizes: readonly number[]): ReferenceEntry[] {
-  return sizes.map((size, index) => {
-    const bytes = seededBytes(`entry ${index}`, size);
-    return { path: `e/${index}`, kind: 'file', bytes, metadata: { index } };
-  });
-}
-
-function specify(sizes: readonly number[], more: Partial<Specification> = {}): Specification {
-  return { seed: 'written', entries: entriesOf(sizes), segmentSize, dataBlocks: 3, ...more };
-}
-
-/** The header that the plain writer made, and the key of its segments. */
-function headerOf({ file }: Written, { seed }: Specification): Pick<ArchiveWriterOptions, 'header' | 'dataKey'> {
-  const { fixedPart: _, ...header } = decodeHeader(file.subarray(32, 4080));
-  const random = new SeededBytes(seed);
-  random.next(16);
-  return { header, dataKey: header.cipher === 'none' ? undefined : random.next(32) };
-}
-
-/** How entries come in. */
-interface Coming {
-  readonly chunkBytes?: number;
-  /** Read to where the writer wants them. */
-  readonly isReadInto?: boolean;
-  readonly isSizeKnown?: boolean;
-  readonly check?: WrittenCheck;
-}
-
-/** Keeps what is written. */
-function collect(): { readonly sink: ArchiveWriterOptions['sink']; readonly bytes: () => Buffer } {
-  const chunks: Uint8Array[] = [];
-  const sink = async (bytes: Uint8Array) => {
-    chunks.push(bytes.slice());
-  };
-  return { sink, bytes: () => Buffer.concat(chunks) };
-}
-
-async function write(
-  options: Pick<ArchiveWriterOptions, 'header' | 'dataKey'>,
-  entries: readonly ReferenceEntry[],
-  coming: Coming = {},
-): Promise<WriterResult & { readonly bytes: Buffer }> {
-  const { chunkBytes = 1 << 20, isReadInto = false, isSizeKnown = false, check } = coming;
-  const { sink, bytes: written } = collect();
-  const writer = await ArchiveWriter.create({ ...options, workers, sink, check });
-  for (const { path, pathBytes, kind, bytes, metadata = {} } of entries) {
-    const size = isSizeKnown ? { expectedSizeBytes: bytes.length } : {};
-    const input = { path, ...(pathBytes && { pathBytes }), kind, metadata: metadata as EntryMetadata, ...size };
-    const contents = isReadInto ? readableOf(bytes, chunkBytes) : (chunksOf(bytes, chunkBytes) as EntryBytes);
-    await writer.add(input, kind === 'directory' ? undefined : contents);
-  }
-  return { ...(await writer.finish()), bytes: written() };
-}
 
 /** Writes entries, and compares with what the plain writer makes of them. */
 async function compare(specification: Specification, coming: Coming = {}, expected = writeArchive(specification)) {
@@ -104,6 +44,7 @@ describe('archives are those of the plain writer', () => {
       [0, 5, 0, 0, 1],
       // Entries that fill a segment or a batch, or end one byte before or behind.
       [15, 1, 16, 17],
+      [batchBytes],
       [batchBytes, 3],
       [batchBytes - 1, 1, 2],
       [batchBytes - 1, 0, 2],
@@ -152,18 +93,6 @@ describe('archives are those of the plain writer', () => {
   });
 });
 
-/** The header of an archive without a cipher. */
-function plainHeader(changes: Partial<Header> = {}): Pick<ArchiveWriterOptions, 'header' | 'dataKey'> {
-  const specification = specify([]);
-  const { header } = headerOf(writeArchive(specification), specification);
-  return { header: { ...header, dataBlocks: 200, ...changes }, dataKey: undefined };
-}
-
-async function readIndex(bytes: Buffer) {
-  const reader = await openSample(workers, { bytes: new Uint8Array(bytes), dataKey: undefined });
-  return { entries: await listEntries(reader), tail: reader.index.tail };
-}
-
 describe('a large entry', () => {
   const runsOf = async (sizes: readonly number[], coming: Coming) => {
     const { bytes } = await write(plainHeader(), entriesOf(sizes), coming);
@@ -181,74 +110,37 @@ describe('a large entry', () => {
       // What follows goes on behind it.
       const behind = [small, [[1, 0, batchBytes + 2]], [[65, 2, 3]]];
       assert.deepEqual(await runsOf([5, batchBytes + 2, 3], known), behind);
+      // Where nothing was begun before there is nothing to leave behind.
+      const whole = (first: number) => [[first, 0, batchBytes]];
+      const sizes = [0, batchBytes, 0, batchBytes, 0, batchBytes];
+      assert.deepEqual(await runsOf(sizes, known), [[], whole(0), [], whole(64), [], whole(128)]);
+      const four = [0, 64, 128, 192];
+      assert.deepEqual(
+        await runsOf(
+          four.map(() => batchBytes),
+          known,
+        ),
+        four.map(whole),
+      );
     }
   });
 });
 
-describe('the index', () => {
-  const partBytes = 512 * 1024;
-  /** Entries with so much metadata, and of these sizes. */
-  const entriesWith = (...entries: readonly (readonly [filler: number, size?: number])[]): ReferenceEntry[] =>
-    entriesOf(entries.map(([, size = 0]) => size)).map((entry, index) => {
-      return { ...entry, metadata: { filler: 'x'.repeat(entries[index]?.[0] ?? 0) } };
-    });
-  /** What the line of such an entry takes: the line itself, and the room of a run. */
-  const lineBytes = (size = 0, runs: readonly number[][] = []) => {
-    const [{ path, kind, metadata } = assert.fail()] = entriesWith([0]);
-    const line = { path, kind, size, sha256: '0'.repeat(64), runs, metadata };
-    return JSON.stringify(line).length + 1 + 28;
-  };
-  const partsOf = async (entries: readonly ReferenceEntry[], changes: Partial<Header> = {}) => {
-    const { bytes } = await write(plainHeader(changes), entries);
-    const { entries: listed, tail } = await readIndex(bytes);
-    assert.equal(listed.length, entries.length);
-    return tail.indexPartCount;
-  };
-
-  test('is written in parts as soon as half a MiB of it waits', async () => {
-    const exactly = partBytes - lineBytes();
-    assert.equal(await partsOf(entriesWith([exactly - 1])), 1);
-    assert.equal(await partsOf(entriesWith([exactly])), 2);
-    const half = Math.floor(exactly / 2);
-    const rest = exactly - half - lineBytes();
-    assert.equal(await partsOf(entriesWith([half], [rest - 1], [0])), 2);
-    assert.equal(await partsOf(entriesWith([half], [rest - 1])), 1);
-    assert.equal(await partsOf(entriesWith([half], [rest])), 2);
-    const large = [200_000] as const;
-    assert.equal(await partsOf(entriesWith(large, large, large, large, large, large, large)), 3);
-  });
-
-  test('counts 20 bytes for each segment since the last part', async () => {
-    // The batch of 64 segments is full, so that the entry has its place when it ends.
-    const room = partBytes - 20 * 64 - lineBytes(batchBytes, [[0, 0, batchBytes]]);
-    assert.equal(await partsOf(entriesWith([room - 1, batchBytes])), 1);
-    assert.equal(await partsOf(entriesWith([room, batchBytes])), 2);
-    // The same again behind the first part, which is segment 64: the number of the next one has one digit more.
-    assert.equal(await partsOf(entriesWith([room, batchBytes], [room - 2, batchBytes])), 2);
-    assert.equal(await partsOf(entriesWith([room, batchBytes], [room - 1, batchBytes])), 3);
-  });
-
-  test('of an entry whose batch is not full waits for its places, and its batch goes at once', async () => {
-    const { bytes } = await write(plainHeader(), entriesWith([partBytes, 5], [0, 3]));
-    const { entries, tail } = await readIndex(bytes);
-    assert.equal(tail.indexPartCount, 2);
-    // The second entry lies behind the first part, which is segment 1.
-    assert.deepEqual(
-      entries.map(({ runs }) => runs),
-      [[{ segment: 0, offset: 0, length: 5 }], [{ segment: 2, offset: 0, length: 3 }]],
+describe('entries side by side', () => {
+  test('take turns, until one of them has as many runs as it may', async () => {
+    const { sink, bytes } = collect();
+    const options = { ...plainHeader(), workers, sink, parallelEntries: 2, maximumRuns: 3 };
+    const writer = await ArchiveWriter.create(options);
+    const entries = entriesOf([20 * batchBytes, 20 * batchBytes]);
+    await Promise.all(
+      entries.map(({ path, bytes: contents }) =>
+        writer.add({ path, kind: 'file', metadata: {} }, chunksOf(contents, batchBytes)),
+      ),
     );
-  });
-
-  test('of one entry has a part at most: 16 MiB, and not a byte more', async () => {
-    const { bytes } = await write(plainHeader(), entriesWith([0]));
-    const { tail } = await readIndex(bytes);
-    const filler = maximumIndexPartBytes - (tail.lastIndexPart.length - 16);
-    const large = plainHeader({ segmentSizeBytes: 1 << 20 });
-    assert.equal((await write(large, entriesWith([filler]))).entryCount, 1);
-    await assert.rejects(write(large, entriesWith([filler + 1])), {
-      code: 'operation.failed',
-      message: 'the index of an entry is too large',
-    });
+    await writer.finish();
+    const runs = (await readIndex(bytes())).entries.map((entry) => entry.runs.length);
+    assert.equal(runs.length, 2);
+    for (const count of runs) assert.ok(count >= 3 && count <= 4, `${runs} runs`);
   });
 });
 
@@ -327,6 +219,18 @@ describe('a check is told', () => {
     assert.equal(told.filter((one) => one === 'room').length, 3);
   });
 
+  test('of the end of an entry beside the bytes of the next, where they were read to their place', async () => {
+    const told = await tell([64_000, 0, 5], { isReadInto: true });
+    assert.deepEqual((told.at(-1) as { spans: unknown }).spans, [
+      { entry: 0, offset: 0, length: 0, last: true },
+      { entry: 2, offset: 0, length: 5, last: true },
+    ]);
+    const alone = { segments: [], spans: [{ entry: 0, offset: 0, length: 0, last: true }] };
+    assert.deepEqual((await tell([64_000], { isReadInto: true })).at(-1), alone);
+    // Of an entry without bytes nothing is told.
+    assert.deepEqual(await tell([0], { isReadInto: true }), ['begin']);
+  });
+
   test('what is read in several pieces as one', async () => {
     for (const isReadInto of [true, false]) {
       const told = await tell([1000, 500], { chunkBytes: 99, isReadInto });
@@ -343,163 +247,5 @@ describe('a check is told', () => {
     const failure = new Error('what was written differs');
     check.room = () => Promise.reject(failure);
     await assert.rejects(write(options, entriesOf([batchBytes]), { check }), (error) => error === failure);
-  });
-});
-
-describe('memory', () => {
-  /** Counts what is lent at once, by size. */
-  function observe(t: TestContext, pool: WorkerPool): Map<number, number> {
-    const most = new Map<number, number>();
-    const lent = new Map<ArrayBufferLike, number>();
-    const { take, giveBack } = pool.memory;
-    t.mock.method(pool.memory, 'take', (sizeBytes: number) => {
-      const memory = take.call(pool.memory, sizeBytes);
-      lent.set(memory.buffer, sizeBytes);
-      const count = [...lent.values()].filter((size) => size === sizeBytes).length;
-      most.set(sizeBytes, Math.max(count, most.get(sizeBytes) ?? 0));
-      return memory;
-    });
-    t.mock.method(pool.memory, 'giveBack', (buffer: ArrayBufferLike) => {
-      lent.delete(buffer);
-      giveBack.call(pool.memory, buffer);
-    });
-    return most;
-  }
-
-  test('is two buffers of sealed segments for one thread, and one of plain ones more than entries at once', async (t) => {
-    const pool = new WorkerPool(0);
-    const most = observe(t, pool);
-    const options = plainHeader({ segmentSizeBytes: 1000 });
-    const gate = Promise.withResolvers<void>();
-    const sink = () => gate.promise;
-    const writer = await ArchiveWriter.create({ ...options, workers: pool, sink, parallelEntries: 2 });
-    const adding = ['a', 'b'].map((path) =>
-      writer.add({ path, kind: 'file', metadata: {} }, chunksOf(new Uint8Array(40 * 64_000), 64_000) as EntryBytes),
-    );
-    for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-    const [plainBytes, sealedBytes] = [64 * 1000, 64 * (1000 + sealedOverheadBytes)];
-    assert.equal(most.get(sealedBytes), 2);
-    assert.equal(most.get(plainBytes), 2);
-    gate.resolve();
-    await Promise.all(adding);
-    await writer.finish();
-    assert.equal(most.get(sealedBytes), 2);
-    assert.ok((most.get(plainBytes) ?? 0) <= 3);
-    await pool.close();
-  });
-});
-
-describe('a failure', () => {
-  test('of the sink, at any of its calls, ends the writing with it', async () => {
-    const options = plainHeader({ dataBlocks: 1 });
-    const failure = new Error('the disk is full');
-    const entries = entriesOf([5 * batchBytes, 3, 30 * batchBytes]);
-    const fail = async (failing: number) => {
-      let calls = 0;
-      const sink = async () => {
-        calls += 1;
-        if (calls === failing) throw failure;
-      };
-      const writer = await ArchiveWriter.create({ ...options, workers, sink });
-      let outcome: unknown;
-      try {
-        for (const { path, bytes } of entries) {
-          await writer.add({ path, kind: 'file', metadata: {} }, chunksOf(bytes, 700) as EntryBytes);
-        }
-        await writer.finish();
-      } catch (error) {
-        outcome = error;
-      }
-      return { calls, outcome };
-    };
-    const { calls, outcome } = await fail(0);
-    assert.equal(outcome, undefined);
-    assert.ok(calls > 10);
-    for (let failing = 1; failing <= calls; failing += 1) {
-      assert.equal((await fail(failing)).outcome, failure, `call ${failing} of ${calls}`);
-    }
-  });
-
-  test('of a source ends its entry alone', async () => {
-    const options = plainHeader();
-    const { sink, bytes } = collect();
-    const writer = await ArchiveWriter.create({ ...options, workers, sink });
-    const failing = async function* () {
-      yield Buffer.from('lost');
-      throw new Error('the source failed');
-    };
-    const input = { path: 'a', kind: 'file', metadata: {} };
-    await assert.rejects(writer.add(input, failing()), /the source failed/);
-    await writer.add({ ...input, path: 'b' }, chunksOf(Buffer.from('kept'), 9) as EntryBytes);
-    assert.equal((await writer.finish()).entryCount, 1);
-    const { entries } = await readIndex(bytes());
-    assert.deepEqual(
-      entries.map(({ path, sizeBytes }) => [path, sizeBytes]),
-      [['b', 4]],
-    );
-  });
-
-  test('of the slots ends the writing, though they fail before anything is written', async () => {
-    const options = plainHeader();
-    const failure = new Error('the key could not be derived');
-    const slots = Promise.reject(failure);
-    const writer = await ArchiveWriter.create({
-      ...options,
-      slots,
-      workers,
-      sink: () => assert.fail('nothing is written'),
-    });
-    await new Promise((resolve) => setImmediate(resolve));
-    await assert.rejects(async () => {
-      await writer.add({ path: 'a', kind: 'file', metadata: {} }, undefined);
-      await writer.finish();
-    }, failure);
-  });
-
-  test('of a hash ends the writing', async (t) => {
-    const pool = new WorkerPool(0);
-    const failure = new Error('the thread ended');
-    t.mock.method(pool, 'hash', () => Promise.reject(failure));
-    const { sink } = collect();
-    const writer = await ArchiveWriter.create({ ...plainHeader(), workers: pool, sink });
-    await assert.rejects(async () => {
-      await writer.add(
-        { path: 'a', kind: 'file', metadata: {} },
-        chunksOf(new Uint8Array(batchBytes), 99) as EntryBytes,
-      );
-      await writer.finish();
-    }, failure);
-    await pool.close();
-  });
-
-  test('while entries wait for their turn wakes them', async () => {
-    const failure = new Error('the disk is full');
-    const gate = Promise.withResolvers<void>();
-    const sink = async () => {
-      await gate.promise;
-      throw failure;
-    };
-    const options = { ...plainHeader(), workers, sink, parallelEntries: 2, maximumRuns: 1 };
-    const writer = await ArchiveWriter.create(options);
-    const adding = ['a', 'b'].map((path) =>
-      writer.add({ path, kind: 'file', metadata: {} }, chunksOf(new Uint8Array(100 * batchBytes), 500) as EntryBytes),
-    );
-    const outcomes = Promise.allSettled(adding);
-    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-    gate.resolve();
-    for (const outcome of await outcomes) assert.equal((outcome as PromiseRejectedResult).reason, failure);
-  });
-
-  test('more entries at once than it was made for are a mistake', async () => {
-    const { sink } = collect();
-    const never = new Promise<never>(() => undefined);
-    const waiting = async function* () {
-      yield Buffer.from('a');
-      await never;
-    };
-    const add = (writer: ArchiveWriter) => writer.add({ path: 'a', kind: 'file', metadata: {} }, waiting());
-    const one = await ArchiveWriter.create({ ...plainHeader(), workers, sink });
-    void add(one);
-    await assert.rejects(add(one), { code: 'ERR_ASSERTION' });
   });
 });

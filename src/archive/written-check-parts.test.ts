@@ -1,126 +1,26 @@
 /** The check of what is written, given batch by batch what a writer gave it once, or something else. */
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { chunksOf, listEntries, openSample, sampleHeader } from '../../test/archive/write-sample.ts';
+import {
+  begin,
+  blockBytes,
+  Copies,
+  failed,
+  type Recorded,
+  type Replayed,
+  record,
+  replay,
+  turns,
+  workers,
+} from '../../test/archive/record-writing.ts';
 import { HoldfastError } from '../errors.ts';
-import { SeededRandom } from '../testing/index.ts';
 import type { ArchiveIndex } from './archive-index.ts';
-import { ArchiveWriter } from './archive-writer.ts';
 import type { IndexEntry } from './entry/entry.ts';
-import type { Header } from './header.ts';
 import { Layout } from './heal/geometry.ts';
-import type { ReadBack } from './random-access.ts';
-import { type ArchiveWorkers, WorkerPool } from './worker/worker-pool.ts';
-import { type WrittenBatch, WrittenCheck } from './written-check.ts';
+import type { WrittenBatch } from './written-check.ts';
 
-const workers = new WorkerPool(0);
 after(() => workers.close());
-const blockBytes = 4096;
 
-/** A copy that says what was read of it. */
-class Copies implements ReadBack {
-  readonly bytes: Buffer;
-  writtenBytes: number;
-  isKept = true;
-  /** Copy, first block and number of blocks of each read. */
-  readonly reads: [copy: number, first: number, count: number][] = [];
-  /** Waits, throws, or says that a copy does not have the bytes. */
-  onRead: (copy: number, into: Uint8Array) => void | boolean | Promise<void> = () => undefined;
-
-  constructor(bytes: Buffer) {
-    this.bytes = bytes;
-    this.writtenBytes = bytes.length;
-  }
-
-  async read(copy: number, offset: number, into: Uint8Array): Promise<boolean> {
-    this.reads.push([copy, offset / blockBytes, into.length / blockBytes]);
-    this.bytes.copy(into, 0, offset, offset + into.length);
-    return (await this.onRead(copy, into)) !== false;
-  }
-}
-
-/** What a writer told its check, and what it wrote. */
-interface Recorded {
-  readonly header: Header;
-  readonly opening: ArchiveWorkers;
-  readonly batches: readonly WrittenBatch[];
-  readonly digests: ReadonlyMap<number, string>;
-  readonly bytes: Buffer;
-  readonly index: ArchiveIndex;
-  readonly entries: readonly IndexEntry[];
-}
-
-/** Keeps what it is told. */
-class Recorder extends WrittenCheck {
-  opening: ArchiveWorkers | undefined;
-  readonly batches: WrittenBatch[] = [];
-  readonly digests = new Map<number, string>();
-
-  override begin(opening: ArchiveWorkers): void {
-    this.opening = opening;
-  }
-
-  override add(batch: WrittenBatch): void {
-    this.batches.push(batch);
-  }
-
-  override expect(entry: number, sha256: string): void {
-    this.digests.set(entry, sha256);
-  }
-}
-
-async function record(sizes: readonly number[], changes: Partial<Header> = {}): Promise<Recorded> {
-  // A batch is 64 segments: 64,000 bytes, and 65,024 sealed.
-  const header = sampleHeader(1, { segmentSizeBytes: 1000, dataBlocks: 200, parityBlocks: 2, ...changes });
-  const recorder = new Recorder({ workers, header, readBack: new Copies(Buffer.alloc(0)) });
-  const chunks: Uint8Array[] = [];
-  const sink = async (bytes: Uint8Array) => {
-    chunks.push(bytes.slice());
-  };
-  const writer = await ArchiveWriter.create({ header, dataKey: undefined, workers, sink, check: recorder });
-  for (const [index, size] of sizes.entries()) {
-    const contents = chunksOf(new SeededRandom(index).bytes(size), 50_000);
-    await writer.add({ path: `e/${index}`, kind: 'file', metadata: {} }, contents);
-  }
-  await writer.finish();
-  const bytes = Buffer.concat(chunks);
-  const all = new Uint8Array(Buffer.concat(Array.from({ length: header.copies }, () => bytes)));
-  const reader = await openSample(workers, { bytes: all, dataKey: undefined });
-  const { opening, batches, digests } = recorder;
-  assert.ok(opening !== undefined);
-  return { header, opening, batches, digests, bytes, index: reader.index, entries: await listEntries(reader) };
-}
-
-interface Replayed {
-  readonly check: WrittenCheck;
-  readonly copies: Copies;
-}
-
-function begin({ header, opening, bytes }: Recorded): Replayed {
-  const copies = new Copies(bytes);
-  const check = new WrittenCheck({ workers, header, readBack: copies });
-  check.begin(opening);
-  return { check, copies };
-}
-
-/** Tells a new check all that was recorded, and lets it finish. */
-async function replay(recorded: Recorded, prepare: (replayed: Replayed) => void = () => undefined): Promise<Replayed> {
-  const replayed = begin(recorded);
-  prepare(replayed);
-  const { check, copies } = replayed;
-  for (const batch of recorded.batches) check.add(batch);
-  for (const [entry, sha256] of recorded.digests) check.expect(entry, sha256);
-  await check.finish(copies, recorded.index, recorded.entries);
-  return replayed;
-}
-
-const turns = async (count = 20) => {
-  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-};
-const failed = (what: string) => ({
-  code: 'archive.verify_failed',
-  message: `what was written does not read back as it was: ${what}`,
-});
 const missing = failed('bytes are missing');
 const contradicted = failed('the index says something else');
 
@@ -187,6 +87,13 @@ describe('what was written right', () => {
       [0, 51, 16],
       [0, layout.dataPosition(64), 1],
       [0, layout.dataPosition(64), 17],
+    ]);
+    // Of 64,384 sealed bytes each: the fifth begins in the last block of the first band.
+    const late = await record([990 * 64 * 5], { segmentSizeBytes: 990, dataBlocks: 1 });
+    const replayed = await replay(late);
+    assert.deepEqual(replayed.copies.reads.slice(-2), [
+      [0, layout.dataPosition(63), 1],
+      [0, layout.dataPosition(64), 16],
     ]);
   });
 });
@@ -374,6 +281,26 @@ describe('while it is written', () => {
     assert.ok(await isSettled(room));
     check.pause().catch(() => undefined);
     for (; gates.length > 0; await turns()) for (const open of gates.splice(0)) open();
+  });
+
+  test('a batch is read as soon as its last block is written, to which it gives one byte or all', async () => {
+    for (const [size, segmentSizeBytes, blocks] of [
+      // Three segments of 1,016 bytes and one of 985: one more than a payload.
+      [3969, 1000, 2],
+      // 64 of 1,008 bytes: 16 payloads.
+      [64 * 992, 992, 16],
+    ] as const) {
+      const recorded = await record([size], { segmentSizeBytes });
+      const { check, copies } = begin(recorded);
+      copies.writtenBytes = (3 + blocks) * blockBytes - 1;
+      for (const batch of recorded.batches) check.add(batch);
+      await turns();
+      assert.deepEqual(copies.reads, []);
+      copies.writtenBytes += 1;
+      check.advance();
+      await check.pause();
+      assert.deepEqual(copies.reads, [[0, 3, blocks]]);
+    }
   });
 
   test('a pause waits for what is under way and begins nothing more; the end goes on', async () => {

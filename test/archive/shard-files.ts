@@ -2,12 +2,10 @@
 import { blockKind, expectedFrame, sealBlock } from '../../src/archive/heal/block.ts';
 import { Layout } from '../../src/archive/heal/geometry.ts';
 import type { RandomAccess } from '../../src/archive/random-access.ts';
-import { type LocatedShards, type LocateShardsOptions, locateShards } from '../../src/archive/spread/locate-shards.ts';
 import type { ShardPatience, ShardSource } from '../../src/archive/spread/shard.ts';
 import { SpreadEncoder } from '../../src/archive/spread/spread-encoder.ts';
 import { blocky } from '../../vectors/generators/vector.ts';
 import { spreadArchive } from '../../vectors/reference-spread.ts';
-import { hashBlock } from '../../vectors/reference-writer.ts';
 
 export const blockBytes = 4096;
 
@@ -93,34 +91,3 @@ export function longShards(data: number, parity: number, archive: Buffer): Buffe
   encoder.finish();
   return shards.map((pieces) => Buffer.concat(pieces));
 }
-
-/** What shards tell together. */
-export function locate(
-  shards: readonly (Uint8Array | ShardFile | undefined)[],
-  options: Partial<LocateShardsOptions> = {},
-): Promise<LocatedShards> {
-  return locateShards(sourcesOf(shards), { ...patience, ...options });
-}
-
-/** Only these blocks of a shard. */
-export function only(shard: Buffer, ...kept: readonly number[]): Buffer {
-  const copy = Buffer.alloc(shard.length);
-  for (const block of kept) shard.copy(copy, block * blockBytes, block * blockBytes, (block + 1) * blockBytes);
-  return copy;
-}
-
-/** A shard with an end that says something else. */
-export function ending(shard: Buffer, totalBlocks: number): Buffer {
-  const copy = Buffer.from(shard);
-  const end = copy.subarray(copy.length - 2 * blockBytes, copy.length - blockBytes);
-  end.writeBigUInt64LE(BigInt(totalBlocks), 64);
-  hashBlock(end);
-  return copy;
-}
-
-/** How shards are refused that do not tell how long the archive is. */
-export const endless = {
-  code: 'archive.damaged',
-  message:
-    'the archive is damaged beyond repair: no shard has a whole end, and none of its last blocks tells how long it was',
-};

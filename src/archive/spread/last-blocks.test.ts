@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ending, endless, locate, only } from '../../../test/archive/locate-files.ts';
 import {
   blockBytes,
-  ending,
-  endless,
-  locate,
   longArchive,
   longShards,
-  only,
   ShardFile,
   smallBlocks,
   smallShards,

@@ -1,45 +1,27 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { beheaded, damaged, ending, endless, labels, locate, only } from '../../../test/archive/locate-files.ts';
 import {
   blockBytes,
-  ending,
-  endless,
-  locate,
-  only,
   patience,
   ShardFile,
   small,
   smallBlocks,
   smallShards,
   sourcesOf,
-  wipeBlocks,
 } from '../../../test/archive/shard-files.ts';
 import { blocky } from '../../../vectors/generators/vector.ts';
 import { hashBlock } from '../../../vectors/reference-writer.ts';
 import { HoldfastError } from '../../errors.ts';
 import { expectedFrame, sealBlock } from '../heal/block.ts';
 import { Layout } from '../heal/geometry.ts';
-import { type LocatedShards, locateShards } from './locate-shards.ts';
+import { locateShards } from './locate-shards.ts';
 import { rowsPerGroup } from './shard-format.ts';
 
 const shape = { data: 3, parity: 2 };
 /** Another archive, and the same one after its keys were changed twice. */
 const other = blocky({ copies: 1, seed: 'others' });
 const second = blocky({ copies: 1, generation: 2 });
-
-/** A shard without its leads and its end; what is left are its rows. */
-function beheaded(shard: Buffer): Buffer {
-  const copy = Buffer.from(shard);
-  const blocks = copy.length / blockBytes;
-  wipeBlocks(copy, 0, 1, blocks - 2, blocks - 1);
-  return copy;
-}
-
-const labels = ({ shards }: LocatedShards) => shards.map((shard) => shard?.label);
-const damaged = {
-  code: 'archive.damaged',
-  message: 'the archive is damaged beyond repair: no shard has a whole head and header',
-};
 
 describe('a whole set', () => {
   test('tells its shape, its header, its outline, and which shard is which', async () => {
