@@ -8,6 +8,7 @@ import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { parseShardName, shardName } from '../../src/storage/spread/shard-name.ts';
 import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
 import type { StoredObject } from '../../src/storage/storage.ts';
+import { ForwardingStorage } from '../../src/storage/wrap/forwarding-storage.ts';
 import { FaultyStorage, SeededRandom } from '../../src/testing/index.ts';
 import { listNames, putBytes, readAll } from '../../src/testing/storage-case.ts';
 import { makeSubject } from '../damage/subject.ts';
@@ -66,6 +67,12 @@ async function write(storage: SpreadStorage, bytes: Uint8Array) {
   } catch (error) {
     await writer.abort();
     throw error;
+  }
+}
+
+class DoubledListing extends ForwardingStorage {
+  override async *list(prefix?: string): AsyncIterable<StoredObject> {
+    for await (const object of super.list(prefix)) yield* [object, object];
   }
 }
 
@@ -157,6 +164,16 @@ describe('an archive over storages', () => {
       sets.map(({ shards }) => shards.map(({ index }) => index)),
       [[0, 3]],
     );
+  });
+
+  test('a storage that lists each object twice has each shard once', async () => {
+    const { storage } = world();
+    await write(storage, archive);
+    const { sizeBytes } = await storage.stat(name);
+    const doubled = storage.members.map(({ label, storage: inner }) => ({ label, storage: new DoubledListing(inner) }));
+    const again = new SpreadStorage({ shape: { data: 3, parity: 2 }, members: doubled });
+    assert.equal((await again.stat(name)).sizeBytes, sizeBytes);
+    assert.ok((await read(again)).equals(archive));
   });
 
   test('storages that fail while it is written do not stop it, up to m', async () => {
