@@ -149,7 +149,7 @@ test('a moment is said of what the configuration backs up, and nothing else', as
   assert.equal((await run('jobs', 'cancel', 'x')).result.error.code, 'config.invalid');
 });
 
-test('shards that a run had not put in place before it died are made, and lacks them still where that fails', async (t) => {
+test('shards that a run had not put in place before it died are made, or told of where they cannot be', async (t) => {
   await enterFolder(t);
   const storage = Object.fromEntries(['a', 'b', 'c'].map((path) => [path, { backend: 'local', path }]));
   const spread = { data: 2, parity: 1 };

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { HoldfastError } from '../../src/errors.ts';
+import { scrubStorages } from '../../src/operation/scrub.ts';
 import { validateBackup } from '../../src/operation/verify.ts';
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { parseShardName, shardName } from '../../src/storage/spread/shard-name.ts';
@@ -407,3 +408,41 @@ describe('what is no archive', () => {
     await assert.rejects(storage.stat('shop.holdfast.pin'), { code });
   });
 });
+
+test('a scrub looks again at an archive that was being written, or removed', async () => {
+  const { storage, inner } = world();
+  await write(storage, archive);
+  const other = new MemoryStorage();
+  await putBytes(other, 'other.holdfast', newer);
+  const scrubAfter = async (meanwhile: () => Promise<void>) => {
+    const storages = [
+      { name: 'spread', storage },
+      { name: 'other', storage: other },
+    ];
+    let done: Promise<void> | undefined;
+    // The other storage is looked at when the shards have been listed.
+    const onArchive = (label: string) => {
+      if (label === 'other') done ??= meanwhile();
+    };
+    const { archives } = await scrubStorages({ storages, onArchive, restoreMissing: false, threads: 0 });
+    await done;
+    return archives.map((one) => `${one.storage} ${one.state}`);
+  };
+  const shards = await Promise.all(inner.slice(0, 3).map(async (member) => await takeAway(member)));
+  const putBack = async () => {
+    for (const [index, shard] of shards.entries()) await putBytes(inner[index] as MemoryStorage, ...shard);
+  };
+  assert.deepEqual(await scrubAfter(putBack), ['spread intact', 'other intact']);
+  for (const member of inner.slice(0, 3)) await takeAway(member);
+  assert.deepEqual(await scrubAfter(() => storage.delete(name)), ['other intact']);
+});
+
+/** Removes the only object of a storage; gives its name and bytes. */
+async function takeAway(storage: MemoryStorage): Promise<[string, Uint8Array]> {
+  const [object = ''] = await listNames(storage);
+  const opened = await storage.open(object);
+  const bytes = Uint8Array.from(await readAll(opened));
+  await opened.close();
+  await storage.delete(object);
+  return [object, bytes];
+}
