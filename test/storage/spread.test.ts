@@ -3,19 +3,17 @@ import { after, before, describe, test } from 'node:test';
 import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { HoldfastError } from '../../src/errors.ts';
-import { scrubStorages } from '../../src/operation/scrub.ts';
 import { validateBackup } from '../../src/operation/verify.ts';
-import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
+import type { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { parseShardName, shardName } from '../../src/storage/spread/shard-name.ts';
 import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
 import type { StoredObject } from '../../src/storage/storage.ts';
-import { ForwardingStorage } from '../../src/storage/wrap/forwarding-storage.ts';
-import { FaultyStorage, SeededRandom } from '../../src/testing/index.ts';
+import { SeededRandom } from '../../src/testing/index.ts';
 import { listNames, putBytes, readAll } from '../../src/testing/storage-case.ts';
 import { makeSubject } from '../damage/subject.ts';
+import { name, read, world, write } from './spread-world.ts';
 
 const workers = new WorkerPool(1);
-const name = 'daily/shop.holdfast';
 let archive: Uint8Array;
 let newer: Uint8Array;
 
@@ -26,55 +24,10 @@ before(async () => {
 });
 after(() => workers.close());
 
-function world(shape = { data: 3, parity: 2 }) {
-  const inner = Array.from({ length: shape.data + shape.parity }, () => new MemoryStorage());
-  const faulty = inner.map((storage, seed) => new FaultyStorage(storage, { seed }));
-  const members = faulty.map((storage, index) => ({ label: 'abcdefghij'[index] ?? '', storage }));
-  let seed = 0;
-  const make = () => {
-    seed += 1;
-    return new SpreadStorage({ shape, members, random: new SeededRandom(seed) });
-  };
-  return { inner, faulty, make, storage: make() };
-}
-
-async function read(storage: SpreadStorage): Promise<Buffer> {
-  const opened = await storage.open(name);
-  try {
-    return Buffer.from(await readAll(opened));
-  } finally {
-    await opened.close();
-  }
-}
-
 async function objects(storage: SpreadStorage): Promise<StoredObject[]> {
   const all: StoredObject[] = [];
   for await (const object of storage.list()) all.push(object);
   return all;
-}
-
-/** Writes with a check that passes, as a backup does. */
-async function write(storage: SpreadStorage, bytes: Uint8Array) {
-  const writer = await storage.writer(name, { copies: 1 });
-  try {
-    await writer.write(bytes);
-    const stored = await writer.commit(async (access) => {
-      assert.ok(Buffer.from(await readAll(access)).equals(bytes));
-    });
-    return {
-      stored,
-      failed: (writer.parts ?? []).filter(({ error }) => error !== undefined).map(({ label }) => label),
-    };
-  } catch (error) {
-    await writer.abort();
-    throw error;
-  }
-}
-
-class DoubledListing extends ForwardingStorage {
-  override async *list(prefix?: string): AsyncIterable<StoredObject> {
-    for await (const object of super.list(prefix)) yield* [object, object];
-  }
 }
 
 const away = { callErrorRate: 1, readErrorRate: 1 };
@@ -165,16 +118,6 @@ describe('an archive over storages', () => {
       sets.map(({ shards }) => shards.map(({ index }) => index)),
       [[0, 3]],
     );
-  });
-
-  test('a storage that lists each object twice has each shard once', async () => {
-    const { storage } = world();
-    await write(storage, archive);
-    const { sizeBytes } = await storage.stat(name);
-    const doubled = storage.members.map(({ label, storage: inner }) => ({ label, storage: new DoubledListing(inner) }));
-    const again = new SpreadStorage({ shape: { data: 3, parity: 2 }, members: doubled });
-    assert.equal((await again.stat(name)).sizeBytes, sizeBytes);
-    assert.ok((await read(again)).equals(archive));
   });
 
   test('storages that fail while it is written do not stop it, up to m', async () => {
@@ -408,41 +351,3 @@ describe('what is no archive', () => {
     await assert.rejects(storage.stat('shop.holdfast.pin'), { code });
   });
 });
-
-test('a scrub looks again at an archive that was being written, or removed', async () => {
-  const { storage, inner } = world();
-  await write(storage, archive);
-  const other = new MemoryStorage();
-  await putBytes(other, 'other.holdfast', newer);
-  const scrubAfter = async (meanwhile: () => Promise<void>) => {
-    const storages = [
-      { name: 'spread', storage },
-      { name: 'other', storage: other },
-    ];
-    let done: Promise<void> | undefined;
-    // The other storage is looked at when the shards have been listed.
-    const onArchive = (label: string) => {
-      if (label === 'other') done ??= meanwhile();
-    };
-    const { archives } = await scrubStorages({ storages, onArchive, restoreMissing: false, threads: 0 });
-    await done;
-    return archives.map((one) => `${one.storage} ${one.state}`);
-  };
-  const shards = await Promise.all(inner.slice(0, 3).map(async (member) => await takeAway(member)));
-  const putBack = async () => {
-    for (const [index, shard] of shards.entries()) await putBytes(inner[index] as MemoryStorage, ...shard);
-  };
-  assert.deepEqual(await scrubAfter(putBack), ['spread intact', 'other intact']);
-  for (const member of inner.slice(0, 3)) await takeAway(member);
-  assert.deepEqual(await scrubAfter(() => storage.delete(name)), ['other intact']);
-});
-
-/** Removes the only object of a storage; gives its name and bytes. */
-async function takeAway(storage: MemoryStorage): Promise<[string, Uint8Array]> {
-  const [object = ''] = await listNames(storage);
-  const opened = await storage.open(object);
-  const bytes = Uint8Array.from(await readAll(opened));
-  await opened.close();
-  await storage.delete(object);
-  return [object, bytes];
-}
