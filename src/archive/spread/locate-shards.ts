@@ -18,7 +18,7 @@ import {
 /** Blocks at the end of an archive that are looked at where no shard tells how large it is: final headers, and parity before them. */
 const lastBlocks = 64;
 
-/** So short is no shard that its end could not tell the truth of it. */
+/** Rows that the longest shard may lack besides, while what an end says of the archive's size is believed. */
 const rowsToSpare = 16;
 
 /** What the shards of one archive tell together. */
@@ -122,7 +122,7 @@ interface Outlined {
 async function layoutOf(outlined: Outlined): Promise<Layout | undefined> {
   const { ends, header, shape, shards } = outlined;
   const rows = Math.max(...shards.map((shard) => (shard === undefined ? 0 : rowsInShard(shard.access.sizeBytes))));
-  // Of shards that lost more than half of their blocks nothing would come back: who says so means that readers never come to an end.
+  // Shards that lost more than half of their blocks give no archive back: an end that says more than that would keep readers busy without end.
   const possible = ends.filter((totalBlocks) => totalBlocks <= 2 * (rows + rowsToSpare) * shape.data);
   const told = mostCommon(possible, String);
   const byEnd = told === undefined ? undefined : Layout.fromTotalBlocks(told, header.header);
