@@ -125,13 +125,36 @@ async function recordMade(
           output: storage.url(name),
         }),
       );
-      return unit.isArchive ? [...reports, ...(await fillOthers(unit, made, signal))] : reports;
+      if (!unit.isArchive) return reports;
+      return [...reports, ...(await completeShards(made, signal)), ...(await fillOthers(unit, made, signal))];
     },
     (outputs) => ({
       state: outputs.every(({ error }) => error === undefined) ? 'succeeded' : 'incomplete',
       archives: outputs.map(toArchive),
     }),
   );
+}
+
+/** The run died after enough shards of the archive stood, and before all of them did. */
+async function completeShards(made: readonly Made[], signal: AbortSignal): Promise<OutputReport[]> {
+  const { chooseSet, missingShards } = await import('../storage/spread/shard-sets.ts');
+  const reports: OutputReport[] = [];
+  for (const { output, name } of made) {
+    const { storage, label } = output;
+    const { sets = [] } = (await storage.spread?.shardSets(`${name}.`)) ?? {};
+    const chosen = chooseSet(sets.filter((set) => set.name === name));
+    const missing = chosen === undefined ? [] : missingShards(chosen);
+    const fail = (error: unknown, place = label) =>
+      reports.push({ ...withoutUndefined({ storage: place }), output: storage.url(name), error: errorReport(error) });
+    try {
+      const rebuilt = missing.length === 0 ? [] : ((await storage.spread?.rebuild(name, missing, { signal })) ?? []);
+      for (const { label: member, error } of rebuilt) if (error !== undefined) fail(error, member);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      fail(error);
+    }
+  }
+  return reports;
 }
 
 /** The run died after one storage had the archive, and before another one. */

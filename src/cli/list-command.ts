@@ -124,7 +124,7 @@ async function listStorages(
   });
 }
 
-/** With the shards that are there, and archives of which too few are. */
+/** With the shards that are there, and archives of which too few are seen. */
 async function withShards(
   listed: readonly ListedArchive[],
   label: string,
@@ -132,7 +132,7 @@ async function withShards(
   context: CommandContext,
 ): Promise<ListedArchive[]> {
   const { chooseSet, objectOf } = await import('../storage/spread/shard-sets.ts');
-  const { describeLostShards, lostShardSets } = await import('../operation/lost-shards.ts');
+  const { describeLostShards, lackingShardSets } = await import('../operation/lost-shards.ts');
   const { sets = [], failures = [] } = (await storage.spread?.shardSets()) ?? {};
   for (const { member, error } of failures) {
     const { code, message } = toHoldfastError(error);
@@ -148,12 +148,15 @@ async function withShards(
       ? archive
       : { ...archive, sizeBytes: objectOf(chosen).sizeBytes, spread: spreadOf(chosen) };
   });
-  const lost = (await lostShardSets(storage)).map((set): ListedArchive => {
+  const lacking = await lackingShardSets(storage);
+  const others = lacking.sets.map((set): ListedArchive => {
     const { name, sizeBytes } = objectOf(set);
     const place = { path: storage.url(name), storage: label, name, sizeBytes };
-    return { ...place, spread: spreadOf(set), error: describeLostShards(storage, set) };
+    const { failure } = lacking;
+    const error = failure === undefined ? describeLostShards(storage, set) : toHoldfastError(failure.error);
+    return { ...place, spread: spreadOf(set), error };
   });
-  return [...whole, ...lost];
+  return [...whole, ...others];
 }
 
 /** With what the history knows of drills. */

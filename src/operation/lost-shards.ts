@@ -18,12 +18,6 @@ export async function lackingShardSets({ spread }: Storage): Promise<LackingSets
   return { sets: notListed(sets), ...(failure && { failure }) };
 }
 
-/** Shards of archives of which too few are there to restore them, while all storages answer. */
-export async function lostShardSets(storage: Storage): Promise<readonly ShardSet[]> {
-  const { sets, failure } = await lackingShardSets(storage);
-  return failure === undefined ? sets : [];
-}
-
 function notListed(sets: readonly ShardSet[]): ShardSet[] {
   const names = [...new Set(sets.map(({ name }) => name))];
   return names.flatMap((name) => {

@@ -1,6 +1,7 @@
 import { systemClock } from '../clock.ts';
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { PlainDigest } from '../history/run-record.ts';
+import { chooseSet } from '../storage/spread/shard-sets.ts';
 import type { Storage } from '../storage/storage.ts';
 import { errorReport } from './error-report.ts';
 import { summarizeArchive } from './inspect.ts';
@@ -167,7 +168,12 @@ class Scrub {
       }
     }
     const archives: ScrubbedArchive[] = [];
-    for (const [index, found] of this.#found.entries()) archives.push(await this.#mend(found, index));
+    for (const [index, found] of this.#found.entries()) {
+      const now = await this.#asItIsNow(found);
+      if (now === undefined) continue;
+      this.#found[index] = now;
+      archives.push(await this.#mend(now, index));
+    }
     archives.push(...(await new PlainScrub(this.#options).run(listed)));
     if (restoreMissing) for (const named of listed) archives.push(...(await this.#restoreMissing(named)));
     return { archives, failedStorages };
@@ -186,6 +192,17 @@ class Scrub {
       const state = failure === undefined ? 'shapeless' : 'unreadable';
       this.#found.push({ storage, name: set.name, label, archiveId: undefined, state, error });
     }
+  }
+
+  /** Of an archive that another run was laying over its storages, or removing, when it was looked at: what became of it. Undefined where it is gone. */
+  async #asItIsNow(found: Found): Promise<Found | undefined> {
+    const { storage, name, label, state } = found;
+    if (state !== 'shapeless' || storage.spread === undefined) return found;
+    const { sets, failures } = await storage.spread.shardSets(`${name}.`);
+    if (failures.length > 0) return found;
+    const own = sets.filter((set) => set.name === name && set.goneOn.length === 0);
+    if (own.length === 0) return undefined;
+    return chooseSet(own) === undefined ? found : await look({ storage, name }, label, this.#look);
   }
 
   async #mend(found: Found, index: number): Promise<ScrubbedArchive> {

@@ -6,6 +6,7 @@ import { isRecordedName, shardsOf, storedFacts } from '../catalogue/object-facts
 import { systemClock } from '../clock.ts';
 import { throwIfAborted } from '../errors.ts';
 import type { CatalogueState, KnownChain } from '../history/catalogue-state.ts';
+import { chooseSet, type ShardListing, type ShardSet } from '../storage/spread/shard-sets.ts';
 import { type CatalogueFinding, isViolation } from './catalogue-finding.ts';
 import {
   expectationOf,
@@ -67,6 +68,8 @@ export interface CatalogueReading {
   readonly backend: string;
   readonly chains: readonly ChainReading[];
   readonly present: readonly PresentObject[];
+  /** Archives over several storages that cannot be read now, while storages are away that may have what they lack. */
+  readonly hidden: readonly PresentObject[];
   /** By name; null where it cannot be told what an object is. Empty where objects are not opened. */
   readonly facts: ReadonlyMap<string, RecordedObject | null>;
 }
@@ -102,7 +105,7 @@ export async function readCatalogue(named: NamedStorage, options: ReadOptions): 
 async function readContents(
   { storage }: NamedStorage,
   { level = 'headers', signal }: ReadOptions,
-): Promise<Pick<CatalogueReading, 'present' | 'facts'>> {
+): Promise<Pick<CatalogueReading, 'present' | 'hidden' | 'facts'>> {
   const present: PresentObject[] = [];
   const spread = await storage.spread?.shardSets();
   const sets = Map.groupBy(spread?.sets ?? [], ({ name }) => name);
@@ -120,7 +123,30 @@ async function readContents(
     const found = await Promise.all(some.map(({ name }) => storedFacts(storage, name)));
     for (const [index, { name }] of some.entries()) facts.set(name, found[index] ?? null);
   }
-  return { present, facts };
+  return {
+    present,
+    hidden: hiddenIn(spread).map((name) => hiddenObject(name, sets.get(name) ?? [], unknownPlaces)),
+    facts,
+  };
+}
+
+/** Names of archives that are not listed, and would be if the storages that are away had their shards. */
+function hiddenIn(listing: ShardListing | undefined): string[] {
+  const { sets = [], failures = [] } = listing ?? {};
+  const away = failures.length;
+  const mayBeThere = ({ shape, shards, goneOn }: ShardSet) => {
+    const seen = new Set(shards.map(({ index }) => index)).size;
+    return goneOn.length === 0 && seen < shape.data && seen + away >= shape.data;
+  };
+  const isListed = (name: string) => chooseSet(sets.filter((set) => set.name === name)) !== undefined;
+  const names = new Set(sets.filter(mayBeThere).map(({ name }) => name));
+  return [...names].filter((name) => isRecordedName(name) && !isListed(name));
+}
+
+function hiddenObject(name: string, sets: readonly ShardSet[], unknownPlaces: readonly string[]): PresentObject {
+  const shards = sets.flatMap(shardsOf);
+  const sizeBytes = shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
+  return { name, sizeBytes, spread: { shards, unknownPlaces } };
 }
 
 /** What the history knows, as it was when the storages were looked at. */
@@ -150,7 +176,7 @@ async function readState(state: CatalogueState | undefined): Promise<KnownState>
 
 /** What is wrong on one storage by itself. */
 export function judgeStorage(reading: CatalogueReading, { chains: known, unsettled }: KnownState): CatalogueFinding[] {
-  const { storage, chains, present, facts, place } = reading;
+  const { storage, chains, present, hidden, facts, place } = reading;
   const isFirst = known.length === 0;
   const findings: CatalogueFinding[] = [];
   const trusted = chains.filter((chain) => isFirst || isKnownChain(known, chain));
@@ -166,7 +192,8 @@ export function judgeStorage(reading: CatalogueReading, { chains: known, unsettl
   const expectation = expectationOf(trusted);
   const found = [
     ...present.flatMap((object) => judgeObject(object, facts.get(object.name), expectation) ?? []),
-    ...missingObjects(present, facts, expectation),
+    ...hidden.flatMap((object) => judgeObject(object, undefined, expectation) ?? []),
+    ...missingObjects([...present, ...hidden], facts, expectation),
   ];
   const isSettled = ({ name = '' }) => unsettled.get(place)?.has(name) !== true;
   findings.push(...found.filter(isSettled).map((finding) => ({ storage, ...finding })));

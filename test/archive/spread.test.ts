@@ -5,21 +5,19 @@ import { blockSizeBytes } from '../../src/archive/heal/geometry.ts';
 import { checkShard, type ShardHealth } from '../../src/archive/spread/check-shard.ts';
 import type { ShardSource } from '../../src/archive/spread/shard.ts';
 import {
-  headBlock,
   rowOffset,
   rowsInShard,
   rowsPerGroup,
-  type SpreadShape,
   shardCount,
   shardRows,
   shardSizeBytes,
 } from '../../src/archive/spread/shard-format.ts';
 import { SpreadAccess } from '../../src/archive/spread/spread-access.ts';
-import { SpreadEncoder } from '../../src/archive/spread/spread-encoder.ts';
 import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import { HoldfastError } from '../../src/errors.ts';
-import { memoryRandomAccess, SeededRandom } from '../../src/testing/index.ts';
+import { SeededRandom } from '../../src/testing/index.ts';
 import { judge, makeSubject, type Subject } from '../damage/subject.ts';
+import { join, sourcesOf, spread } from './spread-shards.ts';
 
 const workers = new WorkerPool(1);
 let subject: Subject;
@@ -31,32 +29,6 @@ before(async () => {
   other = await makeSubject(workers, { ...options, seed: 2, sizeBytes: 300_000 });
 });
 after(() => workers.close());
-
-function spread(bytes: Uint8Array, shape: SpreadShape, stepBytes = bytes.length, wanted?: readonly number[]): Buffer[] {
-  const shards = Array.from({ length: shardCount(shape) }, (): Uint8Array[] => []);
-  const emit = (index: number, part: Uint8Array) => {
-    assert.ok(part.length > 0, 'nothing is handed on where nothing is');
-    shards[index]?.push(part);
-  };
-  const encoder = new SpreadEncoder({ shape, emit, ...(wanted && { wanted }) });
-  for (let at = 0; at < bytes.length; at += stepBytes) encoder.push(bytes.subarray(at, at + stepBytes));
-  const archiveId = new Uint8Array(bytes.subarray(0, 16));
-  assert.deepEqual(encoder.finish(), { archiveId, totalBlocks: bytes.length / blockSizeBytes });
-  return shards.map((parts) => Buffer.concat(parts));
-}
-
-function sourcesOf(shards: readonly (Uint8Array | undefined)[]): ShardSource[] {
-  return shards.flatMap((bytes, index) =>
-    bytes === undefined ? [] : [{ access: memoryRandomAccess(bytes), label: `s${index}`, index }],
-  );
-}
-
-async function join(shards: readonly (Uint8Array | undefined)[]): Promise<Buffer> {
-  const access = await SpreadAccess.open({ shards: sourcesOf(shards) });
-  const bytes = Buffer.alloc(access.sizeBytes);
-  assert.equal(await access.read(0, bytes), bytes.length);
-  return bytes;
-}
 
 /** Which of n are lost: `count` of them. */
 const lostOf = (n: number, count: number) =>
@@ -173,42 +145,6 @@ describe('shards', () => {
     const bytes = Buffer.alloc(access.sizeBytes);
     await access.read(0, bytes);
     assert.ok(bytes.equals(subject.bytes));
-  });
-
-  test('shards that are all cut short are no shorter archive', async () => {
-    const found = { itsLength: 0, refused: 0 };
-    for (const data of [2, 3, 5, 8]) {
-      const shape = { data, parity: 2 };
-      const shards = spread(subject.bytes, shape);
-      const blocks = (shards[data]?.length ?? 0) / blockSizeBytes;
-      for (let lostBlocks = 3; lostBlocks < blocks; lostBlocks += 1) {
-        const cut = shards.map((shard) => shard.subarray(0, -lostBlocks * blockSizeBytes));
-        try {
-          const { sizeBytes } = await SpreadAccess.open({ shards: sourcesOf(cut), shape });
-          assert.equal(sizeBytes, subject.bytes.length);
-          found.itsLength += 1;
-        } catch (error) {
-          assert.ok(error instanceof HoldfastError && error.code === 'archive.damaged', String(error));
-          found.refused += 1;
-        }
-      }
-    }
-    assert.ok(found.itsLength > 20 && found.refused > 20, JSON.stringify(found));
-  });
-
-  test('an archive is no larger than its shards can be', async () => {
-    const shape = { data: 3, parity: 2 };
-    const archiveId = new Uint8Array(subject.bytes.subarray(0, 16));
-    const shards = spread(subject.bytes, shape);
-    const rows = shardRows(shape, 0, subject.bytes.length / blockSizeBytes);
-    const forge = (index: number) => {
-      const shard = shards[index] as Buffer;
-      headBlock({ archiveId, shape, index, totalBlocks: 2 ** 40 }, rows).copy(shard, shard.length - 2 * blockSizeBytes);
-    };
-    for (const index of [0, 1, 2, 3, 4]) {
-      forge(index);
-      assert.ok((await join(shards)).equals(subject.bytes));
-    }
   });
 
   test('a shard that is cut, or of another archive, or under another number, costs no more than itself', async () => {

@@ -65,6 +65,22 @@ test('a storage that was away when an archive was written, or is now, took nothi
   assert.deepEqual(await findings('headers'), []);
 });
 
+test('an archive that lacks a shard is not gone while another storage is away', async (t) => {
+  const { machine, inner, faulty, storage, findings, shardOn } = await newWorld(t);
+  const [first, , third] = faulty;
+  assert.ok(first && third);
+  first.faults = { callErrorRate: 1 };
+  await machine.backUp('z.holdfast', storage);
+  first.faults = {};
+  third.faults = { callErrorRate: 1 };
+  assert.deepEqual([await findings(), await findings('headers')], [[], []]);
+  // What the storages that answer lack is told all the same.
+  await inner[1]?.delete(await shardOn(1, 'x.holdfast'));
+  assert.deepEqual(await findings(), ['shard_missing x.holdfast']);
+  await inner[0]?.delete(await shardOn(0, 'x.holdfast'));
+  assert.deepEqual(await findings(), ['missing x.holdfast']);
+});
+
 test('what a crash left to the next run is recorded with its shards', async (t) => {
   const { machine, inner, storage, findings, shardOn } = await newWorld(t);
   // The record of the last archive was not written before the process died.

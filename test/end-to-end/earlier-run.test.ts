@@ -148,3 +148,25 @@ test('a moment is said of what the configuration backs up, and nothing else', as
   assert.equal((await run('worker')).result.error.code, 'config.invalid');
   assert.equal((await run('jobs', 'cancel', 'x')).result.error.code, 'config.invalid');
 });
+
+test('shards that a run had not put in place before it died are made, or told of where they cannot be', async (t) => {
+  await enterFolder(t);
+  const storage = Object.fromEntries(['a', 'b', 'c'].map((path) => [path, { backend: 'local', path }]));
+  const spread = { data: 2, parity: 1 };
+  const config = { files: ['uploads.txt'], encryption: 'none', storage, protection: { spread } };
+  await writeFile('holdfast.config.json', JSON.stringify(config));
+  assert.equal((await run('backup', '--scheduled-at', time)).exitCode, 0);
+  const [shard = ''] = await names('b');
+  await die();
+  await rm(join('b', shard));
+  const again = await run('backup', '--scheduled-at', time);
+  assert.deepEqual([again.exitCode, again.result.madeEarlier], [0, true]);
+  assert.deepEqual(await names('b'), [shard]);
+  await die();
+  await rm('b', { recursive: true });
+  await writeFile('b', 'no folder');
+  const lacking = await run('backup', '--scheduled-at', time);
+  const { storage: place, error } = lacking.result.outputs.at(-1);
+  assert.deepEqual([lacking.exitCode, place], [3, 'spread']);
+  assert.match(error.message, /b: /);
+});

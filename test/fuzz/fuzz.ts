@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- --target header|index|blocks|config|cron|url|upload|record|shards|shares [--seconds N] [--seed N]`: changes inputs, guided by what they reach
+ * `npm run fuzz -- --target header|index|blocks|config|cron|url|upload|record|listing|shards|shares [--seconds N] [--seed N]`: changes inputs, guided by what they reach
  * in the code. What is answered wrongly is written to test/fuzz/regressions, where the suite reads it ever after.
  *
  * `npm run fuzz [-- --seed N --runs N --path P]`: reads archives with structured changes; a failure prints what repeats it.

@@ -4,16 +4,16 @@ import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import { validateBackup } from '../../src/operation/verify.ts';
-import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
+import type { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { parseShardName, shardName } from '../../src/storage/spread/shard-name.ts';
 import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
 import type { StoredObject } from '../../src/storage/storage.ts';
-import { FaultyStorage, SeededRandom } from '../../src/testing/index.ts';
+import { SeededRandom } from '../../src/testing/index.ts';
 import { listNames, putBytes, readAll } from '../../src/testing/storage-case.ts';
 import { makeSubject } from '../damage/subject.ts';
+import { name, read, world, write } from './spread-world.ts';
 
 const workers = new WorkerPool(1);
-const name = 'daily/shop.holdfast';
 let archive: Uint8Array;
 let newer: Uint8Array;
 
@@ -24,49 +24,10 @@ before(async () => {
 });
 after(() => workers.close());
 
-function world(shape = { data: 3, parity: 2 }) {
-  const inner = Array.from({ length: shape.data + shape.parity }, () => new MemoryStorage());
-  const faulty = inner.map((storage, seed) => new FaultyStorage(storage, { seed }));
-  const members = faulty.map((storage, index) => ({ label: 'abcdefghij'[index] ?? '', storage }));
-  let seed = 0;
-  const make = () => {
-    seed += 1;
-    return new SpreadStorage({ shape, members, random: new SeededRandom(seed) });
-  };
-  return { inner, faulty, make, storage: make() };
-}
-
-async function read(storage: SpreadStorage): Promise<Buffer> {
-  const opened = await storage.open(name);
-  try {
-    return Buffer.from(await readAll(opened));
-  } finally {
-    await opened.close();
-  }
-}
-
 async function objects(storage: SpreadStorage): Promise<StoredObject[]> {
   const all: StoredObject[] = [];
   for await (const object of storage.list()) all.push(object);
   return all;
-}
-
-/** Writes with a check that passes, as a backup does. */
-async function write(storage: SpreadStorage, bytes: Uint8Array) {
-  const writer = await storage.writer(name, { copies: 1 });
-  try {
-    await writer.write(bytes);
-    const stored = await writer.commit(async (access) => {
-      assert.ok(Buffer.from(await readAll(access)).equals(bytes));
-    });
-    return {
-      stored,
-      failed: (writer.parts ?? []).filter(({ error }) => error !== undefined).map(({ label }) => label),
-    };
-  } catch (error) {
-    await writer.abort();
-    throw error;
-  }
 }
 
 const away = { callErrorRate: 1, readErrorRate: 1 };

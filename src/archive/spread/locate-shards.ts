@@ -105,7 +105,7 @@ function newestHeader(bodies: readonly Uint8Array[], archiveId: Uint8Array): Loc
 async function layoutOf(ends: readonly number[], set: EndlessShards): Promise<Layout | undefined> {
   const { header, shape, shards } = set;
   const rows = Math.max(...shards.map((shard) => (shard === undefined ? 0 : rowsInShard(shard.access.sizeBytes))));
-  // Of shards that lost more than half of their blocks nothing would come back: who says so means that readers never come to an end.
+  // Shards that lost more than half of their blocks give no archive back: an end that says more than that would keep readers busy without end.
   const possible = ends.filter((totalBlocks) => totalBlocks <= 2 * (rows + rowsToSpare) * shape.data);
   // Of as many the longest: a shorter archive that looks whole would be written anew.
   const told = mostFrequent(

@@ -102,7 +102,11 @@ export class ShardGathering {
     const key = `${name}.${shape.data}of${shardCount(shape)}.${tag}`;
     const set = this.#sets.get(key) ?? { name, tag, shape, shards: [], goneOn: [] };
     this.#sets.set(key, set);
-    if (index === 'gone') set.goneOn.push(member);
-    else set.shards.push({ index, member, object });
+    // A storage may list an object twice, though it should not.
+    if (index === 'gone') {
+      if (!set.goneOn.includes(member)) set.goneOn.push(member);
+    } else if (!set.shards.some((shard) => shard.index === index && shard.member === member)) {
+      set.shards.push({ index, member, object });
+    }
   }
 }

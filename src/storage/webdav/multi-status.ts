@@ -48,7 +48,7 @@ export async function* parseMultiStatus(body: AsyncIterable<Uint8Array>, place: 
     if (text.trim() !== '' && !fields.has(tag.local)) fields.set(tag.local, text.trim());
     text = '';
     if (tag.local !== 'response') return;
-    found.push(resourceOf(fields));
+    found.push(resourceOf(fields, place));
     fields = undefined;
   });
   try {
@@ -71,12 +71,14 @@ function notMultiStatus(place: string, cause: unknown): HoldfastError {
   return new HoldfastError('storage.failed', { message, hint: 'check `url`: it has to be the WebDAV address', cause });
 }
 
-function resourceOf(fields: ReadonlyMap<string, string>): DavResource {
+function resourceOf(fields: ReadonlyMap<string, string>, place: string): DavResource {
+  const size = fields.get('getcontentlength') ?? '0';
+  if (!/^\d{1,15}$/.test(size)) throw notMultiStatus(place, new Error(`a file has a size of ${JSON.stringify(size)}`));
   const modifiedMs = Date.parse(fields.get('getlastmodified') ?? '');
   return {
     href: (fields.get('href') ?? '').replace(/^[a-z]+:\/\/[^/]*/i, ''),
     isFolder: fields.has('collection'),
-    sizeBytes: Number(fields.get('getcontentlength') ?? 0),
+    sizeBytes: Number(size),
     modifiedMs: Number.isNaN(modifiedMs) ? 0 : modifiedMs,
     etag: strongEtag(fields.get('getetag')),
   };

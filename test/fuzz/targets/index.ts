@@ -1,5 +1,6 @@
 import type { FuzzTarget } from '../target.ts';
 import { blocksTarget, headerTarget, indexTarget } from './archive-targets.ts';
+import { listingTarget } from './listing-target.ts';
 import { shardsTarget, sharesTarget } from './shard-targets.ts';
 import { configTarget, cronTarget, recordTarget, urlTarget } from './text-targets.ts';
 import { uploadTarget } from './upload-target.ts';
@@ -14,6 +15,7 @@ export const fuzzTargets: Readonly<Record<string, () => Promise<FuzzTarget>>> = 
   url: async () => urlTarget,
   upload: async () => uploadTarget,
   record: async () => recordTarget,
+  listing: async () => listingTarget,
   shards: shardsTarget,
   shares: sharesTarget,
 };
