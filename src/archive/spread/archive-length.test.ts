@@ -42,5 +42,6 @@ describe('the length of the archive', () => {
     assert.equal(await located([90, 4, 4, 5, 5]), 13);
     // Where as many say one thing as another the archive is the longer one.
     assert.equal(await located([5, 5, 4, 4, 5]), 14);
+    assert.equal(await located([4, 4, 5, 5, 9]), 15);
   });
 });
