@@ -237,7 +237,7 @@ export class SpreadAccess implements RandomAccess {
     this.unsolvedCount += unsolvedCount;
   }
 
-  /** Reads the rows of other shards: the data shards and as many parity shards as are wanted, then all, then those that are slow. */
+  /** Reads the rows of as many other shards as are wanted, those of data first, and those that are slow last. */
   async #fetchUntilEnough(
     fetched: Map<number, Fetched>,
     rows: readonly number[],
@@ -253,18 +253,11 @@ export class SpreadAccess implements RandomAccess {
           !fetched.has(index) && shard !== undefined && shard.failure === undefined && (isPatient || !shard.isSlow)
         );
       });
-    const fetch = async (some: readonly number[], isPatient: boolean) => {
-      await Promise.all(some.map((index) => this.#fetch(fetched, index, { ...range, isPatient })));
-    };
-    await fetch(
-      left(false).filter((index) => index < data),
-      false,
-    );
     for (const isPatient of [false, true]) {
       for (let need = lacking(); need > 0; need = lacking()) {
         const next = left(isPatient).slice(0, need);
         if (next.length === 0) break;
-        await fetch(next, isPatient);
+        await Promise.all(next.map((index) => this.#fetch(fetched, index, { ...range, isPatient })));
       }
     }
   }
