@@ -96,8 +96,9 @@ test('what is appended before the last appending has ended comes behind it', asy
   const appended: Promise<void>[] = [];
   for (let at = 0; at < copy.stream.length; at += 10_000)
     appended.push(writer.append(copy.stream.subarray(at, at + 10_000)));
+  // The end waits for all of it by itself.
+  assert.equal((await writer.finish()).totalDataBlocks, copy.layout.totalDataBlocks);
   await Promise.all(appended);
-  await writer.finish();
   assert.ok(Buffer.concat(chunks).equals(copy.bytes));
 });
 

@@ -6,6 +6,7 @@ import {
   copy,
   filler,
   found,
+  idOf,
   joined,
   optionsOf,
   type sourceOf,
@@ -72,6 +73,23 @@ describe('an archive in place', () => {
     const two = changed(joined(twin.bytes, twin.bytes), [53]);
     assert.equal((await found(two)).scanned, false);
     assert.equal((await found(two)).data, 5);
+    // What is damaged in it, or of another archive, tells nothing.
+    const others = plainCopy(9, plainHeader(9));
+    const own = idOf(copy.header);
+    const lastOf = blockAt(others.bytes, others.layout.totalBlocks - 1);
+    assert.equal(
+      (
+        await found(
+          changed(copy.bytes, [26], (block) => void lastOf.copy(block)),
+          own,
+        )
+      ).scanned,
+      false,
+    );
+    const wrongPosition = (block: Buffer) => {
+      block[16]! ^= 1;
+    };
+    assert.equal((await found(changed(copy.bytes, [26], wrongPosition))).scanned, false);
     // No layout has one block more or less.
     assert.equal((await found(joined(damaged, filler(1)))).scanned, true);
     assert.equal((await found(damaged.subarray(0, -blockSizeBytes))).scanned, true);
