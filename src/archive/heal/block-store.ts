@@ -281,7 +281,8 @@ export class BlockStore {
 
   /** Bytes of one data block's payload, healed; they are not authenticated. */
   async readPayload(number: number, offset: number, into: Uint8Array): Promise<void> {
-    const payload = (await this.#readIntact(number)) ?? (await this.heal([number])).get(number)!;
+    const payload = (await this.#readIntact(number)) ?? (await this.heal([number])).get(number);
+    if (payload === undefined) throw new HoldfastError('archive.damaged');
     into.set(payload.subarray(offset, offset + into.length));
   }
 
