@@ -206,4 +206,7 @@ test('what is not lines of JSON objects is refused', () => {
     bytesOf(goodEntry),
   ];
   for (const bytes of refused) assert.throws(() => decodeIndexPart(bytes), isCorrupt, bytes.toString('latin1'));
+  for (const cut of [whole.subarray(0, -1), bytesOf(goodHead).subarray(0, -1)]) {
+    assert.throws(() => decodeIndexHead(cut), /its last line is not ended/);
+  }
 });
