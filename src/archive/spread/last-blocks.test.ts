@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ending, endless, locate, only } from '../../../test/archive/locate-files.ts';
+import { plainHeader } from '../../../test/archive/plain-copy.ts';
 import {
   blockBytes,
   longArchive,
   longShards,
+  patience,
   ShardFile,
   smallBlocks,
   smallShards,
   wipeBlocks,
 } from '../../../test/archive/shard-files.ts';
+import { layoutByLastBlocks } from './last-blocks.ts';
+import { Shard } from './shard.ts';
+import { leadBlocks } from './shard-format.ts';
 
 describe('the length of the archive', () => {
   const shards = smallShards(3, 2);
@@ -137,5 +142,43 @@ describe('the length of the archive', () => {
     await assert.rejects(locate(files), endless);
     const blocks = files[0]?.reads.reduce((sum, [, count]) => sum + count, 0) ?? 0;
     assert.ok(blocks < 600, `${blocks} blocks were read`);
+  });
+
+  test('is looked for at the sizes that most have, behind them by a row, and before them as far as parity reaches', async () => {
+    /** First row and count of each read of the first shard, the longest of some in which nothing is left. */
+    const readsOf = async (data: number, ...rowCounts: readonly number[]) => {
+      const files = rowCounts.map((rows) => {
+        const nothing = Buffer.alloc(128 * blockBytes);
+        return new ShardFile({ sizeBytes: (rows + 2 * leadBlocks) * blockBytes, bytesAt: () => nothing });
+      });
+      const shards = files.map((access, index) => new Shard({ access, label: '', index }, patience));
+      const header = { header: plainHeader(1), body: Buffer.alloc(0) };
+      assert.equal(await layoutByLastBlocks({ header, shape: { data, parity: 6 }, shards }), undefined);
+      return files[0]?.reads.map(([first, count]) => [first - leadBlocks, count]);
+    };
+    // 128 blocks of parity and 6 of headers; 128 blocks at a time.
+    const behindOne = [
+      [873, 128],
+      [864, 9],
+    ];
+    assert.deepEqual(await readsOf(1, 1000), behindOne);
+    const behindThree = [
+      [959, 42],
+      [953, 6],
+    ];
+    assert.deepEqual(await readsOf(3, 1000), behindThree);
+    assert.deepEqual(
+      await readsOf(200, 1000),
+      [1000, 999, 998, 997].map((row) => [row, 1]),
+    );
+    assert.deepEqual(await readsOf(3, 5), [[0, 6]]);
+    const sizesTried = async (...rowCounts: readonly number[]) =>
+      (await readsOf(50, ...rowCounts))?.filter((_, index) => index % 3 === 0).map(([first = 0]) => first + 1);
+    assert.deepEqual(await sizesTried(53, 52, 51, 50), [53, 51]);
+    assert.deepEqual(await sizesTried(90, 60, 70, 60), [60, 90, 70]);
+    assert.deepEqual(
+      await sizesTried(...Array.from({ length: 9 }, (_, index) => 76 - 2 * index)),
+      [76, 74, 72, 70, 68, 66, 64, 62],
+    );
   });
 });
