@@ -30,6 +30,14 @@ it('blocks are healed without a key', async () => {
   assert.deepEqual(payload, Uint8Array.from(one.stream.subarray(5 * payloadSizeBytes, 6 * payloadSizeBytes)));
 });
 
+it('of blocks that were healed a million are named', async () => {
+  const { store } = await open(one, without(one.file, layout.dataPosition(5), layout.dataPosition(6)));
+  for (let number = 1; number < 1_000_000; number += 1) store.healed.add(-number);
+  await store.heal([5]);
+  await store.heal([6]);
+  assert.deepEqual([store.healed.size, store.healed.has(5), store.healed.has(6)], [1_000_000, true, false]);
+});
+
 describe('payloads of blocks', () => {
   const payloadOf = (number: number) => one.stream.subarray(number * payloadSizeBytes, (number + 1) * payloadSizeBytes);
 
@@ -52,6 +60,8 @@ describe('payloads of blocks', () => {
     await assert.rejects(store.heal([6, 8, 64]), lost);
     await assert.rejects(store.heal([64]), { code: 'archive.damaged', message: /1 block\(s\) are lost/ });
     await assert.rejects(store.readPayload(6, 0, new Uint8Array(5)), { code: 'archive.damaged' });
+    const many = { code: 'archive.damaged', message: /1001 block/, context: { blocks: Array(1000).fill(blocks[0]) } };
+    await assert.rejects(store.heal(Array(1001).fill(6)), many);
     const healed = await store.tryHeal([6, 8, 64]);
     assert.deepEqual(healed.get(6), undefined);
     assert.deepEqual(healed.get(8), Uint8Array.from(payloadOf(8)));
