@@ -43,12 +43,17 @@ describe('payloads of blocks', () => {
 
   it('are read in part, healed where they have to be', async () => {
     const bytes = without(two.file, 8, 9, total + 9);
-    const { store } = await open(two, bytes);
+    const { store, reads } = await open(two, bytes);
     for (const number of [4, 5, 6]) {
       const into = new Uint8Array(100);
       await store.readPayload(number, 50, into);
       assert.deepEqual(into, Uint8Array.from(payloadOf(number).subarray(50, 150)));
     }
+    // That block alone, of both copies.
+    assert.deepEqual(reads.slice(0, 2), [
+      [7, 1],
+      [total + 7, 1],
+    ]);
     // Block 5 was in the other copy.
     assert.deepEqual([...store.healed], [6]);
   });
