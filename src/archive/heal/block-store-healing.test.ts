@@ -38,6 +38,22 @@ it('of blocks that were healed a million are named', async () => {
   assert.deepEqual([store.healed.size, store.healed.has(5), store.healed.has(6)], [1_000_000, true, false]);
 });
 
+it('a block that is in no source is not taken for a damaged one', async () => {
+  // Blocks 10 to 12 are gone without a gap; 12 is data block 9.
+  const { store } = await open(
+    one,
+    Buffer.concat([one.file.subarray(0, 10 * blockSizeBytes), one.file.subarray(13 * blockSizeBytes)]),
+  );
+  const present: number[][] = [];
+  const run = store.workers.run.bind(store.workers);
+  store.workers.run = async (name, task) => {
+    if (typeof task === 'object' && 'present' in task) present.push([...task.present]);
+    return await run(name, task);
+  };
+  assert.equal((await store.heal([9])).size, 1);
+  assert.deepEqual(present, [[0, 1, 1]]);
+});
+
 describe('payloads of blocks', () => {
   const payloadOf = (number: number) => one.stream.subarray(number * payloadSizeBytes, (number + 1) * payloadSizeBytes);
 
