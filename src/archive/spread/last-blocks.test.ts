@@ -8,10 +8,13 @@ import {
   longShards,
   patience,
   ShardFile,
+  small,
   smallBlocks,
   smallShards,
   wipeBlocks,
 } from '../../../test/archive/shard-files.ts';
+import { blockKind, sealBlock } from '../heal/block.ts';
+import { Layout } from '../heal/geometry.ts';
 import { layoutByLastBlocks } from './last-blocks.ts';
 import { Shard } from './shard.ts';
 import { leadBlocks } from './shard-format.ts';
@@ -114,6 +117,47 @@ describe('the length of the archive', () => {
     }
   });
 
+  test('is solved with what is left of data shards', async () => {
+    for (const [dataBlocks, data, parity, missing] of [
+      // The last data block is whole, and the one behind it is solved.
+      [100, 2, 1, 1],
+      [641, 2, 1, 1],
+      [641, 3, 1, 2],
+      // It is solved itself, with a header in the same row.
+      [1, 2, 2, 1],
+      [641, 3, 2, 1],
+    ] as const) {
+      const archive = longArchive(dataBlocks);
+      const last = new Layout(dataBlocks, { dataBlocks: 10, parityBlocks: 3 }).dataPosition(dataBlocks - 1);
+      const left = longShards(data, parity, archive).map((shard, index) => {
+        if (index === missing) return undefined;
+        // Of data shards nothing is left behind the last data.
+        const firstLost = index < data ? Math.floor((last - index) / data) + 1 : shard.length / blockBytes - 4;
+        return Buffer.from(shard).fill(0, (firstLost + leadBlocks) * blockBytes);
+      });
+      const { layout } = await locate(left, { shape: { data, parity } });
+      assert.equal(layout.totalBlocks, archive.length / blockBytes, `${dataBlocks} in ${data} + ${parity}`);
+    }
+  });
+
+  test('is told by any one block, wherever what is read at once begins and ends', async () => {
+    const archive = longArchive(740);
+    const rows = archive.length / blockBytes;
+    const [whole, parity] = longShards(1, 1, archive) as [Buffer, Buffer];
+    for (const row of [rows - 127, rows - 128, rows - 1]) {
+      const located = await locate([only(whole, 0, 1, leadBlocks + row), only(parity, 0, 1)]);
+      assert.equal(located.layout.totalBlocks, rows, `row ${row}`);
+    }
+  });
+
+  test('is not told by parity of a band without data', async () => {
+    const block = Buffer.alloc(blockBytes);
+    sealBlock(block, small.id, { position: 7, bandDataBlocks: 0, kind: blockKind.parity, ordinal: 0 });
+    const left = shards.map((shard) => only(shard, 0, 1));
+    block.copy(left[1] as Buffer, (leadBlocks + 2) * blockBytes);
+    await assert.rejects(locate(left), endless);
+  });
+
   test('is not solved where more is there than that, or too little', async () => {
     const archive = longArchive(100);
     const [, parity] = longShards(1, 1, archive) as [Buffer, Buffer];
@@ -121,6 +165,12 @@ describe('the length of the archive', () => {
     const endOnly = Buffer.from(parity);
     wipeBlocks(endOnly, rows + 2);
     assert.equal((await locate([undefined, endOnly])).layout.totalBlocks, rows);
+    // A row more than the archive has.
+    await assert.rejects(locate([undefined, Buffer.concat([endOnly, Buffer.alloc(blockBytes)])]), endless);
+    const wide = longShards(2, 2, archive).map((shard, index) => {
+      return index < 2 ? undefined : Buffer.concat([shard.subarray(0, -2 * blockBytes), Buffer.alloc(3 * blockBytes)]);
+    });
+    await assert.rejects(locate(wide), endless);
     // A writer laid a block over them that was damaged: it holds no data, and the archive would end there.
     const damagedBefore = longShards(1, 1, Buffer.from(archive).fill(0, 60 * blockBytes, 61 * blockBytes))[1] as Buffer;
     wipeBlocks(damagedBefore, rows + 2, 2 + 102);
@@ -152,6 +202,8 @@ describe('the length of the archive', () => {
         return new ShardFile({ sizeBytes: (rows + 2 * leadBlocks) * blockBytes, bytesAt: () => nothing });
       });
       const shards = files.map((access, index) => new Shard({ access, label: '', index }, patience));
+      // Nobody else tells: those that are slow are waited for.
+      for (const shard of shards) shard.isSlow = true;
       const header = { header: plainHeader(1), body: Buffer.alloc(0) };
       assert.equal(await layoutByLastBlocks({ header, shape: { data, parity: 6 }, shards }), undefined);
       return files[0]?.reads.map(([first, count]) => [first - leadBlocks, count]);
