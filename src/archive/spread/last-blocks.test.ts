@@ -228,9 +228,8 @@ describe('the length of the archive', () => {
       (await readsOf(50, ...rowCounts))?.filter((_, index) => index % 3 === 0).map(([first = 0]) => first + 1);
     assert.deepEqual(await sizesTried(53, 52, 51, 50), [53, 51]);
     assert.deepEqual(await sizesTried(90, 60, 70, 60), [60, 90, 70]);
-    assert.deepEqual(
-      await sizesTried(...Array.from({ length: 9 }, (_, index) => 76 - 2 * index)),
-      [76, 74, 72, 70, 68, 66, 64, 62],
-    );
+    // Of equally many the longest first, wherever they are, and eight at most.
+    const shorter = Array.from({ length: 8 }, (_, index) => 60 + 2 * index);
+    assert.deepEqual(await sizesTried(76, ...shorter), [76, 74, 72, 70, 68, 66, 64, 62]);
   });
 });
