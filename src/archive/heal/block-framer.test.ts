@@ -94,10 +94,12 @@ test('an accumulator that a framer gave up, wherever it was, makes the parity of
   const own = seededBytes('own', 70 * payloadSizeBytes);
   const window = { firstIndex: 0, firstPosition: 0, count: 1, blocks: Buffer.alloc(blockSizeBytes) };
   for (const isSolved of [false, true]) {
-    const first = new BlockFramer(Buffer.alloc(16, 1), shape);
+    const accumulator = new ParityAccumulator(shape);
+    const first = new BlockFramer(Buffer.alloc(16, 1), shape, accumulator);
     first.frame({ ...window, pieces: [other], count: 700, lost: false, blocks: Buffer.alloc(700 * blockSizeBytes) });
     if (isSolved) first.parity({ ...window, bandDataBlocks: 700 });
-    const framer = new BlockFramer(archiveId, shape, first.release());
+    assert.equal(first.release(), accumulator);
+    const framer = new BlockFramer(archiveId, shape, accumulator);
     checkParity(framer, frameBand(framer, own, 0, [{ count: 70, lost: false }]), 70, 8);
   }
 });

@@ -30,17 +30,46 @@ it('blocks are healed without a key', async () => {
   assert.deepEqual(payload, Uint8Array.from(one.stream.subarray(5 * payloadSizeBytes, 6 * payloadSizeBytes)));
 });
 
+it('of blocks that were healed a million are named', async () => {
+  const { store } = await open(one, without(one.file, layout.dataPosition(5), layout.dataPosition(6)));
+  for (let number = 1; number < 1_000_000; number += 1) store.healed.add(-number);
+  await store.heal([5]);
+  await store.heal([6]);
+  assert.deepEqual([store.healed.size, store.healed.has(5), store.healed.has(6)], [1_000_000, true, false]);
+});
+
+it('a block that is in no source is not taken for a damaged one', async () => {
+  // Blocks 10 to 12 are gone without a gap; 12 is data block 9.
+  const { store } = await open(
+    one,
+    Buffer.concat([one.file.subarray(0, 10 * blockSizeBytes), one.file.subarray(13 * blockSizeBytes)]),
+  );
+  const present: number[][] = [];
+  const run = store.workers.run.bind(store.workers);
+  store.workers.run = async (name, task) => {
+    if (typeof task === 'object' && 'present' in task) present.push([...task.present]);
+    return await run(name, task);
+  };
+  assert.equal((await store.heal([9])).size, 1);
+  assert.deepEqual(present, [[0, 1, 1]]);
+});
+
 describe('payloads of blocks', () => {
   const payloadOf = (number: number) => one.stream.subarray(number * payloadSizeBytes, (number + 1) * payloadSizeBytes);
 
   it('are read in part, healed where they have to be', async () => {
     const bytes = without(two.file, 8, 9, total + 9);
-    const { store } = await open(two, bytes);
+    const { store, reads } = await open(two, bytes);
     for (const number of [4, 5, 6]) {
       const into = new Uint8Array(100);
       await store.readPayload(number, 50, into);
       assert.deepEqual(into, Uint8Array.from(payloadOf(number).subarray(50, 150)));
     }
+    // That block alone, of both copies.
+    assert.deepEqual(reads.slice(0, 2), [
+      [7, 1],
+      [total + 7, 1],
+    ]);
     // Block 5 was in the other copy.
     assert.deepEqual([...store.healed], [6]);
   });
@@ -52,6 +81,8 @@ describe('payloads of blocks', () => {
     await assert.rejects(store.heal([6, 8, 64]), lost);
     await assert.rejects(store.heal([64]), { code: 'archive.damaged', message: /1 block\(s\) are lost/ });
     await assert.rejects(store.readPayload(6, 0, new Uint8Array(5)), { code: 'archive.damaged' });
+    const many = { code: 'archive.damaged', message: /1001 block/, context: { blocks: Array(1000).fill(blocks[0]) } };
+    await assert.rejects(store.heal(Array(1001).fill(6)), many);
     const healed = await store.tryHeal([6, 8, 64]);
     assert.deepEqual(healed.get(6), undefined);
     assert.deepEqual(healed.get(8), Uint8Array.from(payloadOf(8)));

@@ -115,6 +115,18 @@ test('data and parity come in windows of at most 544 blocks', async () => {
   assert.deepEqual(tasks, ['frame', 'frame', 'parity', 'parity', 'frame', 'parity', 'resetParity']);
 });
 
+test('parity that fills its windows to the last block ends there', async () => {
+  const copy = plainCopy(64, plainHeader(3, { dataBlocks: 1, parityBlocks: 17 }));
+  const { writer, chunks } = writerFor(copy);
+  await writer.append(copy.stream);
+  await writer.finish();
+  assert.ok(Buffer.concat(chunks).equals(copy.bytes));
+  assert.deepEqual(
+    chunks.map((chunk) => chunk.length / blockSizeBytes),
+    [3, 64, 544, 544, 3],
+  );
+});
+
 test('three windows are filled while the sink takes its time, and what is written waits for its turn', async () => {
   const { promise: opened, resolve: open } = Promise.withResolvers<void>();
   const { writer, chunks, tasks } = writerFor(wideCopy, { sink: () => opened });
@@ -186,6 +198,15 @@ test('what fails ends whoever waits, with its error', async () => {
     },
   }).writer;
   await assert.rejects(byTask.append(copy.stream), broken);
+  // A task that fails behind a sink that has failed is no failure of the process.
+  const byBoth = writerFor(copy, {
+    ...failing,
+    onTask: () => {
+      throw broken;
+    },
+  }).writer;
+  await assert.rejects(byBoth.append(copy.stream), broken);
+  await setImmediate();
   const fromOutside = writerFor(wideCopy, { sink: () => new Promise(() => undefined) }).writer;
   const waiting = fromOutside.append(wideCopy.stream);
   await setImmediate();

@@ -86,6 +86,18 @@ test('blocks are sealed and checked alike by both kernels, and nothing but frame
   fc.assert(law, { seed: 8, numRuns: 60 });
 });
 
+test('positions begin anew behind the last one that 64 bits hold, in both kernels', () => {
+  const frame = 2 * blockSizeBytes;
+  const [plain, wasm] = bothKernels(1, frame + frameSizeBytes);
+  for (const kernel of [plain, wasm]) {
+    kernel.memory.fill(0xff, frame + 16, frame + 24);
+    kernel.sealBlocks({ blocks: 0, count: 2, frame, isData: false });
+  }
+  assertSameMemory(plain, wasm);
+  const positions = [0, 1].map((index) => Buffer.from(plain.memory).readBigUInt64LE(index * blockSizeBytes + 16));
+  assert.deepEqual(positions, [2n ** 64n - 1n, 0n]);
+});
+
 /** Three sealed blocks, their frame and their results. */
 function sealThree(kernel: Kernel, isData: boolean): BlockCheck {
   const frame = 3 * blockSizeBytes;
@@ -167,6 +179,8 @@ test('what would leave the memory, and what is too short to be hashed, is refuse
     for (const wrong of [
       { lengthBytes: 240 },
       { source: end - 240 },
+      // Of what is left there would be enough for a hash.
+      { source: end - 300, lengthBytes: 301 },
       { source: -1 },
       { target: end - 15 },
       { target: -1 },
@@ -201,6 +215,7 @@ test('what would leave the memory, and what is too short to be hashed, is refuse
 test('filling all of a kernel does not change its hashes', () => {
   const kernel = new WasmKernel(65_536 - xxh3Secret.length);
   assert.equal(kernel.memory.length, 65_536 - xxh3Secret.length);
+  assert.equal(new WasmKernel(kernel.memory.length + 1).memory.length, 2 * 65_536 - xxh3Secret.length);
   kernel.memory.fill(0xff);
   kernel.hash({ source: 0, lengthBytes: 4080, target: 4096 });
   assert.deepEqual(kernel.memory.slice(4096, 4112), xxh3(new Uint8Array(4080).fill(0xff)));

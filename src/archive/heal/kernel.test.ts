@@ -37,7 +37,8 @@ test('the WebAssembly kernel does what the plain one does', () => {
     const tableStrideBytes = (rowCount + rowStep) * tableSizeBytes;
     const tables = sourceCount * sourceStrideBytes;
     const target = tables + sourceCount * tableStrideBytes;
-    const sizeBytes = target + rowCount * bodySizeBytes;
+    // With room behind the targets, which stays as it is.
+    const sizeBytes = target + (rowCount + 1) * bodySizeBytes;
     const plain = new PlainKernel(sizeBytes);
     plain.memory.set(seededBytes(seed, sizeBytes));
     for (const [index, coefficient] of seededBytes(seed + 1, tableStrideBytes / tableSizeBytes).entries()) {
@@ -84,7 +85,7 @@ test('the WebAssembly kernel transforms as the plain one does, groups of which o
     const tables = sourceCount * sourceStrideBytes;
     const zeros = tables + groupTablesSizeBytes(rowCount);
     const target = zeros + bodySizeBytes;
-    const sizeBytes = target + rowCount * bodySizeBytes;
+    const sizeBytes = target + (rowCount + 1) * bodySizeBytes;
     const plain = new PlainKernel(sizeBytes);
     plain.memory.set(seededBytes(seed, sizeBytes));
     plain.memory.fill(0, zeros, target);

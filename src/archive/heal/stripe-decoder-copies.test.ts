@@ -134,6 +134,18 @@ test('copies are put together once, and no more is tried once that has failed', 
   assert.deepEqual(hashed, [0, 1, 0, 1, ...Array(8).fill(0), 1, 1]);
 });
 
+test('copies of which every combination is wrong are put together once', () => {
+  const candidates = candidatesOf(small, (body, index) => {
+    if (index === 0) return [1, 2].map((at) => wrongIn(body, (column) => column === at));
+    if (index === 1) return [1, 2].map((at) => wrongIn(body, (column) => column === at || column === 50));
+    return index > 5 ? [] : undefined;
+  });
+  const { lost, hashed } = search(small, candidates);
+  assert.deepEqual(lost, [1]);
+  // Read together, and one by one; four combinations; read once more.
+  assert.deepEqual(hashed.filter((index) => index === 1).length, 2 + 4 + 2);
+});
+
 test('one copy with few errors does where the others are wrong everywhere', () => {
   for (const good of [0, 1, 2]) {
     const noise = new Seeded(`copies ${good}`);
