@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { listEntries, openSample, readAll, sampleHeader, writeSample } from '../../test/archive/write-sample.ts';
 import { memoryRandomAccess, SeededRandom } from '../testing/index.ts';
-import { ArchiveReader } from './archive-reader.ts';
+import { ArchiveReader, readTogetherBytes } from './archive-reader.ts';
 import { WorkerPool } from './worker/worker-pool.ts';
 
 const workers = new WorkerPool(1);
@@ -90,6 +90,64 @@ test('entries that are read together stand one behind the other, once the digest
     await assert.rejects(read(wrong), { code: 'archive.corrupt', context: { path: entry.path } });
   }
   assert.equal((await read(all.filter(({ sizeBytes }) => sizeBytes === 0))).length, 0);
+  segments.close();
+});
+
+test('entries that are read together have 1 MiB at most, and one of a byte is compared too', async () => {
+  assert.equal(readTogetherBytes, 2 ** 20);
+  const sizes = [1, 2 ** 20 - 1];
+  const own = sizes.map((sizeBytes, index) => ({ path: `files/${index}`, bytes: random.bytes(sizeBytes) }));
+  const reader = await openSample(workers, await writeSample({ workers, header: sampleHeader(9), entries: own }));
+  const all = await listEntries(reader);
+  const segments = reader.segmentsFor(all);
+  await reader.readTogether(all, segments, async (bytes) => {
+    assert.ok(Buffer.concat(own.map((entry) => entry.bytes)).equals(bytes));
+  });
+  const wrong = all.map((entry) => (entry.sizeBytes === 1 ? { ...entry, sha256: 'ab'.repeat(32) } : entry));
+  await assert.rejects(
+    reader.readTogether(wrong, segments, async () => assert.fail('nothing is given out')),
+    { code: 'archive.corrupt' },
+  );
+  segments.close();
+});
+
+test('what is read together gives all of its memory back', async (context) => {
+  const reader = await openSample(workers, await writeEntries());
+  const all = await listEntries(reader);
+  const take = context.mock.method(workers.memory, 'take');
+  const giveBack = context.mock.method(workers.memory, 'giveBack');
+  const segments = reader.segmentsFor(all);
+  let heldLeases = 0;
+  const get = segments.get.bind(segments);
+  context.mock.method(segments, 'get', async (number: number) => {
+    assert.equal(heldLeases, 0, 'one segment is held at a time');
+    const lease = await get(number);
+    heldLeases += 1;
+    const release = () => {
+      heldLeases -= 1;
+      lease.release();
+    };
+    return { ...lease, release };
+  });
+  await reader.readTogether(all, segments, async (bytes) => assert.equal(bytes.length, 240_100));
+  assert.equal(heldLeases, 0);
+  segments.close();
+  const [taken, given] = [() => take.mock.callCount(), () => giveBack.mock.callCount()];
+  // What is read ahead ends first.
+  for (let turn = 0; turn < 5000 && given() < taken(); turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(taken() > 1);
+  assert.equal(given(), taken());
+});
+
+test('an abort ends what is read together', async () => {
+  const { bytes } = await writeEntries();
+  const abort = new AbortController();
+  const reader = await ArchiveReader.open({ sources: [memoryRandomAccess(bytes)], workers, signal: abort.signal });
+  const all = await listEntries(reader);
+  const segments = reader.segmentsFor(all);
+  abort.abort();
+  const read = reader.readTogether(all, segments, async () => assert.fail('nothing is given out'));
+  await assert.rejects(read, { code: 'operation.interrupted' });
   segments.close();
 });
 

@@ -31,6 +31,15 @@ describe('the length of the archive', () => {
     assert.equal((await locate([b, ending(a, 14)])).layout.totalBlocks, 14);
   });
 
+  test('is no more than twice what the largest shard and sixteen rows hold, whatever all ends say', async () => {
+    const pair = smallShards(1, 1);
+    const told = async (totalBlocks: number) =>
+      (await locate(pair.map((shard) => ending(shard, totalBlocks)))).layout.totalBlocks;
+    const most = 2 * (smallBlocks + 16);
+    assert.equal(await told(most), most);
+    assert.equal(await told(most + 1), smallBlocks);
+  });
+
   test('is told by the last blocks where no end is whole, or what they say cannot be', async () => {
     for (const totalBlocks of [1, 9_000_000_000]) {
       const ends = shards.map((shard) => ending(shard, totalBlocks));

@@ -369,6 +369,7 @@ describe('storages that do not answer', () => {
     for (const kept of [
       [0, 1],
       [0, 7],
+      [0, 6],
     ]) {
       const { layout, shards: both } = await locate([slow(a), new ShardFile(only(b, ...kept))], { pause });
       assert.equal(layout.totalBlocks, smallBlocks);
