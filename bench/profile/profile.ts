@@ -34,7 +34,6 @@ const say = (text: string) => void process.stderr.write(`${text}\n`);
 
 interface Step {
   readonly name: string;
-  readonly durationMs: number;
   /** The processor's time by kind, in milliseconds. */
   readonly times: ReadonlyMap<string, number>;
 }
@@ -55,7 +54,7 @@ async function profile(name: string, command: Command, folder: string): Promise<
   const times = timesOf(recording);
   rmSync(recording);
   say(`${name}: ${(durationMs / 1000).toFixed(1)} s`);
-  return { name, durationMs, times, stdout };
+  return { name, times, stdout };
 }
 
 async function profileSubject(name: string, subject: Subject, folder: string): Promise<Step[]> {
@@ -74,12 +73,15 @@ async function profileSubject(name: string, subject: Subject, folder: string): P
 function pageOf(steps: readonly Step[], sizeMebibytes: number): string {
   const date = new Date().toISOString().slice(0, 10);
   const percent = (share: number) => (share >= 0.005 ? `${Math.round(share * 100)}` : '');
-  const rows = steps.map(({ name, durationMs, times }) => {
+  const rows = steps.map(({ name, times }) => {
     const processorMs = [...times.values()].reduce((sum, ms) => sum + ms, 0);
-    const totals = [durationMs, processorMs].map((ms) => `${(ms / 1000).toFixed(1)} s`);
-    return [name, ...totals, ...kindNames.map((kind) => percent((times.get(kind) ?? 0) / processorMs))];
+    return [
+      name,
+      `${(processorMs / 1000).toFixed(1)} s`,
+      ...kindNames.map((kind) => percent((times.get(kind) ?? 0) / processorMs)),
+    ];
   });
-  const columns = ['step', 'on the clock', 'of the processors', ...kindNames.map((kind) => `${kind}, %`)];
+  const columns = ['step', 'of the processors', ...kindNames.map((kind) => `${kind}, %`)];
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return `# What the processors are busy with
 \`npm run bench:profile\` on ${date}: ${describeMachine()}. Each step once, of the command line with the settings as they are, under \`perf\` with

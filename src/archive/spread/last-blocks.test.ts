@@ -38,6 +38,9 @@ describe('the length of the archive', () => {
     const most = 2 * (smallBlocks + 16);
     assert.equal(await told(most), most);
     assert.equal(await told(most + 1), smallBlocks);
+    // Of three data shards each holds a third.
+    const three = smallShards(3, 2).map((shard) => ending(shard, 110));
+    assert.equal((await locate(three)).layout.totalBlocks, 110);
   });
 
   test('is told by the last blocks where no end is whole, or what they say cannot be', async () => {

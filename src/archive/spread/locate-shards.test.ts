@@ -375,6 +375,9 @@ describe('storages that do not answer', () => {
       assert.equal(layout.totalBlocks, smallBlocks);
       assert.equal(both[0]?.isSlow, false);
     }
+    // One header and one end are enough.
+    const enough = await locate([slow(a), new ShardFile(only(b, 0, 1, 6))], { pause });
+    assert.equal(enough.shards[0]?.isSlow, true);
     const waited = await locate([slow(a)], { pause });
     assert.deepEqual(labels(waited), ['shard 0', undefined, undefined, undefined, undefined]);
     assert.equal(waited.shards[0]?.isSlow, false);
