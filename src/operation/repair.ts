@@ -10,7 +10,7 @@ import { HoldfastError } from '../errors.ts';
 import { isShardName } from '../storage/spread/shard-name.ts';
 import { checkedArchiveId, locationLabel, type WritableLocation, withSources, writableLocation } from './location.ts';
 import type { BlockHealth, RepairOptions, RepairReport } from './options.ts';
-import { rewriteArchive } from './rewrite.ts';
+import { endlessArchive, rewriteArchive } from './rewrite.ts';
 import { ProgressMeter, withWorkers } from './run.ts';
 import { isWhole, rebuildShards, spreadHealth } from './spread-health.ts';
 import { archiveIdHex, blockHealth, stateOf } from './summary.ts';
@@ -108,6 +108,7 @@ export async function repairArchive(options: RepairOptions): Promise<RepairRepor
       // Whether the archive needs repair is for it alone to tell: together with a whole replica nothing seems to be missing.
       const own = sources.length > 1 ? await lookAlone(sources.slice(0, 1), locate, options) : undefined;
       const store = await BlockStore.open({ ...locate, sources });
+      if (!(await store.knowsLength())) throw endlessArchive();
       const swept = await sweep({ store, onProgress: report });
       const { solved, lost } = swept.tally;
       const blocks: BlockHealth = { ...(own?.blocks ?? blockHealth(swept)), solved, lost };

@@ -22,6 +22,14 @@ export interface RewriteOptions {
   readonly run: RunOptions;
 }
 
+/** Nobody knows how long the archive was: one that is written by the size of the file would be shorter, look whole, and take the place of what is left. */
+export function endlessArchive(): HoldfastError {
+  return new HoldfastError('archive.damaged', {
+    message: 'the archive is damaged beyond repair: nothing of its end is left, which tells how long it was',
+    hint: 'give further replicas with `holdfast repair --from`; what is here stays as it is',
+  });
+}
+
 /**
  * Writes an archive anew from its healed blocks, checks it, and puts it under its name. No key is needed.
  * Throws `archive.damaged`, `archive.verify_failed`, and what the storage throws; also when it stands there, and a storage that it is spread over failed.
@@ -29,6 +37,7 @@ export interface RewriteOptions {
 export async function rewriteArchive(options: RewriteOptions): Promise<StoredObject> {
   const { store, workers, header, output, run } = options;
   const { archiveId, copies, dataBlocks, parityBlocks } = store.header;
+  if (!(await store.knowsLength())) throw endlessArchive();
   const meter = new ProgressMeter(run);
   const report = (phase: Progress['phase']) => (doneBytes: number, totalBytes: number) =>
     meter.report({ phase, doneBytes, totalBytes });

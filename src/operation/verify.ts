@@ -84,6 +84,8 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     layout: store.layout,
     contentBytes: contents?.index.tail.plainBytes ?? 0,
   });
+  // An index that could be read proves where the archive ends.
+  const isEndless = reader === undefined && !(await store.knowsLength());
   const watch = new BlockWatch(store, { clock, onBlocks: options.onBlocks });
   // Blocks that hold contents which are whole are proven on the way; the sweep reads what is left.
   let lostEntries: string[] = [];
@@ -105,7 +107,7 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
   watch.end(swept.tally);
   const state = stateOf(swept, store.inPlace);
   return {
-    state: lostEntries.length > 0 || indexLost !== undefined ? 'lost' : state,
+    state: lostEntries.length > 0 || indexLost !== undefined || isEndless ? 'lost' : state,
     level,
     archiveId: archiveIdHex(store.header),
     sizeBytes: store.sizeBytes,

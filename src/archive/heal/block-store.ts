@@ -12,6 +12,7 @@ import { blockSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
 import { Healer } from './healer.ts';
 import { type Located, type LocateOptions, locate, relocate } from './locate.ts';
 import { readTolerant } from './read-tolerant.ts';
+import { tellsItsLength } from './told-length.ts';
 
 const togetherBytes = 2 * 1024 * 1024;
 
@@ -153,6 +154,24 @@ export class BlockStore {
     const raw = layers.map(() => new Uint8Array(new SharedArrayBuffer(size)));
     await Promise.all(layers.map((layer, index) => this.#readData(layer, firstData, count, raw[index] as Uint8Array)));
     return { layers: raw };
+  }
+
+  /**
+   * Whether its blocks tell how long the archive is. Where they do not, the size of the file is taken for it, which does for reading: what is not
+   * right does not authenticate. Nothing may be written by it. Scans the sources once where it has to.
+   */
+  async knowsLength(): Promise<boolean> {
+    if (await this.#tellsItsLength()) return true;
+    if (this.#located.scanned) return false;
+    this.#relocating ??= this.#relocate();
+    await this.#relocating;
+    return await this.#tellsItsLength();
+  }
+
+  #tellsItsLength(): Promise<boolean> {
+    const { archiveId } = this.header;
+    const readLayer = this.readLayer.bind(this);
+    return tellsItsLength({ archiveId, layout: this.layout, layers: this.allLayers(), readLayer });
   }
 
   /** All layers, for work on damage. */
