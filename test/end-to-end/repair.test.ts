@@ -6,6 +6,7 @@ import { before, test } from 'node:test';
 import {
   createBackup,
   FilesSource,
+  HoldfastError,
   inspectArchive,
   type RepairOptions,
   repairArchive,
@@ -119,6 +120,45 @@ test('beyond repair alone, an archive is refused and stays, and a replica that i
   assert.ok(readFileSync(archive).equals(whole));
   await assert.rejects(repair(bytes, { from: [memoryRandomAccess(lose(10, 90))] }), { code: 'archive.damaged' });
   await assert.rejects(repair(bytes, { from: [join(workspace, 'none')] }), { code: 'storage.not_found' });
+});
+
+/** Where no length fits, not even the size tells one. */
+async function stateOf(bytes: Uint8Array): Promise<string> {
+  try {
+    return (await validateBackup({ archive: memoryRandomAccess(bytes), level: 'structure', threads: 1 })).state;
+  } catch (error) {
+    assert.ok(error instanceof HoldfastError && error.code === 'archive.damaged', String(error));
+    return 'lost';
+  }
+}
+
+test('an archive that was cut comes back at its true length, or is refused and stays as it is', async () => {
+  const folder = await emptyFolder(workspace, 'cut');
+  writeFileSync(join(folder, 'small.txt'), new SeededRandom(5).bytes(10_000));
+  const small = join(folder, 'small.holdfast');
+  const sources = [new FilesSource({ path: join(folder, 'small.txt') })];
+  await createBackup({ threads: 1, sources, output: small, encryption: 'none', copies: 1 });
+  const bytes = readFileSync(small);
+  const found = { repaired: 0, refused: 0 };
+  for (let lostBytes = 1000; lostBytes < bytes.length - 4 * blockBytes; lostBytes += 3072) {
+    for (const damagedBlock of [undefined, 3]) {
+      const cut = Buffer.from(bytes.subarray(0, bytes.length - lostBytes));
+      if (damagedBlock !== undefined) cut.fill(0, damagedBlock * blockBytes, (damagedBlock + 1) * blockBytes);
+      const state = await stateOf(cut);
+      try {
+        const { archive } = await repair(cut);
+        assert.ok(readFileSync(archive).equals(bytes), `${lostBytes} bytes less`);
+        assert.equal(state, 'repairable');
+        found.repaired += 1;
+      } catch (error) {
+        assert.ok(error instanceof HoldfastError && error.code === 'archive.damaged', String(error));
+        assert.ok(readFileSync(join(workspace, 'work', 'x.holdfast')).equals(cut));
+        assert.equal(state, 'lost');
+        found.refused += 1;
+      }
+    }
+  }
+  assert.ok(found.repaired > 5 && found.refused > 5, JSON.stringify(found));
 });
 
 test('a damaged archive is repaired although a whole replica stands by', async () => {
