@@ -84,7 +84,6 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     layout: store.layout,
     contentBytes: contents?.index.tail.plainBytes ?? 0,
   });
-  // An index that could be read proves where the archive ends.
   const isEndless = reader === undefined && !(await store.knowsLength());
   const watch = new BlockWatch(store, { clock, onBlocks: options.onBlocks });
   // Blocks that hold contents which are whole are proven on the way; the sweep reads what is left.

@@ -140,10 +140,12 @@ test('an archive that was cut comes back at its true length, or is refused and s
   await createBackup({ threads: 1, sources, output: small, encryption: 'none', copies: 1 });
   const bytes = readFileSync(small);
   const found = { repaired: 0, refused: 0 };
-  for (let lostBytes = 1000; lostBytes < bytes.length - 4 * blockBytes; lostBytes += 3072) {
-    for (const damagedBlock of [undefined, 3]) {
+  for (let lostBytes = 1024; lostBytes < bytes.length - 4 * blockBytes; lostBytes += 7168) {
+    // Where nothing is left but headers and the first data, a shorter archive would look whole once it was healed.
+    for (const emptied of [undefined, [3, 4], [4, 99], [5, 99]] as const) {
       const cut = Buffer.from(bytes.subarray(0, bytes.length - lostBytes));
-      if (damagedBlock !== undefined) cut.fill(0, damagedBlock * blockBytes, (damagedBlock + 1) * blockBytes);
+      const [from, to] = emptied?.map((block) => Math.min(cut.length, block * blockBytes)) ?? [0, 0];
+      cut.fill(0, from, to);
       const state = await stateOf(cut);
       try {
         const { archive } = await repair(cut);
