@@ -67,16 +67,7 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
   const canOpen = store.header.cipher === 'none' || hasKeys(keys) || keys?.dataKey !== undefined;
   const level = options.level ?? (canOpen ? 'contents' : 'structure');
   const wantsIndex = level === 'contents' || (options.indexOnly === true && canOpen);
-  let reader: ArchiveReader | undefined;
-  let indexLost: HoldfastError | undefined;
-  if (wantsIndex) {
-    try {
-      reader = await ArchiveReader.from(store, { ...locateOptions, keys });
-    } catch (error) {
-      if (!(error instanceof HoldfastError) || error.code !== 'archive.damaged') throw error;
-      indexLost = error;
-    }
-  }
+  const { reader, indexLost } = wantsIndex ? await readIndex(store, { ...locateOptions, keys }) : {};
   const contents = options.indexOnly === true ? undefined : reader;
   const entries = contents === undefined ? await entriesOf(reader) : [];
   const progress = joinProgress(meter, contents === undefined ? 'scan' : 'verify', {
@@ -121,6 +112,19 @@ export async function checkArchive(options: CheckOptions): Promise<CheckedArchiv
     plainBytes: reader?.index.tail.plainBytes ?? 0,
     entries,
   };
+}
+
+/** An index that is damaged beyond repair is lost, which is a result. */
+async function readIndex(
+  store: BlockStore,
+  options: Parameters<typeof ArchiveReader.from>[1],
+): Promise<{ readonly reader?: ArchiveReader; readonly indexLost?: HoldfastError }> {
+  try {
+    return { reader: await ArchiveReader.from(store, options) };
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'archive.damaged') throw error;
+    return { indexLost: error };
+  }
 }
 
 /** Reads the copies of an archive that is complete and in place. */
