@@ -8,17 +8,14 @@ import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
 import type { StoredObject } from '../../src/storage/storage.ts';
 import { ForwardingStorage } from '../../src/storage/wrap/forwarding-storage.ts';
 import { listNames, putBytes, readAll } from '../../src/testing/storage-case.ts';
-import { makeSubject } from '../damage/subject.ts';
-import { name, read, world, write } from './spread-world.ts';
+import { name, read, twoArchives, world, write } from './spread-world.ts';
 
 const workers = new WorkerPool(1);
 let archive: Uint8Array;
 let newer: Uint8Array;
 
 before(async () => {
-  const options = { name: 'spread', copies: 1 };
-  archive = (await makeSubject(workers, { ...options, seed: 1, sizeBytes: 200_000 })).bytes;
-  newer = (await makeSubject(workers, { ...options, seed: 2, sizeBytes: 100_000 })).bytes;
+  [archive, newer] = await twoArchives(workers);
 });
 after(() => workers.close());
 

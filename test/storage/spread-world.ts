@@ -1,9 +1,11 @@
 /** An archive over storages in memory, for tests. */
 import assert from 'node:assert/strict';
+import type { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
 import { FaultyStorage, SeededRandom } from '../../src/testing/index.ts';
 import { readAll } from '../../src/testing/storage-case.ts';
+import { makeSubject } from '../damage/subject.ts';
 
 /** What the archive is called. */
 export const name = 'daily/shop.holdfast';
@@ -19,6 +21,14 @@ export function world(shape = { data: 3, parity: 2 }) {
     return new SpreadStorage({ shape, members, random: new SeededRandom(seed) });
   };
   return { inner, faulty, make, storage: make() };
+}
+
+/** Two archives, the second one shorter. */
+export async function twoArchives(workers: WorkerPool): Promise<readonly [archive: Uint8Array, newer: Uint8Array]> {
+  const options = { name: 'spread', copies: 1 };
+  const { bytes: archive } = await makeSubject(workers, { ...options, seed: 1, sizeBytes: 200_000 });
+  const { bytes: newer } = await makeSubject(workers, { ...options, seed: 2, sizeBytes: 100_000 });
+  return [archive, newer];
 }
 
 /** All bytes of the archive. */
