@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { measure, median, readIntoCache, syncDisk } from './measure.ts';
+import { type Measurement, measure, median, readIntoCache, syncDisk } from './measure.ts';
 import { type Bench, mebibyte } from './race.ts';
 import type { Limit, Part } from './row.ts';
 
@@ -10,20 +10,30 @@ const repetitions = 3;
 /** Each block is hashed once for both copies, and in each of them when they are read back. */
 const blockHashes = 3;
 
-/** Bytes a second of one core, by OpenSSL's own measurement. */
-function opensslRate(algorithm: string): number {
-  const args = ['speed', '-seconds', '1', '-bytes', `${mebibyte}`, '-evp', algorithm];
-  const { stdout } = spawnSync('openssl', args, { encoding: 'utf8' });
-  const thousands = /([\d.]+)k\s*$/.exec(stdout)?.[1];
-  if (thousands === undefined) throw new Error(`openssl speed -evp ${algorithm} told no rate`);
-  return Number(thousands) * 1000;
+/** Runs a command on every processor at once: beside others each gets less done than alone, as they share memory, caches, or a core. */
+function onAllProcessors(program: string, args: readonly string[]): Promise<Measurement[]> {
+  return Promise.all(Array.from({ length: availableParallelism() }, () => measure({ program, args })));
 }
 
-/** The processor's time of a shell's command, which it has to `exec`. */
+/** A number that a command prints, of one processor while all of them run it. */
+async function printed(pattern: RegExp, program: string, args: readonly string[]): Promise<number> {
+  const values = (await onAllProcessors(program, args)).map(({ stdout }) => Number(pattern.exec(stdout)?.[1]));
+  if (values.some(Number.isNaN)) throw new Error(`${program} ${args.join(' ')} did not print what was measured`);
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Bytes a second of one processor, by OpenSSL's own measurement. */
+async function opensslRate(algorithm: string): Promise<number> {
+  const args = ['speed', '-seconds', '1', '-bytes', `${mebibyte}`, '-evp', algorithm];
+  return (await printed(/([\d.]+)k\s*$/, 'openssl', args)) * 1000;
+}
+
+/** How long one processor takes for a shell's command while all of them run it. */
 async function processorSeconds(script: string, args: readonly string[]): Promise<number> {
   const values: number[] = [];
   for (let run = 0; run < repetitions; run++) {
-    values.push((await measure({ program: 'sh', args: ['-c', script, 'sh', ...args] })).processorMs / 1000);
+    const all = await onAllProcessors('sh', ['-c', script, 'sh', ...args]);
+    values.push(Math.max(...all.map(({ durationMs }) => durationMs)) / 1000);
   }
   return median(values);
 }
@@ -58,21 +68,22 @@ export async function limitOfBackup(bench: Bench, archiveBytes: number): Promise
   const compressed = join(bench.workFolder, 'limit.zst');
   const scratch = join(bench.workFolder, 'limit.bin');
   try {
-    spawnSync('sh', ['-c', 'out="$1"; shift; zstd -3 -T2 -q -c "$@" > "$out"', 'sh', compressed, ...files]);
+    spawnSync('sh', ['-c', 'out="$1"; shift; zstd -1 -q -c "$@" > "$out"', 'sh', compressed, ...files]);
     const sealedBytes = statSync(compressed).size;
     const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
-    const [hashRate, cipherRate] = [opensslRate('sha256'), opensslRate('aes-256-gcm')];
-    const encoder = await measure({ program: process.execPath, args: [join(import.meta.dirname, 'reed-solomon.ts')] });
-    const parityRate = Number(/^239 \+ 16 blocks.*: ([\d.]+) GB\/s/m.exec(encoder.stdout)?.[1]) * 1e9;
-    const kernel = await measure({ program: process.execPath, args: [join(import.meta.dirname, 'block-hash.ts')] });
-    const blockHashRate = Number(/([\d.]+) GB\/s/.exec(kernel.stdout)?.[1]) * 1e9;
-    const derive = await measure({ program: process.execPath, args: ['-e', deriveKey] });
+    const hashRate = await opensslRate('sha256');
+    const cipherRate = await opensslRate('aes-256-gcm');
+    const own = (pattern: RegExp, script: string) =>
+      printed(pattern, process.execPath, [join(import.meta.dirname, script)]);
+    const parityRate = (await own(/^239 \+ 16 blocks.*: ([\d.]+) GB\/s/m, 'reed-solomon.ts')) * 1e9;
+    const blockHashRate = (await own(/([\d.]+) GB\/s/, 'block-hash.ts')) * 1e9;
+    const keyMs = await printed(/([\d.]+)/, process.execPath, ['-e', deriveKey]);
     const count = `count=${Math.ceil(archiveBytes / (2 * mebibyte))}`;
     const parts: Part[] = [
       {
         title: `reading ${gigabytes(bench.dataSizeBytes)} from the page cache, and compressing them`,
-        foundBy: 'zstd -3 -T1',
-        seconds: await processorSeconds('exec zstd -3 -T1 -q -c "$@" > /dev/null', files),
+        foundBy: 'zstd -1, as fast as an archive is compressed',
+        seconds: await processorSeconds('exec zstd -1 --single-thread -q -c "$@" > /dev/null', files),
       },
       {
         title: `expanding ${gigabytes(sealedBytes)} again`,
@@ -102,7 +113,7 @@ export async function limitOfBackup(bench: Bench, archiveBytes: number): Promise
       {
         title: 'the key, made and proven',
         foundBy: 'argon2id of OpenSSL, 64 MiB, 3 passes, twice',
-        seconds: (2 * Number(derive.stdout)) / 1000,
+        seconds: (2 * keyMs) / 1000,
       },
       {
         title: `writing ${gigabytes(archiveBytes)} past the page cache, until they are on the disk`,

@@ -79,8 +79,8 @@ function limitLines({ limit }: JudgedRow): string[] {
     parts.filter((part) => (part.isOfDisk === true) === isOfDisk).reduce((total, part) => total + part.seconds, 0);
   return [
     '## The least that a backup needs here',
-    'Each part of the work, as long as the fastest program for it takes on this machine. What Node, JavaScript and moving bytes from one part to the next',
-    'cost is not in it, nor any waiting of one part for another.',
+    'Each part of the work, as long as the fastest program for it takes of one processor while the others are as busy with the same: beside others each gets less',
+    'done than alone. What Node, JavaScript and moving bytes from one part to the next cost is not in it, nor any waiting of one part for another.',
     '',
     '| part | found by | of one processor | of the disk |',
     '| --- | --- | --- | --- |',

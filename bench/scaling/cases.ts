@@ -11,7 +11,8 @@ export interface ScalingCase {
   /** What grows: bytes, files or tables. Cases of one group are compared by it. */
   readonly units: number;
   readonly group: string;
-  readonly threads: number;
+  /** Of the processors this one alone, by its number; all of them where it is left out. */
+  readonly onProcessor?: number;
   /** What the archive and what is restored take, besides the data themselves. */
   readonly diskBytes: number;
   /** Makes the data; gives how they are named, and where they go, on the command line. */
@@ -37,14 +38,14 @@ const part = 10;
 /** Larger data are not kept for the next run. */
 const keptBytes = 2 ** 30;
 
-function bytesCase(sizeBytes: number, threads: number, group: string): ScalingCase {
+function bytesCase(sizeBytes: number, group: string, onProcessor?: number): ScalingCase {
   const restored = (folder: string) => join(folder, 'restored');
   const size = sizeBytes >= 2 ** 30 ? `${sizeBytes / 2 ** 30} GiB` : `${sizeBytes / 2 ** 20} MiB`;
   return {
-    name: `${size}, ${threads === 1 ? '1 thread' : `${threads} threads`}`,
+    name: onProcessor === undefined ? size : `${size}, one processor`,
     units: sizeBytes,
     group,
-    threads,
+    ...(onProcessor === undefined ? {} : { onProcessor }),
     diskBytes: sizeBytes * 4.2,
     async prepare(folder) {
       return { from: ['--files', makeData(folder, sizeBytes)], to: ['--files-to', restored(folder)] };
@@ -57,14 +58,13 @@ function bytesCase(sizeBytes: number, threads: number, group: string): ScalingCa
 }
 
 /** Trees of files of 0 to 4 KiB. */
-function filesCase(count: number, threads: number): ScalingCase {
+function filesCase(count: number): ScalingCase {
   const tree = (folder: string) => join(folder, 'small');
   const restored = (folder: string) => join(folder, 'restored');
   return {
     name: `${count.toLocaleString('en')} small files`,
     units: count,
     group: 'files',
-    threads,
     diskBytes: count * 20_000,
     async prepare(folder) {
       const noise = Buffer.alloc(4096, 'what a small file holds, again and again; ');
@@ -89,13 +89,12 @@ const rowsOf = (index: number) => {
   return `INSERT INTO item_${index} VALUES ${rows.join(', ')}`;
 };
 
-function sqliteCase(count: number, threads: number): ScalingCase {
+function sqliteCase(count: number): ScalingCase {
   const paths = (folder: string) => ['tables.db', 'tables.restored.db'].map((name) => join(folder, name));
   return {
     name: `SQLite, ${count.toLocaleString('en')} tables`,
     units: count,
     group: 'SQLite',
-    threads,
     diskBytes: count * 50_000,
     async prepare(folder) {
       const [from = '', to = ''] = paths(folder);
@@ -112,13 +111,12 @@ function sqliteCase(count: number, threads: number): ScalingCase {
   };
 }
 
-function postgresCase(server: PostgresService, count: number, threads: number): ScalingCase {
+function postgresCase(server: PostgresService, count: number): ScalingCase {
   const names = [`tables_${count}`, `restored_${count}`] as const;
   return {
     name: `PostgreSQL, ${count.toLocaleString('en')} tables`,
     units: count,
     group: 'PostgreSQL',
-    threads,
     diskBytes: count * 100_000,
     async prepare() {
       const [from, to] = await Promise.all(names.map((name) => server.createDatabase(name)));
@@ -140,13 +138,12 @@ function postgresCase(server: PostgresService, count: number, threads: number): 
 /** What is measured, in order; the smaller case of a group comes first. */
 export function scalingCases(size: ScalingSize, server: PostgresService | undefined): ScalingCase[] {
   const { sizeBytes, timesLarger, files, tables } = size;
-  const threads = 2;
   return [
-    bytesCase(sizeBytes, 1, 'cores'),
-    bytesCase(sizeBytes, threads, 'size'),
-    bytesCase(sizeBytes * timesLarger, threads, 'size'),
-    ...[files / part, files].map((count) => filesCase(count, threads)),
-    ...[tables / part, tables].map((count) => sqliteCase(count, threads)),
-    ...(server === undefined ? [] : [tables / part, tables].map((count) => postgresCase(server, count, threads))),
+    bytesCase(sizeBytes, 'processors', 0),
+    bytesCase(sizeBytes, 'size'),
+    bytesCase(sizeBytes * timesLarger, 'size'),
+    ...[files / part, files].map((count) => filesCase(count)),
+    ...[tables / part, tables].map((count) => sqliteCase(count)),
+    ...(server === undefined ? [] : [tables / part, tables].map((count) => postgresCase(server, count))),
   ];
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:scaling`: what a backup, its check and its restore cost as data grow: with one thread and two, with 1 GiB and 8, with 100,000 small
+ * `npm run bench:scaling`: what a backup, its check and its restore cost as data grow: with one processor and all, with 1 GiB and 8, with 100,000 small
  * files, with 5,000 tables of SQLite and PostgreSQL. Writes bench/RESULTS-scaling.md; takes about ten minutes and 34 GiB of disk.
  */
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startPostgres } from '../../test/services/start-postgres.ts';
-import { type Measurement, measure, syncDisk } from '../measure.ts';
+import { type Command, type Measurement, measure, syncDisk } from '../measure.ts';
 import { holdfast } from '../programs.ts';
 import { describeMachine } from '../report.ts';
 import { type ScalingCase, scalingCases } from './cases.ts';
@@ -38,8 +38,14 @@ const { values } = parseArgs({
 
 const say = (text: string) => void process.stderr.write(`${text}\n`);
 
+/** The command, kept on one processor: it sees no other, and starts threads for one. */
+function pinned(command: Command, processor: number | undefined): Command {
+  if (processor === undefined) return command;
+  return { ...command, program: 'taskset', args: ['-c', String(processor), command.program, ...command.args] };
+}
+
 async function runCase(one: ScalingCase, cacheFolder: string): Promise<ScalingResult> {
-  const { name, group, units, threads } = one;
+  const { name, group, units, onProcessor } = one;
   const { bavail, bsize } = statfsSync(cacheFolder);
   if (bavail * bsize < one.diskBytes) {
     const missing = `not measured: it takes ${Math.ceil(one.diskBytes / 2 ** 30)} GiB of disk`;
@@ -49,10 +55,9 @@ async function runCase(one: ScalingCase, cacheFolder: string): Promise<ScalingRe
   const archive = join(mkdtempSync(join(cacheFolder, 'scaling-')), 'scaling.holdfast');
   try {
     const { from, to } = await one.prepare(cacheFolder);
-    const withThreads = ['--threads', String(threads), '--json'];
     const step = async (what: string, ...args: string[]): Promise<Measurement> => {
       syncDisk();
-      const measured = await measure(holdfast(...args, ...withThreads));
+      const measured = await measure(pinned(holdfast(...args, '--json'), onProcessor));
       say(`${name}: ${what} ${(measured.durationMs / 1000).toFixed(1)} s`);
       return measured;
     };
