@@ -10,7 +10,8 @@ import { type Command, measure, syncDisk } from '../measure.ts';
 import { holdfast } from '../programs.ts';
 import { describeMachine } from '../report.ts';
 import { kindNames, timesOf } from './shares.ts';
-import { type Subject, subjects } from './subjects.ts';
+import type { Subject } from './subject.ts';
+import { subjects } from './subjects.ts';
 
 const usage = `usage: npm run bench:profile -- [--size MIB] [--only TEXT] [--no-page]
   --size     data of each source in MiB (512 unless set)

@@ -1,10 +1,7 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeBucket, plainClient } from '../../test/s3/open-bucket.ts';
 import { startMariadb } from '../../test/services/start-mariadb.ts';
 import { startPostgres } from '../../test/services/start-postgres.ts';
-import { startRgw } from '../../test/services/start-rgw.ts';
-import { startSshd } from '../../test/services/start-sshd.ts';
 import { eventTables } from '../databases/mariadb.ts';
 import { makeShop, shopTables } from '../databases/models.ts';
 import { mixedTables } from '../databases/postgres.ts';
@@ -12,23 +9,10 @@ import { shell } from '../databases/shell.ts';
 import { makeNotes } from '../databases/sqlite.ts';
 import { makeData } from '../make-data.ts';
 import { measure } from '../measure.ts';
-
-/** Something to back up, made, with what the command line is told of it; it runs in the folder that was given. */
-export interface Subject {
-  readonly from: readonly string[];
-  readonly to: readonly string[];
-  /** The storage of the configuration; a file unless set. */
-  readonly storage?: string;
-  /** Ends its servers. */
-  readonly stop?: () => Promise<void>;
-}
-
-/** Makes about so many bytes in a folder, or fewer where bytes are dear. */
-type MakeSubject = (folder: string, sizeBytes: number) => Promise<Subject>;
+import { azure, ftp, media, s3, sftp, webdav } from './storage-subjects.ts';
+import { filesTo, type MakeSubject, type Subject } from './subject.ts';
 
 const gibibyte = 2 ** 30;
-const filesTo = ['--files-to', 'restored'];
-
 async function files(folder: string, sizeBytes: number): Promise<Subject> {
   return { from: ['--files', makeData(folder, sizeBytes)], to: filesTo };
 }
@@ -76,33 +60,12 @@ async function models(folder: string, sizeBytes: number): Promise<Subject> {
   return { from: ['--models'], to, storage: 'local', stop: () => server.stop() };
 }
 
-function configure(folder: string, sizeBytes: number, storage: Readonly<Record<string, unknown>>): void {
-  const config = { files: [makeData(folder, sizeBytes)], storage: { far: storage } };
-  writeFileSync(join(folder, 'holdfast.config.json'), JSON.stringify(config));
-}
-
-async function s3(folder: string, sizeBytes: number): Promise<Subject> {
-  const server = await startRgw({ onDisk: true, version: 16 });
-  const client = plainClient(server);
-  const bucket = await makeBucket(client);
-  client.destroy();
-  const { accessKey, secretKey, url: endpointUrl } = server;
-  configure(folder, sizeBytes, { backend: 's3', bucket, endpointUrl, accessKey, secretKey, pathStyle: true });
-  return { from: [], to: filesTo, storage: 'far', stop: () => server.stop() };
-}
-
-async function sftp(folder: string, sizeBytes: number): Promise<Subject> {
-  const server = await startSshd();
-  const knownHosts = join(folder, 'known_hosts');
-  writeFileSync(knownHosts, `${server.knownHosts.join('\n')}\n`);
-  const rootPath = join(folder, 'sftp');
-  // The server runs as another user.
-  chmodSync(folder, 0o755);
-  mkdirSync(rootPath);
-  chmodSync(rootPath, 0o777);
-  const { host, port, user, keyPath: key } = server;
-  configure(folder, sizeBytes, { backend: 'sftp', host, port, user, key, knownHosts, rootPath });
-  return { from: [], to: filesTo, storage: 'far', stop: () => server.stop() };
+/** The output of a program, read back into another one. */
+async function command(folder: string, sizeBytes: number): Promise<Subject> {
+  const tree = makeData(folder, sizeBytes);
+  // Both are started without a shell.
+  const from = ['--command', `stream=tar -C ${tree} -cf - .`];
+  return { from, to: ['--command-to', `stream=dd of=${join(folder, 'restored.tar')} bs=1M status=none`] };
 }
 
 /** By the names of the page, in its order: sources to a local disk, and then storages. */
@@ -113,6 +76,11 @@ export const subjects: Readonly<Record<string, MakeSubject>> = {
   PostgreSQL: postgres,
   MariaDB: mariadb,
   models,
+  command,
+  'media on S3': media,
   S3: s3,
   SFTP: sftp,
+  FTPS: ftp,
+  WebDAV: webdav,
+  Azure: azure,
 };
