@@ -1,9 +1,9 @@
+import { copyBytes } from '../bytes.ts';
 import { throwIfAborted } from '../errors.ts';
 import { ArchiveIndex } from './archive-index.ts';
 import type { IndexEntry } from './entry/entry.ts';
 import { differs, EntryChecker, type EntryFailure, emptySha256, hashedAtOnce } from './entry-checker.ts';
 import { fixedPartDigest, type Header } from './header.ts';
-import { copyBytes } from './heal/block.ts';
 import { BlockStore, loadedAtOnce } from './heal/block-store.ts';
 import type { LocateOptions } from './heal/locate.ts';
 import { readGroups } from './read-groups.ts';
@@ -171,18 +171,19 @@ export class ArchiveReader {
   /**
    * Reads every entry and compares its SHA-256; gives those that fail. Other errors are thrown. The blocks are checked on the way, in every
    * copy: what is whole need not be read again. Two parts are read side by side: what waits for the disk in one and what waits
-   * for a processor in the other seldom lie at the same place.
+   * for a processor in the other seldom lie at the same place. What is better read in order is read so, from its start to its end.
    */
   async check(
     entries: readonly IndexEntry[],
     onBytes?: (entry: IndexEntry, bytes: number) => void,
   ): Promise<EntryFailure[]> {
     const failures: EntryFailure[] = [];
-    await eachSideBySide(fromBothEnds(readGroups(entries, checkedAtOnce)), {
-      atOnce: checkedAtOnce,
+    const atOnce = this.store.isSequential ? 1 : checkedAtOnce;
+    await eachSideBySide(atOnce === 1 ? [entries] : fromBothEnds(readGroups(entries, atOnce)), {
+      atOnce,
       signal: this.#signal,
       work: async (group, signal) => {
-        const segments = this.segmentsFor(group, { sideBySide: checkedAtOnce, checkBlocks: true });
+        const segments = this.segmentsFor(group, { sideBySide: atOnce, checkBlocks: true });
         const checker = new EntryChecker({ index: this.index, segments, workers: this.#workers, signal });
         try {
           failures.push(...(await checker.check(group, onBytes)));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { asBuffer } from '../bytes.ts';
 import { HoldfastError } from '../errors.ts';
 import { segmentsInBatch, unknownDataBlocks } from './batch.ts';
 import { AwaitingIndex, bytesPerRun } from './entry/awaiting-index.ts';
@@ -11,7 +12,6 @@ import { type EntryInput, indexLine, type OpenBatch, type OpenEntry } from './en
 import { EntryRuns, RunFollower } from './entry/run-follower.ts';
 import { encodeTail, tailRecordSizeBytes } from './entry/tail.ts';
 import { encodeHeader, fixedPartDigest, type Header } from './header.ts';
-import { asBuffer } from './heal/block.ts';
 import { BlockWriter } from './heal/block-writer.ts';
 import { type Layout, payloadSizeBytes } from './heal/geometry.ts';
 import { deriveKeys } from './seal/key-schedule.ts';

@@ -1,6 +1,6 @@
 import { HoldfastError, throwIfAborted } from '../errors.ts';
 import type { ArchiveIndex } from './archive-index.ts';
-import type { IndexEntry } from './entry/entry.ts';
+import type { IndexEntry, Run } from './entry/entry.ts';
 import type { SegmentLease, SegmentReader } from './segment-reader.ts';
 import type { HashSpan } from './worker/protocol.ts';
 import type { WorkerPool } from './worker/worker-pool.ts';
@@ -23,6 +23,28 @@ export function differs(entry: IndexEntry): HoldfastError {
   });
 }
 
+/** An entry of which there is more to hash. */
+interface BegunEntry {
+  readonly entry: IndexEntry;
+  /** Of those that begin in one segment the first comes first. */
+  readonly order: number;
+  readonly hash: number;
+  readonly pieces: Iterator<Run, void>;
+  /** The next of them. */
+  readonly piece: Run;
+  /** Bytes from that piece on. */
+  readonly left: number;
+}
+
+function isBefore(one: BegunEntry, other: BegunEntry): boolean {
+  return one.piece.segment === other.piece.segment ? one.order < other.order : one.piece.segment < other.piece.segment;
+}
+
+/** Below all segments where the entry has no bytes. */
+function firstSegment({ runs }: IndexEntry): number {
+  return runs[0]?.segment ?? -1;
+}
+
 interface OpenSegment {
   readonly number: number;
   readonly lease: SegmentLease;
@@ -30,8 +52,8 @@ interface OpenSegment {
 }
 
 /**
- * Hashes the bytes of entries, whose order is that of the archive, segment by segment: one message for all entries that lie in a segment, and
- * the next segment is read meanwhile.
+ * Hashes the bytes of entries segment by segment, in the order of the archive: of those that lie in it run by run, between one another, each segment is
+ * read once. One message goes out for all entries that lie in a segment, and the next segment is read meanwhile.
  */
 export class EntryChecker {
   readonly #index: ArchiveIndex;
@@ -41,6 +63,7 @@ export class EntryChecker {
   readonly #hashing: Promise<void>[] = [];
   /** Entries whose digest is on its way, by its number. */
   readonly #awaited = new Map<number, IndexEntry>();
+  readonly #begun: BegunEntry[] = [];
   #open: OpenSegment | undefined;
   readonly #failures: EntryFailure[] = [];
 
@@ -61,8 +84,22 @@ export class EntryChecker {
     entries: readonly IndexEntry[],
     onBytes?: (entry: IndexEntry, bytes: number) => void,
   ): Promise<EntryFailure[]> {
+    const waiting = entries.toSorted((one, other) => firstSegment(one) - firstSegment(other)).values();
+    let begun = 0;
     try {
-      for (const entry of entries) await this.#add(entry, onBytes);
+      for (let next = waiting.next(); ; ) {
+        const nearest = this.#begun.at(-1);
+        // What begins in the same segment is begun once that one is past it: few are open at once.
+        if (!next.done && (nearest === undefined || firstSegment(next.value) < nearest.piece.segment)) {
+          const entry = next.value;
+          next = waiting.next();
+          await this.#orFailure(entry, async () => this.#begin(entry, begun++));
+          continue;
+        }
+        this.#begun.pop();
+        if (nearest === undefined) break;
+        await this.#orFailure(nearest.entry, () => this.#take(nearest, onBytes));
+      }
       await this.#flush();
       await Promise.all(this.#hashing);
       return this.#failures;
@@ -72,26 +109,47 @@ export class EntryChecker {
     }
   }
 
-  async #add(entry: IndexEntry, onBytes: ((entry: IndexEntry, bytes: number) => void) | undefined): Promise<void> {
-    const hash = this.#workers.newHash();
-    let left = entry.sizeBytes;
+  async #orFailure(entry: IndexEntry, step: () => Promise<void>): Promise<void> {
     try {
-      if (left === 0 && entry.sha256 !== emptySha256) throw differs(entry);
-      this.#awaited.set(hash, entry);
-      for (const { segment, offset, length } of this.#index.pieces(entry)) {
-        throwIfAborted(this.#signal);
-        const open = this.#open?.number === segment ? this.#open : await this.#next(segment);
-        left -= length;
-        open.spans.push({ entry: hash, offset, length, last: left === 0 });
-        onBytes?.(entry, length);
-      }
+      await step();
     } catch (error) {
       if (!(error instanceof HoldfastError) || !['archive.damaged', 'archive.corrupt'].includes(error.code))
         throw error;
       this.#failures.push({ entry, error });
-      this.#awaited.delete(hash);
     }
-    if (left === entry.sizeBytes) this.#awaited.delete(hash);
+  }
+
+  #begin(entry: IndexEntry, order: number): void {
+    if (entry.sizeBytes === 0 && entry.sha256 !== emptySha256) throw differs(entry);
+    const pieces = this.#index.pieces(entry);
+    const first = pieces.next();
+    if (first.done) return;
+    const hash = this.#workers.newHash();
+    this.#insert({ entry, order, hash, pieces, piece: first.value, left: entry.sizeBytes });
+  }
+
+  /** Among those that are open: the one whose piece comes next is the last of them. */
+  #insert(one: BegunEntry): void {
+    let low = 0;
+    for (let high = this.#begun.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (isBefore(one, this.#begun[middle] as BegunEntry)) low = middle + 1;
+      else high = middle;
+    }
+    this.#begun.splice(low, 0, one);
+  }
+
+  /** Has the next piece of an entry hashed. */
+  async #take(one: BegunEntry, onBytes: ((entry: IndexEntry, bytes: number) => void) | undefined): Promise<void> {
+    throwIfAborted(this.#signal);
+    const { segment, offset, length } = one.piece;
+    const next = one.pieces.next();
+    const open = this.#open?.number === segment ? this.#open : await this.#next(segment);
+    const left = one.left - length;
+    if (left === 0) this.#awaited.set(one.hash, one.entry);
+    open.spans.push({ entry: one.hash, offset, length, last: left === 0 });
+    onBytes?.(one.entry, length);
+    if (!next.done) this.#insert({ ...one, piece: next.value, left });
   }
 
   async #next(number: number): Promise<OpenSegment> {

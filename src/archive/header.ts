@@ -1,6 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { asBuffer } from '../bytes.ts';
 import { HoldfastError } from '../errors.ts';
-import { archiveIdSizeBytes, asBuffer } from './heal/block.ts';
+import { archiveIdSizeBytes } from './heal/block.ts';
 import { bodySizeBytes, type StripeShape } from './heal/geometry.ts';
 
 /** The header byte by byte: `docs/format.md` section 5. */

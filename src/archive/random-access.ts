@@ -9,6 +9,8 @@ export interface RandomAccess {
    */
   read(offset: number, into: Uint8Array): Promise<number>;
   close(): Promise<void>;
+  /** Whether a read that does not follow another one is dear: it takes a connection of its own. Whoever can reads in order then. */
+  readonly isSequential?: boolean | undefined;
   /** Where it is laid over shards: these. */
   readonly spread?: SpreadAccess | undefined;
 }

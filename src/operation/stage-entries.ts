@@ -109,7 +109,7 @@ export async function stageEntries(options: {
   const totalBytes = steps.flatMap(({ entries }) => entries).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let doneBytes = 0;
   for (const { group, entries } of steps) {
-    const atOnce = Math.min(group.target.parallelEntries ?? 1, maximumParallelEntries);
+    const atOnce = reader.store.isSequential ? 1 : Math.min(group.target.parallelEntries ?? 1, maximumParallelEntries);
     const parts = readGroups(entries, atOnce);
     await eachSideBySide(atOnce === 1 ? parts : fromBothEnds(parts), {
       atOnce,

@@ -1,7 +1,7 @@
 import type { IndexEntry } from '../archive/entry/entry.ts';
 import { formatVersion, type Header, slotType } from '../archive/header.ts';
-import { asBuffer } from '../archive/heal/block.ts';
 import type { SweepResult } from '../archive/heal/sweep.ts';
+import { asBuffer } from '../bytes.ts';
 import { archivedTables } from '../source/sqlite/archived-tables.ts';
 import type { ArchiveEntry, ArchiveSummary, BlockHealth, KeySlot } from './options.ts';
 

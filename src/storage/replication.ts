@@ -84,6 +84,7 @@ export class Replication {
     const { runBytes } = this.#options;
     return {
       sizeBytes,
+      isSequential: access.isSequential,
       read: async (offset, into) => {
         this.#refuseWhenEnded();
         const end = Math.min(offset + into.length, sizeBytes);

@@ -107,6 +107,7 @@ export class FaultyStorage implements Storage {
   #reading(name: string, inner: RandomAccess): RandomAccess {
     return {
       sizeBytes: inner.sizeBytes,
+      isSequential: inner.isSequential,
       read: (offset, into) => this.#read(name, inner, { offset, into }),
       close: () => inner.close(),
     };

@@ -1,5 +1,5 @@
+import { asBuffer } from '../../bytes.ts';
 import { HoldfastError } from '../../errors.ts';
-import { asBuffer } from '../heal/block.ts';
 import { tagSizeBytes } from '../seal/segment-cipher.ts';
 import type { IndexPartPlace } from './entry.ts';
 

@@ -1,4 +1,5 @@
-import { asBuffer, blockKind, copyBytes, type Frame, frameBytes } from './block.ts';
+import { asBuffer, copyBytes } from '../../bytes.ts';
+import { blockKind, type Frame, frameBytes } from './block.ts';
 import { blockSizeBytes, frameSizeBytes } from './geometry.ts';
 import { createKernel, type Kernel } from './kernel.ts';
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { asBuffer, copyBytes } from '../../bytes.ts';
 import type { FrameTask, ParityTask } from '../worker/protocol.ts';
-import { asBuffer, blockKind, copyBytes, type Frame, frameBytes } from './block.ts';
+import { blockKind, type Frame, frameBytes } from './block.ts';
 import { bandGeometry, blockSizeBytes, frameSizeBytes, payloadSizeBytes, type StripeShape } from './geometry.ts';
 import { chunkBlocks, ParityAccumulator } from './parity-accumulator.ts';
 

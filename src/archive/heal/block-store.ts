@@ -101,6 +101,11 @@ export class BlockStore {
     return this.#located.map;
   }
 
+  /** Whether it is better read in order. */
+  get isSequential(): boolean {
+    return this.#options.sources.some((source) => source.isSequential === true);
+  }
+
   /** Whether the sources are as they were written, not moved about. */
   get inPlace(): boolean {
     return this.#located.inPlace;
@@ -136,17 +141,21 @@ export class BlockStore {
     into.fill(0, (next - firstPosition) * blockSizeBytes, count * blockSizeBytes);
   }
 
-  /** Reads data blocks, which need not be at consecutive positions. */
+  /** Reads data blocks, which need not be at consecutive positions: all of these are asked for at once, before anything that lies behind them. */
   async #readData(layer: number, firstData: number, count: number, into: Uint8Array): Promise<void> {
+    const reading: Promise<void>[] = [];
     let done = 0;
     while (done < count) {
       const position = this.layout.dataPosition(firstData + done);
       let run = 1;
       while (done + run < count && this.layout.dataPosition(firstData + done + run) === position + run) run++;
       const piece = into.subarray(done * blockSizeBytes, (done + run) * blockSizeBytes);
-      await this.readLayer(layer, position, run, piece);
+      reading.push(this.readLayer(layer, position, run, piece));
       done += run;
     }
+    // Where one fails, the others still write to the memory.
+    await Promise.allSettled(reading);
+    await Promise.all(reading);
   }
 
   async #readLayers(layers: readonly number[], firstData: number, count: number): Promise<Raw> {
@@ -375,6 +384,7 @@ export class BlockStore {
 function countReads(source: RandomAccess, count: (bytes: number) => void): RandomAccess {
   return {
     sizeBytes: source.sizeBytes,
+    isSequential: source.isSequential,
     read: async (offset, into) => {
       const read = await source.read(offset, into);
       count(read);

@@ -1,4 +1,4 @@
-import assert from 'node:assert/strict';
+import { asBuffer } from '../../bytes.ts';
 import {
   blockSizeBytes,
   bodySizeBytes,
@@ -35,17 +35,6 @@ export interface Frame {
 
 /** The frame of any block; of those that stand in shards alone, the fourth field says how the shards are arranged. */
 export type AnyFrame = Omit<Frame, 'kind'> & { readonly kind: BlockKind | ShardBlockKind };
-
-/** A Buffer over the same memory. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** Copies bytes between any two memories. Where one is shared, `set` would go word by word, many times slower. */
-export function copyBytes(source: Uint8Array, target: Uint8Array, targetOffset: number): void {
-  assert(source.length <= target.length - targetOffset, 'the target has room');
-  asBuffer(source).copy(asBuffer(target), targetOffset);
-}
 
 function writeFrame(block: Buffer, archiveId: Uint8Array, frame: AnyFrame): void {
   block.set(archiveId, 0);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { asBuffer, copyBytes } from '../../bytes.ts';
 import { HoldfastError } from '../../errors.ts';
 import { expandSegment } from '../compress/codec.ts';
 import { openSegment, segmentKind } from '../seal/segment-cipher.ts';
 import { freeMemory } from '../worker/free-memory.ts';
 import type { CheckResult, CheckTask, LoadResult, LoadTask, OpenTask, WorkerSetup } from '../worker/protocol.ts';
-import { asBuffer, blockKind, copyBytes, expectedFrame } from './block.ts';
+import { blockKind, expectedFrame } from './block.ts';
 import { BlockChecker, type FrameRun } from './block-checker.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
 

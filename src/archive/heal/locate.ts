@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
+import { asBuffer } from '../../bytes.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { decodeHeader, type Header, headerLength } from '../header.ts';
 import type { RandomAccess } from '../random-access.ts';
 import type { FoundBlock } from '../worker/protocol.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
-import { archiveIdSizeBytes, asBuffer, blockKind, expectedFrame, hasRightHash, readFrame } from './block.ts';
+import { archiveIdSizeBytes, blockKind, expectedFrame, hasRightHash, readFrame } from './block.ts';
 import { BlockMap, type Extent, ExtentCollector } from './block-map.ts';
 import {
   bandGeometry,
@@ -265,9 +266,11 @@ async function agrees(
 ): Promise<boolean> {
   let contradicted = 0;
   let confirmed = 0;
+  // Where each has its price, three: what they do not see is found block by block, and then scanned for.
+  const parts = source.isSequential === true ? 2 : 8;
   for (const extent of extents) {
-    const probes = Array.from({ length: 9 }, (_, step) =>
-      Math.min(extent.count - 1, Math.floor((extent.count * step) / 8)),
+    const probes = Array.from({ length: parts + 1 }, (_, step) =>
+      Math.min(extent.count - 1, Math.floor((extent.count * step) / parts)),
     );
     const blocks = await readBlocksAt(
       source,

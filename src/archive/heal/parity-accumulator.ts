@@ -1,5 +1,5 @@
 import assert from 'node:assert';
-import { copyBytes } from './block.ts';
+import { copyBytes } from '../../bytes.ts';
 import {
   bandGeometry,
   blockSizeBytes,

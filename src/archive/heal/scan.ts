@@ -1,6 +1,7 @@
+import { asBuffer } from '../../bytes.ts';
 import { headerMagic } from '../header.ts';
 import type { FoundBlock, ScanTask } from '../worker/protocol.ts';
-import { asBuffer, blockKind, hasRightHash, readFrame } from './block.ts';
+import { blockKind, hasRightHash, readFrame } from './block.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes } from './geometry.ts';
 
 /** Finding blocks by their own bytes, wherever they lie. Runs in worker threads. */

@@ -1,5 +1,6 @@
+import { asBuffer } from '../../bytes.ts';
 import type { SolveResult, SolveTask, WorkerSetup } from '../worker/protocol.ts';
-import { asBuffer, expectedFrame, isIntactBlock, isIntactDataBody } from './block.ts';
+import { expectedFrame, isIntactBlock, isIntactDataBody } from './block.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, type Layout, payloadSizeBytes } from './geometry.ts';
 import { decodeStripe, type StripeCandidates } from './stripe-decoder.ts';
 

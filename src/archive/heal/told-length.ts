@@ -1,4 +1,5 @@
-import { archiveIdSizeBytes, asBuffer, expectedFrame, frameBytes } from './block.ts';
+import { asBuffer } from '../../bytes.ts';
+import { archiveIdSizeBytes, expectedFrame, frameBytes } from './block.ts';
 import { blockSizeBytes, frameSizeBytes, type Layout, stripesPerBand } from './geometry.ts';
 
 /** Blocks of a layer that are read at once. */

@@ -1,9 +1,9 @@
 import { argon2, createCipheriv, createDecipheriv } from 'node:crypto';
 import { promisify } from 'node:util';
+import { asBuffer } from '../../bytes.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { Random } from '../../random.ts';
 import type { Secret } from '../../secret.ts';
-import { asBuffer } from '../heal/block.ts';
 import { dataKeySizeBytes } from './key-schedule.ts';
 
 /** Passphrase slots: `docs/format.md` section 5; Argon2id by RFC 9106. */

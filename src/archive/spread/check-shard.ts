@@ -1,5 +1,6 @@
+import { asBuffer } from '../../bytes.ts';
 import { throwIfAborted } from '../../errors.ts';
-import { asBuffer, blockKind, hasRightHash, readFrame } from '../heal/block.ts';
+import { blockKind, hasRightHash, readFrame } from '../heal/block.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes } from '../heal/geometry.ts';
 import type { Shard } from './shard.ts';
 import { headBlock, leadBlocks, leadOffsets, rowsPerGroup, shardRows, shardSizeBytes } from './shard-format.ts';

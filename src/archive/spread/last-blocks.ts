@@ -1,6 +1,6 @@
+import { asBuffer } from '../../bytes.ts';
 import {
   archiveIdSizeBytes,
-  asBuffer,
   blockKind,
   expectedFrame,
   hasRightHash,

@@ -1,6 +1,7 @@
+import { asBuffer } from '../../bytes.ts';
 import { HoldfastError } from '../../errors.ts';
 import { decodeHeader, headerLength } from '../header.ts';
-import { asBuffer, blockKind, hasRightHash, readFrame } from '../heal/block.ts';
+import { blockKind, hasRightHash, readFrame } from '../heal/block.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, Layout } from '../heal/geometry.ts';
 import type { LocatedHeader } from '../heal/locate.ts';
 import { type EndlessShards, layoutByLastBlocks } from './last-blocks.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { asBuffer } from '../heal/block.ts';
+import { asBuffer } from '../../bytes.ts';
 import { invertMatrix, multiply, power } from '../heal/galois-field.ts';
 import { bodySizeBytes } from '../heal/geometry.ts';
 import { createKernel, type Kernel } from '../heal/kernel.ts';

@@ -1,5 +1,6 @@
+import { asBuffer } from '../../bytes.ts';
 import { HoldfastError } from '../../errors.ts';
-import { archiveIdSizeBytes, asBuffer, hasRightHash, isSealedAs, sealBlock, shardBlockKind } from '../heal/block.ts';
+import { archiveIdSizeBytes, hasRightHash, isSealedAs, sealBlock, shardBlockKind } from '../heal/block.ts';
 import { blockSizeBytes, frameSizeBytes } from '../heal/geometry.ts';
 
 /** Shards byte by byte: `docs/format.md` section 8. */

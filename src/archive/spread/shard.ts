@@ -1,5 +1,5 @@
+import { asBuffer } from '../../bytes.ts';
 import { HoldfastError } from '../../errors.ts';
-import { asBuffer } from '../heal/block.ts';
 import { blockSizeBytes } from '../heal/geometry.ts';
 import { readTolerant } from '../heal/read-tolerant.ts';
 import type { RandomAccess } from '../random-access.ts';

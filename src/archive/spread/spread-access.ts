@@ -1,14 +1,7 @@
+import { asBuffer } from '../../bytes.ts';
 import { systemWait } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
-import {
-  asBuffer,
-  blockKind,
-  expectedFrame,
-  isIntactDataBody,
-  isSealedAs,
-  sealBlock,
-  shardBlockKind,
-} from '../heal/block.ts';
+import { blockKind, expectedFrame, isIntactDataBody, isSealedAs, sealBlock, shardBlockKind } from '../heal/block.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes, type Layout } from '../heal/geometry.ts';
 import type { LocatedHeader } from '../heal/locate.ts';
 import type { RandomAccess } from '../random-access.ts';
@@ -86,6 +79,10 @@ export class SpreadAccess implements RandomAccess {
     this.sizeBytes = located.layout.totalBlocks * blockSizeBytes;
     this.#code = new RowCode(located.shape);
     this.#mark = shapeMark(located.shape);
+  }
+
+  get isSequential(): boolean {
+    return this.shards.some((shard) => shard?.access.isSequential === true);
   }
 
   get spread(): this {

@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict';
+import { asBuffer } from '../../bytes.ts';
 import { HoldfastError } from '../../errors.ts';
 import { decodeHeader, headerLength } from '../header.ts';
-import {
-  archiveIdSizeBytes,
-  asBuffer,
-  blockKind,
-  hasRightHash,
-  readFrame,
-  sealBlock,
-  shardBlockKind,
-} from '../heal/block.ts';
+import { archiveIdSizeBytes, blockKind, hasRightHash, readFrame, sealBlock, shardBlockKind } from '../heal/block.ts';
 import { blockSizeBytes, bodySizeBytes, frameSizeBytes } from '../heal/geometry.ts';
 import { RowCode } from './row-code.ts';
 import {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { copyBytes } from '../../archive/heal/block.ts';
 import { alignedMemory } from '../../archive/worker/aligned-memory.ts';
+import { copyBytes } from '../../bytes.ts';
 import { directLength } from '../../disk/direct-io.ts';
 import { PositionalFile } from '../../disk/positional-file.ts';
 

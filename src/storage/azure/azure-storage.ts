@@ -6,6 +6,7 @@ import { appendWriter } from '../remote/append-steps.ts';
 import { Attempts, type Send } from '../remote/attempts.ts';
 import { ObjectKeys } from '../remote/object-key.ts';
 import { fillFrom, rangedAccess } from '../remote/ranged-access.ts';
+import { freedAfterUse } from '../remote/received-memory.ts';
 import type {
   ForeignObject,
   RandomAccess,
@@ -155,7 +156,8 @@ export class AzureStorage implements Storage {
       const read = async (abortSignal: AbortSignal) => {
         const options = { conditions: { ifMatch: etag }, maxRetryRequests: 0, abortSignal };
         const { readableStreamBody } = await blob.download(offset, into.length, options);
-        if (readableStreamBody) await fillFrom(readableStreamBody as AsyncIterable<Buffer>, into, this.url(name));
+        if (readableStreamBody)
+          await fillFrom(freedAfterUse(readableStreamBody as AsyncIterable<Buffer>), into, this.url(name));
       };
       try {
         await this.#send(name, read, closed);

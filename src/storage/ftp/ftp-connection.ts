@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
+import type { SecureContext } from 'node:tls';
 import type { Client, FileInfo } from 'basic-ftp';
 import { HoldfastError } from '../../errors.ts';
 import type { Secret } from '../../secret.ts';
@@ -46,12 +47,13 @@ export class FtpConnection {
     this.home = home;
   }
 
-  static async open(server: FtpServer): Promise<FtpConnection> {
+  /** `trust` says whom a server with TLS has to be certified by. */
+  static async open(server: FtpServer, trust: SecureContext | undefined): Promise<FtpConnection> {
     const { Client } = await import('basic-ftp');
     const client = new Client(server.timeoutMs, { allowSeparateTransferHost: false });
     const place = placeOf(server);
     try {
-      const home = await logIn(client, server, place);
+      const home = await logIn(client, server, place, trust);
       keepControlAfterDataErrors(client);
       return new FtpConnection(client, place, home);
     } catch (error) {
@@ -161,8 +163,13 @@ export class FtpConnection {
   }
 }
 
-async function logIn(client: Client, server: FtpServer, place: string): Promise<string> {
-  const { host, port, username, password, secure, ca } = server;
+async function logIn(
+  client: Client,
+  server: FtpServer,
+  place: string,
+  trust: SecureContext | undefined,
+): Promise<string> {
+  const { host, port, username, password } = server;
   const during = async <Result>(step: Omit<FtpStep, 'place'>, work: () => Promise<Result>): Promise<Result> => {
     try {
       return await work();
@@ -171,12 +178,10 @@ async function logIn(client: Client, server: FtpServer, place: string): Promise<
     }
   };
   await during({ doing: 'connect', otherwise: 'storage.unavailable' }, () => client.connect(host, port));
-  if (secure) {
-    const { rootCertificates } = await import('node:tls');
-    const trusted = ca === undefined ? {} : { ca: [...rootCertificates, ca] };
+  if (trust !== undefined) {
     // What the certificate has to be for, and what the server chooses one by.
     const name = isIP(host) === 0 ? { host, servername: host } : { host };
-    await during({ doing: 'AUTH TLS' }, () => client.useTLS({ ...name, ...trusted }));
+    await during({ doing: 'AUTH TLS' }, () => client.useTLS({ ...name, secureContext: trust }));
   }
   await during({ doing: `log in as ${username}`, otherwise: 'storage.credentials' }, () =>
     client.login(username, password.reveal()),

@@ -28,6 +28,7 @@ export interface FtpReaderOptions {
  */
 export class FtpReader implements RandomAccess {
   readonly sizeBytes: number;
+  readonly isSequential = true;
   readonly #options: FtpReaderOptions;
   /** The one that was used last is at the end. */
   #streams: FtpStream[] = [];
@@ -75,7 +76,8 @@ export class FtpReader implements RandomAccess {
 
   #streamFor(offset: number): FtpStream {
     this.#streams = this.#streams.filter((stream) => !stream.isEnded);
-    const reaches = (stream: FtpStream) => offset >= stream.endOffset && offset - stream.endOffset <= maximumSkipBytes;
+    const reaches = (stream: FtpStream) =>
+      offset >= stream.startOffset && offset - stream.endOffset <= maximumSkipBytes;
     const nearest = this.#streams.filter(reaches).sort((one, other) => other.endOffset - one.endOffset)[0];
     const stream = nearest ?? this.#open(offset);
     this.#streams = [...this.#streams.filter((other) => other !== stream), stream];

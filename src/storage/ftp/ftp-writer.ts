@@ -1,3 +1,4 @@
+import { copyBytes } from '../../bytes.ts';
 import { systemWait } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import { nameTaken } from '../name-taken.ts';
@@ -36,6 +37,8 @@ export class FtpWriter implements AppendWriter {
   #connection: FtpConnection | undefined;
   #upload: FtpUpload | undefined;
   #kept: Uint8Array[] = [];
+  /** What was kept last, and is sent for long: its memory serves again. */
+  #spare: Uint8Array | undefined;
   #keptBytes = 0;
   #appendedBytes = 0;
   /** How far the server's file reached at the last cut. */
@@ -67,7 +70,7 @@ export class FtpWriter implements AppendWriter {
 
   append(bytes: Uint8Array): Promise<void> {
     return this.#run(async () => {
-      const own = Uint8Array.from(bytes);
+      const own = this.#copyOf(bytes);
       this.#keep(own);
       this.#appendedBytes += own.length;
       await this.#through(async (upload) => await upload.push(own));
@@ -102,11 +105,22 @@ export class FtpWriter implements AppendWriter {
     if (this.#stop.signal.aborted) throw new HoldfastError('operation.interrupted');
   }
 
+  #copyOf(bytes: Uint8Array): Uint8Array {
+    const memory = this.#spare?.buffer;
+    const fits = memory !== undefined && memory.byteLength >= bytes.length;
+    const copy = fits ? new Uint8Array(memory, 0, bytes.length) : new Uint8Array(bytes.length);
+    if (fits) this.#spare = undefined;
+    copyBytes(bytes, copy, 0);
+    return copy;
+  }
+
   #keep(bytes: Uint8Array): void {
     this.#kept.push(bytes);
     this.#keptBytes += bytes.length;
-    while (this.#keptBytes - (this.#kept[0]?.length ?? 0) >= keptBytes)
-      this.#keptBytes -= this.#kept.shift()?.length ?? 0;
+    while (this.#keptBytes - (this.#kept[0]?.length ?? 0) >= keptBytes) {
+      this.#spare = this.#kept.shift();
+      this.#keptBytes -= this.#spare?.length ?? 0;
+    }
   }
 
   /** Does a step of the upload; after a cut all that is missing is sent again, which is what the step was to do. */
@@ -133,7 +147,12 @@ export class FtpWriter implements AppendWriter {
     this.#upload = undefined;
     const { temporaryPath } = this.#options;
     const sizeBytes = await this.#steadily((connection) => connection.sizeBytes(temporaryPath));
-    if (sizeBytes === this.#appendedBytes) return;
+    if (sizeBytes === this.#appendedBytes) {
+      // All of it arrived: nothing is sent again, and what comes next needs memory too.
+      this.#kept = [];
+      this.#spare = undefined;
+      return;
+    }
     const message = `${temporaryPath}: the server has ${sizeBytes} bytes of ${this.#appendedBytes}`;
     throw new HoldfastError('storage.failed', { message, hint: 'look for another program that writes there' });
   }

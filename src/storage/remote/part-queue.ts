@@ -1,3 +1,4 @@
+import { copyBytes } from '../../bytes.ts';
 /** One part of an object on its way. */
 export interface Part {
   /** From 0. */
@@ -51,7 +52,7 @@ export class PartQueue {
       this.#throwIfFailed();
       const buffer = this.#buffer ?? this.#takeBuffer();
       const length = Math.min(bytes.length - taken, buffer.length - this.#filledBytes);
-      buffer.set(bytes.subarray(taken, taken + length), this.#filledBytes);
+      copyBytes(bytes.subarray(taken, taken + length), buffer, this.#filledBytes);
       this.#filledBytes += length;
       taken += length;
       if (this.#filledBytes === buffer.length) await this.#sendBuffer(buffer);
@@ -64,6 +65,8 @@ export class PartQueue {
     if (this.#buffer !== undefined) await this.#sendBuffer(this.#buffer);
     await this.settle();
     this.#throwIfFailed();
+    // What comes next needs memory too.
+    this.#spare = [];
   }
 
   /** The last part, kept back for whoever must send it in another way than the others; waits for all those. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { copyBytes } from '../../bytes.ts';
 import { HoldfastError } from '../../errors.ts';
 import type { RandomAccess } from '../storage.ts';
 
@@ -71,7 +72,7 @@ export async function fillFrom(chunks: AsyncIterable<Uint8Array>, into: Uint8Arr
   let filled = 0;
   for await (const chunk of chunks) {
     if (filled + chunk.length > into.length) throw wrongLength(what, `more than ${into.length} bytes came`);
-    into.set(chunk, filled);
+    copyBytes(chunk, into, filled);
     filled += chunk.length;
   }
   if (filled < into.length) throw wrongLength(what, `${filled} of ${into.length} bytes came`);

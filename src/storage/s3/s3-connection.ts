@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import type { GetObjectCommandOutput, S3 } from '@aws-sdk/client-s3';
+import { copyBytes } from '../../bytes.ts';
 import { systemWait, timeoutSignal } from '../../clock.ts';
 import { type ErrorCode, HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { Random } from '../../random.ts';
 import { PassedBytes } from '../remote/collect-young.ts';
-import { freeMemory, freeReceived } from './received-memory.ts';
+import { freeMemory, freeReceived } from '../remote/received-memory.ts';
 import { type S3CallContext, type S3Operation, s3ErrorFrom } from './s3-errors.ts';
 
 /** How long is waited, and how often something is tried. */
@@ -129,7 +130,7 @@ export class S3Connection {
         for await (const chunk of bodyOf(answer)) {
           // More than was asked for would be written past the end.
           if (done + chunk.length > into.length) break;
-          into.set(chunk, done);
+          copyBytes(chunk, into, done);
           done += chunk.length;
           freeMemory(chunk);
         }

@@ -176,6 +176,7 @@ export class SpreadWriter implements StorageWriter {
     const { stallTimeoutMs, wait } = this.#options;
     return {
       sizeBytes: stored.sizeBytes,
+      isSequential: stored.isSequential,
       read: async (offset, into) => {
         const ended = new AbortController();
         const limit = async (): Promise<never> => {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
+import { copyBytes } from '../../bytes.ts';
 import { systemWait } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
+import { freeMemory, freeReceived } from '../remote/received-memory.ts';
 import type { RandomAccess } from '../storage.ts';
 import { type DavResource, strongEtag } from './multi-status.ts';
 import { drain, type WebdavClient } from './webdav-client.ts';
@@ -113,9 +115,11 @@ export class WebdavReader implements RandomAccess {
 
   async #receive(response: IncomingMessage, into: Uint8Array): Promise<void> {
     let done = 0;
+    freeReceived(response);
     for await (const chunk of response as AsyncIterable<Uint8Array>) {
-      into.set(chunk.subarray(0, into.length - done), done);
+      copyBytes(chunk.subarray(0, into.length - done), into, done);
       done += Math.min(chunk.length, into.length - done);
+      freeMemory(chunk);
     }
     if (done === into.length) return;
     throw new HoldfastError('storage.unavailable', { message: `${this.#client.place}: the answer to GET ends early` });

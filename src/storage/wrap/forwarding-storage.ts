@@ -99,6 +99,7 @@ export function forwardReads(
 ): OpenedObject {
   return {
     sizeBytes: inner.sizeBytes,
+    isSequential: inner.isSequential,
     ...(inner.details === undefined ? {} : { details: inner.details }),
     ...(inner.spread === undefined ? {} : { spread: inner.spread }),
     read: (offset, into) => read(() => inner.read(offset, into), into, offset),

@@ -26,6 +26,7 @@ export function withReadWindows(inner: RandomAccess): RandomAccess {
   };
   return {
     sizeBytes: inner.sizeBytes,
+    isSequential: inner.isSequential,
     async read(offset, into) {
       const end = Math.min(offset + into.length, inner.sizeBytes);
       if (into.length > smallBytes || offset >= end) return await inner.read(offset, into);

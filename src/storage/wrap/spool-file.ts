@@ -1,6 +1,8 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { type FileHandle, open, statfs, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freeMemory } from '../../archive/worker/free-memory.ts';
+import { copyBytes } from '../../bytes.ts';
 import { type Clock, systemClock } from '../../clock.ts';
 import { partialOwner, partialPath } from '../../disk/partial-path.ts';
 import { stalePaths } from '../../disk/stale-paths.ts';
@@ -33,7 +35,7 @@ export interface SpoolOptions {
 /**
  * Bytes on local disk until they are read once or more from their start. Each MiB is sealed by AES-256-GCM under a key that is only in
  * memory: what is left on the disk says nothing, and what the disk changed is refused. The file loses its name as soon as it is made,
- * where the system allows that, so that the system frees it when the process dies in any way. Memory: 2 MiB.
+ * where the system allows that, so that the system frees it when the process dies in any way. Memory: 4 MiB.
  */
 export class SpoolFile {
   readonly #handle: FileHandle;
@@ -42,6 +44,7 @@ export class SpoolFile {
   readonly #path: string | undefined;
   readonly #key: Uint8Array;
   readonly #staged = new Uint8Array(chunkBytes);
+  readonly #sealed = new Uint8Array(chunkBytes + tagBytes);
   #stagedBytes = 0;
   #chunkCount = 0;
 
@@ -71,7 +74,7 @@ export class SpoolFile {
   async append(bytes: Uint8Array): Promise<void> {
     for (let taken = 0; taken < bytes.length; ) {
       const part = bytes.subarray(taken, taken + chunkBytes - this.#stagedBytes);
-      this.#staged.set(part, this.#stagedBytes);
+      copyBytes(part, this.#staged, this.#stagedBytes);
       this.#stagedBytes += part.length;
       taken += part.length;
       if (this.#stagedBytes === chunkBytes) await this.#writeChunk();
@@ -81,7 +84,11 @@ export class SpoolFile {
   /** All bytes, up to 1 MiB at a time; each is good until the next one is asked for. */
   async *chunks(): AsyncGenerator<Uint8Array> {
     const sealed = new Uint8Array(chunkBytes + tagBytes);
-    for (let number = 0; number < this.#chunkCount; number += 1) yield await this.#readChunk(number, sealed);
+    for (let number = 0; number < this.#chunkCount; number += 1) {
+      const bytes = await this.#readChunk(number, sealed);
+      yield bytes;
+      freeMemory(bytes);
+    }
     // What did not fill a chunk never went to the disk.
     if (this.#stagedBytes > 0) yield this.#staged.subarray(0, this.#stagedBytes);
   }
@@ -95,11 +102,15 @@ export class SpoolFile {
   async #writeChunk(): Promise<void> {
     const { folder } = this.#options;
     const cipher = createCipheriv('aes-256-gcm', this.#key, nonceOf(this.#chunkCount));
-    const sealed = [cipher.update(this.#staged), cipher.final(), cipher.getAuthTag()];
+    const sealed = cipher.update(this.#staged);
+    this.#sealed.set(sealed);
+    freeMemory(sealed);
+    cipher.final();
+    this.#sealed.set(cipher.getAuthTag(), chunkBytes);
     const place = this.#chunkCount * (chunkBytes + tagBytes);
     await inFolder(folder, async () => {
       if (this.#chunkCount % roomIntervalChunks === roomIntervalChunks - 1) await this.#checkRoom();
-      await writeAll(this.#handle, Buffer.concat(sealed), place);
+      await writeAll(this.#handle, this.#sealed, place);
     });
     this.#chunkCount += 1;
     this.#stagedBytes = 0;

@@ -10,6 +10,14 @@ export function freeMemory(bytes: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) buffer.transfer(0);
 }
 
+/** The chunks of a body, each freed when the next one is asked for. */
+export async function* freedAfterUse(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    yield chunk;
+    freeMemory(chunk);
+  }
+}
+
 /** Has what comes from the socket freed once it has been taken apart, until this answer is complete. */
 export function freeReceived(body: unknown): void {
   if (!(body instanceof IncomingMessage)) return;
