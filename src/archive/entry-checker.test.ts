@@ -126,6 +126,55 @@ test('a segment that cannot be had fails the entries in it, each once, and no ot
   }
 });
 
+const interleaved = [
+  // In the order in which they ended.
+  entry('short', [1, 0, 100], [3, 0, 20]),
+  entry('late', [3, 20, 80], [5, 0, 10]),
+  entry('long', [0, 0, 100], [2, 0, 100], [4, 0, 100], [5, 10, 5]),
+  entry('last', [5, 15, 85], [6, 0, 1]),
+  entry('empty'),
+];
+
+test('of entries that lie between one another each segment is asked for once, in the order of the archive', async () => {
+  const archive = new FakeArchive();
+  const told: string[] = [];
+  assert.deepEqual(
+    await archive.check(interleaved, { onBytes: ({ path }, bytes) => told.push(`${path} ${bytes}`) }),
+    [],
+  );
+  assert.deepEqual(archive.asked, [0, 1, 2, 3, 4, 5, 6]);
+  assert.equal(told.length, 10);
+  for (const { path, runs } of interleaved) {
+    assert.deepEqual(
+      told.filter((one) => one.startsWith(path)),
+      runs.map(({ length }) => `${path} ${length}`),
+    );
+  }
+  for (const wrong of interleaved) {
+    const given = interleaved.map((one) => (one === wrong ? { ...one, sha256: 'ab'.repeat(32) } : one));
+    assert.deepEqual(await new FakeArchive().check(given), [`${wrong.path} archive.corrupt`]);
+  }
+});
+
+test('an entry that fails fails once, and those between its runs are compared all the same', async () => {
+  const archive = new FakeArchive();
+  archive.failing.set(2, new HoldfastError('archive.damaged'));
+  const wrong = interleaved.map((one) => (one.path === 'late' ? { ...one, sha256: 'ab'.repeat(32) } : one));
+  assert.deepEqual(await archive.check(wrong), ['long archive.damaged', 'late archive.corrupt']);
+  assert.deepEqual(archive.asked, [0, 1, 2, 3, 5, 6]);
+});
+
+test('an entry whose places are wrong fails, at its first one or later, and no other', async () => {
+  for (const good of [0, 1, 3]) {
+    const archive = new FakeArchive();
+    archive.pieces = function* ({ path, runs }: IndexEntry) {
+      yield* path === 'long' ? runs.slice(0, good) : runs;
+      if (path === 'long') throw new HoldfastError('archive.corrupt');
+    };
+    assert.deepEqual(await archive.check(interleaved), ['long archive.corrupt']);
+  }
+});
+
 test('what says nothing of the archive is thrown, and all leases are given back', async () => {
   for (const failure of [new HoldfastError('storage.unavailable'), new TypeError('a mistake')]) {
     const reading = new FakeArchive();

@@ -26,18 +26,12 @@ export function differs(entry: IndexEntry): HoldfastError {
 /** An entry of which there is more to hash. */
 interface BegunEntry {
   readonly entry: IndexEntry;
-  /** Of those that begin in one segment the first comes first. */
-  readonly order: number;
   readonly hash: number;
   readonly pieces: Iterator<Run, void>;
   /** The next of them. */
   readonly piece: Run;
   /** Bytes from that piece on. */
   readonly left: number;
-}
-
-function isBefore(one: BegunEntry, other: BegunEntry): boolean {
-  return one.piece.segment === other.piece.segment ? one.order < other.order : one.piece.segment < other.piece.segment;
 }
 
 /** Below all segments where the entry has no bytes. */
@@ -85,20 +79,18 @@ export class EntryChecker {
     onBytes?: (entry: IndexEntry, bytes: number) => void,
   ): Promise<EntryFailure[]> {
     const waiting = entries.toSorted((one, other) => firstSegment(one) - firstSegment(other)).values();
-    let begun = 0;
     try {
       for (let next = waiting.next(); ; ) {
         const nearest = this.#begun.at(-1);
         // What begins in the same segment is begun once that one is past it: few are open at once.
         if (!next.done && (nearest === undefined || firstSegment(next.value) < nearest.piece.segment)) {
-          const entry = next.value;
+          this.#begin(next.value);
           next = waiting.next();
-          await this.#orFailure(entry, async () => this.#begin(entry, begun++));
           continue;
         }
         this.#begun.pop();
         if (nearest === undefined) break;
-        await this.#orFailure(nearest.entry, () => this.#take(nearest, onBytes));
+        await this.#take(nearest, onBytes);
       }
       await this.#flush();
       await Promise.all(this.#hashing);
@@ -109,23 +101,16 @@ export class EntryChecker {
     }
   }
 
-  async #orFailure(entry: IndexEntry, step: () => Promise<void>): Promise<void> {
+  #begin(entry: IndexEntry): void {
     try {
-      await step();
+      if (entry.sizeBytes === 0 && entry.sha256 !== emptySha256) throw differs(entry);
+      const pieces = this.#index.pieces(entry);
+      const first = pieces.next();
+      if (first.done) return;
+      this.#insert({ entry, hash: this.#workers.newHash(), pieces, piece: first.value, left: entry.sizeBytes });
     } catch (error) {
-      if (!(error instanceof HoldfastError) || !['archive.damaged', 'archive.corrupt'].includes(error.code))
-        throw error;
-      this.#failures.push({ entry, error });
+      this.#fail(entry, error);
     }
-  }
-
-  #begin(entry: IndexEntry, order: number): void {
-    if (entry.sizeBytes === 0 && entry.sha256 !== emptySha256) throw differs(entry);
-    const pieces = this.#index.pieces(entry);
-    const first = pieces.next();
-    if (first.done) return;
-    const hash = this.#workers.newHash();
-    this.#insert({ entry, order, hash, pieces, piece: first.value, left: entry.sizeBytes });
   }
 
   /** Among those that are open: the one whose piece comes next is the last of them. */
@@ -133,7 +118,7 @@ export class EntryChecker {
     let low = 0;
     for (let high = this.#begun.length; low < high; ) {
       const middle = (low + high) >> 1;
-      if (isBefore(one, this.#begun[middle] as BegunEntry)) low = middle + 1;
+      if (one.piece.segment < (this.#begun[middle] as BegunEntry).piece.segment) low = middle + 1;
       else high = middle;
     }
     this.#begun.splice(low, 0, one);
@@ -141,15 +126,26 @@ export class EntryChecker {
 
   /** Has the next piece of an entry hashed. */
   async #take(one: BegunEntry, onBytes: ((entry: IndexEntry, bytes: number) => void) | undefined): Promise<void> {
-    throwIfAborted(this.#signal);
-    const { segment, offset, length } = one.piece;
-    const next = one.pieces.next();
-    const open = this.#open?.number === segment ? this.#open : await this.#next(segment);
-    const left = one.left - length;
-    if (left === 0) this.#awaited.set(one.hash, one.entry);
-    open.spans.push({ entry: one.hash, offset, length, last: left === 0 });
-    onBytes?.(one.entry, length);
-    if (!next.done) this.#insert({ ...one, piece: next.value, left });
+    const { entry, hash, pieces } = one;
+    try {
+      throwIfAborted(this.#signal);
+      const { segment, offset, length } = one.piece;
+      const next = pieces.next();
+      const open = this.#open?.number === segment ? this.#open : await this.#next(segment);
+      const left = one.left - length;
+      if (left === 0) this.#awaited.set(hash, entry);
+      open.spans.push({ entry: hash, offset, length, last: left === 0 });
+      onBytes?.(entry, length);
+      if (!next.done) this.#insert({ ...one, piece: next.value, left });
+    } catch (error) {
+      this.#fail(entry, error);
+    }
+  }
+
+  /** Throws what says nothing of the archive. */
+  #fail(entry: IndexEntry, error: unknown): void {
+    if (!(error instanceof HoldfastError) || !['archive.damaged', 'archive.corrupt'].includes(error.code)) throw error;
+    this.#failures.push({ entry, error });
   }
 
   async #next(number: number): Promise<OpenSegment> {

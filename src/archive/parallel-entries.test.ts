@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { listEntries, openSample, readAll, sampleDataKey, sampleHeader } from '../../test/archive/write-sample.ts';
-import { SeededRandom } from '../testing/index.ts';
+import { memoryRandomAccess, SeededRandom } from '../testing/index.ts';
+import { ArchiveReader } from './archive-reader.ts';
 import { ArchiveWriter } from './archive-writer.ts';
 import type { Header } from './header.ts';
 import { WorkerPool } from './worker/worker-pool.ts';
@@ -100,6 +101,36 @@ test('entries that come side by side are read back, each whole, and proven by th
     },
   );
   await fc.assert(property, { seed: 1, numRuns: 20 });
+});
+
+test('where a jump is dear a check reads each copy once, from its start to its end', async () => {
+  const header = sampleHeader(3, { codec: 'none', cipher: 'aes-256-gcm', segmentSizeBytes: 30_000, copies: 2 });
+  const sizes = [9_000_000, 4_000_000, 8_000_000, 10];
+  const { bytes } = await writeSideBySide({ header, sizes, parallelEntries: 2, chunkBytes: 250_000 });
+  const jumpsOf = async (isSequential: boolean) => {
+    const inner = memoryRandomAccess(bytes);
+    const ends = [0, 0];
+    let [jumps, readBytes] = [0, 0];
+    const read = (offset: number, into: Uint8Array) => {
+      const copy = offset < bytes.length / 2 ? 0 : 1;
+      // Segments that follow one another share a block.
+      if (offset < (ends[copy] ?? 0) - 4_096) jumps++;
+      ends[copy] = offset + into.length;
+      readBytes += into.length;
+      return inner.read(offset, into);
+    };
+    const dataKey = sampleDataKey(header);
+    const sources = [{ ...inner, isSequential, read }];
+    const reader = await ArchiveReader.open({ sources, workers, keys: dataKey && { dataKey } });
+    const entries = await listEntries(reader);
+    [jumps, readBytes] = [0, 0];
+    ends.fill(0);
+    assert.deepEqual(await reader.check(entries), []);
+    assert.ok(readBytes > 42_000_000 && readBytes < 44_000_000, `${readBytes} bytes`);
+    return jumps;
+  };
+  assert.equal(await jumpsOf(true), 0);
+  assert.ok((await jumpsOf(false)) > 2, 'elsewhere two parts are read side by side');
 });
 
 test('runs take turns until one of the entries has many of them, and then it goes on alone', async () => {

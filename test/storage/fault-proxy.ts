@@ -21,7 +21,7 @@ export class FaultProxy {
   readonly #options: FaultProxyOptions;
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
-  readonly #heard = new Set<string>();
+  readonly #heard = new Map<string, number>();
   #connections = 0;
   port = 0;
 
@@ -40,9 +40,9 @@ export class FaultProxy {
     return this.#connections;
   }
 
-  /** Whether a client gave an FTP command. */
-  heard(command: string): boolean {
-    return this.#heard.has(command);
+  /** How often clients gave an FTP command. */
+  heard(command: string): number {
+    return this.#heard.get(command) ?? 0;
   }
 
   stop(): void {
@@ -79,7 +79,7 @@ export class FaultProxy {
       from.on('end', () => to.end());
       from.on('data', (chunk: Buffer) => {
         passedBytes += chunk.length;
-        if (isControl && from === client) this.#heard.add(chunk.toString('latin1').split(/\s/, 1)[0] ?? '');
+        if (isControl && from === client) this.#hear(chunk.toString('latin1').split(/\s/, 1)[0] ?? '');
         if (fault !== undefined && passedBytes >= fault.afterBytes) {
           if (fault.kind === 'cut') for (const socket of [client, server]) socket.resetAndDestroy();
           isStalled = true;
@@ -92,6 +92,10 @@ export class FaultProxy {
         to.once('drain', () => from.resume());
       });
     }
+  }
+
+  #hear(command: string): void {
+    this.#heard.set(command, this.heard(command) + 1);
   }
 
   async #passAnswer(chunk: Buffer, client: Socket): Promise<void> {

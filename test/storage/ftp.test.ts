@@ -1,13 +1,14 @@
 /** Archives on real FTP servers, and what goes wrong with such a server. */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { emptyFolder, makeWorkspace } from '../end-to-end/workspace.ts';
+import { SeededRandom } from '../../src/testing/index.ts';
+import { describeTree, emptyFolder, makeWorkspace } from '../end-to-end/workspace.ts';
 import { leftOut } from '../services/service-packages.ts';
 import { type FtpOptions, type FtpService, startFtp, whyNoFtp } from '../services/start-ftp.ts';
 import { FaultProxy } from './fault-proxy.ts';
-import { assertArchive, backUpTo, makeTree } from './remote-archive.ts';
+import { assertArchive, backUpTo, isIntact, makeTree, restoreAll } from './remote-archive.ts';
 import { ftpStorage } from './remote-storages.ts';
 
 const workspace = makeWorkspace('ftp');
@@ -86,6 +87,111 @@ test('an upload that is cut goes on where the server has it, and what is read is
     const storage = ftpStorage(service, { port: proxy.port });
     await assertArchive(storage, workspace, tree);
     assert.ok(proxy.heard('APPE') && proxy.heard('REST'));
+    await storage.close();
+    proxy.stop();
+  });
+});
+
+test('an upload that is cut late goes on with what is kept in memory, which is used again', {
+  skip: leftOut('proftpd'),
+}, async () => {
+  await withServer({ server: 'proftpd' }, async (service) => {
+    let isCut = false;
+    const afterBytes = 37 << 20;
+    const faultOf = () => (isCut ? undefined : ({ kind: 'cut', afterBytes } as const));
+    const proxy = await FaultProxy.start({ port: service.port, ftp: true, faultOf });
+    const storage = ftpStorage(service, { port: proxy.port });
+    const bytes = new SeededRandom(5).bytes(48 << 20);
+    const writer = await storage.writer('x', { copies: 1 });
+    // The next connections are not cut.
+    isCut = true;
+    for (let offset = 0, size = 1; offset < bytes.length; offset += size, size = Math.min(2 << 20, size * 3)) {
+      await writer.write(bytes.subarray(offset, offset + size));
+    }
+    await writer.commit();
+    assert.ok(proxy.heard('APPE') === 1, 'it was cut, and went on');
+    assert.ok(readFileSync(join(service.home, 'backups', 'x')).equals(bytes));
+    await storage.close();
+    proxy.stop();
+  });
+});
+
+test('ranges that follow one another come in one download, though each begins where the one before it had not ended', {
+  skip: leftOut('proftpd'),
+}, async () => {
+  await withServer({ server: 'proftpd' }, async (service) => {
+    const proxy = await FaultProxy.start({ port: service.port, ftp: true, faultOf: () => undefined });
+    const storage = ftpStorage(service, { port: proxy.port });
+    const bytes = Buffer.from(new SeededRandom(6).bytes(8 << 20));
+    const writer = await storage.writer('x', { copies: 1 });
+    await writer.write(bytes);
+    await writer.commit();
+    const access = await storage.open('x');
+    assert.equal(access.isSequential, true);
+    const told = proxy.heard('RETR');
+    const read = async (offset: number, length: number) => {
+      const into = Buffer.alloc(length);
+      assert.equal(await access.read(offset, into), Math.min(length, bytes.length - offset));
+      assert.ok(into.subarray(0, bytes.length - offset).equals(bytes.subarray(offset, offset + length)), `${offset}`);
+    };
+    const ranges: (readonly [offset: number, length: number])[] = [[600_000, 100_000]];
+    for (let end = 700_000; end < bytes.length; ) {
+      // By a block, by all that is kept, by a byte, by nothing; within the last; beyond it.
+      for (const [back, length] of [
+        ...([
+          [4096, 900_000],
+          [65_536, 300_000],
+          [1, 65_536],
+          [0, 70_000],
+        ] as const),
+        ...([
+          [65_536, 1000],
+          [1000, 1000],
+          [4096, 100],
+          [-200_000, 5000],
+        ] as const),
+      ] as const) {
+        ranges.push([end - back, length]);
+        end = Math.max(end, end - back + length);
+      }
+    }
+    // Asked for at once, and one by one.
+    await Promise.all(ranges.slice(0, 12).map(([offset, length]) => read(offset, length)));
+    for (const [offset, length] of ranges.slice(12).filter(([offset]) => offset < bytes.length))
+      await read(offset, length);
+    assert.ok(proxy.heard('RETR') <= told + 1, `${proxy.heard('RETR')} downloads`);
+    await read(100, 100_000);
+    assert.ok(proxy.heard('RETR') > told, 'what lies far before is another download');
+    await storage.close();
+    proxy.stop();
+  });
+});
+
+test('an archive of files that were read side by side takes a few downloads to check, to verify and to restore', {
+  skip: leftOut('proftpd'),
+}, async (t) => {
+  const files = await emptyFolder(workspace, 'two');
+  for (const name of ['one', 'other']) writeFileSync(join(files, name), new SeededRandom(name.length).bytes(20 << 20));
+  await withServer({ server: 'proftpd' }, async (service) => {
+    const proxy = await FaultProxy.start({ port: service.port, ftp: true, faultOf: () => undefined });
+    const storage = ftpStorage(service, { port: proxy.port });
+    let told = 0;
+    const downloads = () => {
+      const before = told;
+      told = proxy.heard('RETR');
+      return told - before;
+    };
+    await backUpTo(storage, files, 'x');
+    const counts = [downloads()];
+    assert.ok(await isIntact(storage, 'x'));
+    counts.push(downloads());
+    const folder = await emptyFolder(workspace, 'back');
+    await restoreAll(storage, 'x', folder);
+    counts.push(downloads());
+    assert.deepEqual(await describeTree(join(folder, 'tree')), await describeTree(files));
+    // Where each copy begins and ends, its middle, its data, its parity.
+    t.diagnostic(`${counts.join(', ')} downloads`);
+    assert.ok(Math.max(...counts) <= 16, `${counts.join(', ')} downloads`);
     await storage.close();
     proxy.stop();
   });

@@ -48,3 +48,8 @@ export async function isIntact(storage: Storage, name: string): Promise<boolean>
   const { state } = await validateBackup({ archive: { storage, name }, keys, level: 'contents', threads: 1 });
   return state === 'intact';
 }
+
+/** Restores the trees of an archive there into a folder. */
+export async function restoreAll(storage: Storage, name: string, filesTo: string): Promise<void> {
+  await restoreBackup({ archive: { storage, name }, keys, filesTo, threads: 2 });
+}
