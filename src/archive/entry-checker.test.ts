@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, type Hash } from 'node:crypto';
 import { test } from 'node:test';
 import { HoldfastError } from '../errors.ts';
+import { SeededRandom } from '../testing/index.ts';
 import type { ArchiveIndex } from './archive-index.ts';
 import type { IndexEntry, Run } from './entry/entry.ts';
 import { EntryChecker, hashedAtOnce } from './entry-checker.ts';
@@ -153,6 +154,20 @@ test('of entries that lie between one another each segment is asked for once, in
   for (const wrong of interleaved) {
     const given = interleaved.map((one) => (one === wrong ? { ...one, sha256: 'ab'.repeat(32) } : one));
     assert.deepEqual(await new FakeArchive().check(given), [`${wrong.path} archive.corrupt`]);
+  }
+});
+
+test('however many entries lie between one another, each segment is asked for once', async () => {
+  const random = new SeededRandom(4);
+  for (let round = 0; round < 50; round++) {
+    const some = Array.from({ length: 12 }, (_, index) => {
+      const segments = segmentBytes.flatMap((_bytes, number) => (random.integer(3) > 0 ? [number] : []));
+      return entry(`${index}`, ...segments.map((segment): [number, number, number] => [segment, index, 5]));
+    });
+    const archive = new FakeArchive();
+    assert.deepEqual(await archive.check(some), []);
+    const all = new Set(some.flatMap(({ runs }) => runs.map(({ segment }) => segment)));
+    assert.deepEqual(archive.asked, [...all].sort());
   }
 });
 

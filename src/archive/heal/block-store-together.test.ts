@@ -190,4 +190,34 @@ describe('segments together', () => {
     gate = undefined;
     assert.equal(await loadTogether(store, [2], true), true);
   });
+
+  it('of which a part fails that lies before the end of a band fail once the part behind it has been read', async () => {
+    const inner = sourceOf(two.file);
+    const all = Array.from({ length: 31 }, (_, number) => number);
+    const positions = all.flatMap((number) => placesOf(number));
+    const border = positions.find((position, index) => (positions[index + 1] ?? position) > position + 1);
+    assert.ok(border !== undefined, 'the segments lie in two bands');
+    const { promise: gate, resolve } = Promise.withResolvers<void>();
+    let isOpen = false;
+    const source: RandomAccess = {
+      ...inner,
+      read: async (offset, into) => {
+        if (isOpen && offset <= border * blockSizeBytes) throw new HoldfastError('storage.unavailable');
+        if (isOpen) await gate;
+        return await inner.read(offset, into);
+      },
+    };
+    const store = await BlockStore.open({ sources: [source], workers });
+    store.configure(two.seal);
+    isOpen = true;
+    let hasEnded = false;
+    const loading = loadTogether(store, all).finally(() => {
+      hasEnded = true;
+    });
+    const failed = assert.rejects(loading, { code: 'storage.unavailable' });
+    for (let turn = 0; turn < 3; turn++) await setImmediate();
+    assert.equal(hasEnded, false);
+    resolve();
+    await failed;
+  });
 });
