@@ -42,6 +42,18 @@ describe('an archive in place', () => {
     );
   });
 
+  it('is found by fewer probes where each has its price', async () => {
+    const options = optionsOf(joined(twin.bytes, twin.bytes));
+    const [source] = options.sources as [ReturnType<typeof sourceOf>];
+    Object.assign(source, { isSequential: true });
+    assert.equal((await locate(options)).inPlace, true);
+    const probes = [0, 13, 26, 27, 40, 53];
+    assert.deepEqual(
+      source.reads.slice(7).map((offset) => offset / blockSizeBytes),
+      probes,
+    );
+  });
+
   it('may have filler between two copies, but not between three, nor around them', async () => {
     assert.deepEqual(await found(joined(twin.bytes, filler(4), twin.bytes)), {
       layers: [['0: 0@0+27'], ['0: 31@0+27']],
