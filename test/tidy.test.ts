@@ -29,7 +29,7 @@ const production = files.filter((file) => !file.isTest);
 
 /** Layers from the bottom to the top: a file imports its own layer and those below. */
 const layers: readonly RegExp[] = [
-  /^src\/(errors|secret|clock|random)\.ts$/,
+  /^src\/(errors|secret|clock|random|bytes)\.ts$/,
   /^src\/archive\//,
   /^src\/disk\//,
   /^src\/(source|storage|config|policy|notify|queue|history|plain|hook|log|catalogue)\//,

@@ -8,22 +8,19 @@ import type { WorkerPool } from '../worker/worker-pool.ts';
 import { archiveIdSizeBytes, blockKind, expectedFrame, hasRightHash, readFrame } from './block.ts';
 import { BlockMap, type Extent, ExtentCollector } from './block-map.ts';
 import {
-  bandGeometry,
   blockSizeBytes,
   bodySizeBytes,
   frameSizeBytes,
   hashSizeBytes,
   headerReplicas,
   Layout,
-  stripesPerBand,
 } from './geometry.ts';
+import { LayoutEvidence } from './layout-evidence.ts';
 import { readTolerant } from './read-tolerant.ts';
 
 /** Finding an archive in its sources: its header, its layout, and where its blocks lie (`docs/format.md` section 7). */
 
 const scanChunkBytes = 4 * 1024 * 1024;
-/** A 64th of a copy is enough to tell how large it was. */
-const believedFactor = 64;
 
 export interface LocatedHeader {
   readonly header: Header;
@@ -284,54 +281,6 @@ async function agrees(
     }
   }
   return contradicted === 0 || confirmed > contradicted * 4;
-}
-
-/** What the frames of found blocks tell of the layout. */
-class LayoutEvidence {
-  /** Layouts by T, with the number of final header blocks that tell of each. */
-  readonly #finals = new Map<number, { readonly layout: Layout; votes: number }>();
-  #lastParity: Layout | undefined;
-  #highestPosition = -1;
-  readonly #header: Header;
-
-  /** A block's hash has no key: one that claims far more than the sources could have held is not believed. */
-  readonly #believedBlocks: number;
-
-  constructor(header: Header, sources: readonly RandomAccess[]) {
-    this.#header = header;
-    const sizeBytes = sources.reduce((sum, source) => sum + source.sizeBytes, 0);
-    this.#believedBlocks = Math.ceil(sizeBytes / blockSizeBytes) * believedFactor;
-  }
-
-  add(block: FoundBlock): void {
-    const { dataBlocks } = this.#header;
-    if (block.position >= this.#believedBlocks) return;
-    if (block.kind === blockKind.final) {
-      const layout = Layout.fromFinalBlock(block.position, block.ordinal, this.#header);
-      if (layout === undefined) return;
-      const known = this.#finals.get(layout.totalDataBlocks) ?? { layout, votes: 0 };
-      known.votes++;
-      this.#finals.set(layout.totalDataBlocks, known);
-    } else if (block.kind === blockKind.parity && block.position > this.#highestPosition) {
-      const fullData = stripesPerBand * dataBlocks;
-      const band = Math.floor(block.position / bandGeometry(fullData, this.#header).blocks);
-      const { bandDataBlocks } = block;
-      if (bandDataBlocks >= 1 && bandDataBlocks <= fullData) {
-        this.#lastParity = new Layout(band * fullData + bandDataBlocks, this.#header);
-      }
-    }
-    this.#highestPosition = Math.max(this.#highestPosition, block.position);
-  }
-
-  layout(sizeBytes: number): Layout | undefined {
-    const { copies } = this.#header;
-    const bySize = Layout.fromTotalBlocks(Math.round(sizeBytes / blockSizeBytes / copies), this.#header);
-    const fits = (layout: Layout | undefined) =>
-      layout && layout.totalBlocks > this.#highestPosition ? layout : undefined;
-    let final: { readonly layout: Layout; readonly votes: number } | undefined;
-    for (const one of this.#finals.values()) if (one.votes > (final?.votes ?? 0)) final = one;
-    return final?.layout ?? fits(this.#lastParity) ?? fits(bySize);
-  }
 }
 
 /** Whether each source begins and ends with a copy and has all of them, with nothing but filler between. */
