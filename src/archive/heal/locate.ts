@@ -7,14 +7,7 @@ import type { FoundBlock } from '../worker/protocol.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
 import { archiveIdSizeBytes, blockKind, expectedFrame, hasRightHash, readFrame } from './block.ts';
 import { BlockMap, type Extent, ExtentCollector } from './block-map.ts';
-import {
-  blockSizeBytes,
-  bodySizeBytes,
-  frameSizeBytes,
-  hashSizeBytes,
-  headerReplicas,
-  Layout,
-} from './geometry.ts';
+import { blockSizeBytes, bodySizeBytes, frameSizeBytes, hashSizeBytes, headerReplicas, Layout } from './geometry.ts';
 import { LayoutEvidence } from './layout-evidence.ts';
 import { readTolerant } from './read-tolerant.ts';
 

@@ -32,6 +32,13 @@ describe('an archive over shards', () => {
     assert.equal((await open(smallShards(12, 1))).access.rowCount, 2);
   });
 
+  test('is better read in order where one of its shards is', async () => {
+    const { access, files } = await open(damagedShards(three, { lost: [0] }));
+    assert.equal(access.isSequential, false);
+    Object.assign(files.find((file) => file !== undefined) ?? {}, { isSequential: true });
+    assert.equal(access.isSequential, true);
+  });
+
   test('gives any range, of whatever shards are left', async () => {
     for (const lost of [[], [0], [1, 2], [0, 4], [3, 4]]) {
       const { access } = await open(damagedShards(three, { lost }));
