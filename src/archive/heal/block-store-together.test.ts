@@ -41,6 +41,19 @@ describe('segments together', () => {
     return isLoaded;
   }
 
+  /** Fails, and not before what is still being read is let go on. */
+  async function failsOnceReleased(loading: Promise<unknown>, release: () => void): Promise<void> {
+    let hasEnded = false;
+    const ended = loading.finally(() => {
+      hasEnded = true;
+    });
+    const failed = assert.rejects(ended, { code: 'storage.unavailable' });
+    for (let turn = 0; turn < 3; turn++) await setImmediate();
+    assert.equal(hasEnded, false);
+    release();
+    await failed;
+  }
+
   const unprovenOf = (store: BlockStore, first = 0, count = 70) =>
     [...store.unproven(first, count)].map(({ start, end }) => [start, end]);
 
@@ -176,16 +189,8 @@ describe('segments together', () => {
     for (let round = 0; round < 10; round++) {
       const { promise, resolve } = Promise.withResolvers<void>();
       gate = promise;
-      let hasEnded = false;
-      const loading = loadTogether(store, [2], true).finally(() => {
-        hasEnded = true;
-      });
-      const failed = assert.rejects(loading, { code: 'storage.unavailable' });
-      for (let turn = 0; turn < 3; turn++) await setImmediate();
       // The other copy is still being read, to memory that is lent.
-      assert.equal(hasEnded, false);
-      resolve();
-      await failed;
+      await failsOnceReleased(loadTogether(store, [2], true), resolve);
     }
     gate = undefined;
     assert.equal(await loadTogether(store, [2], true), true);
@@ -210,14 +215,6 @@ describe('segments together', () => {
     const store = await BlockStore.open({ sources: [source], workers });
     store.configure(two.seal);
     isOpen = true;
-    let hasEnded = false;
-    const loading = loadTogether(store, all).finally(() => {
-      hasEnded = true;
-    });
-    const failed = assert.rejects(loading, { code: 'storage.unavailable' });
-    for (let turn = 0; turn < 3; turn++) await setImmediate();
-    assert.equal(hasEnded, false);
-    resolve();
-    await failed;
+    await failsOnceReleased(loadTogether(store, all), resolve);
   });
 });

@@ -37,7 +37,7 @@ export class FtpWriter implements AppendWriter {
   #connection: FtpConnection | undefined;
   #upload: FtpUpload | undefined;
   #kept: Uint8Array[] = [];
-  /** What was kept last, and is sent for long: its memory serves again. */
+  /** What was kept longest, and is sent since: its memory serves one that needs at least half of it. */
   #spare: Uint8Array | undefined;
   #keptBytes = 0;
   #appendedBytes = 0;
@@ -107,7 +107,7 @@ export class FtpWriter implements AppendWriter {
 
   #copyOf(bytes: Uint8Array): Uint8Array {
     const memory = this.#spare?.buffer;
-    const fits = memory !== undefined && memory.byteLength >= bytes.length;
+    const fits = memory !== undefined && memory.byteLength >= bytes.length && memory.byteLength <= 2 * bytes.length;
     const copy = fits ? new Uint8Array(memory, 0, bytes.length) : new Uint8Array(bytes.length);
     if (fits) this.#spare = undefined;
     copyBytes(bytes, copy, 0);
@@ -150,6 +150,7 @@ export class FtpWriter implements AppendWriter {
     if (sizeBytes === this.#appendedBytes) {
       // All of it arrived: nothing is sent again, and what comes next needs memory too.
       this.#kept = [];
+      this.#keptBytes = 0;
       this.#spare = undefined;
       return;
     }

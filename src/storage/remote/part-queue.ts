@@ -1,4 +1,5 @@
 import { copyBytes } from '../../bytes.ts';
+
 /** One part of an object on its way. */
 export interface Part {
   /** From 0. */
