@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
+import { segmentKind } from '../seal/segment-cipher.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 const archiveId = new Uint8Array(16);
@@ -211,6 +212,26 @@ test('closing rejects what is pending and all that comes', async () => {
   await assert.rejects(pool.forArchive().broadcast('configure', setup), { code: 'operation.interrupted' });
   await assert.rejects(pool.hash({ bytes: new Uint8Array(0), spans: [] }), { code: 'operation.interrupted' });
   await pool.close();
+});
+
+test('threads that are compressing when the pool is closed end with it, and the process goes on', async () => {
+  const fixedDigest = new Uint8Array(32);
+  const segments = Array.from({ length: 64 }, (_, number) => ({ number, offset: number * 10, length: 10 }));
+  // Of small segments a thread spends most of its time on making what compresses them.
+  for (let round = 0; round < 60; round++) {
+    const pool = new WorkerPool(1);
+    const workers = pool.forArchive({ ...setup, codec: 'zstd', seal: { key: undefined, fixedDigest } });
+    const seal = () => {
+      const into = new Uint8Array(new SharedArrayBuffer(64 * 200));
+      return workers.run('seal', { plain: new Uint8Array(640), segments, kind: segmentKind.data, into });
+    };
+    const [first, ...others] = Array.from({ length: 50 }, seal);
+    const outcomes = settled(others);
+    await first;
+    await pool.close();
+    const ended = await outcomes;
+    assert.ok(ended.every((outcome) => /^ok$|were stopped/.test(outcome)) && ended.at(-1) !== 'ok');
+  }
 });
 
 test('hashes go on over tasks, several at once, and end when told', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { Worker } from 'node:worker_threads';
+import { delay } from '../../clock.ts';
 import { type ErrorCode, errorTable, HoldfastError } from '../../errors.ts';
 import { BulkMemory } from './bulk-memory.ts';
 import type { TaskError, TaskName, TaskRequest, TaskResponse, Tasks, WorkerSetup } from './protocol.ts';
@@ -52,9 +53,14 @@ class InPlace implements TaskDoer {
   }
 }
 
+/** A task takes less, of any codec; a thread that is stuck is ended all the same. */
+const endLimitMs = 30_000;
+
 /** One thread with its tasks under way. */
 class TaskThread implements TaskDoer {
   readonly #worker: Worker;
+  readonly #stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  readonly #exited = Promise.withResolvers<void>();
   readonly #pending = new Map<number, Pending>();
   #failure: Error | undefined;
   #nextId = 0;
@@ -65,11 +71,15 @@ class TaskThread implements TaskDoer {
     this.#worker = new Worker(new URL(script, import.meta.url), {
       // What the program itself was started with, an --eval for one, is not for its threads.
       execArgv: [],
+      workerData: this.#stop,
       resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512 },
     });
     this.#worker.on('message', (response: TaskResponse) => this.#settle(response));
     this.#worker.on('error', (error: Error) => this.#fail(error));
-    this.#worker.on('exit', () => this.#fail(new Error('a worker thread ended')));
+    this.#worker.on('exit', () => {
+      this.#fail(new Error('a worker thread ended'));
+      this.#exited.resolve();
+    });
   }
 
   get pendingCount(): number {
@@ -86,8 +96,18 @@ class TaskThread implements TaskDoer {
     });
   }
 
+  /**
+   * Lets the thread end the task that it is at, and begin no other: one that is terminated within a call of zlib takes the whole process
+   * with it (Node asserts that what it closes was initialized).
+   */
   async close(): Promise<void> {
     this.#failure ??= stopped();
+    Atomics.store(this.#stop, 0, 1);
+    this.#worker.postMessage(undefined);
+    const hasExited = new AbortController();
+    const late = delay(endLimitMs, hasExited.signal);
+    await Promise.race([this.#exited.promise, late]);
+    hasExited.abort();
     await this.#worker.terminate();
   }
 

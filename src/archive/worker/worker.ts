@@ -1,10 +1,12 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { HoldfastError } from '../../errors.ts';
 import type { TaskError, TaskRequest } from './protocol.ts';
 import { TaskRunner } from './task-runner.ts';
 
 /** The script of a worker thread: takes tasks, one after the other. */
 const runner = new TaskRunner();
+/** Other than 0 once the pool is closed: what was sent before is not begun. */
+const stop = workerData as Int32Array;
 
 function describeError(error: unknown): TaskError {
   const plain = error instanceof Error ? error : new Error(String(error));
@@ -19,6 +21,11 @@ function describeError(error: unknown): TaskError {
 }
 
 parentPort?.on('message', (request: TaskRequest) => {
+  if (Atomics.load(stop, 0) !== 0) {
+    // Nothing keeps the thread then.
+    parentPort?.close();
+    return;
+  }
   try {
     const output = runner.run(request);
     const transfer =
