@@ -28,9 +28,10 @@ before(async () => {
   const imports = Object.values(examples).map((file) => `await import('./${file}');\n`);
   writeFileSync(join(example.folder, 'all.js'), imports.join(''));
   application = startApplication(example.folder, ['all.js'], { PORT: '0' });
-  // Each that is opened makes a new link while there is no admin, and the last one counts.
-  for (const name of Object.keys(examples)) await originOf(name);
-  const setupPath = await application.line(/make the first admin .* (\/admin\/backups\/setup\/\S+)/);
+  // Each that is opened makes a new link while there is no admin, and the last one counts. Where they listen is said on another stream.
+  const names = Object.keys(examples);
+  const setupPath = await application.line(/make the first admin .* (\/admin\/backups\/setup\/\S+)/, names.length);
+  for (const name of names) await originOf(name);
   await makeFirstAdmin(await originOf('node:http'), setupPath);
 });
 after(async () => {

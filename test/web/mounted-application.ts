@@ -49,8 +49,8 @@ export function installSources(folder: string): void {
 /** An application that runs. */
 export interface StartedApplication {
   readonly processId: number;
-  /** Waits for a line that it writes, and gives what the pattern takes of the last that is there. */
-  line(pattern: RegExp): Promise<string>;
+  /** Waits for a line that it writes, or for as many as are given, and gives what the pattern takes of the last that is there. */
+  line(pattern: RegExp, count?: number): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -86,14 +86,12 @@ export function startApplication(
   const ended = once(child, 'exit');
   return {
     processId: child.pid,
-    line: async (pattern) => {
+    line: async (pattern, count = 1) => {
       const { promise, resolve, reject } = Promise.withResolvers<string>();
       const look = () => {
-        const found = lines
-          .map((line) => pattern.exec(line))
-          .filter((match) => match !== null)
-          .at(-1);
-        if (found) resolve(found[1] ?? found[0]);
+        const found = lines.map((line) => pattern.exec(line)).filter((match) => match !== null);
+        const last = found.at(-1);
+        if (last && found.length >= count) resolve(last[1] ?? last[0]);
       };
       waiting.add(look);
       ended.then(() => reject(new Error(`it ended:\n${lines.join('\n')}`)));
