@@ -1,11 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { SpreadShape } from '../archive/spread/shard-format.ts';
 import type { SourceDescription } from '../source/source.ts';
 import type { BackupRequest } from './backup-request.ts';
 import type { CommandContext } from './command-context.ts';
 import { formatCount, formatNumberOf, formatSize, paint, printable } from './format-value.ts';
 import { formatTable, printJson, printLines, printNote } from './print-result.ts';
+import { withoutUndefined } from './without-undefined.ts';
 
 /** Says what would be backed up, and where to. */
 export async function printPlan(request: BackupRequest, context: CommandContext): Promise<void> {
@@ -34,7 +36,11 @@ export async function printPlan(request: BackupRequest, context: CommandContext)
   }
   await noteNestedStorages(request, context);
   const { labels } = request;
-  if (json) return printJson(context, { dryRun: true, output: labels[0], outputs: labels, sources: plan });
+  const spread = spreadOf(request);
+  if (json) {
+    const places = { output: labels[0], outputs: labels, ...withoutUndefined({ spread }) };
+    return printJson(context, { dryRun: true, ...places, sources: plan });
+  }
   const size = (sizeBytes: number) => (sizeBytes > 0 ? formatSize(sizeBytes) : '');
   printLines(context, [
     `${paint(context, context.stdout, 'bold', printable(labels.join(', ')))}: would be written from`,
@@ -49,7 +55,24 @@ export async function printPlan(request: BackupRequest, context: CommandContext)
       ]),
     ),
     ...plan.flatMap((source) => formatTables(source, context)),
+    ...(spread === undefined ? [] : ['', formatSpread(spread)]),
   ]);
+}
+
+/** Over which storages an archive is laid, in the order of its shards. */
+interface PlannedSpread extends SpreadShape {
+  readonly storages: readonly string[];
+}
+
+/** There is at most one storage that spreads its archives. */
+function spreadOf({ groups }: BackupRequest): PlannedSpread | undefined {
+  const outputs = groups.flatMap(({ output }) => (typeof output === 'string' ? [] : output));
+  const [spread] = outputs.flatMap(({ storage }) => storage.spread ?? []);
+  return spread && { ...spread.shape, storages: spread.members.map(({ label }) => label) };
+}
+
+function formatSpread({ data, parity, storages }: PlannedSpread): string {
+  return printable(`${data} + ${parity} shards, of which any ${data} restore it, on ${storages.join(', ')}`);
 }
 
 /** Says of which storages the archives are left out, since they lie in a tree that is backed up. */

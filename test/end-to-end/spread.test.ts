@@ -64,6 +64,7 @@ async function run(...words: string[]) {
 interface Printed {
   readonly output: string;
   readonly state: string;
+  readonly spread?: object;
   readonly outputs: readonly { readonly storage: string; readonly error?: { readonly code: string } }[];
   readonly archives: readonly {
     readonly name: string;
@@ -98,6 +99,15 @@ async function assertRestores(...words: string[]): Promise<void> {
   assert.equal(exitCode, 0, stderr);
   assert.deepEqual(await describeTree('out/tree'), await describeTree('tree'));
 }
+
+test('a plan says over which storages the shards would lie', async () => {
+  const plan = await run('backup', '--dry-run');
+  assert.equal(plan.exitCode, 0, plan.stderr);
+  assert.match(plan.stdout, /^3 \+ 2 shards, of which any 3 restore it, on a, b, c, d, e$/m);
+  const { value } = await json('backup', '--dry-run');
+  assert.deepEqual(value.spread, { data: 3, parity: 2, storages: places });
+  for (const place of places) assert.deepEqual(readdirSync(place), []);
+});
 
 test('a backup lays a shard on each storage; any two may be lost, three may not', async () => {
   const archive = await backUp();

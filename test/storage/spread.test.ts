@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { HoldfastError } from '../../src/errors.ts';
@@ -7,7 +8,8 @@ import { validateBackup } from '../../src/operation/verify.ts';
 import type { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { parseShardName, shardName } from '../../src/storage/spread/shard-name.ts';
 import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
-import type { StoredObject } from '../../src/storage/storage.ts';
+import type { OpenedObject, StoredObject } from '../../src/storage/storage.ts';
+import { ForwardingStorage, forwardReads } from '../../src/storage/wrap/forwarding-storage.ts';
 import { SeededRandom } from '../../src/testing/index.ts';
 import { listNames, putBytes, readAll } from '../../src/testing/storage-case.ts';
 import { name, read, twoArchives, world, write } from './spread-world.ts';
@@ -94,6 +96,31 @@ describe('an archive over storages', () => {
     for (const [index, one] of faulty.entries()) one.faults = index < 3 ? away : {};
     await assert.rejects(read(storage), { code: 'storage.unavailable' });
     await assert.rejects(listNames(storage), { code: 'storage.unavailable' });
+  });
+
+  test('a storage that answers late is used when it does, and in order where that is better', async () => {
+    const { inner, storage } = world();
+    await write(storage, archive);
+    const { promise: answer, resolve: answerNow } = Promise.withResolvers<void>();
+    class LateStorage extends ForwardingStorage {
+      override async open(shard: string): Promise<OpenedObject> {
+        await answer;
+        return Object.assign(await super.open(shard), { isSequential: true });
+      }
+    }
+    const members = inner.map((one, index) => ({
+      label: `${index}`,
+      storage: index === 1 ? new LateStorage(one) : one,
+    }));
+    const wait = async () => await setImmediate();
+    const opened = await new SpreadStorage({ shape: storage.shape, members, wait }).open(name);
+    const wrapped = forwardReads(opened, (plain) => plain());
+    assert.ok(Buffer.from(await readAll(wrapped)).equals(archive));
+    assert.ok(!wrapped.isSequential);
+    answerNow();
+    while (!wrapped.isSequential) await setImmediate();
+    assert.ok(Buffer.from(await readAll(wrapped)).equals(archive));
+    await wrapped.close();
   });
 
   test('any m shards may be lost, one more is refused, and named', async () => {

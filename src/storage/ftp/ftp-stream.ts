@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { copyBytes } from '../../bytes.ts';
-import { freeMemory } from '../remote/received-memory.ts';
+import { freeChunk } from '../remote/received-memory.ts';
 import type { FtpConnection } from './ftp-connection.ts';
 
 /** Of what was served last: segments of an archive that follow one another share a block. */
@@ -159,7 +159,7 @@ export class FtpStream {
     this.#held.bytes = bytes.subarray(skipped + part.length);
     if (this.#held.bytes.length > 0) return;
     this.#held = undefined;
-    freeMemory(chunk);
+    freeChunk(chunk);
     release();
   }
 

@@ -5,7 +5,7 @@
 import { IncomingMessage } from 'node:http';
 
 /** Frees the memory of bytes that nobody looks at any more, where it is theirs alone. */
-export function freeMemory(bytes: Uint8Array): void {
+export function freeChunk(bytes: Uint8Array): void {
   const { buffer } = bytes;
   if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) buffer.transfer(0);
 }
@@ -14,7 +14,7 @@ export function freeMemory(bytes: Uint8Array): void {
 export async function* freedAfterUse(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
     yield chunk;
-    freeMemory(chunk);
+    freeChunk(chunk);
   }
 }
 
@@ -24,7 +24,7 @@ export function freeReceived(body: unknown): void {
   const { socket } = body;
   const free = (received: Uint8Array): void => {
     // Only the last one that hears of it knows that all others are done.
-    if (socket.listeners('data').at(-1) === free) freeMemory(received);
+    if (socket.listeners('data').at(-1) === free) freeChunk(received);
     // Within this very call: the next request on the socket listens behind.
     if (body.complete) socket.off('data', free);
   };

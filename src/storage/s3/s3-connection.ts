@@ -6,7 +6,7 @@ import { systemWait, timeoutSignal } from '../../clock.ts';
 import { type ErrorCode, HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { Random } from '../../random.ts';
 import { PassedBytes } from '../remote/collect-young.ts';
-import { freeMemory, freeReceived } from '../remote/received-memory.ts';
+import { freeChunk, freeReceived } from '../remote/received-memory.ts';
 import { type S3CallContext, type S3Operation, s3ErrorFrom } from './s3-errors.ts';
 
 /** How long is waited, and how often something is tried. */
@@ -132,7 +132,7 @@ export class S3Connection {
           if (done + chunk.length > into.length) break;
           copyBytes(chunk, into, done);
           done += chunk.length;
-          freeMemory(chunk);
+          freeChunk(chunk);
         }
         if (done < into.length) {
           throw new HoldfastError('storage.unavailable', { message: `${this.host} gave less of ${key} than it told` });

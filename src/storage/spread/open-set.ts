@@ -56,8 +56,18 @@ async function openOne({ member, object }: PlacedShard, options: OpenSetOptions)
   );
   const opened = await Promise.race([opening, late]).finally(() => ended.abort());
   if (opened !== undefined) return opened;
+  let answered: OpenedObject | undefined;
+  opening.then(
+    (one) => {
+      answered = one;
+    },
+    () => undefined,
+  );
   return {
     sizeBytes: object.sizeBytes,
+    get isSequential() {
+      return answered?.isSequential;
+    },
     read: async (offset, into) => (await opening).read(offset, into),
     close: async () => void opening.then((one) => one.close()).catch(() => undefined),
   };

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { copyBytes } from '../../bytes.ts';
 import { systemWait } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
-import { freeMemory, freeReceived } from '../remote/received-memory.ts';
+import { freeChunk, freeReceived } from '../remote/received-memory.ts';
 import type { RandomAccess } from '../storage.ts';
 import { type DavResource, strongEtag } from './multi-status.ts';
 import { drain, type WebdavClient } from './webdav-client.ts';
@@ -119,7 +119,7 @@ export class WebdavReader implements RandomAccess {
     for await (const chunk of response as AsyncIterable<Uint8Array>) {
       copyBytes(chunk.subarray(0, into.length - done), into, done);
       done += Math.min(chunk.length, into.length - done);
-      freeMemory(chunk);
+      freeChunk(chunk);
     }
     if (done === into.length) return;
     throw new HoldfastError('storage.unavailable', { message: `${this.#client.place}: the answer to GET ends early` });

@@ -99,7 +99,9 @@ export function forwardReads(
 ): OpenedObject {
   return {
     sizeBytes: inner.sizeBytes,
-    isSequential: inner.isSequential,
+    get isSequential() {
+      return inner.isSequential;
+    },
     ...(inner.details === undefined ? {} : { details: inner.details }),
     ...(inner.spread === undefined ? {} : { spread: inner.spread }),
     read: (offset, into) => read(() => inner.read(offset, into), into, offset),
