@@ -61,6 +61,7 @@ export async function runTest(
   const kill = (): void => {
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
   };
+  process.once('exit', kill);
   createInterface(child.stdout).on('line', (line) => {
     if (/^\s*not ok\b/.test(line)) kill();
   });
@@ -76,6 +77,7 @@ export async function runTest(
     child.on('error', reject).on('close', resolve);
   });
   clearInterval(timer);
+  process.off('exit', kill);
   return { isPassed: code === 0, durationMs: performance.now() - startMs, processorTimeMs };
 }
 

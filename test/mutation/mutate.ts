@@ -195,6 +195,11 @@ async function main(): Promise<void> {
   const mutants = chooseMutants(files);
   const testFiles = filesOf(values.tests ?? values.path, '.test.ts');
   const checkouts = Array.from({ length: Number(values.workers) }, makeCheckout);
+  process.once('exit', () => {
+    for (const checkout of checkouts) rmSync(checkout, { recursive: true, force: true });
+  });
+  // A mutant that runs without end would outlive its judge.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
   const verdicts: Verdict[] = [];
   const known = new Map<string, Verdict>();
   if (values.state !== undefined && existsSync(values.state)) {
@@ -236,7 +241,6 @@ async function main(): Promise<void> {
     report(verdicts);
   } finally {
     await thread?.close();
-    for (const checkout of checkouts) rmSync(checkout, { recursive: true, force: true });
   }
 }
 
