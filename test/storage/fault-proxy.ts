@@ -3,8 +3,8 @@ import { type AddressInfo, connect as connectTo, createServer, type Server, type
 /** What happens to one connection once so many bytes went through it in both directions together. */
 export interface ConnectionFault {
   readonly afterBytes: number;
-  /** `cut`: both sides are reset. `stall`: nothing goes through any more. */
-  readonly kind: 'cut' | 'stall';
+  /** `cut`: both sides are reset. `stall`: nothing goes through any more. `end`: the server hears an end, and the client of nothing. */
+  readonly kind: 'cut' | 'stall' | 'end';
 }
 
 /** Options of {@link FaultProxy}. */
@@ -23,6 +23,7 @@ export class FaultProxy {
   readonly #sockets = new Set<Socket>();
   readonly #heard = new Map<string, number>();
   #connections = 0;
+  #faults = 0;
   port = 0;
 
   private constructor(options: FaultProxyOptions) {
@@ -38,6 +39,11 @@ export class FaultProxy {
   /** Connections that were made so far. */
   get connections(): number {
     return this.#connections;
+  }
+
+  /** Connections that were cut or stalled so far. */
+  get faultCount(): number {
+    return this.#faults;
   }
 
   /** How often clients gave an FTP command. */
@@ -65,24 +71,34 @@ export class FaultProxy {
     this.#connections += 1;
     let passedBytes = 0;
     let isStalled = false;
+    let isEnded = false;
     for (const [from, to] of [
       [client, server],
       [server, client],
     ] as const) {
       this.#sockets.add(from);
       from.setNoDelay(true);
+      let hasEnded = false;
       from.on('error', () => to.destroy());
       from.on('close', () => {
         this.#sockets.delete(from);
-        to.destroy();
+        // After an end there is still something on its way.
+        if (!hasEnded) to.destroy();
       });
-      from.on('end', () => to.end());
+      from.on('end', () => {
+        hasEnded = true;
+        if (!isEnded || from === client) to.end();
+      });
       from.on('data', (chunk: Buffer) => {
         passedBytes += chunk.length;
         if (isControl && from === client) this.#hear(chunk.toString('latin1').split(/\s/, 1)[0] ?? '');
-        if (fault !== undefined && passedBytes >= fault.afterBytes) {
+        if (isEnded) return;
+        if (fault !== undefined && !isStalled && passedBytes >= fault.afterBytes) {
+          this.#faults += 1;
           if (fault.kind === 'cut') for (const socket of [client, server]) socket.resetAndDestroy();
-          isStalled = true;
+          isStalled = fault.kind !== 'end';
+          isEnded = !isStalled;
+          if (isEnded) return void server.end();
         }
         if (isStalled) return void from.pause();
         const isAnswer = isControl && from === server;

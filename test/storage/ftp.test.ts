@@ -96,20 +96,36 @@ test('an upload that is cut late goes on with what is kept in memory, which is u
   skip: leftOut('proftpd'),
 }, async () => {
   await withServer({ server: 'proftpd' }, async (service) => {
-    let isCut = false;
-    const afterBytes = 37 << 20;
-    const faultOf = () => (isCut ? undefined : ({ kind: 'cut', afterBytes } as const));
-    const proxy = await FaultProxy.start({ port: service.port, ftp: true, faultOf });
+    // What is made once one was cut is not.
+    const faultOf = () => (proxy.faultCount > 0 ? undefined : ({ kind: 'cut', afterBytes: 37 << 20 } as const));
+    const proxy: FaultProxy = await FaultProxy.start({ port: service.port, ftp: true, faultOf });
     const storage = ftpStorage(service, { port: proxy.port });
     const bytes = new SeededRandom(5).bytes(48 << 20);
     const writer = await storage.writer('x', { copies: 1 });
-    // The next connections are not cut.
-    isCut = true;
     for (let offset = 0, size = 1; offset < bytes.length; offset += size, size = Math.min(2 << 20, size * 3)) {
       await writer.write(bytes.subarray(offset, offset + size));
     }
     await writer.commit();
     assert.ok(proxy.heard('APPE') === 1, 'it was cut, and went on');
+    assert.ok(readFileSync(join(service.home, 'backups', 'x')).equals(bytes));
+    await storage.close();
+    proxy.stop();
+  });
+});
+
+test('an upload that somebody between ends early goes on, though both sides took it for done', {
+  skip: leftOut('proftpd'),
+}, async () => {
+  await withServer({ server: 'proftpd' }, async (service) => {
+    const faultOf = () => (proxy.faultCount > 0 ? undefined : ({ kind: 'end', afterBytes: 3_000_000 } as const));
+    const proxy: FaultProxy = await FaultProxy.start({ port: service.port, ftp: true, faultOf });
+    const storage = ftpStorage(service, { port: proxy.port });
+    const bytes = new SeededRandom(7).bytes(3_010_000);
+    const writer = await storage.writer('x', { copies: 1 });
+    await writer.write(bytes);
+    await writer.commit();
+    assert.equal(proxy.faultCount, 1);
+    assert.equal(proxy.heard('APPE'), 1);
     assert.ok(readFileSync(join(service.home, 'backups', 'x')).equals(bytes));
     await storage.close();
     proxy.stop();
@@ -233,7 +249,7 @@ test('a server that falls silent is given up after the time that it has', { skip
   await withServer({ server: 'vsftpd' }, async (service) => {
     const faultOf = (number: number) => (number > 1 ? ({ kind: 'stall', afterBytes: 1 << 20 } as const) : undefined);
     const proxy = await FaultProxy.start({ port: service.port, ftp: true, faultOf });
-    const storage = ftpStorage(service, { port: proxy.port, timeoutMs: 300 });
+    const storage = ftpStorage(service, { port: proxy.port, timeoutMs: 3_000 });
     const writer = await storage.writer('x', { copies: 1 });
     await assert.rejects(
       async () => {

@@ -23,7 +23,7 @@ const workspace = makeWorkspace('trials');
 const trialCount = 40;
 const atOnce = 10;
 /** Of the tries to connect, the waits between them, and the silences. */
-const limitMs = 60_000;
+const limitMs = 300_000;
 
 async function archiveBytes(): Promise<Uint8Array> {
   const tree = join(workspace, 'tree');

@@ -44,6 +44,7 @@ export class FtpWriter implements AppendWriter {
   /** How far the server's file reached at the last cut. */
   #reachedBytes = -1;
   #tries = 0;
+  #isFinishing = false;
   #running: Promise<unknown> = Promise.resolve();
   /** From here on it is not stopped in the middle: nobody could say whether the object is there. */
   #isPublishing = false;
@@ -134,32 +135,37 @@ export class FtpWriter implements AppendWriter {
   }
 
   async #finishUpload(): Promise<void> {
+    this.#isFinishing = true;
     for (let isComplete = false; !isComplete; ) {
       this.#throwIfStopped();
       try {
         await this.#upload?.finish();
+        await this.#assertArrived();
         isComplete = true;
       } catch (error) {
-        // Only the answer may have been lost.
-        isComplete = (await this.#resume(error)) === this.#appendedBytes;
+        await this.#resume(error);
       }
     }
     this.#upload = undefined;
+    // Nothing is sent again, and what comes next needs memory too.
+    this.#kept = [];
+    this.#keptBytes = 0;
+    this.#spare = undefined;
+  }
+
+  /** Without TLS a transfer that somebody between cut short looks like one that has ended, to both sides. */
+  async #assertArrived(): Promise<void> {
     const { temporaryPath } = this.#options;
-    const sizeBytes = await this.#steadily((connection) => connection.sizeBytes(temporaryPath));
-    if (sizeBytes === this.#appendedBytes) {
-      // All of it arrived: nothing is sent again, and what comes next needs memory too.
-      this.#kept = [];
-      this.#keptBytes = 0;
-      this.#spare = undefined;
-      return;
-    }
+    const sizeBytes = await this.#connection?.sizeBytes(temporaryPath);
+    if (sizeBytes === this.#appendedBytes) return;
     const message = `${temporaryPath}: the server has ${sizeBytes} bytes of ${this.#appendedBytes}`;
+    const isShort = sizeBytes === undefined || sizeBytes < this.#appendedBytes;
+    if (isShort) throw new HoldfastError('storage.unavailable', { message });
     throw new HoldfastError('storage.failed', { message, hint: 'look for another program that writes there' });
   }
 
-  /** Begins the upload anew where the server's file ends; gives its size then, if it is there. */
-  async #resume(first: unknown): Promise<number | undefined> {
+  /** Begins the upload anew where the server's file ends. */
+  async #resume(first: unknown): Promise<void> {
     for (let error = first; ; ) {
       this.#upload = undefined;
       const connection = await this.#reconnect(error);
@@ -171,17 +177,18 @@ export class FtpWriter implements AppendWriter {
     }
   }
 
-  async #sendMissing(connection: FtpConnection, cause: unknown): Promise<number | undefined> {
+  async #sendMissing(connection: FtpConnection, cause: unknown): Promise<void> {
     const { temporaryPath } = this.#options;
     const size = await sizeIfThere(connection, temporaryPath);
     const reached = size ?? 0;
     if (reached > this.#reachedBytes) this.#tries = 0;
     this.#reachedBytes = Math.max(this.#reachedBytes, reached);
     const missing = this.#missingFrom(reached, cause);
+    // Only the answer was lost; and a server may fail at an upload without bytes.
+    if (this.#isFinishing && size === this.#appendedBytes) return;
     const upload = new FtpUpload(connection, temporaryPath, reached > 0);
     for (const bytes of missing) await upload.push(bytes);
     this.#upload = upload;
-    return size;
   }
 
   #missingFrom(size: number, cause: unknown): Uint8Array[] {
