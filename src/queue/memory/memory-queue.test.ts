@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HoldfastError } from '../../errors.ts';
+import { FakeClock } from '../../testing/fake-clock.ts';
 import { queueCases } from '../../testing/queue-cases.ts';
 import { MemoryQueue } from './memory-queue.ts';
 
@@ -38,6 +39,31 @@ test('who put a job in is told how its run ended', async (t) => {
   await work;
   const waiting = await queue.add({ queue: 'q', job: 'backup', scheduledMs: 4 });
   await assert.rejects(queue.result('q', waiting, ending.signal), { code: 'operation.interrupted' });
+});
+
+test('a job that was put off is tried again when it has waited, though the clock was set back', {
+  timeout: 30_000,
+}, async (t) => {
+  const clock = new FakeClock();
+  const queue = new MemoryQueue({ clock, wait: async () => clock.setNowMs(0) });
+  t.after(() => queue.close());
+  const id = await queue.add({ queue: 'q', job: 'backup', scheduledMs: 1 });
+  const ending = new AbortController();
+  const tried = Promise.withResolvers<void>();
+  const work = queue.work({
+    queue: 'q',
+    concurrency: 1,
+    graceMs: 0,
+    signal: ending.signal,
+    run: async ({ startedCount }) => {
+      if (startedCount === 1) throw new HoldfastError('job.running');
+      tried.resolve();
+    },
+  });
+  await tried.promise;
+  ending.abort();
+  await work;
+  assert.equal((await queue.jobs('q')).find((job) => job.id === id)?.state, 'succeeded');
 });
 
 test('of jobs that are done the last 200 are remembered', async (t) => {

@@ -12,8 +12,8 @@ export interface MemoryQueueOptions {
 }
 
 type Held = { -readonly [K in keyof QueuedJob]: QueuedJob[K] } & {
-  /** Not before this. */
-  readyMs: number;
+  /** Whether it may be taken: not while it is put off. */
+  isReady: boolean;
   readonly ending: AbortController;
   result: PromiseWithResolvers<void>;
 };
@@ -45,7 +45,7 @@ export class MemoryQueue implements Queue {
     const result = quiet(Promise.withResolvers<void>());
     const held: Held = {
       ...{ id, queue, job, scheduledMs, state: 'waiting', startedCount: 0 },
-      ...{ readyMs: Number.NEGATIVE_INFINITY, ending: new AbortController(), result },
+      ...{ isReady: true, ending: new AbortController(), result },
     };
     this.#jobs.set(key, held);
     this.#changed();
@@ -110,10 +110,7 @@ export class MemoryQueue implements Queue {
   }
 
   #next(queue: string): Held | undefined {
-    const nowMs = this.#clock.nowMs();
-    return [...this.#jobs.values()].find(
-      (held) => held.queue === queue && held.state === 'waiting' && held.readyMs <= nowMs,
-    );
+    return [...this.#jobs.values()].find((held) => held.queue === queue && held.state === 'waiting' && held.isReady);
   }
 
   async #run(held: Held, { run, onEvent }: Pick<WorkOptions, 'run' | 'onEvent'>): Promise<void> {
@@ -147,9 +144,12 @@ export class MemoryQueue implements Queue {
   }
 
   #postpone(held: Held): void {
-    held.readyMs = this.#clock.nowMs() + this.#retryMs;
+    held.isReady = false;
     this.#wait(this.#retryMs, this.#closing.signal).then(
-      () => this.#changed(),
+      () => {
+        held.isReady = true;
+        this.#changed();
+      },
       // Closed meanwhile: nobody takes it any more.
       () => undefined,
     );
@@ -210,6 +210,6 @@ function quiet(result: PromiseWithResolvers<void>): PromiseWithResolvers<void> {
   return result;
 }
 
-function toQueuedJob({ readyMs: _ready, ending: _ending, result: _result, ...job }: Held): QueuedJob {
+function toQueuedJob({ isReady: _ready, ending: _ending, result: _result, ...job }: Held): QueuedJob {
   return { ...job };
 }
