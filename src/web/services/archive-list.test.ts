@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { systemClock } from '../../clock.ts';
+import { type Clock, systemClock } from '../../clock.ts';
 import { openHistory } from '../../history/history.ts';
 import { pinArchive } from '../../operation/pin.ts';
 import { systemRandom } from '../../random.ts';
 import { MemoryStorage } from '../../storage/memory/memory-storage.ts';
 import type { StoredObject } from '../../storage/storage.ts';
 import { ForwardingStorage } from '../../storage/wrap/forwarding-storage.ts';
+import { FakeClock } from '../../testing/fake-clock.ts';
 import type { AccessStore } from '../access/access-store.ts';
 import { ArchiveList } from './archive-list.ts';
 import { ServiceContext } from './service-context.ts';
@@ -24,7 +25,10 @@ class SlowStorage extends ForwardingStorage {
   }
 }
 
-async function withList(work: (list: ArchiveList, storage: SlowStorage, context: ServiceContext) => Promise<void>) {
+async function withList(
+  work: (list: ArchiveList, storage: SlowStorage, context: ServiceContext) => Promise<void>,
+  clock: Clock = systemClock,
+) {
   const storage = new SlowStorage(new MemoryStorage());
   const writer = await storage.writer(name, { copies: 1 });
   await writer.write(Buffer.from('an archive'));
@@ -36,7 +40,7 @@ async function withList(work: (list: ArchiveList, storage: SlowStorage, context:
       history,
       access: {} as AccessStore,
       environment: {},
-      clock: systemClock,
+      clock,
       random: systemRandom,
       log: assert.fail,
     });
@@ -62,6 +66,15 @@ test('what changes while the storages are read is in what is shown next', async 
     await before;
     assert.equal(await shown, true);
   });
+});
+
+test('two lists of one moment are told apart', async () => {
+  await withList(async (list, storage) => {
+    assert.equal(await isPinned(list), false);
+    await pinArchive({ storage, name });
+    await list.refresh();
+    assert.equal(await isPinned(list), true);
+  }, new FakeClock());
 });
 
 test('what changes while an older list is judged anew is in what is shown next', async () => {

@@ -55,7 +55,7 @@ export class ArchiveList {
   #isStale = false;
   #mustMake = false;
   #making: { readonly listing: Listing; readonly done: Promise<void> } | undefined;
-  #made: { readonly key: string; readonly snapshot: ArchiveSnapshot } | undefined;
+  #made: { readonly listing: Listing; readonly key: string; readonly snapshot: ArchiveSnapshot } | undefined;
 
   constructor(context: ServiceContext) {
     this.#context = context;
@@ -90,11 +90,12 @@ export class ArchiveList {
       this.refresh().catch((error: unknown) => log(`the storages cannot be listed: ${String(error)}`));
     }
     const listing = this.#listing ?? { listedMs: clock.nowMs(), objects: [], failed: [] };
-    const key = `${listing.listedMs}/${digest.version}/${Math.floor(clock.nowMs() / verdictLastsMs)}`;
-    if (this.#made?.key !== key) {
+    const key = `${digest.version}/${Math.floor(clock.nowMs() / verdictLastsMs)}`;
+    const isOfOther = this.#made?.listing !== listing;
+    if (isOfOther || this.#made?.key !== key) {
       const making = this.#remake(listing, key);
       // What changes by and by is made behind what is shown; a new list, or what was just found out, is waited for.
-      if (this.#made === undefined || this.#mustMake || this.#made.snapshot.listedMs !== listing.listedMs) await making;
+      if (isOfOther || this.#mustMake) await making;
       else making.catch((error: unknown) => log(`the archives cannot be judged: ${String(error)}`));
     }
     return this.#made?.snapshot ?? (await this.#make(listing));
@@ -114,10 +115,10 @@ export class ArchiveList {
 
   async #makeOnce(listing: Listing, key: string): Promise<void> {
     // After the answers that are on their way, which do not wait for it.
-    const isWaitedFor = this.#mustMake || this.#made?.snapshot.listedMs !== listing.listedMs;
+    const isWaitedFor = this.#mustMake || this.#made?.listing !== listing;
     if (!isWaitedFor) await delay(remakeAfterMs);
     this.#mustMake = false;
-    this.#made = { key, snapshot: await this.#make(listing) };
+    this.#made = { listing, key, snapshot: await this.#make(listing) };
   }
 
   async #readAll(): Promise<Listing> {
