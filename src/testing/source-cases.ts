@@ -33,7 +33,7 @@ export interface CollectOptions {
   /** Called after each chunk of an entry, before the next one is asked for. */
   readonly onChunk?: (path: string, doneBytes: number) => Promise<void> | void;
   /** Called when an entry appears, before it is read. */
-  readonly onEntry?: (path: string) => Promise<void> | void;
+  readonly onEntry?: (path: string, temporaryFolder: string) => Promise<void> | void;
 }
 
 /** Reads a source into memory as a run would, in a temporary folder of its own, which must be empty in the end. */
@@ -49,7 +49,7 @@ export async function collectSource(source: Source, options: CollectOptions = {}
   const entries: CollectedEntry[] = [];
   try {
     for await (const entry of source.entries(context)) {
-      await options.onEntry?.(entry.path);
+      await options.onEntry?.(entry.path, temporaryFolder);
       const chunks: Buffer[] = [];
       let doneBytes = 0;
       for await (const chunk of entry.open?.(signal) ?? []) {

@@ -11,7 +11,7 @@ import { listEntries } from '../archive/write-sample.ts';
 export type Codes = readonly string[];
 
 /** How long one way of reading may take unless told: far more than it should, so that only what does not end is found. */
-const defaultLimitMs = 10_000;
+const defaultLimitMs = 60_000;
 
 /** Runs one way of reading; anything but a typed error is thrown on, and so is what did not end in time. */
 async function codeOf(limitMs: number, work: (signal: AbortSignal) => Promise<void>): Promise<string> {

@@ -275,7 +275,7 @@ describe('sending to all', () => {
         { notifier: throwing, events: ['healed'] },
         { notifier: hanging, events: ['healed'] },
       ],
-      { wait, tryTimeoutMs: 500 },
+      { wait, tryTimeoutMs: 3_000 },
     );
     assert.deepEqual(
       deliveries.map(({ type, sent, error }) => [type, sent, error?.code]),

@@ -169,7 +169,7 @@ test('a server that restarts in mid-run ends nothing', { timeout: 60_000 }, asyn
 });
 
 test('a worker ends although its server is away, and its job is left to others', { timeout: 60_000 }, async (t) => {
-  const queue = await open({ timeoutMs: 300, stalledAfterMs: 1_000 });
+  const queue = await open({ timeoutMs: 2_000, stalledAfterMs: 1_000 });
   const id = await queue.add({ queue: 'backups', job: 'backup', scheduledMs: 1 });
   const [first, second] = [new AbortController(), new AbortController()];
   const started = Promise.withResolvers<void>();
@@ -253,7 +253,7 @@ test('TLS goes by the certificate authority of the settings, and by no other', {
   const id = await queue.add({ queue: 'backups', job: 'backup', scheduledMs: 1 });
   assert.equal((await queue.jobs('backups'))[0]?.id, id);
   await queue.close();
-  await assert.rejects(open({ url, timeoutMs: 1_000 }), { code: 'queue.unavailable', message: /certificate/ });
+  await assert.rejects(open({ url, timeoutMs: 5_000 }), { code: 'queue.unavailable', message: /certificate/ });
   await assert.rejects(open({ url, caPath: join(folder, 'missing') }), { code: 'config.invalid' });
 });
 

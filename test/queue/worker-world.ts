@@ -79,7 +79,7 @@ export async function makeWorkerWorld(
     storage: { backend: 'local', path: 'backups' },
     retention: { enabled: prunes },
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the configuration
-    queue: { backend: 'bullmq', url: '${QUEUE_URL}', prefix, stalledAfterMs: 1000 },
+    queue: { backend: 'bullmq', url: '${QUEUE_URL}', prefix, stalledAfterMs: 3_000 },
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the configuration
     history: { url: '${HISTORY_URL}' },
   };

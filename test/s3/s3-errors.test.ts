@@ -48,8 +48,12 @@ describe('errors of S3', { skip: leftOut('rgw16') }, () => {
     await server.stop();
   });
 
-  async function withStorage(input: S3Input, work: (storage: Storage) => Promise<void>): Promise<void> {
-    const storage = await openBucket(server, bucket, { input, patience: { idleMs: 300, attempts: 2 } });
+  async function withStorage(
+    input: S3Input,
+    work: (storage: Storage) => Promise<void>,
+    idleMs = 30_000,
+  ): Promise<void> {
+    const storage = await openBucket(server, bucket, { input, patience: { idleMs, attempts: 2 } });
     try {
       await work(storage);
     } finally {
@@ -166,16 +170,17 @@ describe('errors of S3', { skip: leftOut('rgw16') }, () => {
       afterBytes: 0,
       direction: 'to server',
     }));
-    const cases: readonly (readonly [string, Expected])[] = [
+    const cases: readonly (readonly [string, Expected, number?])[] = [
       [`http://127.0.0.1:${closed}`, { code: 'storage.unavailable', message: /refuses connections/ }],
       ['http://nowhere.invalid', { code: 'storage.unavailable', message: /nowhere\.invalid/ }],
-      [`http://127.0.0.1:${stalled.port}`, { code: 'storage.timeout' }],
+      [`http://127.0.0.1:${stalled.port}`, { code: 'storage.timeout' }, 300],
       [`http://127.0.0.1:${reset.port}`, { code: 'storage.unavailable', message: /cut the connection/ }],
       [server.tlsUrl ?? '', { code: 'storage.certificate', hint: /NODE_EXTRA_CA_CERTS/ }],
       [server.url.replace('http:', 'https:'), { code: 'storage.certificate', hint: /useSsl/ }],
     ];
-    for (const [endpointUrl, expected] of cases) {
-      await withStorage({ endpointUrl, pathStyle: true }, (storage) => assertFails(storage.open('x'), expected));
+    for (const [endpointUrl, expected, idleMs] of cases) {
+      const work = (storage: Storage) => assertFails(storage.open('x'), expected);
+      await withStorage({ endpointUrl, pathStyle: true }, work, idleMs);
     }
   });
 });

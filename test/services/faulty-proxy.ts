@@ -47,6 +47,8 @@ export interface FaultyProxy extends AsyncDisposable {
   readonly port: number;
   /** Faults that happened. */
   readonly faultCount: number;
+  /** Breaks all connections that are open. */
+  reset(): void;
   close(): Promise<void>;
 }
 
@@ -143,6 +145,10 @@ class RunningProxy implements FaultyProxy {
     this.#server.listen(0, '127.0.0.1');
     await once(this.#server, 'listening');
     return this;
+  }
+
+  reset(): void {
+    for (const socket of this.sockets) socket.resetAndDestroy();
   }
 
   async close(): Promise<void> {

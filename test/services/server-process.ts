@@ -15,9 +15,11 @@ export interface ServerCommand {
   readonly stopSignal: NodeJS.Signals;
 }
 
-const startLimitMs = 60_000;
+const startLimitMs = 180_000;
 const stopLimitMs = 30_000;
 const keptLogLength = 64 * 1024;
+
+const isTaken = (log: string): boolean => /address already in use/i.test(log);
 
 /** A server of a test: dies with the test process, however that ends. */
 export class ServerProcess {
@@ -42,8 +44,7 @@ export class ServerProcess {
         await server.#run();
         return server;
       } catch (error) {
-        const isTaken = /address already in use/i.test(server.#log);
-        if (isTaken && attempt < 5) continue;
+        if (isTaken(server.#log) && attempt < 5) continue;
         await server.stop();
         throw error;
       }
@@ -80,7 +81,14 @@ export class ServerProcess {
   /** Starts it again on the same port and data: after {@link kill}, or ending it in good order first. */
   async restart(): Promise<void> {
     await this.#end(this.#command.stopSignal);
-    await this.#run();
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#run();
+      } catch (error) {
+        // Meanwhile somebody's connection may have been given the port.
+        if (attempt === 5 || !isTaken(this.#log)) throw error;
+      }
+    }
   }
 
   async #run(): Promise<void> {

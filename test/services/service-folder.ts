@@ -50,17 +50,22 @@ function linesOf(path: string): string[] {
   }
 }
 
-/** A killed PostgreSQL leaves a small piece of shared memory, of which a machine has a few thousand: its lock file names it. */
-function removeSharedMemory(folder: string): void {
+/**
+ * A killed PostgreSQL leaves a small piece of shared memory, of which a machine has a few thousand: its lock file names it. False where it is
+ * still attached to a process that is about to end.
+ */
+function removeSharedMemory(folder: string): boolean {
   const named = linesOf(join(folder, 'data', 'postmaster.pid'))[6]
     ?.trim()
     .split(/\s+/);
-  if (named === undefined) return;
+  if (named === undefined) return true;
   // Columns: key, number, mode, size, two processes, and how many are attached.
-  const isLeft = linesOf('/proc/sysvipc/shm')
+  const left = linesOf('/proc/sysvipc/shm')
     .map((line) => line.trim().split(/\s+/))
-    .some(([key, number, , , , , attached]) => key === named[0] && number === named[1] && attached === '0');
-  if (isLeft) spawnSync('ipcrm', ['-m', named[1] ?? '']);
+    .find(([key, number]) => key === named[0] && number === named[1]);
+  const isFree = left === undefined || left[6] === '0';
+  if (left !== undefined && isFree) spawnSync('ipcrm', ['-m', named[1] ?? '']);
+  return isFree;
 }
 
 /** Removes what servers left whose test process was killed: they died with it, and nobody else could. */
@@ -70,7 +75,7 @@ function removeStale(parent: string): void {
     const path = join(parent, name);
     const isOwn = process.getuid?.() === 0 || lstatSync(path, { throwIfNoEntry: false })?.uid === process.getuid?.();
     if (!(processId > 0 && isOwn && !isRunning(processId))) continue;
-    removeSharedMemory(path);
+    if (!removeSharedMemory(path)) continue;
     try {
       // Of several test processes that find it, one gets it.
       const taken = `${path}-taken`;

@@ -26,7 +26,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServi
   const program = requireProgram('redis-server');
   const version = await programVersion(program);
   const user = serverUser(['redis', 'daemon']);
-  const folder = makeServiceFolder(user);
+  const folder = makeServiceFolder(user, { isOnDisk: false });
   const { password, durable } = options;
   // Synced at once: while a sync of each second is slow the server holds back what it was told, and a kill loses that.
   const keep = ['--save', '', '--appendonly', durable === true ? 'yes' : 'no', '--appendfsync', 'always'];

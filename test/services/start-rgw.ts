@@ -201,9 +201,15 @@ async function startParts(cluster: Cluster, commands: ClusterCommands): Promise<
     parts.push(await commands.start('radosgw', /starting handler: beast/, gateway));
     return parts;
   } catch (error) {
-    for (const part of parts.reverse()) await part.stop();
+    await endParts(parts);
     throw error;
   }
+}
+
+/** They share a folder, which goes when none of them writes to it any more. */
+async function endParts(parts: readonly ServerProcess[]): Promise<void> {
+  for (const part of [...parts].reverse()) await part.kill();
+  for (const part of parts) await part.stop();
 }
 
 /** The gateway tells that it begins to listen, not that it does. */
@@ -238,7 +244,7 @@ export async function startRgw(options: RgwOptions = {}): Promise<RgwService> {
     return user;
   };
   const stop = async (): Promise<void> => {
-    for (const part of [...parts].reverse()) await part.stop();
+    await endParts(parts);
   };
   try {
     await untilListening(gateway.port);

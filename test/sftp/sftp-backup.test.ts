@@ -99,7 +99,7 @@ test('of several who make one object at once one does', async () => {
 
 test('a backup goes on through a server that dies and comes back, and damage on the server is repaired there', async () => {
   const root = join(server.folder, 'restarted');
-  const storage = openSftp(server, root, { retryDelayMs: 50 });
+  const storage = openSftp(server, root, { retryDelayMs: 500 });
   await backUp(storage, 2, async () => {
     await server.kill();
     void server.restart();

@@ -101,7 +101,7 @@ test('a server that always breaks off ends the run after some tries, with the re
 });
 
 test('a server that is killed and comes back is written to from where it was', async () => {
-  const storage = openSftp(server, folder, { retryDelayMs: 50 });
+  const storage = openSftp(server, folder, { retryDelayMs: 500 });
   await write(storage, {
     copies: 2,
     afterMebibyte: async () => {
@@ -221,7 +221,7 @@ async function trial(seed: number): Promise<boolean> {
   const root = join(folder, `${seed}`);
   const own = await startProxy(server.port);
   own.plan(...faults);
-  const storage = openSftp(server, root, { port: own.port, timeoutMs: 250, connectTimeoutMs: 500 });
+  const storage = openSftp(server, root, { port: own.port, timeoutMs: 1_000, connectTimeoutMs: 5_000 });
   try {
     await write(storage, { copies });
     assertContent(readFileSync(join(root, 'x')), copies);

@@ -40,7 +40,7 @@ export async function openWindow(browser: Browser, look: Look = {}): Promise<Ope
     locale: 'en-GB',
     reducedMotion: 'reduce',
   });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (message) => {

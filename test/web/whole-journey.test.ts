@@ -204,13 +204,22 @@ describe('the web admin, from the first link to a restart', { skip }, () => {
     const bytes = await readFile(join(folder, 'backups', archive));
     // The pages come by the server itself; what is sent to it breaks off once, in the middle of the file.
     await using proxy = await startTcpProxy(Number(port), (connection) =>
-      connection === 0 ? { how: 'reset', afterBytes: Math.floor(bytes.length / 2), direction: 'to server' } : undefined,
+      connection === 0 ? { how: 'stall', afterBytes: Math.floor(bytes.length / 2), direction: 'to server' } : undefined,
     );
     const offsets: string[] = [];
+    const breakOff = async (upload: string) => {
+      // Not before the server has begun to take it: else there is nothing to go on from.
+      for (let receivedBytes = 0; receivedBytes === 0; ) {
+        const answer = await page.request.get(upload);
+        ({ receivedBytes } = (await answer.json()) as { readonly receivedBytes: number });
+      }
+      proxy.reset();
+    };
     await page.route('**/api/v1/uploads/*', async (route) => {
       if (route.request().method() !== 'PATCH') return await route.continue();
       offsets.push(route.request().headers()['upload-offset'] ?? '');
       await route.continue({ url: route.request().url().replace(`:${port}`, `:${proxy.port}`) });
+      if (offsets.length === 1) await breakOff(route.request().url());
     });
     await show('/restore');
     await page.getByLabel('File (.holdfast)').setInputFiles(join(folder, 'backups', archive));
@@ -279,7 +288,7 @@ describe('the web admin, from the first link to a restart', { skip }, () => {
     await factor.getByRole('button').click();
     const key = (await page.locator('code').first().textContent()) ?? '';
     const code = (steps: number) => codeAt(fromBase32(key), codeStep(Date.now()) + steps);
-    await page.getByLabel('A code that the app shows for it').fill(code(-1));
+    await page.getByLabel('A code that the app shows for it').fill(code(0));
     await press('Confirm');
     await page.getByRole('heading', { name: 'Recovery codes' }).waitFor();
     assert.deepEqual(await findBarriers(page), []);
@@ -291,7 +300,7 @@ describe('the web admin, from the first link to a restart', { skip }, () => {
     await page.getByLabel('Code of your authenticator app').fill('000000');
     await press('Go on');
     await page.getByRole('alert').waitFor();
-    await page.getByLabel('Code of your authenticator app').fill(code(0));
+    await page.getByLabel('Code of your authenticator app').fill(code(1));
     await press('Go on');
     await page.getByRole('heading', { name: 'Overview' }).waitFor();
     await show('/audit');

@@ -225,7 +225,7 @@ test('threads that are compressing when the pool is closed end with it, and the 
       const into = new Uint8Array(new SharedArrayBuffer(64 * 200));
       return workers.run('seal', { plain: new Uint8Array(640), segments, kind: segmentKind.data, into });
     };
-    const [first, ...others] = Array.from({ length: 50 }, seal);
+    const [first, ...others] = Array.from({ length: 500 }, seal);
     const outcomes = settled(others);
     await first;
     await pool.close();

@@ -217,12 +217,11 @@ describe('a password', () => {
 
   it('of any characters reaches the tool by a file of this user alone, and stands in no argument and no message', async () => {
     let seen = 0;
-    const onEntry = () => {
-      for (const folder of readdirSync('/tmp').filter((name) => name.startsWith('holdfast-source-'))) {
-        for (const name of readdirSync(join('/tmp', folder)).filter((file) => file.endsWith('.cnf'))) {
-          assert.equal(statSync(join('/tmp', folder, name)).mode & 0o777, 0o600);
-          seen += 1;
-        }
+    const onEntry = (_: string, temporaryFolder: string) => {
+      for (const name of readdirSync(temporaryFolder, { encoding: 'utf8', recursive: true })) {
+        if (!name.endsWith('.cnf')) continue;
+        assert.equal(statSync(join(temporaryFolder, name)).mode & 0o777, 0o600);
+        seen += 1;
       }
       for (const processId of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
         let commandLine = '';

