@@ -78,7 +78,7 @@ const clients: Readonly<Record<string, Client>> = {
   'e-mail with STARTTLS': { how: 'smtp', run: (_, port) => mail(port, 'starttls') },
   Redis: {
     code: 'queue.unavailable',
-    run: (host) => BullmqQueue.open({ url: new Secret(`rediss://:${secret}@${host}/0`), timeoutMs: 10_000 } as never),
+    run: (host) => BullmqQueue.open({ url: new Secret(`rediss://:${secret}@${host}/0`), timeoutMs: 4_000 } as never),
   },
   'PostgreSQL with sslmode=verify-full': {
     how: 'postgres',

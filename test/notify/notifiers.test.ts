@@ -275,7 +275,7 @@ describe('sending to all', () => {
         { notifier: throwing, events: ['healed'] },
         { notifier: hanging, events: ['healed'] },
       ],
-      { wait, tryTimeoutMs: 3_000 },
+      { wait, tryTimeoutMs: 1_500 },
     );
     assert.deepEqual(
       deliveries.map(({ type, sent, error }) => [type, sent, error?.code]),

@@ -249,7 +249,7 @@ test('a server that falls silent is given up after the time that it has', { skip
   await withServer({ server: 'vsftpd' }, async (service) => {
     const faultOf = (number: number) => (number > 1 ? ({ kind: 'stall', afterBytes: 1 << 20 } as const) : undefined);
     const proxy = await FaultProxy.start({ port: service.port, ftp: true, faultOf });
-    const storage = ftpStorage(service, { port: proxy.port, timeoutMs: 3_000 });
+    const storage = ftpStorage(service, { port: proxy.port, timeoutMs: 1_000 });
     const writer = await storage.writer('x', { copies: 1 });
     await assert.rejects(
       async () => {

@@ -77,7 +77,7 @@ describe('webdav', { skip: leftOut('apache') }, () => {
       assert.deepEqual(filesOf(service), []);
       const faultOf = () => ({ kind: 'stall', afterBytes: 1 << 20 }) as const;
       const proxy = await FaultProxy.start({ port: service.port, faultOf });
-      const slow = webdavStorage(service, { port: proxy.port, timeoutMs: 3_000 });
+      const slow = webdavStorage(service, { port: proxy.port, timeoutMs: 1_000 });
       const stalled = await slow.writer('x', { copies: 1 });
       await assert.rejects(
         async () => {
