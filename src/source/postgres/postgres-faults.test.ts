@@ -102,6 +102,31 @@ describe('PostgresSource under faults', () => {
     await read;
   });
 
+  it('waits for who empties or rewrites a table before it takes its moment, so that no table is empty that never was', async () => {
+    const target = await server.createDatabase('emptied');
+    const client = await connectPostgres(target);
+    await client.query('CREATE TABLE filled AS SELECT 1 AS a; CREATE TABLE rewritten AS SELECT 2 AS a');
+    await client.query(`BEGIN; TRUNCATE filled; INSERT INTO filled VALUES (7), (8), (9);
+      ALTER TABLE rewritten ALTER a TYPE text USING a::text; CREATE TABLE appeared AS SELECT 4 AS a`);
+    const reading = collectSource(new PostgresSource({ url: new Secret(target), timeoutMs: 20_000 }));
+    for (let isWaiting = false; !isWaiting; ) {
+      const { rows } = await control.query(
+        `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'holdfast'`,
+      );
+      isWaiting = rows.length > 0;
+    }
+    await client.query('COMMIT');
+    await client.end();
+    const { entries } = await reading;
+    const rowsOf = (name: string) =>
+      entries
+        .find(({ path }) => path.endsWith(`public.${name}`))
+        ?.bytes.toString()
+        .trim()
+        .split('\n').length;
+    assert.deepEqual(['filled', 'rewritten', 'appeared'].map(rowsOf), [3, 1, 1]);
+  });
+
   it('keeps tables from being dropped while they are read', async () => {
     const client = await connectPostgres(url);
     await client.query('SET lock_timeout = 100');

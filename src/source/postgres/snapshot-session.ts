@@ -1,12 +1,10 @@
 import { HoldfastError } from '../../errors.ts';
 import { CopyLane } from './copy-lane.ts';
-import { lockTables } from './lock-tables.ts';
 import type { PostgresAddress } from './postgres-address.ts';
 import { PostgresConnection } from './postgres-connection.ts';
 import { readVersion, type ServerVersion } from './server-version.ts';
-import { listTables, measureTables, type SourceTable } from './table-list.ts';
-
-const begin = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+import { measureTables, type SourceTable } from './table-list.ts';
+import { beginMoment, takeMoment } from './take-moment.ts';
 
 /** What a session is opened with. */
 export interface SnapshotOptions {
@@ -43,20 +41,22 @@ export class SnapshotSession {
     const lanes: PostgresConnection[] = [];
     try {
       const server = await readVersion(control);
-      await control.run(begin);
+      const locker = await connect();
+      lanes.push(locker);
+      const listed = await takeMoment(locker, control, { isChosen, timeoutMs });
+      lanes.pop();
+      await locker.close();
       const [row] = await control.rows(`SELECT pg_export_snapshot() AS snapshot,
         pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = current_database()`);
       const encoding = String(row?.['encoding']);
       const snapshot = String(row?.['snapshot']);
-      const listed = (await listTables(control)).filter(isChosen);
-      await lockTables(control, listed, timeoutMs);
       const tables = await measureTables(control, listed);
       for (let count = 0; count < connections; count += 1) {
         const lane = await connect();
         lanes.push(lane);
         // Bytes that are in no encoding cannot be converted to one.
         const raw = encoding === 'SQL_ASCII' ? `; SET client_encoding = 'SQL_ASCII'` : '';
-        await lane.run(`${begin}; SET TRANSACTION SNAPSHOT '${snapshot}'${raw}`);
+        await lane.run(`${beginMoment(snapshot)}${raw}`);
       }
       return new SnapshotSession({ server, tables, snapshot, encoding, control, lanes });
     } catch (error) {
