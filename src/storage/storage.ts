@@ -68,6 +68,11 @@ export interface StorageWriter {
    * only `abort` follows.
    */
   write(bytes: Uint8Array): Promise<void>;
+  /**
+   * Brings all that was written to the storage, further copies too: while a commit has to wait for another storage, nothing is under way then
+   * that a server would give up. Only `commit` or `abort` follows. Absent where nothing is under way between writes.
+   */
+  readonly finishWriting?: (() => Promise<void>) | undefined;
   /** Where what is written can be read from the storage itself before it is committed. */
   readonly readBack?: ReadBack | undefined;
   /**

@@ -71,6 +71,21 @@ const commitCases: readonly StorageCase[] = [
       else assert.deepEqual(progress, []);
     }),
   ),
+  storageCase(
+    'what is finished ahead of its commit is the object after it, and nothing after an abort',
+    async (storage) => {
+      for (const isKept of [false, true]) {
+        const writer = await storage.writer(objectName, { copies: 2 });
+        await writer.write(bytesOf('head'));
+        await writer.write(bytesOf('tail'));
+        await writer.finishWriting?.();
+        await assert.rejects(storage.stat(objectName), { code: 'storage.not_found' });
+        if (isKept) await writer.commit(async (stored) => assert.equal(stored.sizeBytes, 16));
+        else await writer.abort();
+      }
+      assert.equal(await get(storage, objectName), 'headtailheadtail');
+    },
+  ),
   storageCase('5 MiB in odd chunks, twice, come back as they were', async (storage) => {
     const random = new SeededRandom(5);
     const bytes = random.bytes(5 * 1024 * 1024);

@@ -166,6 +166,31 @@ test('a check that reads does not stall, nor does a storage that waits for its t
   for (const storage of storages) assert.equal(await sizeIn(storage), 1000);
 });
 
+test('nothing is under way to the other storages while the first one is checked', async () => {
+  const steps: string[] = [];
+  const watched = (label: string) => {
+    const storage = new ForwardingStorage(new MemoryStorage());
+    const inner = storage.writer.bind(storage);
+    storage.writer = async (object, options) => {
+      const writer = await inner(object, options);
+      const commit = writer.commit.bind(writer);
+      return Object.assign(writer, {
+        finishWriting: async () => void steps.push(`${label} finished`),
+        commit: async (check?: Parameters<typeof commit>[0]) => {
+          steps.push(`${label} commits`);
+          return await commit(check);
+        },
+      });
+    };
+    return storage;
+  };
+  const all = targets(watched('one'), watched('other'));
+  const writer = await FanOutWriter.open(all, { copies: 1, createOnly: true, needsFreeName: true });
+  await writer.write(chunk);
+  await writer.commit(async () => turn() as Promise<void>);
+  assert.deepEqual(steps, ['one finished', 'other finished', 'one commits', 'other commits']);
+});
+
 test('a read that stalls in a check gives that storage up, and lets the next be checked', async () => {
   const clock = new SteppedClock();
   const [good, stalled] = [new MemoryStorage(), new MemoryStorage()];

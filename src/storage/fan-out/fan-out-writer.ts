@@ -115,7 +115,8 @@ export class FanOutWriter implements StorageWriter {
       return turn;
     };
     const left = [...this.#lanes];
-    if (this.#options.needsFreeName === true) {
+    if (this.#options.needsFreeName === true && left.length > 1) {
+      await Promise.all(left.map((lane) => lane.finishWriting()));
       left.sort((one, other) => (one.place < other.place ? -1 : 1));
       for (let isDecided = false; !isDecided && left.length > 0; ) {
         const [first] = left.splice(0, 1);

@@ -100,6 +100,15 @@ export class Lane {
     while (this.isOpen && this.#isPumping) await this.#changed.promise;
   }
 
+  /** Brings what was pushed to the storage: a commit that waits for others leaves nothing under way. */
+  async finishWriting(): Promise<void> {
+    await this.#settle();
+    await this.#step(async () => {
+      const finishing = this.#writer?.finishWriting?.();
+      if (finishing !== undefined) await this.#limited(finishing);
+    });
+  }
+
   /** Commits what was pushed. `exclusive` runs one check at a time; it is given what there is to be read, too. */
   async commit(
     check: ((stored: RandomAccess) => Promise<void>) | undefined,

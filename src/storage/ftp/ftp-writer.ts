@@ -78,9 +78,12 @@ export class FtpWriter implements AppendWriter {
     });
   }
 
+  finish(): Promise<void> {
+    return this.#run(() => this.#finishUpload());
+  }
+
   commit(check?: (stored: RandomAccess) => Promise<void>): Promise<StoredObject> {
     return this.#run(async () => {
-      await this.#finishUpload();
       await this.#check(check);
       this.#throwIfStopped();
       return await this.#publish();

@@ -46,9 +46,12 @@ export class WebdavWriter implements AppendWriter {
     });
   }
 
+  finish(): Promise<void> {
+    return this.#run(() => this.#upload.finish());
+  }
+
   commit(check?: (stored: RandomAccess) => Promise<void>): Promise<StoredObject> {
     return this.#run(async () => {
-      await this.#upload.finish();
       const stored = await this.#stored();
       await this.#check(stored, check);
       if (this.#stop.signal.aborted) throw new HoldfastError('operation.interrupted');

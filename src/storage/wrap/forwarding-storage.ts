@@ -75,6 +75,10 @@ export class ForwardingWriter implements StorageWriter {
     return this.inner.write(bytes);
   }
 
+  get finishWriting(): StorageWriter['finishWriting'] {
+    return this.inner.finishWriting?.bind(this.inner);
+  }
+
   get readBack(): ReadBack | undefined {
     return this.inner.readBack;
   }

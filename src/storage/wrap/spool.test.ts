@@ -28,6 +28,10 @@ class Recorder implements AppendWriter {
     await this.#step(Buffer.from(bytes).toString());
   }
 
+  async finish(): Promise<void> {
+    await this.#step('finish');
+  }
+
   async commit(): Promise<StoredObject> {
     await this.#step('commit');
     return { name: 'x', sizeBytes: 0, modifiedMs: 0 };
@@ -58,7 +62,16 @@ test('further copies are appended from the spool at commit', async () => {
   assert.deepEqual(inner.steps, ['a', 'b']);
   await writer.commit();
   await writer.abort();
-  assert.deepEqual(inner.steps, ['a', 'b', 'ab', 'ab', 'commit']);
+  assert.deepEqual(inner.steps, ['a', 'b', 'ab', 'ab', 'finish', 'commit']);
+});
+
+test('what is finished ahead of the commit is sent once', async () => {
+  const inner = new Recorder();
+  const writer = await openSpooledWriter(async () => inner, { copies: 2, spool: { folder } });
+  await writer.write(Buffer.from('a'));
+  await writer.finishWriting?.();
+  await writer.commit();
+  assert.deepEqual(inner.steps, ['a', 'a', 'finish', 'commit']);
 });
 
 test('with one copy no spool is made', async () => {
@@ -67,7 +80,7 @@ test('with one copy no spool is made', async () => {
   const writer = await openSpooledWriter(async () => inner, { copies: 1, spool });
   await writer.write(Buffer.from('a'));
   await writer.commit();
-  assert.deepEqual(inner.steps, ['a', 'commit']);
+  assert.deepEqual(inner.steps, ['a', 'finish', 'commit']);
   await assert.rejects(
     openSpooledWriter(async () => inner, { copies: 2, spool }),
     { code: 'storage.not_found' },

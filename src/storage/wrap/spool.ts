@@ -8,6 +8,8 @@ import { SpoolFile, type SpoolOptions } from './spool-file.ts';
 export interface AppendWriter {
   /** One at a time. The memory may be used again once the promise is settled. */
   append(bytes: Uint8Array): Promise<void>;
+  /** Ends what is under way to the storage, where something is: only `commit` or `abort` follows. */
+  finish?(): Promise<void>;
   /** As that of `StorageWriter`. */
   commit(check?: (stored: RandomAccess) => Promise<void>): Promise<StoredObject>;
   /**
@@ -52,6 +54,7 @@ class SpooledWriter implements StorageWriter {
   readonly #options: WriterOptions;
   #state: 'open' | 'committed' | 'discarded' = 'open';
   #writtenBytes = 0;
+  #isFinished = false;
   #isRunning = false;
   #discarding: Promise<void> | undefined;
   /** A storage that does not answer must not keep an aborted call waiting. */
@@ -70,6 +73,7 @@ class SpooledWriter implements StorageWriter {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    assert(!this.#isFinished, 'nothing is written after the end');
     await this.#run(async () => {
       // Nothing reads the caller's memory any more when this ends, however it ends.
       const steps = await Promise.allSettled([this.#inner.append(bytes), this.#spool?.append(bytes)]);
@@ -80,7 +84,7 @@ class SpooledWriter implements StorageWriter {
 
   async commit(check?: (stored: RandomAccess) => Promise<void>): Promise<StoredObject> {
     return await this.#run(async () => {
-      await this.#appendCopies();
+      await this.#finish();
       const stored = await this.#inner.commit(check && ((access) => this.#check(check, access)));
       this.#state = 'committed';
       await this.#release();
@@ -88,10 +92,21 @@ class SpooledWriter implements StorageWriter {
     });
   }
 
+  async finishWriting(): Promise<void> {
+    await this.#run(() => this.#finish());
+  }
+
   async abort(): Promise<void> {
     if (this.#state === 'committed') return;
     this.#state = 'discarded';
     await this.#discard();
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#isFinished) return;
+    await this.#appendCopies();
+    await this.#inner.finish?.();
+    this.#isFinished = true;
   }
 
   async #appendCopies(): Promise<void> {
