@@ -65,7 +65,8 @@ export class Attempts {
       if (limit.aborted && !(error instanceof HoldfastError && error.code !== 'operation.interrupted')) {
         const elapsedMs = Math.round(clock.monotonicMs() - startMs);
         const message = `${place}: no answer within ${timeoutMs} ms`;
-        throw new HoldfastError('storage.timeout', { message, context: { place, elapsedMs }, cause: error });
+        const hint = 'check the network; where the line is slow raise `timeoutMs` of the storage';
+        throw new HoldfastError('storage.timeout', { message, hint, context: { place, elapsedMs }, cause: error });
       }
       throw networkErrorFrom(error, place);
     }
