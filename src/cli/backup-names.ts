@@ -66,6 +66,15 @@ export async function seriesOf(
     ?.database;
 }
 
+/** The same of an archive of sources with these names, which need not be there. */
+export async function seriesOfNames(
+  names: readonly string[],
+  loaded: LoadedConfig,
+  context: CommandContext,
+): Promise<string | undefined> {
+  return await seriesOf(await filledTemplate(names, loaded, context), loaded, context);
+}
+
 /** So many names are tried, each by a run that another one was faster than. */
 const maximumNames = 5;
 

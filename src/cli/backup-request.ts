@@ -201,7 +201,8 @@ async function fromConfig(
   return withoutHistory({ ...request, loaded, ...withoutUndefined({ job, scheduledMs: options.scheduledAt }) });
 }
 
-async function configFor(config: HoldfastConfig, { job }: BackupCommandOptions): Promise<HoldfastConfig> {
+/** The configuration, with only what the command line asks for. */
+export async function configFor(config: HoldfastConfig, { job }: BackupCommandOptions): Promise<HoldfastConfig> {
   if (job === undefined) return config;
   const { configOfJob } = await import('../config/scheduled-jobs.ts');
   return configOfJob(config, job);

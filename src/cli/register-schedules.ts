@@ -1,11 +1,12 @@
+import { drillJob, scrubJob } from '../config/job-names.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { ConfiguredJob } from '../config/scheduled-jobs.ts';
-import type { BullmqQueue, RepeatReport } from '../queue/bullmq/bullmq-queue.ts';
+import type { BullmqQueue, RepeatedJob, RepeatReport } from '../queue/bullmq/bullmq-queue.ts';
 import type { CommandContext } from './command-context.ts';
 import { formatMoment, formatNumberOf, printable } from './format-value.ts';
 import { notify } from './notify-run.ts';
 import { printLines } from './print-result.ts';
-import { findHistory } from './record.ts';
+import { openConfiguredHistory } from './record.ts';
 
 /** What `holdfast schedule register --json` prints. */
 export interface RegisterReport extends RepeatReport {
@@ -24,15 +25,12 @@ export async function registerSchedules(
   const { openSharedQueue } = await import('../config/queue-settings.ts');
   const queue = await openSharedQueue(loaded.config, loaded.file);
   try {
-    const enabled = jobs.filter((job) => job.enabled);
-    const report = await queue.repeat(enabled.map(({ name: job, ...rest }) => ({ job, ...rest })));
-    const missed = await findMissed(
-      enabled.filter(({ name }) => report.added.includes(name)),
-      loaded,
-      context,
-    );
-    const overdue = await tellOverdue(queue, loaded, context);
+    const enabled = jobs.filter((job) => job.enabled).map(({ name: job, ...rest }) => ({ job, ...rest }));
+    // Once a job repeats nobody looks for what it missed: where that fails, the job stays unknown, and the next call looks again.
+    const missed = await findMissed(await queue.unrepeated(enabled), loaded, context);
     for (const job of missed) await queue.add(job);
+    const report = await queue.repeat(enabled);
+    const overdue = await tellOverdue(queue, loaded, context);
     return { ...report, missed: missed.map(({ job }) => job), overdue };
   } finally {
     await queue.close();
@@ -56,16 +54,23 @@ async function tellOverdue(queue: BullmqQueue, loaded: LoadedConfig, context: Co
   return overdue;
 }
 
-/** A queue that lost what it had, or has just taken over, does not know what was due meanwhile; the history knows the last run. */
-async function findMissed(added: readonly ConfiguredJob[], loaded: LoadedConfig, context: CommandContext) {
-  if (added.length === 0) return [];
+/**
+ * A queue that lost what it had, or has just taken over, does not know what was due meanwhile; the history knows the last run. Throws
+ * `history.unavailable`.
+ */
+async function findMissed(
+  unknown: readonly Pick<RepeatedJob, 'job' | 'queue' | 'times'>[],
+  loaded: LoadedConfig,
+  context: CommandContext,
+) {
+  if (unknown.length === 0) return [];
   const { latestDueMs, readSchedule } = await import('../policy/schedule.ts');
-  const history = await findHistory(loaded, context);
-  if (history === undefined) return [];
+  const history = await openConfiguredHistory(loaded);
   try {
     const missed: { readonly queue: string; readonly job: string; readonly scheduledMs: number }[] = [];
-    for (const { name: job, queue, times } of added) {
-      const [last] = await history.runs({ kind: 'backup', job, limit: 1 });
+    for (const { job, queue, times } of unknown) {
+      const kind = job === drillJob || job === scrubJob ? job : 'backup';
+      const [last] = await history.runs({ kind, job, limit: 1 });
       // One that was never run has missed nothing.
       if (last === undefined) continue;
       const sinceMs = last.scheduledMs ?? last.startedMs;

@@ -314,6 +314,38 @@ test('a clock that is set back by minutes repeats nothing; one that was years ah
   );
 });
 
+test('a clock that is set back by a year while a job runs does not stop the job', async () => {
+  const { time, store, events, start } = await newWorld();
+  time.clock.setNowMs(Date.UTC(2027, 0, 1));
+  const run = async (_: AbortSignal, { scheduledMs }: DueRun) => {
+    if (scheduledMs < Date.UTC(2027, 0, 1)) return;
+    time.clock.setNowMs(startMs + 12 * hourMs);
+    // The scheduler looks at the clock every minute.
+    await time.wait(2 * 60_000);
+  };
+  const end = start({ name: 'a', schedule: daily, run });
+  await time.advance(2 * hourMs);
+  await time.advance(27 * hourMs);
+  await end();
+  assert.deepEqual(
+    events.filter(({ event }) => event === 'ended').map(({ scheduledMs = 0 }) => new Date(scheduledMs).toISOString()),
+    ['2027-01-01T02:00:00.000Z', '2026-01-02T02:00:00.000Z'],
+  );
+  assert.equal(await store.handledMs('a'), Date.UTC(2026, 0, 2, 2));
+});
+
+test('a clock that is set back by hours skips no run that comes as late as the last one seemed to', async () => {
+  const { time, store, events, start } = await newWorld();
+  const end = start({ name: 'a', schedule: daily, run: async () => {} });
+  await time.advance(2 * hourMs + 1000);
+  time.clock.setNowMs(startMs - hourMs);
+  await time.advance(3.5 * hourMs);
+  await end();
+  const ended = events.filter(({ event }) => event === 'ended').map(({ scheduledMs = 0 }) => scheduledMs - startMs);
+  assert.deepEqual(ended, [2 * hourMs, 2 * hourMs]);
+  assert.equal(await store.handledMs('a'), startMs + 2 * hourMs);
+});
+
 test('jitter delays each run by up to its most, and is not taken for a miss', async () => {
   const { time, events, start } = await newWorld();
   const end = start({ name: 'a', schedule: daily, jitterMs: hourMs, run: async () => {} });

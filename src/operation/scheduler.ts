@@ -160,7 +160,7 @@ class Scheduler {
     let lastMs = this.#clock.nowMs();
     while (!signal.aborted) {
       const nowMs = this.#clock.nowMs();
-      if (nowMs < lastMs) this.#distrust(this.#states, nowMs);
+      if (nowMs < lastMs) await this.#distrust(this.#states, nowMs);
       lastMs = nowMs;
       await this.#pause(this.#beginDue(nowMs) - nowMs);
     }
@@ -202,18 +202,29 @@ class Scheduler {
   /** A job that was never seen begins now: nothing was missed before it was there. */
   async #stateOf(job: ScheduledJob): Promise<JobState> {
     const nowMs = this.#clock.nowMs();
-    const stored = await this.#attempt(job, () => this.#options.store.handledMs(job.name));
+    const stored = await this.#storedMs(job);
     const handledMs = stored === undefined ? nowMs : trustedHandledMs(stored, nowMs);
-    if (stored !== handledMs) await this.#attempt(job, () => this.#options.store.setHandledMs(job.name, handledMs));
+    if (stored !== handledMs) await this.#store(job, handledMs);
     return new JobState(job, handledMs, this.#options.seed ?? '');
   }
 
-  /** The clock was set back. */
-  #distrust(states: readonly JobState[], nowMs: number): void {
+  /** The clock was set back. What the store says is put right too: as time goes on, it would seem to be. */
+  async #distrust(states: readonly JobState[], nowMs: number): Promise<void> {
     for (const state of states) {
       state.setHandled(trustedHandledMs(state.handledMs, nowMs));
       state.retryMs = Number.NEGATIVE_INFINITY;
+      const stored = await this.#storedMs(state.job);
+      const handledMs = stored && trustedHandledMs(stored, nowMs);
+      if (handledMs !== undefined && handledMs !== stored) await this.#store(state.job, handledMs);
     }
+  }
+
+  #storedMs(job: ScheduledJob): Promise<number | undefined> {
+    return this.#attempt(job, () => this.#options.store.handledMs(job.name));
+  }
+
+  async #store(job: ScheduledJob, handledMs: number): Promise<void> {
+    await this.#attempt(job, () => this.#options.store.setHandledMs(job.name, handledMs));
   }
 
   async #pause(durationMs: number): Promise<void> {
@@ -261,7 +272,7 @@ class Scheduler {
   async #runDue(state: JobState, signal: AbortSignal): Promise<void> {
     const { job } = state;
     const nowMs = this.#clock.nowMs();
-    const stored = await this.#attempt(job, () => this.#options.store.handledMs(job.name));
+    const stored = await this.#storedMs(job);
     // One from a clock that was far ahead tells nothing.
     if (stored !== undefined && trustedHandledMs(stored, nowMs) === stored) {
       state.setHandled(Math.max(stored, state.handledMs));
@@ -283,8 +294,10 @@ class Scheduler {
       if (code === 'job.running') return this.#postpone(state);
       this.#tell({ event: 'failed', job: job.name, scheduledMs, error: errorReport(error) });
     }
-    state.setHandled(scheduledMs);
-    await this.#attempt(job, () => this.#options.store.setHandledMs(job.name, scheduledMs));
+    // The clock may have been set back while it ran.
+    const handledMs = trustedHandledMs(scheduledMs, this.#clock.nowMs());
+    state.setHandled(handledMs);
+    await this.#store(job, handledMs);
   }
 
   /** A store that fails stops no backup. */

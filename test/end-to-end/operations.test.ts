@@ -298,4 +298,50 @@ describe('a job that cannot even be begun', () => {
     assert.equal((await runHere(['backup', '--url', 'nothing', '--storage', 'local'])).exitCode, 2);
     assert.deepEqual(told(), []);
   });
+
+  it('keeps the archives of all that it would have backed up, while another job backs up well', async () => {
+    for (const name of ['shop', 'log', 'crm']) makeDatabase(`${name}.db`, 1);
+    mkdirSync('near');
+    const names = ['shop', 'log', 'crm'].flatMap((name) =>
+      ['01', '02'].map((day) => `${name}_202501${day}_020000_default.holdfast`),
+    );
+    for (const name of names) writeFileSync(join('near', name), 'archive');
+    configure({
+      databases: [
+        { alias: 'shop', url: 'sqlite:shop.db', includeTables: ['item'] },
+        { alias: 'log', url: 'sqlite:log.db', format: 'plain' },
+        { alias: 'crm', url: 'sqlite:crm.db', scheduleOverride: { dailyTime: '02:00' } },
+      ],
+      storage: { backend: 'local', path: 'near' },
+      retention: { keepDaily: 1, keepWeekly: 0, keepMonthly: 0, keepWithin: '1d' },
+    });
+    assert.equal((await runHere(['backup', '--job', 'backup'])).exitCode, 2);
+    assert.deepEqual(
+      told().map(({ event }) => event),
+      ['failure'],
+    );
+    assert.equal((await runHere(['backup', '--job', 'backup:crm'])).exitCode, 0);
+    const { stdout } = await runHere(['prune', '--dry-run', '--json']);
+    const archives = JSON.parse(stdout) as { name: string; keep: boolean; reasons: string[] }[];
+    assert.deepEqual(
+      archives.filter(({ keep }) => !keep).map(({ name }) => name),
+      ['crm_20250102_020000_default.holdfast', 'crm_20250101_020000_default.holdfast'],
+    );
+    for (const { name, reasons } of archives.filter(({ name }) => !name.startsWith('crm'))) {
+      assert.ok(reasons.includes('the last run failed'), `${name}: ${reasons}`);
+    }
+  });
+
+  it('keeps trees that are backed up without a database where their storage refuses its settings', async () => {
+    mkdirSync('uploads');
+    configure({ files: ['uploads'], storage: { backend: 'webdav', url: 'https://localhost/dav', ca: 'gone.pem' } });
+    const refused = await runHere(['backup']);
+    assert.notEqual(refused.exitCode, 0, refused.stderr);
+    const runs = JSON.parse((await runHere(['runs', '--json'])).stdout) as Record<string, unknown>[];
+    assert.deepEqual(
+      runs.map(({ state, database }) => [state, database]),
+      [['failed', 'uploads']],
+      refused.stderr,
+    );
+  });
 });

@@ -96,6 +96,17 @@ export class BullmqQueue implements Queue {
     return jobId;
   }
 
+  /** Those of these jobs that do not repeat in their queue. */
+  async unrepeated<Given extends Pick<RepeatedJob, 'queue' | 'job'>>(jobs: readonly Given[]): Promise<Given[]> {
+    const found: Given[] = [];
+    for (const name of new Set(jobs.map(({ queue }) => queue))) {
+      const queue = await this.#open(name);
+      const known = new Set((await this.#session.within(queue.getJobSchedulers(0, -1))).map(({ key }) => key));
+      found.push(...jobs.filter(({ queue, job }) => queue === name && !known.has(schedulerId(job))));
+    }
+    return found;
+  }
+
   /**
    * Lets exactly these jobs repeat, in all queues of the prefix, and no others. One that is there with the same times stays as it is, with
    * its next run. May be repeated, by several at once.
