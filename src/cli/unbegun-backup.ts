@@ -10,7 +10,8 @@ import { withoutUndefined } from './without-undefined.ts';
 
 /**
  * A backup that the configuration names and that could not even be begun, since a source or a storage refuses its settings: it is a run that failed, and
- * told as such; recorded once for each name that retention knows its archives by, which are all held then. Where the configuration itself cannot be read nobody is known who could be told; what was mistyped on a command line its writer sees.
+ * told as such; recorded once for each name that retention knows its archives by, which are all held then. Where the configuration itself cannot be
+ * read nobody is known who could be told; what was mistyped on a command line its writer sees.
  */
 export async function recordUnbegun(
   thrown: unknown,
@@ -28,7 +29,8 @@ export async function recordUnbegun(
   const fail = () => Promise.reject(error);
   const history = await findHistory(loaded, context);
   try {
-    const series = await unbegunSeries(loaded, options, context);
+    // What is refused may be just what the names are made of: the run is recorded all the same.
+    const series = await unbegunSeries(loaded, options, context).catch(() => []);
     for (const database of series.length > 0 ? series : [undefined]) {
       const named = { ...record, ...withoutUndefined({ database }) };
       await recordIn(history, context, named, fail, () => ({ state: 'failed', archives: [] })).catch((failure) => {
