@@ -35,6 +35,18 @@ async function untilGone(processId: number): Promise<void> {
   while (isRunning(processId)) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Waits until this process has asked for the end of one that it started. */
+async function untilReaped(processId: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(processId, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 describe('contract of CommandSource', () => {
   const large = join(folder, 'large');
   writeFileSync(large, Buffer.alloc(3_000_000, 'x'));
@@ -137,6 +149,54 @@ describe('CommandSource', () => {
     const source = shell(`echo $$ > ${file}; echo data; exec sleep 600`, { timeoutMs: 3_000 });
     await assert.rejects(collectSource(source), isError('tool.timeout', /sh did not end within 3 s/));
     await untilGone(await processIdIn(file));
+  });
+
+  describe('that leaves a program running', () => {
+    /** Its own number and that of the program that it leaves. */
+    const leaving = (name: string, redirection = '') => {
+      const [own, left] = [join(folder, `${name}-own`), join(folder, `${name}-left`)];
+      const line = `sleep 600 ${redirection} & echo $! > ${left}; echo $$ > ${own}; echo data`;
+      return { line, own: () => processIdIn(own), left: () => processIdIn(left) };
+    };
+
+    it('ends that one too when the time is up', async () => {
+      const { line, left } = leaving('limit');
+      await assert.rejects(collectSource(shell(line, { timeoutMs: 2_000 })), isError('tool.timeout', /within 2 s/));
+      await untilGone(await left());
+    });
+
+    it('ends that one too when the run is aborted', async () => {
+      const { line, own, left } = leaving('aborted');
+      const controller = new AbortController();
+      const reading = collectSource(shell(line, { timeoutMs: 60_000 }), { signal: controller.signal });
+      await untilReaped(await own());
+      controller.abort();
+      await assert.rejects(reading, isError('operation.interrupted', /./));
+      await untilGone(await left());
+    });
+
+    it('ends that one too when its output is given up', async () => {
+      const { line, own, left } = leaving('given-up');
+      const source = shell(line);
+      for await (const entry of source.entries({ report: () => {}, temporaryFolder: folder })) {
+        for await (const _ of entry.open?.(undefined) ?? []) {
+          await untilReaped(await own());
+          break;
+        }
+      }
+      await source.close();
+      await untilGone(await left());
+    });
+
+    it('lets it run when it does not hold the output', async () => {
+      const { line, left } = leaving('daemon', '> /dev/null 2>&1');
+      const source = shell(line);
+      const { entries } = await collectSource(source);
+      await source.close();
+      assert.equal(String(entries[0]?.bytes), 'data\n');
+      assert.ok(isRunning(await left()));
+      process.kill(await left(), 'SIGKILL');
+    });
   });
 
   it('reads no further than what is asked for', async () => {

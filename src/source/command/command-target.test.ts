@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,6 +83,23 @@ describe('CommandTarget', () => {
     await assert.rejects(target.stage(entry, endless()), isError('operation.interrupted', /./));
     assert.equal(given, 2);
     await target.abort();
+  });
+
+  it('waits for nothing that the program leaves running', () => {
+    const left = join(folder, 'left');
+    const script = `
+      const { CommandTarget } = await import(${JSON.stringify(new URL('./command-target.ts', import.meta.url).href)});
+      const target = new CommandTarget({ command: ['sh', '-c', 'cat > /dev/null; sleep 600 & echo $! > ${left}'] });
+      await target.stage(${JSON.stringify(entry)}, (async function* () { yield Buffer.from('sixbyt'); })());
+      console.log((await target.commit()).action);
+      await target.abort();`;
+    const child = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: '' },
+      timeout: 30_000,
+    });
+    process.kill(Number(readFileSync(left, 'utf8')), 'SIGKILL');
+    assert.deepEqual([child.status, child.stdout], [0, 'run\n'], child.stderr);
   });
 
   it('refuses other entries, more than one, and a program that is not there', async () => {

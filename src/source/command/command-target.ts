@@ -38,6 +38,8 @@ export class CommandTarget implements RestoreTarget {
     if (running === undefined) throw new HoldfastError('target.invalid', { message: 'the program was not started' });
     running.finishInput();
     await running.end();
+    // What it left running may hold its outputs open, and this process with them.
+    await running.kill();
     this.#running = undefined;
     return this.#change();
   }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { timeoutSignal } from '../../clock.ts';
+import { isRunning } from '../../disk/process-life.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { systemCode } from '../system-error.ts';
 import { type CommandProgram, environmentOf, notFound, programName } from './command-program.ts';
@@ -24,11 +25,14 @@ interface Ending {
  */
 export class RunningProgram {
   readonly #program: CommandProgram;
+  readonly #use: 'output' | 'input';
   readonly #child: ChildProcess;
   readonly #tail: OutputTail;
   readonly #ending: Promise<Ending>;
   readonly #closed: Promise<unknown>;
   #stopped: HoldfastError | undefined;
+  /** Nothing of the process group was left when it was looked for: another one may have its number by now. */
+  #isGroupGone = false;
 
   /** Starts it. With `use: 'output'` its output is read, else it is fed, and its output is kept for messages. */
   constructor(program: CommandProgram, use: 'output' | 'input', signal: AbortSignal | undefined) {
@@ -38,6 +42,7 @@ export class RunningProgram {
     const stdin = use === 'input' ? 'pipe' : 'ignore';
     const isWindows = process.platform === 'win32';
     this.#program = program;
+    this.#use = use;
     const secrets = Object.values(program.variables ?? {}).flatMap((value) =>
       typeof value === 'string' ? [] : [value.reveal()],
     );
@@ -47,8 +52,12 @@ export class RunningProgram {
     if (use === 'input') this.#child.stdout?.on('data', (chunk: Buffer) => this.#tail.add(chunk));
     // A broken pipe is told by how the program ended.
     this.#child.stdin?.on('error', () => undefined);
-    this.#ending = this.#waitForEnd(signal);
-    this.#ending.catch(() => undefined);
+    const unwatch = this.#watch(signal);
+    // What it left running may hold the output open, which is read to its end.
+    const outputClosed = Promise.withResolvers<void>();
+    this.#child.stdout?.once('close', outputClosed.resolve);
+    this.#ending = this.#waitForEnd();
+    this.#ending.then(() => (use === 'output' ? outputClosed.promise : undefined)).then(unwatch, unwatch);
     this.#closed = once(this.#child, 'close').catch(() => undefined);
   }
 
@@ -100,7 +109,12 @@ export class RunningProgram {
     return text === '' ? '' : `: ${text}`;
   }
 
-  async #waitForEnd(signal: AbortSignal | undefined): Promise<Ending> {
+  get #hasExited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** Ends it when its time is up, when the signal is aborted, and with this process. Returns what makes an end of that. */
+  #watch(signal: AbortSignal | undefined): () => void {
     const { timeoutMs = defaultTimeoutMs } = this.#program;
     const limit = timeoutSignal(timeoutMs);
     const onLimit = () => {
@@ -112,6 +126,14 @@ export class RunningProgram {
     limit.addEventListener('abort', onLimit);
     signal?.addEventListener('abort', onAbort);
     process.on('exit', onExit);
+    return () => {
+      limit.removeEventListener('abort', onLimit);
+      signal?.removeEventListener('abort', onAbort);
+      process.off('exit', onExit);
+    };
+  }
+
+  async #waitForEnd(): Promise<Ending> {
     try {
       const [code, name] = (await once(this.#child, 'exit')) as [number | null, NodeJS.Signals | null];
       return { code, signal: name };
@@ -120,32 +142,37 @@ export class RunningProgram {
       const message = `${programName(this.#program)} could not be started: ${systemCode(cause)}`;
       throw new HoldfastError('tool.failed', { message, cause });
     } finally {
-      limit.removeEventListener('abort', onLimit);
-      signal?.removeEventListener('abort', onAbort);
-      process.off('exit', onExit);
       // What it started does not outlive a run that was given up.
-      if (this.#stopped !== undefined) this.#signalGroup('SIGKILL');
+      this.#signalGroup(this.#stopped === undefined ? 0 : 'SIGKILL');
     }
   }
 
   #stop(reason: HoldfastError): void {
-    if (this.#stopped !== undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const isOver = this.#hasExited && (this.#use === 'input' || this.output.readableEnded);
+    if (this.#stopped !== undefined || isOver) return;
     this.#stopped = reason;
-    this.#signalGroup('SIGTERM');
-    timeoutSignal(graceMs).addEventListener('abort', () => this.#signalGroup('SIGKILL'));
+    if (this.#hasExited) this.#signalGroup('SIGKILL');
+    else {
+      this.#signalGroup('SIGTERM');
+      timeoutSignal(graceMs).addEventListener('abort', () => this.#signalGroup('SIGKILL'));
+    }
     // What a child of it still holds open must not be waited for.
     this.#child.stdout?.destroy();
   }
 
-  #signalGroup(name: NodeJS.Signals): void {
+  /** 0 only asks whether there is one. */
+  #signalGroup(name: NodeJS.Signals | 0): void {
     const { pid } = this.#child;
-    if (pid === undefined) return;
+    if (pid === undefined || this.#isGroupGone) return;
+    const hasExited = this.#hasExited;
     try {
       if (process.platform === 'win32') this.#child.kill(name);
+      // A group keeps its number from being given again: a process that has it means that there is another group.
+      else if (hasExited && isRunning(pid)) this.#isGroupGone = true;
       else process.kill(-pid, name);
     } catch (error) {
-      // It is gone already.
-      if (systemCode(error) !== 'ESRCH') throw error;
+      if (systemCode(error) === 'ESRCH') this.#isGroupGone = hasExited;
+      else if (!hasExited) throw error;
     }
   }
 }

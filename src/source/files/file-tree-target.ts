@@ -162,7 +162,11 @@ export class FileTreeTarget implements RestoreTarget {
       const place = Buffer.from(staging.place);
       const change = await this.#change(root, staging.place);
       const undo = this.#keepUndo ? staging.undo : join(staging.partial, 'replaced');
-      const commit = new TreeCommit({ undoPath: undo, setsExistingFolders: this.#overwrite });
+      const commit = new TreeCommit({
+        undoPath: undo,
+        lastingUndoPath: staging.undo,
+        changesFolders: this.#overwrite,
+      });
       try {
         await commit.keep(await findReplaced(root, place), basename(staging.place));
         await commit.place(root, stagedRoot(staging), place);

@@ -66,7 +66,7 @@ async function putBack(
   if (root === undefined) throw new HoldfastError('target.no_undo', { message: `${kept} is empty` });
   const place = Buffer.from(target);
   const replaced = await findReplaced(root, place);
-  const commit = new TreeCommit({ undoPath: paths.undo, setsExistingFolders: false });
+  const commit = new TreeCommit({ undoPath: paths.undo, changesFolders: true });
   try {
     await commit.keep(replaced, basename(target));
     await commit.place(root, staged, place);

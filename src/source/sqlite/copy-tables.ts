@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { exactly } from './exact-statement.ts';
 import { quoted } from './inspect-database.ts';
 
 /** Which tables go where. */
@@ -89,7 +90,7 @@ function copyTable(database: DatabaseSync, table: string): void {
       .all(table, type)
       .map((row) => String(row['sql']));
   // A prepared statement is one statement, whatever the text holds.
-  const run = (sql: string) => database.prepare(sql).run();
+  const run = (sql: string) => exactly(database, sql).run();
   run(`DROP TABLE IF EXISTS main.${name}`);
   for (const sql of statements('table')) run(sql);
   const columns = columnsOf(database, table).join(', ');
@@ -119,14 +120,15 @@ function copySequence(database: DatabaseSync, table: string): void {
   const isThere = (schema: string) =>
     database.prepare(`SELECT 1 FROM ${schema}.sqlite_schema WHERE name = 'sqlite_sequence'`).get() !== undefined;
   if (!isThere('archived') || !isThere('main')) return;
-  database.prepare('DELETE FROM main.sqlite_sequence WHERE name = ?').run(table);
-  database.prepare('INSERT INTO main.sqlite_sequence SELECT * FROM archived.sqlite_sequence WHERE name = ?').run(table);
+  const run = (sql: string) => exactly(database, sql).run(table);
+  run('DELETE FROM main.sqlite_sequence WHERE name = ?');
+  run('INSERT INTO main.sqlite_sequence SELECT * FROM archived.sqlite_sequence WHERE name = ?');
 }
 
 /** Rows that refer to what is not there, by table. */
 function violations(database: DatabaseSync): Violations {
   const counts: Record<string, number> = {};
-  for (const { table } of database.prepare('PRAGMA main.foreign_key_check').iterate()) {
+  for (const { table } of exactly(database, 'PRAGMA main.foreign_key_check').iterate()) {
     counts[String(table)] = (counts[String(table)] ?? 0) + 1;
   }
   return counts;

@@ -159,6 +159,16 @@ describe('SqliteTablesTarget', () => {
     assert.deepEqual(rows('SELECT * FROM pair'), ['x|y']);
   });
 
+  it('tells that also of rows whose numbers have 64 bits', async () => {
+    const saved = await archive(`CREATE TABLE customer (id INTEGER PRIMARY KEY);
+      CREATE TABLE sale (id INTEGER PRIMARY KEY, customer INTEGER REFERENCES customer (id));
+      INSERT INTO customer VALUES (2); INSERT INTO sale VALUES (9007199254740995, 2)`);
+    run('CREATE TABLE customer (id INTEGER PRIMARY KEY)');
+    await assert.rejects(restore(saved, ['sale']), isError('target.invalid', /rows of sale would refer to/));
+    await restore(saved, ['sale', 'customer'], { overwrite: true });
+    assert.deepEqual(rows('SELECT CAST(id AS TEXT) FROM sale'), ['9007199254740995']);
+  });
+
   it('refuses parts of a virtual table, tables that the archive lacks, and a database that is locked', async () => {
     const saved = await archive(
       'CREATE VIRTUAL TABLE note USING fts5(body); INSERT INTO note VALUES (1); CREATE TABLE t (a)',

@@ -24,8 +24,9 @@ export function discoverSqlite(database: DatabaseSync): Discovery {
     ({ name }) => !/^sqlite_/i.test(text(name)),
   );
   const hasSequences = all(`SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'`).length > 0;
-  const numbered = hasSequences ? all('SELECT name, seq FROM sqlite_sequence') : [];
-  const next = new Map(numbered.map((row) => [text(row['name']), String(BigInt(row['seq'] as number | bigint) + 1n)]));
+  // As text: a number of 64 bits is none of JavaScript's.
+  const numbered = hasSequences ? all('SELECT name, CAST(seq AS TEXT) AS seq FROM sqlite_sequence') : [];
+  const next = new Map(numbered.map((row) => [text(row['name']), String(BigInt(text(row['seq'])) + 1n)]));
   const models = listed
     .filter(({ type }) => type === 'table')
     .map((row) => modelOf(all, text(row['name']), next.get(text(row['name']))));

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { exactly } from '../../sqlite/exact-statement.ts';
 import type { Model } from '../model.ts';
 import type { MatchTable } from '../restore/match-plan.ts';
 import { matchColumn, stageColumns, stageName } from '../restore/match-rows.ts';
@@ -53,7 +54,7 @@ export class SqliteMatch implements MatchSession {
 
   async ask(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
     try {
-      return this.#database.prepare(sql).all();
+      return exactly(this.#database, sql).all();
     } catch (error) {
       throw sqliteRowError(error, { table: 'the database', path: this.#path });
     }

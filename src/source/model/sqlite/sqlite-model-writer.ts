@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { syncFolder } from '../../../disk/sync-folder.ts';
 import { HoldfastError } from '../../../errors.ts';
+import { exactly } from '../../sqlite/exact-statement.ts';
 import { realPlace } from '../../sqlite/real-place.ts';
 import { sqlitePathFromUrl } from '../../sqlite/sqlite-path.ts';
 import { partialPath, removeStalePartials, statsIfThere } from '../../staging.ts';
@@ -88,7 +89,7 @@ export class SqliteModelWriter implements ModelWriter {
       this.#triggers = own.map(({ sql }) => String(sql));
       let removed = 0;
       for (const { table } of plan.flushes) {
-        removed += Number(database.prepare(`DELETE FROM ${quoteName(table.name)}`).run().changes);
+        removed += Number(exactly(database, `DELETE FROM ${quoteName(table.name)}`).run().changes);
       }
       return removed;
     });
@@ -103,7 +104,9 @@ export class SqliteModelWriter implements ModelWriter {
     const isEmpty = writtenFields(load).length === 0;
     const [single, several] = this.#do(table, () => {
       if (waiting !== undefined) this.#database.exec(stageStatement(waiting));
-      return [1, isEmpty ? 1 : rowsAtOnce].map((count) => this.#database.prepare(insertStatement(load, count, beside)));
+      return [1, isEmpty ? 1 : rowsAtOnce].map((count) =>
+        exactly(this.#database, insertStatement(load, count, beside)),
+      );
     }) as [StatementSync, StatementSync];
     const bind = rowBinder(load, { isFromSqlite });
     const before = this.#count(table);
@@ -199,7 +202,7 @@ export class SqliteModelWriter implements ModelWriter {
 
   /** Rows that name others which are not there. */
   #violations(): string[] {
-    const rows = this.#database.prepare('PRAGMA foreign_key_check').all() as Row[];
+    const rows = exactly(this.#database, 'PRAGMA foreign_key_check').all() as Row[];
     return rows.map(({ table, rowid, parent }) =>
       JSON.stringify([table, rowid === null ? null : String(rowid), parent]),
     );
@@ -211,18 +214,17 @@ export class SqliteModelWriter implements ModelWriter {
     const hasTable = this.#database.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'`).get();
     if (next === undefined || hasTable === undefined) return;
     const { name } = target.table;
-    const asked = this.#database.prepare('SELECT max(seq) AS seq FROM sqlite_sequence WHERE name = ?');
-    asked.setReadBigInts(true);
+    const asked = exactly(this.#database, 'SELECT max(seq) AS seq FROM sqlite_sequence WHERE name = ?');
     const known = asked.get(name)?.['seq'];
     const last = BigInt(next) - 1n;
     if (typeof known !== 'bigint') {
       // Only tables that are numbered so have one, once they had a row.
       const sql = this.#database.prepare('SELECT sql FROM sqlite_schema WHERE name = ?').get(name)?.['sql'];
       if (/AUTOINCREMENT/i.test(String(sql))) {
-        this.#database.prepare('INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)').run(name, last);
+        exactly(this.#database, 'INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)').run(name, last);
       }
     } else if (known < last) {
-      this.#database.prepare('UPDATE sqlite_sequence SET seq = ? WHERE name = ?').run(last, name);
+      exactly(this.#database, 'UPDATE sqlite_sequence SET seq = ? WHERE name = ?').run(last, name);
     }
   }
 
