@@ -11,6 +11,8 @@ export class FtpUpload {
   readonly #started = Promise.withResolvers<void>();
   #wanted = Promise.withResolvers<void>();
   #isFull = false;
+  /** What ended the transfer; after `finish` its end is no failure. */
+  #failure: unknown;
 
   constructor(connection: FtpConnection, path: string, append: boolean) {
     this.#source = new Readable({
@@ -25,7 +27,12 @@ export class FtpUpload {
     });
     this.#done = connection.upload(this.#source, path, append);
     // It is thrown by whichever call comes next.
-    this.#done.catch(() => undefined);
+    const fail = (failure: unknown) => {
+      this.#failure = failure;
+      this.#wanted.resolve();
+    };
+    const message = 'the server ended the transfer early';
+    this.#done.then(() => fail(new HoldfastError('storage.unavailable', { message })), fail);
   }
 
   /** Settles when the server has taken the name, and wants the bytes. */
@@ -35,7 +42,9 @@ export class FtpUpload {
 
   /** Keeps the bytes until they are sent. Throws what ended the transfer. */
   async push(bytes: Uint8Array): Promise<void> {
-    if (this.#isFull) await Promise.race([this.#wanted.promise, this.#failed()]);
+    // A race with the end of the transfer would keep some bytes of every push until then.
+    if (this.#isFull) await this.#wanted.promise;
+    if (this.#failure !== undefined) throw this.#failure;
     // Asked for before: the stream may call back at once.
     this.#wanted = Promise.withResolvers();
     this.#isFull = true;
@@ -46,10 +55,5 @@ export class FtpUpload {
   async finish(): Promise<void> {
     this.#source.push(null);
     await this.#done;
-  }
-
-  async #failed(): Promise<never> {
-    await this.#done;
-    throw new HoldfastError('storage.unavailable', { message: 'the server ended the transfer early' });
   }
 }

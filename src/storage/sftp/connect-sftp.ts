@@ -107,6 +107,8 @@ async function logIn(parts: {
 }): Promise<void> {
   const { client, socket, options, trusted, attempt, limit } = parts;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // Where the library throws, nobody waits for it.
+  promise.catch(() => undefined);
   let untrusted: HoldfastError | undefined;
   limit.addEventListener('abort', () => reject(limit.reason), { once: true });
   client.once('ready', resolve);
@@ -141,6 +143,8 @@ async function logIn(parts: {
 
 async function startSftp(client: Client, place: string, limit: AbortSignal): Promise<SFTPWrapper> {
   const { promise, resolve, reject } = Promise.withResolvers<SFTPWrapper>();
+  // As above: `sftp` throws where the socket has ended.
+  promise.catch(() => undefined);
   limit.addEventListener('abort', () => reject(limit.reason), { once: true });
   client.once('close', () => reject(new Error('the server closed the connection when SFTP was to start')));
   client.sftp((error, sftp) => {

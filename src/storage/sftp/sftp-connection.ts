@@ -5,6 +5,7 @@ import { type Clock, timeoutSignal } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import { PassedBytes } from '../remote/collect-young.ts';
 import {
+  endStatus,
   explainFailure,
   type FileSystemStatus,
   failureStatus,
@@ -159,13 +160,34 @@ export class SftpConnection {
     await this.#ask<void>(path, (sftp, done) => sftp.setstat(path, { mode }, (error) => done(error, undefined)));
   }
 
+  /** Request by request: in one call of the library a large folder would look like a silent server. */
   async list(path: string): Promise<FolderEntry[]> {
-    const entries = await this.#ask<{ filename: string; attrs: Stats }[]>(path, (sftp, done) =>
-      sftp.readdir(path, done),
+    const handle = await this.#ask<Handle>(path, (sftp, done) => sftp.opendir(path, done));
+    const entries: FolderEntry[] = [];
+    try {
+      for (let page = await this.#page(handle, path); page !== undefined; page = await this.#page(handle, path)) {
+        for (const entry of page) if (entry.name !== '.' && entry.name !== '..') entries.push(entry);
+      }
+    } catch (error) {
+      await this.close(handle, path).catch(() => undefined);
+      throw error;
+    }
+    await this.close(handle, path);
+    return entries;
+  }
+
+  /** The next entries of an open folder; undefined after the last. */
+  async #page(handle: Handle, path: string): Promise<FolderEntry[] | undefined> {
+    return await this.#ask<FolderEntry[] | undefined>(path, (sftp, done) =>
+      sftp.readdir(handle, (error, list) => {
+        if (isStatusError(error) && error.code === endStatus) done(undefined, undefined);
+        else
+          done(
+            error,
+            list?.map(({ filename, attrs }) => ({ name: filename, stats: attrs })),
+          );
+      }),
     );
-    return entries
-      .filter(({ filename }) => filename !== '.' && filename !== '..')
-      .map(({ filename, attrs }) => ({ name: filename, stats: attrs }));
   }
 
   async remove(path: string): Promise<void> {

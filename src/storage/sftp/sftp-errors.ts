@@ -16,6 +16,9 @@ const statusMeanings: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   15: ['storage.full', 'the quota of the user is used up'],
 };
 
+/** The answer to who reads on behind the last byte, or the last entry. */
+export const endStatus = 1;
+
 /** The answer "failure": what has no status of its own, such as a full disk. */
 export const failureStatus = 4;
 

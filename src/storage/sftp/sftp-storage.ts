@@ -98,7 +98,9 @@ export class SftpStorage implements Storage {
       }
       if (first !== undefined && (first.size !== stats.size || first.mtime !== stats.mtime)) {
         const message = `${path}: it was replaced while the connection was lost`;
-        throw new HoldfastError('storage.failed', { message, hint: 'run it again', context: { path } });
+        const context = { path, replaced: true };
+        // `storage.failed` is taken for damage of the archive.
+        throw new HoldfastError('storage.unavailable', { message, hint: 'run it again', context });
       }
       first = stats;
       return handle;

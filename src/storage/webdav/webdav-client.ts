@@ -25,6 +25,8 @@ export interface DavRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Told before it is sent again because its connection ended: the server may have done it already. */
+  readonly onRepeat?: () => void;
 }
 
 const maximumSockets = 8;
@@ -180,6 +182,7 @@ export class WebdavClient {
           error instanceof HoldfastError
         )
           throw this.errorOf(error);
+        request.onRepeat?.();
       }
     }
   }

@@ -83,14 +83,18 @@ export class WebdavFolder {
     // A folder would go with all that is in it.
     if ((await this.find(to))?.isFolder) throw folderInTheWay(place);
     const headers = { destination: place, overwrite: replaces ? 'T' : 'F' };
+    let isRepeated = false;
+    const onRepeat = () => {
+      isRepeated = true;
+    };
     try {
-      const status = await this.client.status({ method: 'MOVE', path: from, headers });
+      const status = await this.client.status({ method: 'MOVE', path: from, headers, onRepeat });
       if (status === 412 && !replaces) throw nameTaken(place);
       if (status < 200 || status > 299) throw statusError(status, this.client.place, `MOVE ${from}`);
     } catch (error) {
-      // The answer may have been lost after it was done: nobody else takes the temporary file away.
-      const mayBeDone = error instanceof HoldfastError && error.retryable;
-      if (!mayBeDone || (await this.find(from)) !== undefined) throw error;
+      // The answer may have been lost after it was done, and a repetition finds it so: nobody else takes the temporary file away.
+      const mayBeDone = error instanceof HoldfastError && (error.retryable || isRepeated);
+      if (!mayBeDone || (await this.find(from)) !== undefined || (await this.find(to)) === undefined) throw error;
     }
   }
 
