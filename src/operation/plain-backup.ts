@@ -149,8 +149,8 @@ async function write(run: PlainRun): Promise<Omit<PlainBackupReport, 'durationMs
       comparison,
     };
   } catch (error) {
-    throwIfAborted(signal);
-    return await failAfter(error, [() => writer.abort()]);
+    const reason = signal?.aborted === true ? new HoldfastError('operation.interrupted', { cause: error }) : error;
+    return await failAfter(reason, [() => writer.abort()]);
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   chownSync,
   mkdirSync,
   mkdtempSync,
@@ -102,6 +103,30 @@ test('a link is not followed, a file is left, and what is another user’s is no
     assert.deepEqual(readdirSync(parent).sort(), [...names, basename(folder)].sort());
   });
   assert.deepEqual(readdirSync(kept), ['file']);
+});
+
+test('what a killed drill restored into folders that may not be written goes too', () => {
+  const script = `
+    import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+    import { join } from 'node:path';
+    const { withTemporaryFolder } = await import(${JSON.stringify(new URL('./temporary-folder.ts', import.meta.url).href)});
+    const { systemClock: clock } = await import(${JSON.stringify(new URL('../clock.ts', import.meta.url).href)});
+    if (process.getuid() === 0) { process.setgid(65534); process.setuid(65534); }
+    const parent = ${JSON.stringify(parent)};
+    const restore = (folder) => {
+      mkdirSync(join(folder, 'module'), { recursive: true });
+      writeFileSync(join(folder, 'module', 'file'), 'x');
+      chmodSync(join(folder, 'module'), 0o555);
+    };
+    await withTemporaryFolder({ parent, clock }, async (folder) => {
+      restore(folder.replace(/-\\d+-/, '-${deadProcessId()}-'));
+    });
+    await withTemporaryFolder({ parent, clock }, async (folder) => restore(folder));
+    console.log(readdirSync(parent).length);`;
+  chmodSync(parent, 0o777);
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  const child = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8', env });
+  assert.deepEqual([child.stdout, child.status], ['0\n', 0], child.stderr);
 });
 
 test('a parent that is not there is told', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { partialOwner, partialPath } from '../disk/partial-path.ts';
 import { stalePaths } from '../disk/stale-paths.ts';
+import { removeTree } from '../source/staging.ts';
 import { onPath } from '../storage/durable-file.ts';
 
 const folderName = 'holdfast-run';
@@ -23,15 +24,25 @@ export async function withTemporaryFolder<Result>(
   const folder = partialPath(join(parent, folderName));
   await onPath(parent, () => removeStaleFolders(parent, clock));
   await onPath(parent, () => mkdir(folder, { mode: 0o700 }));
+  let result: Result;
   try {
-    return await work(folder);
-  } finally {
-    await onPath(folder, () => removeFolder(folder));
+    result = await work(folder);
+  } catch (error) {
+    // The next run removes what stays; why this one failed is what has to be known.
+    await removeFolder(folder).catch(() => undefined);
+    throw error;
   }
+  await onPath(folder, () => removeFolder(folder));
+  return result;
 }
 
 async function removeFolder(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true, maxRetries: removeTries });
+  try {
+    await rm(folder, { recursive: true, force: true, maxRetries: removeTries });
+  } catch {
+    // A restored tree may have folders that may not be written.
+    await removeTree(folder);
+  }
 }
 
 async function removeStaleFolders(parent: string, clock: Clock): Promise<void> {
@@ -42,6 +53,7 @@ async function removeStaleFolders(parent: string, clock: Clock): Promise<void> {
   for await (const { path, stats } of stalePaths(parent, { ownerOf, staleAfterMs, clock })) {
     // In a shared folder another user could put a link in the way of the removal: only what is this user's own is touched.
     const isOwn = stats.uid === (process.getuid?.() ?? stats.uid);
-    if (stats.isDirectory() && isOwn) await removeFolder(path);
+    // What cannot be removed is none of this run's business.
+    if (stats.isDirectory() && isOwn) await removeFolder(path).catch(() => undefined);
   }
 }

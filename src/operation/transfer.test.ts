@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { HoldfastError } from '../errors.ts';
 import type { Source } from '../source/source.ts';
 import { MemoryStorage } from '../storage/memory/memory-storage.ts';
-import type { StorageWriter, WriterOptions } from '../storage/storage.ts';
-import { ForwardingStorage, ForwardingWriter } from '../storage/wrap/forwarding-storage.ts';
+import type { OpenedObject, StorageWriter, WriterOptions } from '../storage/storage.ts';
+import { ForwardingStorage, ForwardingWriter, forwardReads } from '../storage/wrap/forwarding-storage.ts';
 import { createBackup } from './backup.ts';
 import { syncStorages } from './sync.ts';
+import { transferArchive } from './transfer.ts';
 
 const source: Source = {
   name: 'one',
@@ -32,6 +34,51 @@ class DoublingStorage extends ForwardingStorage {
     return new DoublingWriter(await this.inner.writer(name, options));
   }
 }
+
+/** Fails from an offset on, a little after it was asked; what is written waits until it has. */
+class FailingStorage extends ForwardingStorage {
+  readonly hasFailed = Promise.withResolvers<void>();
+  readonly failsFrom = 3 * 2 ** 20;
+
+  override async open(name: string): Promise<OpenedObject> {
+    return forwardReads(await this.inner.open(name), async (plain, _, offset) => {
+      if (offset < this.failsFrom) return await plain();
+      setImmediate(() => setImmediate(() => this.hasFailed.resolve()));
+      throw new HoldfastError('storage.unavailable');
+    });
+  }
+}
+
+test('a read ahead that fails while what comes before it is still written ends that copy, and nothing else', async () => {
+  const from = new FailingStorage(new MemoryStorage());
+  const writer = await from.writer('one.holdfast', { copies: 1 });
+  await writer.write(new Uint8Array(6 * 2 ** 20));
+  await writer.commit();
+  const inner = new MemoryStorage();
+  const to = new ForwardingStorage(inner);
+  to.writer = async (name, options) => {
+    const slow = await inner.writer(name, options);
+    const write = slow.write.bind(slow);
+    slow.write = async (bytes) => {
+      await from.hasFailed.promise;
+      await write(bytes);
+    };
+    return slow;
+  };
+  const unhandled: unknown[] = [];
+  const hear = (reason: unknown) => unhandled.push(reason);
+  process.on('unhandledRejection', hear);
+  try {
+    const name = 'one.holdfast';
+    const run = { threads: 0 };
+    const transfer = transferArchive({ from: [{ storage: from, name }], to: { storage: to, name }, run });
+    await assert.rejects(transfer, { code: 'storage.unavailable' });
+  } finally {
+    process.off('unhandledRejection', hear);
+  }
+  assert.deepEqual(unhandled, []);
+  for await (const { name } of inner.list()) assert.fail(`${name} is there`);
+});
 
 test('a copy that stands there twice over is no copy', async () => {
   const from = new MemoryStorage();

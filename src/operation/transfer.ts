@@ -141,7 +141,12 @@ async function copyBytes(source: RandomAccess, writer: Pick<StorageWriter, 'writ
   try {
     while (doneBytes < sizeBytes) {
       throwIfAborted(run.signal);
-      for (; ahead.length < chunksAhead && next < sizeBytes; next += chunkBytes) ahead.push(read(next));
+      for (; ahead.length < chunksAhead && next < sizeBytes; next += chunkBytes) {
+        const chunk = read(next);
+        // It is thrown in its turn.
+        chunk.catch(() => undefined);
+        ahead.push(chunk);
+      }
       const bytes = await ahead.shift();
       if (bytes === undefined) break;
       await writer.write(bytes);

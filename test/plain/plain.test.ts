@@ -13,6 +13,7 @@ import {
   plainSourceFromUrl,
   restorePlainBackup,
   Secret,
+  type Source,
 } from '../../src/index.ts';
 import { isPlainDump } from '../../src/operation/plain-restore.ts';
 import { FaultyStorage } from '../../src/testing/index.ts';
@@ -116,6 +117,28 @@ describe('what is written', () => {
       assert.deepEqual(await restored(made, `${algorithm}-3.db`, openKeys), dumpDatabase(database));
     });
   }
+
+  it('that is interrupted leaves nothing, least of all in clear', async () => {
+    const folder = await emptyFolder(workspace, 'interrupted');
+    const controller = new AbortController();
+    const source: Source = {
+      ...entriesSource('shop', []),
+      async *entries() {
+        const open = async function* () {
+          for (let count = 0; ; count += 1) {
+            if (count === 3) controller.abort();
+            yield new Uint8Array(1_000_000);
+          }
+        };
+        yield { path: 'databases/shop', kind: 'table', expectedSizeBytes: 0, metadata: {}, open };
+      },
+    };
+    const output = join(folder, 'shop.sql');
+    const options = { encryption: 'none', compression: 'none', signal: controller.signal } as const;
+    const making = createPlainBackup({ source, output, ...options });
+    await assert.rejects(making, refuses('operation.interrupted'));
+    assert.deepEqual(readdirSync(folder), []);
+  });
 
   it('without encryption only where that is asked for', async () => {
     const output = join(workspace, 'clear.sqlite.gz');
