@@ -15,9 +15,12 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
 };
 
-/** A signal that is aborted after a time of this machine. It does not keep the process alive. */
+/** The longest time that timers can be set to, 24.8 days: with more they end at once. */
+export const longestTimerMs = 2 ** 31 - 1;
+
+/** A signal that is aborted after a time of this machine, {@link longestTimerMs} at most. It does not keep the process alive. */
 export function timeoutSignal(timeoutMs: number): AbortSignal {
-  return AbortSignal.timeout(timeoutMs);
+  return AbortSignal.timeout(Math.min(timeoutMs, longestTimerMs));
 }
 
 /** Lets time pass, as a parameter. Throws `operation.interrupted` as soon as the signal is aborted. */
@@ -25,8 +28,11 @@ export type Wait = (durationMs: number, signal?: AbortSignal) => Promise<void>;
 
 /** Waits by the clock of this machine. */
 export const systemWait: Wait = async (durationMs, signal) => {
+  const options = signal === undefined ? {} : { signal };
+  let leftMs = durationMs;
   try {
-    await pause(durationMs, undefined, signal === undefined ? {} : { signal });
+    for (; leftMs > longestTimerMs; leftMs -= longestTimerMs) await pause(longestTimerMs, undefined, options);
+    await pause(leftMs, undefined, options);
   } catch (cause) {
     throw new HoldfastError('operation.interrupted', { cause });
   }

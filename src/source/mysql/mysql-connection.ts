@@ -13,6 +13,9 @@ export type StreamedRow = readonly (Buffer | null)[];
 /** So many rows are given at a time at most. */
 const batchRows = 512;
 
+/** The longest that servers of every system allow. A connection that holds a lock is idle for the whole of a dump or restore. */
+const idleLimitSeconds = 2_147_483;
+
 /** A row by the names of its columns. */
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -57,7 +60,7 @@ export class MysqlConnection {
     const opened = new MysqlConnection(connection, options, isEncrypted);
     const lockSeconds = Math.max(1, Math.ceil(options.timeoutMs / 1000));
     await opened.run(
-      `SET SESSION sql_mode = '', time_zone = '+00:00', lock_wait_timeout = ${lockSeconds}, innodb_lock_wait_timeout = ${lockSeconds}, wait_timeout = 86400`,
+      `SET SESSION sql_mode = '', time_zone = '+00:00', lock_wait_timeout = ${lockSeconds}, innodb_lock_wait_timeout = ${lockSeconds}, wait_timeout = ${idleLimitSeconds}`,
     );
     return opened;
   }

@@ -53,7 +53,7 @@ export async function loadTable(
   try {
     await connection.run('COMMIT', statementLimitMs);
     const isHistory = entry.metadata['hasHistory'] === true ? ' FOR SYSTEM_TIME ALL' : '';
-    const [row] = await connection.rows(
+    const [row] = await connection.slowRows(
       `SELECT COUNT(*) AS rowCount FROM ${qualifiedName(database, table)}${isHistory}`,
     );
     // Reading, too, holds the table until the transaction ends.
