@@ -11,6 +11,8 @@ export async function main(commandLine: readonly string[]): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') process.exitCode = printError(context, error, false);
   });
+  // Nor does a run end half-way because what it tells comes to nobody: the terminal closed, the program that listened died, the log is full.
+  process.stderr.on('error', () => undefined);
   process.on('uncaughtException', (thrown) => {
     const cause = new HoldfastError('operation.failed', { message: thrown.message, cause: thrown });
     process.exit(printError(context, cause, json));

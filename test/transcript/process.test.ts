@@ -1,8 +1,9 @@
 /** How the process behaves towards signals and pipes. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -41,6 +42,20 @@ async function startWaitingBackup() {
   return { child, end, stderr, passphrase: await open(join(folder, 'fifo'), 'w') };
 }
 
+/** Starts a backup that tells each step to the program that started it, and waits until it is under way. */
+async function startToldBackup() {
+  await truncate(join(folder, 'file.txt'), 64 << 20);
+  const child = spawn(process.execPath, [entry, 'backup', '--files', 'file.txt', '--output', 'out.holdfast'], {
+    cwd: folder,
+    env: { ...programEnvironment(), HOLDFAST_PASSPHRASE: 'secret', HOLDFAST_PROGRESS: 'json' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const end = ended(child);
+  const [told] = await once(child.stderr, 'data');
+  assert.match(String(told), /^\{"progress":/);
+  return { child, end };
+}
+
 test('a first signal ends the run with 130 and leaves nothing behind', async () => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const { child, end, stderr, passphrase } = await startWaitingBackup();
@@ -62,6 +77,13 @@ test('a second signal ends the program at once', async () => {
   // A shell shows this as 130.
   assert.equal(child.signalCode, 'SIGINT');
   await passphrase.close();
+});
+
+test('a run goes on to its end when nobody hears any more how far it is', async () => {
+  const { child, end } = await startToldBackup();
+  child.stderr.destroy();
+  assert.equal(await end, 0);
+  assert.ok(existsSync(join(folder, 'out.holdfast')));
 });
 
 test('a reader who has seen enough is no failure', async () => {
