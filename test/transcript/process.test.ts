@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,6 +84,23 @@ test('a run goes on to its end when nobody hears any more how far it is', async 
   child.stderr.destroy();
   assert.equal(await end, 0);
   assert.ok(existsSync(join(folder, 'out.holdfast')));
+});
+
+test('a result that cannot be written is a failure, and hides no other', {
+  skip: !existsSync('/dev/full'),
+}, async () => {
+  for (const [words, exitCode] of [
+    [['help'], 1],
+    [['verify', 'file.txt', '--json'], 13],
+  ] as const) {
+    const full = openSync('/dev/full', 'w');
+    const options = { cwd: folder, env: programEnvironment() };
+    const child = spawn(process.execPath, [entry, ...words], { ...options, stdio: ['ignore', full, 'pipe'] });
+    closeSync(full);
+    const stderr = text(child.stderr!);
+    assert.equal(await ended(child), exitCode);
+    assert.match(await stderr, /ENOSPC/);
+  }
 });
 
 test('a reader who has seen enough is no failure', async () => {
