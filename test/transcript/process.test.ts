@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -57,7 +57,7 @@ async function startToldBackup() {
 }
 
 test('a first signal ends the run with 130 and leaves nothing behind', async () => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     const { child, end, stderr, passphrase } = await startWaitingBackup();
     child.kill(signal);
     await passphrase.writeFile('secret\n');
@@ -77,6 +77,15 @@ test('a second signal ends the program at once', async () => {
   // A shell shows this as 130.
   assert.equal(child.signalCode, 'SIGINT');
   await passphrase.close();
+});
+
+test('a terminal that closes interrupts a run, however often it is told', async () => {
+  const { child, end } = await startToldBackup();
+  child.stderr.destroy();
+  // The kernel and the shell both send it; a login that ends sends SIGTERM as well.
+  for (const signal of ['SIGHUP', 'SIGHUP', 'SIGTERM'] as const) child.kill(signal);
+  assert.equal(await end, 130);
+  assert.deepEqual(await readdir(folder), ['file.txt']);
 });
 
 test('a run goes on to its end when nobody hears any more how far it is', async () => {
