@@ -50,7 +50,7 @@ export interface CommandContext {
   ): Promise<{ readonly exitCode: number; readonly output: string }>;
   /** Tells the command that started this one how far it is; absent where none did. */
   readonly reportProgress?: (progress: Progress) => void;
-  /** Calls back at each SIGHUP, which ends the process otherwise; gives what stops that. */
+  /** Calls back at each SIGHUP, which interrupts otherwise; gives what stops that. */
   onHangup?(listener: () => void): () => void;
   /** The run of the history that was recorded last: what is told of it is recorded with it. */
   recordedRun?: string;

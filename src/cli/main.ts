@@ -7,13 +7,19 @@ import { runCommandLine } from './program.ts';
 export async function main(commandLine: readonly string[]): Promise<void> {
   const context = openProcessContext();
   const json = commandLine.includes('--json');
+  // Whether the result is cut or the run fails first, neither hides the other.
+  const endWith = (exitCode: number) => {
+    process.exitCode = Math.max(Number(process.exitCode ?? 0), exitCode);
+  };
   // A result that nobody reads any more (`| head`) is no failure; the run itself goes on to its end.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') process.exitCode = printError(context, error, false);
+    if (error.code !== 'EPIPE') endWith(printError(context, error, false));
   });
+  // Nor does a run end half-way because what it tells comes to nobody: the terminal closed, the program that listened died, the log is full.
+  process.stderr.on('error', () => undefined);
   process.on('uncaughtException', (thrown) => {
     const cause = new HoldfastError('operation.failed', { message: thrown.message, cause: thrown });
     process.exit(printError(context, cause, json));
   });
-  process.exitCode = await runCommandLine(commandLine, context);
+  endWith(await runCommandLine(commandLine, context));
 }

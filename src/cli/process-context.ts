@@ -11,14 +11,21 @@ import { RunLog } from './run-log.ts';
 /** The world of this process: its streams, environment and signals. */
 export function openProcessContext(): CommandContext {
   const interruption = new AbortController();
+  let isAsked = false;
   const interrupt = () => {
     // The first one lets the run clean up behind itself, the second one does not wait: not even for a call that a dead network
     // file system never answers, as process.exit() would. The signal's own way ends the process at once; a shell shows it as 130.
-    if (!interruption.signal.aborted) return interruption.abort();
+    if (!isAsked) {
+      isAsked = true;
+      return interruption.abort();
+    }
     process.removeAllListeners('SIGINT');
     process.kill(process.pid, 'SIGINT');
   };
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  // A terminal that closes says so more than once, and systemd beside its SIGTERM: it never counts as the second. Under nohup too: Node
+  // takes back that the signal is ignored, and nothing tells whether it was.
+  const hangUp = () => interruption.abort();
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', hangUp);
   const runLog = new RunLog(systemClock, process.env);
   return {
     stdout: process.stdout,
@@ -31,8 +38,9 @@ export function openProcessContext(): CommandContext {
     runCommand,
     ...progressReporter(),
     onHangup: (listener) => {
-      process.on('SIGHUP', listener);
-      return () => void process.off('SIGHUP', listener);
+      // In this order: a signal that nobody listens to ends the process.
+      process.on('SIGHUP', listener).off('SIGHUP', hangUp);
+      return () => void process.on('SIGHUP', hangUp).off('SIGHUP', listener);
     },
     exitCode: 0,
   };

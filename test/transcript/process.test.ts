@@ -1,8 +1,9 @@
 /** How the process behaves towards signals and pipes. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { mkdtemp, open, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -41,8 +42,22 @@ async function startWaitingBackup() {
   return { child, end, stderr, passphrase: await open(join(folder, 'fifo'), 'w') };
 }
 
+/** Starts a backup that tells each step to the program that started it, and waits until it is under way. */
+async function startToldBackup() {
+  await truncate(join(folder, 'file.txt'), 64 << 20);
+  const child = spawn(process.execPath, [entry, 'backup', '--files', 'file.txt', '--output', 'out.holdfast'], {
+    cwd: folder,
+    env: { ...programEnvironment(), HOLDFAST_PASSPHRASE: 'secret', HOLDFAST_PROGRESS: 'json' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const end = ended(child);
+  const [told] = await once(child.stderr, 'data');
+  assert.match(String(told), /^\{"progress":/);
+  return { child, end };
+}
+
 test('a first signal ends the run with 130 and leaves nothing behind', async () => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     const { child, end, stderr, passphrase } = await startWaitingBackup();
     child.kill(signal);
     await passphrase.writeFile('secret\n');
@@ -62,6 +77,39 @@ test('a second signal ends the program at once', async () => {
   // A shell shows this as 130.
   assert.equal(child.signalCode, 'SIGINT');
   await passphrase.close();
+});
+
+test('a terminal that closes interrupts a run, however often it is told', async () => {
+  const { child, end } = await startToldBackup();
+  child.stderr.destroy();
+  // The kernel and the shell both send it; a login that ends sends SIGTERM as well.
+  for (const signal of ['SIGHUP', 'SIGHUP', 'SIGTERM'] as const) child.kill(signal);
+  assert.equal(await end, 130);
+  assert.deepEqual(await readdir(folder), ['file.txt']);
+});
+
+test('a run goes on to its end when nobody hears any more how far it is', async () => {
+  const { child, end } = await startToldBackup();
+  child.stderr.destroy();
+  assert.equal(await end, 0);
+  assert.ok(existsSync(join(folder, 'out.holdfast')));
+});
+
+test('a result that cannot be written is a failure, and hides no other', {
+  skip: !existsSync('/dev/full'),
+}, async () => {
+  for (const [words, exitCode] of [
+    [['help'], 1],
+    [['verify', 'file.txt', '--json'], 13],
+  ] as const) {
+    const full = openSync('/dev/full', 'w');
+    const options = { cwd: folder, env: programEnvironment() };
+    const child = spawn(process.execPath, [entry, ...words], { ...options, stdio: ['ignore', full, 'pipe'] });
+    closeSync(full);
+    const stderr = text(child.stderr!);
+    assert.equal(await ended(child), exitCode);
+    assert.match(await stderr, /ENOSPC/);
+  }
 });
 
 test('a reader who has seen enough is no failure', async () => {

@@ -89,7 +89,14 @@ export class Jobs implements JobServices {
       throw new HoldfastError('job.running', { message: `${running.length} jobs are under way: one more has to wait` });
     }
     const job = this.#add(user, kind, command);
-    await this.#context.record(user, kind, command.subject);
+    try {
+      await this.#context.record(user, kind, command.subject);
+    } catch (thrown) {
+      // What nobody can be held to is not run, and stands in the way of no other.
+      this.#jobs.delete(job.facts.id);
+      job.change('ended', { state: 'failed', error: shownErrorOf(thrown), endedMs: this.#context.clock.nowMs() });
+      throw thrown;
+    }
     job.ended = this.#run(job);
     return job.facts;
   }
