@@ -15,10 +15,12 @@ import {
 } from '@aws-sdk/client-s3';
 import { createBackup, FilesSource, HoldfastError, restoreBackup, Secret, validateBackup } from '../../src/index.ts';
 import { openS3Storage, s3Adapter } from '../../src/storage/s3/s3-adapter.ts';
+import { retryStorage } from '../../src/storage/wrap/retry.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { assertCode, get, listNames, put, readAll } from '../../src/testing/storage-case.ts';
 import { assertOneCreates } from '../../src/testing/storage-write-cases.ts';
 import { describeTree, makeWorkspace } from '../end-to-end/workspace.ts';
+import { startHttpProxy } from '../services/faulty-proxy.ts';
 import { leftOut } from '../services/service-packages.ts';
 import { type RgwService, startRgw } from '../services/start-rgw.ts';
 import { impatient, makeBucket, openBucket, plainClient } from './open-bucket.ts';
@@ -256,6 +258,23 @@ for (const version of [16, 20] as const) {
       assert.deepEqual(await left(), ['elsewhere.holdfast', 'shop/a.holdfast', 'shop/other.bin']);
       await write(Date.now() + dayMs + 60_000);
       assert.deepEqual(await left(), ['elsewhere.holdfast', 'shop/other.bin']);
+    });
+
+    test('a clean-up that fails once is made again by the next writer', async () => {
+      let failures = 1;
+      await using proxy = await startHttpProxy(server.port, ({ path }) => {
+        if (!/[?&]uploads\b/.test(path) || failures === 0) return undefined;
+        failures -= 1;
+        return { how: 'answer', status: 503, body: '<Error><Code>SlowDown</Code></Error>' };
+      });
+      const input = { endpointUrl: `http://127.0.0.1:${proxy.port}` };
+      const patience = { attempts: 1 };
+      const inner = await openBucket(server, await makeBucket(client), { input, patience });
+      const storage = retryStorage(inner, { tries: 2, wait: async () => undefined });
+      await put(storage, 'x.holdfast', 'x');
+      assert.equal(failures, 0);
+      assert.deepEqual(await listNames(storage), ['x.holdfast']);
+      await storage.close();
     });
 
     test('an abort in mid-upload leaves no upload behind', async () => {
