@@ -2,6 +2,8 @@
 import type { MultipartUpload } from '@aws-sdk/client-s3';
 import { type Clock, systemClock } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
+import { isPlainName } from '../../plain/plain-name.ts';
+import { isShardName } from '../spread/shard-name.ts';
 import { abortUpload } from './multipart-upload.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { removeKey, removeMarked } from './unchecked-mark.ts';
@@ -20,7 +22,7 @@ export interface UnfinishedPlace {
 
 /**
  * Removes what is left of runs that are dead: of this machine at once, of others when their upload has got no part for a day. Uploads are taken
- * for archives' by their names: below the prefix, ending in `.holdfast` or never listed. What may not be removed stays.
+ * for backups' by their names: below the prefix, of an archive, a shard or a plain dump, or never listed. What may not be removed stays.
  */
 export async function removeUnfinished(place: UnfinishedPlace): Promise<void> {
   await unlessDenied(() => removeUploads(place));
@@ -43,11 +45,16 @@ async function removeUploads(place: UnfinishedPlace): Promise<void> {
   for await (const { Key, UploadId, Initiated } of uploads(place)) {
     if (Key === undefined || UploadId === undefined) continue;
     const name = Key.slice(prefix.length);
-    if (!isUnfinishedName(name) && !name.endsWith('.holdfast')) continue;
+    if (!isUnfinishedName(name) && !isBackupName(name)) continue;
     const isRunning = isMakerRunning(name);
     const isDead = isRunning === undefined ? await isStale(place, { Key, UploadId, Initiated }) : !isRunning;
     if (isDead) await abortUpload(connection, Key, UploadId);
   }
+}
+
+/** Whether a name is one that backups are written to: an archive's, that of a shard of one, or that of a plain dump. */
+function isBackupName(name: string): boolean {
+  return name.endsWith('.holdfast') || isShardName(name) || isPlainName(name);
 }
 
 async function* uploads({ connection, prefix }: UnfinishedPlace): AsyncGenerator<MultipartUpload> {
