@@ -233,7 +233,7 @@ for (const version of [16, 20] as const) {
       await storage.close();
     });
 
-    test('uploads of dead runs are removed when nothing came for a day; others stay', async () => {
+    test('uploads of dead runs are removed when nothing came for seven days; others stay', async () => {
       const bucket = await makeBucket(client);
       const begin = async (Key: string) => {
         const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key }));
@@ -256,9 +256,9 @@ for (const version of [16, 20] as const) {
         await put(storage, 'b.holdfast', 'b');
         await storage.close();
       };
-      await write(Date.now() + dayMs - 60_000);
+      await write(Date.now() + 7 * dayMs - 60_000);
       assert.deepEqual(await left(), [...ours, ...others].sort());
-      await write(Date.now() + dayMs + 60_000);
+      await write(Date.now() + 7 * dayMs + 60_000);
       assert.deepEqual(await left(), others);
     });
 

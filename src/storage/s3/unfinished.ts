@@ -9,9 +9,8 @@ import type { S3Connection } from './s3-connection.ts';
 import { removeKey, removeMarked } from './unchecked-mark.ts';
 import { isMakerRunning, isUnfinishedName, markedDigest, unfinishedFolder } from './unfinished-key.ts';
 
-const dayMs = 24 * 60 * 60 * 1000;
-/** An object that is being checked or copied may take long, and shows no sign of life meanwhile. */
-const stagedLifeMs = 7 * dayMs;
+/** What is being checked, copied or made from what is read back may take long, and shows no sign of life meanwhile. */
+const staleAfterMs = 7 * 24 * 60 * 60 * 1000;
 
 /** Where is looked. */
 export interface UnfinishedPlace {
@@ -21,8 +20,8 @@ export interface UnfinishedPlace {
 }
 
 /**
- * Removes what is left of runs that are dead: of this machine at once, of others when their upload has got no part for a day. Uploads are taken
- * for backups' by their names: below the prefix, of an archive, a shard or a plain dump, or never listed. What may not be removed stays.
+ * Removes what is left of runs that are dead: of this machine at once, of others after seven days, an upload when it has got no part for so long.
+ * Uploads are taken for backups' by their names: below the prefix, of an archive, a shard or a plain dump, or never listed. What may not be removed stays.
  */
 export async function removeUnfinished(place: UnfinishedPlace): Promise<void> {
   await unlessDenied(() => removeUploads(place));
@@ -71,12 +70,12 @@ async function* uploads({ connection, prefix }: UnfinishedPlace): AsyncGenerator
   }
 }
 
-/** Whether an upload was begun, and got its last part, more than a day ago. */
+/** Whether an upload was begun, and got its last part, more than {@link staleAfterMs} ago. */
 async function isStale(
   { connection, clock = systemClock }: UnfinishedPlace,
   { Key, UploadId, Initiated }: { Key: string; UploadId: string; Initiated: Date | undefined },
 ): Promise<boolean> {
-  const isOld = (time: Date | undefined) => time !== undefined && clock.nowMs() - time.getTime() > dayMs;
+  const isOld = (time: Date | undefined) => time !== undefined && clock.nowMs() - time.getTime() > staleAfterMs;
   if (!isOld(Initiated)) return false;
   let marker: { PartNumberMarker?: string } = {};
   for (;;) {
@@ -103,7 +102,7 @@ async function removeStaged({ connection, prefix, clock = systemClock }: Unfinis
     if (Key === undefined || LastModified === undefined) continue;
     const name = Key.slice(prefix.length);
     const isRunning = isMakerRunning(name);
-    const isOld = clock.nowMs() - LastModified.getTime() > stagedLifeMs;
+    const isOld = clock.nowMs() - LastModified.getTime() > staleAfterMs;
     if (isRunning === undefined ? !isOld : isRunning) continue;
     if (markedDigest(name) === undefined) await removeKey(connection, Key);
     else await removeMarked(connection, Key);
