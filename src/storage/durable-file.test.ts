@@ -23,8 +23,8 @@ function deadPid(): number {
   return pid;
 }
 
-async function setAge(path: string, hours: number): Promise<void> {
-  const then = new Date(Date.now() - hours * 3_600_000);
+async function setAge(path: string, days: number): Promise<void> {
+  const then = new Date(Date.now() - days * 24 * 3_600_000);
   await utimes(path, then, then);
 }
 
@@ -76,18 +76,18 @@ test('partial files of dead processes are removed, those of living ones kept', a
   assert.deepEqual((await readdir(folder)).sort(), left.sort());
 });
 
-test('where the process cannot be judged, 24 hours decide', async () => {
+test('where the process cannot be judged, or its number was given again, seven days decide', async () => {
   const target = join(folder, 'shop.holdfast');
   const foreign = (path: string) => path.replace(/-[0-9a-f]{8}([0-9a-f]{16}\.partial)$/u, '-00000000$1');
   const young = withPid(foreign(partialPath(target)), deadPid());
   const old = foreign(partialPath(target));
   const reused = partialPath(target);
-  for (const path of [young, old, reused]) await writeFile(path, 'x');
-  await setAge(young, 23.9);
-  await setAge(old, 24.1);
-  await setAge(reused, 24.1);
+  const readingBack = partialPath(target);
+  for (const path of [young, old, reused, readingBack]) await writeFile(path, 'x');
+  for (const path of [young, readingBack]) await setAge(path, 6.9);
+  for (const path of [old, reused]) await setAge(path, 7.1);
   await removeStalePartials(folder);
-  assert.deepEqual(await readdir(folder), [basename(young)]);
+  assert.deepEqual((await readdir(folder)).sort(), [basename(young), basename(readingBack)].sort());
 });
 
 test('a folder that has a partial name is left alone', async () => {

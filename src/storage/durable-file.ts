@@ -85,8 +85,8 @@ async function isMissingParent(folder: string, options: { mode: number; exactMod
   return false;
 }
 
-/** A paused run touches its file again within this time, or is taken for dead where its process cannot be asked. */
-const staleAfterMs = 24 * 60 * 60 * 1000;
+/** Where the process cannot be asked, or its number may have been given again: a run that only reads back shows no sign of life. */
+const staleAfterMs = 7 * 24 * 60 * 60 * 1000;
 
 /** Removes the partial files that dead processes left in a folder. */
 export async function removeStalePartials(folder: string): Promise<void> {

@@ -15,10 +15,12 @@ import {
 } from '@aws-sdk/client-s3';
 import { createBackup, FilesSource, HoldfastError, restoreBackup, Secret, validateBackup } from '../../src/index.ts';
 import { openS3Storage, s3Adapter } from '../../src/storage/s3/s3-adapter.ts';
+import { retryStorage } from '../../src/storage/wrap/retry.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { assertCode, get, listNames, put, readAll } from '../../src/testing/storage-case.ts';
 import { assertOneCreates } from '../../src/testing/storage-write-cases.ts';
 import { describeTree, makeWorkspace } from '../end-to-end/workspace.ts';
+import { startHttpProxy } from '../services/faulty-proxy.ts';
 import { leftOut } from '../services/service-packages.ts';
 import { type RgwService, startRgw } from '../services/start-rgw.ts';
 import { impatient, makeBucket, openBucket, plainClient } from './open-bucket.ts';
@@ -231,7 +233,7 @@ for (const version of [16, 20] as const) {
       await storage.close();
     });
 
-    test('uploads of dead runs are removed when nothing came for a day; others stay', async () => {
+    test('uploads of dead runs are removed when nothing came for seven days; others stay', async () => {
       const bucket = await makeBucket(client);
       const begin = async (Key: string) => {
         const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key }));
@@ -239,7 +241,9 @@ for (const version of [16, 20] as const) {
           new UploadPartCommand({ Bucket: bucket, Key, UploadId, PartNumber: 1, Body: Buffer.from('x') }),
         );
       };
-      for (const key of ['shop/a.holdfast', 'shop/other.bin', 'elsewhere.holdfast']) await begin(key);
+      const ours = ['shop/a.holdfast', 'shop/a.holdfast.3of5.9f3a6c01.2', 'shop/a.sql.gz.gpg'];
+      const others = ['elsewhere.holdfast', 'shop/other.bin'];
+      for (const key of [...ours, ...others]) await begin(key);
       const left = async () => {
         const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
         return (Uploads ?? []).map((upload) => upload.Key).sort();
@@ -252,10 +256,27 @@ for (const version of [16, 20] as const) {
         await put(storage, 'b.holdfast', 'b');
         await storage.close();
       };
-      await write(Date.now() + dayMs - 60_000);
-      assert.deepEqual(await left(), ['elsewhere.holdfast', 'shop/a.holdfast', 'shop/other.bin']);
-      await write(Date.now() + dayMs + 60_000);
-      assert.deepEqual(await left(), ['elsewhere.holdfast', 'shop/other.bin']);
+      await write(Date.now() + 7 * dayMs - 60_000);
+      assert.deepEqual(await left(), [...ours, ...others].sort());
+      await write(Date.now() + 7 * dayMs + 60_000);
+      assert.deepEqual(await left(), others);
+    });
+
+    test('a clean-up that fails once is made again by the next writer', async () => {
+      let failures = 1;
+      await using proxy = await startHttpProxy(server.port, ({ path }) => {
+        if (!/[?&]uploads\b/.test(path) || failures === 0) return undefined;
+        failures -= 1;
+        return { how: 'answer', status: 503, body: '<Error><Code>SlowDown</Code></Error>' };
+      });
+      const input = { endpointUrl: `http://127.0.0.1:${proxy.port}` };
+      const patience = { attempts: 1 };
+      const inner = await openBucket(server, await makeBucket(client), { input, patience });
+      const storage = retryStorage(inner, { tries: 2, wait: async () => undefined });
+      await put(storage, 'x.holdfast', 'x');
+      assert.equal(failures, 0);
+      assert.deepEqual(await listNames(storage), ['x.holdfast']);
+      await storage.close();
     });
 
     test('an abort in mid-upload leaves no upload behind', async () => {

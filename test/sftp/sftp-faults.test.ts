@@ -134,24 +134,27 @@ test('what dead runs left is removed, never what a living one writes', async () 
   mkdirSync(folder);
   const { uid, gid } = statSync(server.folder);
   chownSync(folder, uid, gid);
-  const make = (change: (name: string) => string, hours: number) => {
+  const make = (change: (name: string) => string, days: number) => {
     const path = join(folder, change(partialPath('x')));
     writeFileSync(path, 'left');
-    const then = new Date(Date.now() - hours * 3_600_000);
+    const then = new Date(Date.now() - days * 24 * 3_600_000);
     utimesSync(path, then, then);
     return path;
   };
   const dead = make((name) => name.replace(`-${process.pid}-`, '-4194303-'), 0);
   const elsewhere = (name: string) => name.replace(/-[0-9a-f]{8}([0-9a-f]{16}\.partial)$/, '-00000000$1');
-  const foreign = make(elsewhere, 23);
-  const foreignOld = make(elsewhere, 25);
+  const foreign = make(elsewhere, 6);
+  const foreignOld = make(elsewhere, 8);
+  const readingBack = make((name) => name, 6);
+  const reused = make((name) => name, 8);
   const other = join(folder, '.x.partial');
   writeFileSync(other, '');
   const storage = openSftp(server, folder);
   const living = await storage.writer('y', { copies: 1 });
   await living.write(content);
   await write(storage);
-  assert.deepEqual([dead, foreign, foreignOld, other].map(existsSync), [false, true, false, true]);
+  assert.deepEqual([foreign, readingBack, other].map(existsSync), [true, true, true]);
+  assert.deepEqual([dead, foreignOld, reused].map(existsSync), [false, false, false]);
   await living.commit();
   assert.deepEqual(
     readdirSync(folder).filter((name) => !name.startsWith('.')),

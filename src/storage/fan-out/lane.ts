@@ -118,11 +118,15 @@ export class Lane {
     const held = async (stored: RandomAccess) => {
       this.#isHeld = true;
       const watched = this.#watched(stored);
-      await exclusive(async () => {
-        this.#moved();
-        this.#isHeld = false;
-        if (this.isOpen) await check?.(watched);
-      }, watched);
+      try {
+        await exclusive(async () => {
+          this.#release();
+          if (this.isOpen) await check?.(watched);
+        }, watched);
+      } finally {
+        // Whether or not the work was run: what is left of the commit waits for nobody.
+        this.#release();
+      }
     };
     await this.#step(async () => {
       if (this.#writer === undefined) return;
@@ -193,6 +197,11 @@ export class Lane {
 
   #releaseQueue(): void {
     for (const piece of this.#queue.splice(0)) piece.release(false);
+  }
+
+  #release(): void {
+    this.#moved();
+    this.#isHeld = false;
   }
 
   #moved(): void {

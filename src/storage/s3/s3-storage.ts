@@ -71,7 +71,11 @@ export class S3Storage implements Storage {
     const isSure = createOnly && this.#options.isCreateOnlyKnown;
     const there = isSure ? undefined : await headIfThere(readHead(connection, key));
     if (createOnly && there !== undefined) throw nameTaken(name);
-    this.#cleaned ??= removeUnfinished({ connection, prefix, clock });
+    this.#cleaned ??= removeUnfinished({ connection, prefix, clock }).catch((error: unknown) => {
+      // The next writer tries it anew.
+      this.#cleaned = undefined;
+      throw error;
+    });
     await this.#cleaned;
     throwIfAborted(options.signal);
     const writerId = Buffer.from(random.bytes(16)).toString('hex');

@@ -2,14 +2,15 @@
 import type { MultipartUpload } from '@aws-sdk/client-s3';
 import { type Clock, systemClock } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
+import { isPlainName } from '../../plain/plain-name.ts';
+import { isShardName } from '../spread/shard-name.ts';
 import { abortUpload } from './multipart-upload.ts';
 import type { S3Connection } from './s3-connection.ts';
 import { removeKey, removeMarked } from './unchecked-mark.ts';
 import { isMakerRunning, isUnfinishedName, markedDigest, unfinishedFolder } from './unfinished-key.ts';
 
-const dayMs = 24 * 60 * 60 * 1000;
-/** An object that is being checked or copied may take long, and shows no sign of life meanwhile. */
-const stagedLifeMs = 7 * dayMs;
+/** What is being checked, copied or made from what is read back may take long, and shows no sign of life meanwhile. */
+const staleAfterMs = 7 * 24 * 60 * 60 * 1000;
 
 /** Where is looked. */
 export interface UnfinishedPlace {
@@ -19,8 +20,8 @@ export interface UnfinishedPlace {
 }
 
 /**
- * Removes what is left of runs that are dead: of this machine at once, of others when their upload has got no part for a day. Uploads are taken
- * for archives' by their names: below the prefix, ending in `.holdfast` or never listed. What may not be removed stays.
+ * Removes what is left of runs that are dead: of this machine at once, of others after seven days, an upload when it has got no part for so long.
+ * Uploads are taken for backups' by their names: below the prefix, of an archive, a shard or a plain dump, or never listed. What may not be removed stays.
  */
 export async function removeUnfinished(place: UnfinishedPlace): Promise<void> {
   await unlessDenied(() => removeUploads(place));
@@ -43,11 +44,16 @@ async function removeUploads(place: UnfinishedPlace): Promise<void> {
   for await (const { Key, UploadId, Initiated } of uploads(place)) {
     if (Key === undefined || UploadId === undefined) continue;
     const name = Key.slice(prefix.length);
-    if (!isUnfinishedName(name) && !name.endsWith('.holdfast')) continue;
+    if (!isUnfinishedName(name) && !isBackupName(name)) continue;
     const isRunning = isMakerRunning(name);
     const isDead = isRunning === undefined ? await isStale(place, { Key, UploadId, Initiated }) : !isRunning;
     if (isDead) await abortUpload(connection, Key, UploadId);
   }
+}
+
+/** Whether a name is one that backups are written to: an archive's, that of a shard of one, or that of a plain dump. */
+function isBackupName(name: string): boolean {
+  return name.endsWith('.holdfast') || isShardName(name) || isPlainName(name);
 }
 
 async function* uploads({ connection, prefix }: UnfinishedPlace): AsyncGenerator<MultipartUpload> {
@@ -64,12 +70,12 @@ async function* uploads({ connection, prefix }: UnfinishedPlace): AsyncGenerator
   }
 }
 
-/** Whether an upload was begun, and got its last part, more than a day ago. */
+/** Whether an upload was begun, and got its last part, more than {@link staleAfterMs} ago. */
 async function isStale(
   { connection, clock = systemClock }: UnfinishedPlace,
   { Key, UploadId, Initiated }: { Key: string; UploadId: string; Initiated: Date | undefined },
 ): Promise<boolean> {
-  const isOld = (time: Date | undefined) => time !== undefined && clock.nowMs() - time.getTime() > dayMs;
+  const isOld = (time: Date | undefined) => time !== undefined && clock.nowMs() - time.getTime() > staleAfterMs;
   if (!isOld(Initiated)) return false;
   let marker: { PartNumberMarker?: string } = {};
   for (;;) {
@@ -96,7 +102,7 @@ async function removeStaged({ connection, prefix, clock = systemClock }: Unfinis
     if (Key === undefined || LastModified === undefined) continue;
     const name = Key.slice(prefix.length);
     const isRunning = isMakerRunning(name);
-    const isOld = clock.nowMs() - LastModified.getTime() > stagedLifeMs;
+    const isOld = clock.nowMs() - LastModified.getTime() > staleAfterMs;
     if (isRunning === undefined ? !isOld : isRunning) continue;
     if (markedDigest(name) === undefined) await removeKey(connection, Key);
     else await removeMarked(connection, Key);

@@ -5,8 +5,8 @@ import { HoldfastError } from '../../errors.ts';
 import type { SftpConnection } from './sftp-connection.ts';
 import { removeIfThere } from './sftp-partial-file.ts';
 
-/** A paused run writes again within this time, or is taken for dead where its process cannot be asked. */
-const staleAfterMs = 24 * 60 * 60 * 1000;
+/** Where the process cannot be asked, or its number may have been given again: a run that only reads back shows no sign of life. */
+const staleAfterMs = 7 * 24 * 60 * 60 * 1000;
 
 /** Removes the temporary files that dead runs left in a folder. `serverTimeMs` is the present time of the server, whose files these are. */
 export async function removeLeftovers(connection: SftpConnection, folder: string, serverTimeMs: number): Promise<void> {
