@@ -6,7 +6,6 @@ import { type Clock, systemClock, systemWait, type Wait } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import { type Random, systemRandom } from '../../random.ts';
 import { FanOutWriter } from '../fan-out/fan-out-writer.ts';
-import { nameTaken } from '../name-taken.ts';
 import { checkObjectName } from '../object-name.ts';
 import type {
   OpenedObject,
@@ -15,14 +14,12 @@ import type {
   StorageWriter,
   StoredObject,
   WriterOptions,
-  WrittenPart,
 } from '../storage.ts';
 import { openSet } from './open-set.ts';
 import { removeSet } from './remove-set.ts';
 import { tagSizeBytes } from './shard-name.ts';
 import {
   chooseSet,
-  isComplete,
   missingShards,
   objectOf,
   ShardGathering,
@@ -31,6 +28,7 @@ import {
   type SpreadMember,
 } from './shard-sets.ts';
 import { SpreadWriter } from './spread-writer.ts';
+import { keepFirst, replaceOlder } from './take-name.ts';
 
 /** What archives are called, and nothing else. */
 const archiveEnd = '.holdfast';
@@ -62,7 +60,7 @@ export interface RebuiltShard {
  * Lays each archive over several storages as k + m shards, any k of which give it back (`docs/format.md` section 8). Archives are objects whose
  * names end in `.holdfast`; all else, such as marks of pins, stands whole on each storage. An archive is there when k of its shards
  * are. Each writing has a tag of its own in its shards' names, so that a new archive of an old name never mixes with the old one, which is removed
- * when the new one stands. What is deleted is marked first on the storages that answer: from then on it is not listed any more, and a
+ * when the new one stands. Of two that are written at once one is withdrawn, with `storage.conflict`. What is deleted is marked first on the storages that answer: from then on it is not listed any more, and a
  * later writer removes what stayed.
  *
  * @example
@@ -117,6 +115,12 @@ export class SpreadStorage implements Storage {
       });
     }
     const tag = Buffer.from(this.#random.bytes(tagSizeBytes)).toString('hex');
+    const before = options.createOnly === true ? undefined : await this.#look(`${name}.`);
+    const takeName = async () => {
+      const listing = await this.#look(`${name}.`);
+      const claim = { name, tag, place: this.url(name), listing, nowMs: this.#clock.nowMs() };
+      return await (before === undefined ? keepFirst(claim) : replaceOlder(claim, before));
+    };
     return await SpreadWriter.open({
       ...options,
       name: { name, shape: this.shape, tag },
@@ -125,7 +129,7 @@ export class SpreadStorage implements Storage {
       stallTimeoutMs: this.#stallTimeoutMs,
       clock: this.#clock,
       wait: this.#wait,
-      onCommitted: () => (options.createOnly === true ? this.#keepFirst(name, tag) : this.#removeOlder(name, tag)),
+      onCommitted: takeName,
     });
   }
 
@@ -332,32 +336,6 @@ export class SpreadStorage implements Storage {
       },
       abort: () => writer.abort(),
     };
-  }
-
-  /** Withdraws an archive where another of its name is there: two that are written at once both see that, and none hides the other. */
-  async #keepFirst(name: string, tag: string): Promise<WrittenPart[]> {
-    const { sets, failures } = await this.#look(`${name}.`);
-    const ofName = sets.filter((set) => set.name === name);
-    const isTaken = ofName.some((set) => set.tag !== tag && set.goneOn.length === 0 && isComplete(set));
-    if (!isTaken) return [];
-    const own = ofName.find((set) => set.tag === tag);
-    if (own) await removeSet(own, { allAnswered: failures.length === 0, nowMs: this.#clock.nowMs() });
-    throw nameTaken(this.url(name));
-  }
-
-  /** Removes older archives of the name, and what an earlier removal left. */
-  async #removeOlder(name: string, tag: string): Promise<WrittenPart[]> {
-    const { sets, failures } = await this.#look(`${name}.`);
-    const problems: WrittenPart[] = [];
-    for (const set of sets) {
-      if (set.name !== name || set.tag === tag) continue;
-      try {
-        await removeSet(set, { allAnswered: failures.length === 0, nowMs: this.#clock.nowMs() });
-      } catch (error) {
-        problems.push({ label: `an older ${name}`, url: this.url(name), error });
-      }
-    }
-    return problems;
   }
 
   /** Removes what earlier removals left, of all archives; gives how many are gone for good. */
