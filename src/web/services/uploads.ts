@@ -35,6 +35,14 @@ export const defaultUploadLimits: Omit<UploadLimits, 'folder'> = {
   reserveBytes: 1024 ** 3,
 };
 
+/** Whoever sends to an upload. */
+interface Sender {
+  readonly userName: string;
+  readonly ending: AbortController;
+  /** Settles once nothing of it is written any more. */
+  readonly ended: Promise<void>;
+}
+
 interface Upload {
   readonly id: string;
   readonly name: string;
@@ -42,8 +50,7 @@ interface Upload {
   readonly startedBy: string;
   receivedBytes: number;
   touchedMs: number;
-  /** Of two who send to one the later is refused. */
-  isBusy: boolean;
+  sender: Sender | undefined;
 }
 
 const idPattern = /^[0-9a-f]{24}$/;
@@ -79,7 +86,7 @@ export class Uploads implements UploadServices {
         const { name, sizeBytes, startedBy } = JSON.parse(await readFile(join(folder, file), 'utf8'));
         const { size, mtimeMs } = await stat(this.#path(id));
         const known = { id, name: shownName(String(name)), sizeBytes: Number(sizeBytes), startedBy: String(startedBy) };
-        this.#uploads.set(id, { ...known, receivedBytes: size, touchedMs: mtimeMs, isBusy: false });
+        this.#uploads.set(id, { ...known, receivedBytes: size, touchedMs: mtimeMs, sender: undefined });
       } catch (error) {
         this.#context.log(`the upload ${id} cannot be read, and is removed: ${String(error)}`);
         await this.#removeFiles(id);
@@ -109,7 +116,7 @@ export class Uploads implements UploadServices {
       startedBy: user.name,
       receivedBytes: 0,
       touchedMs: clock.nowMs(),
-      isBusy: false,
+      sender: undefined,
     };
     // Counted before anything is awaited: many at once do not get past the limits.
     this.#uploads.set(id, upload);
@@ -129,19 +136,22 @@ export class Uploads implements UploadServices {
   async append(user: WebUser, id: string, offsetBytes: number, body: AsyncIterable<Uint8Array>): Promise<UploadFacts> {
     requireRole(user, 'operator');
     const upload = this.#own(user, id);
-    if (upload.isBusy || offsetBytes !== upload.receivedBytes) {
-      const message = upload.isBusy
-        ? 'somebody is sending to it'
-        : `it goes on at ${upload.receivedBytes}, not at ${offsetBytes}`;
-      throw new HoldfastError('request.conflict', { message, context: { offsetBytes: upload.receivedBytes } });
+    const { sender } = upload;
+    requireTurn(upload, offsetBytes, user.name);
+    if (sender !== undefined) {
+      // A client that lost its connection is back before the server knows: the old one would be waited for in vain.
+      sender.ending.abort();
+      await sender.ended;
+      this.#own(user, id);
+      requireTurn(upload, offsetBytes);
     }
-    upload.isBusy = true;
-    try {
-      await this.#receive(upload, body);
-    } finally {
-      upload.isBusy = false;
+    const ending = new AbortController();
+    const received = this.#receive(upload, body, ending.signal).finally(() => {
+      upload.sender = undefined;
       upload.touchedMs = this.#context.clock.nowMs();
-    }
+    });
+    upload.sender = { userName: user.name, ending, ended: received.catch(() => undefined) };
+    await received;
     return this.#facts(upload);
   }
 
@@ -157,7 +167,7 @@ export class Uploads implements UploadServices {
   async remove(user: WebUser, id: string): Promise<void> {
     requireRole(user, 'operator');
     const upload = this.#own(user, id);
-    if (upload.isBusy) throw new HoldfastError('request.conflict', { message: 'somebody is sending to it' });
+    if (upload.sender !== undefined) throw busy(upload);
     this.#uploads.delete(id);
     await this.#removeFiles(id);
     await this.#context.record(user, 'remove an upload', upload.name);
@@ -175,7 +185,7 @@ export class Uploads implements UploadServices {
   /** Where one lies that is there as a whole. Throws `request.not_found`, `request.conflict`. */
   complete(user: WebUser, id: string): { readonly path: string; readonly name: string } {
     const upload = this.#own(user, id);
-    if (upload.receivedBytes !== upload.sizeBytes || upload.isBusy) {
+    if (upload.receivedBytes !== upload.sizeBytes || upload.sender !== undefined) {
       throw new HoldfastError('request.conflict', {
         message: `${upload.name} is not whole yet`,
         hint: 'send the rest of it',
@@ -185,10 +195,10 @@ export class Uploads implements UploadServices {
     return { path: this.#path(id), name: upload.name };
   }
 
-  async #receive(upload: Upload, body: AsyncIterable<Uint8Array>): Promise<void> {
+  async #receive(upload: Upload, body: AsyncIterable<Uint8Array>, ending: AbortSignal): Promise<void> {
     const file = await open(this.#path(upload.id), 'r+');
     try {
-      for await (const piece of body) {
+      for await (const piece of untilAborted(body, ending)) {
         if (upload.receivedBytes + piece.length > upload.sizeBytes) {
           throw new HoldfastError('request.too_large', {
             message: `more comes than the ${upload.sizeBytes} bytes that were announced`,
@@ -246,8 +256,8 @@ export class Uploads implements UploadServices {
 
   async #removeOld(): Promise<void> {
     const nowMs = this.#context.clock.nowMs();
-    for (const { id, touchedMs, isBusy } of this.#uploads.values()) {
-      if (isBusy || nowMs - touchedMs < this.#limits.keptMs) continue;
+    for (const { id, touchedMs, sender } of this.#uploads.values()) {
+      if (sender !== undefined || nowMs - touchedMs < this.#limits.keptMs) continue;
       this.#uploads.delete(id);
       await this.#removeFiles(id);
     }
@@ -261,9 +271,48 @@ export class Uploads implements UploadServices {
     return join(this.#limits.folder, `${id}.${kind}`);
   }
 
-  #facts({ isBusy: _, touchedMs, ...upload }: Upload): UploadFacts {
+  #facts({ sender: _, touchedMs, ...upload }: Upload): UploadFacts {
     const isComplete = upload.receivedBytes === upload.sizeBytes;
     return { ...upload, isComplete, expiresMs: touchedMs + this.#limits.keptMs };
+  }
+}
+
+function busy({ receivedBytes: offsetBytes }: Upload): HoldfastError {
+  return new HoldfastError('request.conflict', { message: 'somebody is sending to it', context: { offsetBytes } });
+}
+
+/** Throws `request.conflict` where it goes on elsewhere, or somebody else is sending: whose own sender is in the way takes over. */
+function requireTurn(upload: Upload, offsetBytes: number, userName?: string): void {
+  const { receivedBytes, sender } = upload;
+  if (sender !== undefined && sender.userName !== userName) throw busy(upload);
+  if (offsetBytes === receivedBytes) return;
+  throw new HoldfastError('request.conflict', {
+    message: `it goes on at ${receivedBytes}, not at ${offsetBytes}`,
+    context: { offsetBytes: receivedBytes },
+  });
+}
+
+/** The pieces of a body, of which the next one may never come. Throws `request.conflict` once it is aborted. */
+async function* untilAborted(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const pieces = body[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { promise: aborted, reject } = Promise.withResolvers<never>();
+      const stop = () => reject(new HoldfastError('request.conflict', { message: 'it goes on by another connection' }));
+      // For each piece anew: what waits for all of them would keep them all.
+      signal.addEventListener('abort', stop, { once: true });
+      if (signal.aborted) stop();
+      const next = await Promise.race([aborted, pieces.next()]).finally(() =>
+        signal.removeEventListener('abort', stop),
+      );
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    const returned = pieces.return?.();
+    returned?.catch(() => undefined);
+    // It ends after the piece that is under way, which may be never.
+    if (!signal.aborted) await returned;
   }
 }
 
