@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { Connection as CoreConnection } from 'mysql2';
 import type { Connection, ConnectionOptions, SslOptions } from 'mysql2/promise';
-import { timeoutSignal } from '../../clock.ts';
+import { longestTimerMs, timeoutSignal } from '../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../errors.ts';
 import type { MysqlAddress } from './mysql-address.ts';
 import { serverFailure, withoutStatement } from './mysql-error.ts';
@@ -221,7 +221,7 @@ function baseOptions(address: MysqlAddress, options: ConnectOptions): Connection
     timezone: 'Z',
     dateStrings: true,
     supportBigNumbers: true,
-    connectTimeout: options.timeoutMs,
+    connectTimeout: Math.min(options.timeoutMs, longestTimerMs),
     enableKeepAlive: true,
     // The server asks the system who is at the other end of the socket.
     authPlugins: { unix_socket: nothing, auth_socket: nothing },

@@ -94,10 +94,14 @@ it(`a restore that is killed at any of ${points} points leaves the old database 
   const old = await portrait(server, 'shop');
   const next = await portrait(server, 'model');
   assert.notDeepEqual(old, next);
-  const total = await restoreKilledAt(Number.POSITIVE_INFINITY, true);
-  assert.deepEqual(await portrait(server, 'shop'), next);
-  await undoMysql({ url: new Secret(server.url('shop')) });
-  assert.deepEqual(await portrait(server, 'shop'), old);
+  let total = 0;
+  // All but the first find an undo, and say more.
+  for (let whole = 0; whole < 2; whole += 1) {
+    total = await restoreKilledAt(Number.POSITIVE_INFINITY, true);
+    assert.deepEqual(await portrait(server, 'shop'), next);
+    await undoMysql({ url: new Secret(server.url('shop')) });
+    assert.deepEqual(await portrait(server, 'shop'), old);
+  }
   const random = new SeededRandom(20_26);
   const seen = { old: 0, new: 0 };
   for (let point = 0; point < points; point += 1) {

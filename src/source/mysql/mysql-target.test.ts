@@ -34,7 +34,7 @@ async function rejects(work: Promise<unknown>, code: string, pattern = /./): Pro
   });
 }
 
-const undo = (name: string) => undoMysql({ url: new Secret(server.url(name)) });
+const undo = (name: string, timeoutMs = 20_000) => undoMysql({ url: new Secret(server.url(name)), timeoutMs });
 const tablesOnly = (...names: string[]) =>
   entries.filter(({ kind, metadata }) => kind === 'table' && names.includes(String(metadata['table'])));
 
@@ -100,6 +100,42 @@ describe('a database of MariaDB is restored', () => {
     const { 'TABLE counted': _, ...found } = await portrait(server, 'dumped');
     const { 'TABLE counted': __, ...expected } = await portrait(server, 'app');
     assert.deepEqual(found, expected);
+  });
+
+  it('though somebody reads what an older restore replaced, which the next one removes', async () => {
+    await server.query('CREATE DATABASE twice', 'CREATE TABLE twice.old (id int)');
+    const again = (options = {}) =>
+      restore(server.url('twice'), entries, { overwrite: true, timeoutMs: 1_000, ...options });
+    const first = await again();
+    const reader = await server.connect();
+    await reader.run('BEGIN');
+    await reader.rows(`SELECT * FROM ${first.undo}.old`);
+    await server.query('DELETE FROM twice.book');
+    const changed = await portrait(server, 'twice');
+    const second = await again();
+    assert.match(String(second.undo), /^twice__holdfast_undo_/);
+    assert.deepEqual(await besides('twice'), [first.undo, second.undo].sort());
+    await reader.close();
+    await undo('twice');
+    assert.deepEqual(await portrait(server, 'twice'), changed);
+    assert.equal((await besides('twice')).length, 1);
+  });
+
+  it('without an undo though somebody reads an older one, which cannot be brought back from then on', async () => {
+    await server.query('CREATE DATABASE never', 'CREATE TABLE never.old (id int)');
+    const again = (options = {}) =>
+      restore(server.url('never'), entries, { overwrite: true, timeoutMs: 1_000, ...options });
+    const first = await again();
+    const reader = await server.connect();
+    await reader.run('BEGIN');
+    await reader.rows(`SELECT * FROM ${first.undo}.old`);
+    assert.equal((await again({ keepUndo: false })).undo, undefined);
+    assert.deepEqual(await besides('never'), [first.undo]);
+    await rejects(undo('never', 1_000), 'target.no_undo');
+    await reader.close();
+    await rejects(undo('never'), 'target.no_undo');
+    assert.deepEqual(await besides('never'), []);
+    assert.deepEqual(await portrait(server, 'never'), await portrait(server, 'app'));
   });
 
   it('not as a transaction, which is said', async () => {

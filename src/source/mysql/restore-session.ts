@@ -14,7 +14,7 @@ import { readDefaults } from './server-catalog.ts';
 import { sideKind, sideName, undoName } from './side-names.ts';
 import { qualifiedName, quoteName, quoteText } from './sql-text.ts';
 import { collect, tryObjects } from './staged-objects.ts';
-import { settleSwaps, swap, tableNames } from './swap.ts';
+import { findUndo, settleSwaps, swap, tableNames } from './swap.ts';
 import { isPlanTable, readPlan, type SwapPlan, swappedTable } from './swap-plan.ts';
 import { loadTable, prepareLoading } from './table-loader.ts';
 import { lockTarget } from './target-lock.ts';
@@ -198,7 +198,8 @@ export class RestoreSession {
       keep: undoName(database, random),
       keepsUndo: keepUndo,
       isWhole: state.isWhole,
-      createdMs: clock.nowMs(),
+      // Also where the clock was set back, it is newer than what is there.
+      createdMs: Math.max(clock.nowMs(), ((await findUndo(control, database))?.createdMs ?? 0) + 1),
       incoming: incoming.filter((name) => !isPlanTable(name)),
       outgoing,
       drops,

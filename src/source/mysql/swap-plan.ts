@@ -6,7 +6,7 @@ import { qualifiedName, quoteText } from './sql-text.ts';
 /**
  * How tables change places. It is written down in the database `from` before anything moves, in the table `holdfast_journal`; the one
  * statement that moves all tables renames that one to `holdfast_swapped`. So whoever finds a plan knows which of the two states holds.
- * In the end the plan is the record of an undo: `holdfast_undo` in the database `keep`.
+ * In the end the plan is the record of an undo: `holdfast_undo` in the database `keep`; `holdfast_stale` marks one that is to be dropped.
  */
 export interface SwapPlan {
   readonly version: 1;
@@ -35,7 +35,8 @@ export interface SwapPlan {
 export const journalTable = 'holdfast_journal';
 export const swappedTable = 'holdfast_swapped';
 export const undoTable = 'holdfast_undo';
-const planTables = [journalTable, swappedTable, undoTable] as const;
+export const staleTable = 'holdfast_stale';
+const planTables = [journalTable, swappedTable, undoTable, staleTable] as const;
 
 /** Whether a table is one of those that hold a plan. */
 export function isPlanTable(name: string): boolean {

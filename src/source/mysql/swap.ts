@@ -2,7 +2,16 @@ import type { MysqlConnection } from './mysql-connection.ts';
 import { readTables } from './server-catalog.ts';
 import { sideKind } from './side-names.ts';
 import { qualifiedName, quoteName } from './sql-text.ts';
-import { isPlanTable, journalTable, readPlan, type SwapPlan, swappedTable, undoTable, writePlan } from './swap-plan.ts';
+import {
+  isPlanTable,
+  journalTable,
+  readPlan,
+  type SwapPlan,
+  staleTable,
+  swappedTable,
+  undoTable,
+  writePlan,
+} from './swap-plan.ts';
 import * as statements from './swap-statements.ts';
 
 /** With what a swap is done. */
@@ -67,20 +76,40 @@ async function settle(
   await control.run(`DROP TABLE IF EXISTS ${qualifiedName(from, journalTable)}`);
 }
 
-/** Makes the plan the record of the undo, and removes what is of no more use: what came before it, and the database that is empty now. */
+/** Makes the plan the record of the undo, or of what is not kept: from then on the new tables stay. Whatever is left of the rest fails nothing. */
 async function finish({ control }: SwapContext, plan: SwapPlan): Promise<void> {
   const replaces = plan.outgoing.length > 0 || plan.drops.length > 0;
-  if (replaces && plan.keepsUndo) {
-    const record = `${qualifiedName(plan.from, swappedTable)} TO ${qualifiedName(plan.keep, undoTable)}`;
-    await control.run(`RENAME TABLE ${record}`);
-  } else {
-    await control.run(`DROP DATABASE IF EXISTS ${quoteName(plan.keep)}`);
+  const isKept = replaces && plan.keepsUndo;
+  const record = qualifiedName(plan.keep, isKept ? undoTable : staleTable);
+  await control.run(`RENAME TABLE ${qualifiedName(plan.from, swappedTable)} TO ${record}`);
+  await tidyUp(control, plan, { replaces, isKept }).catch(() => undefined);
+}
+
+/** Removes what is of no more use: what came before, and the database that is empty now. What a failure leaves here, {@link settleSwaps} removes. */
+async function tidyUp(
+  control: MysqlConnection,
+  plan: SwapPlan,
+  { replaces, isKept }: { readonly replaces: boolean; readonly isKept: boolean },
+): Promise<void> {
+  const undos = replaces ? await sideDatabases(control, plan.target, 'undo') : [plan.keep];
+  const old = undos.filter((name) => !(isKept && isSame(name, plan.keep)) && !isSame(name, plan.from));
+  for (const name of [...old, plan.from]) {
+    // Whoever reads its tables keeps it from being dropped: it is no undo any more all the same.
+    const mark = `${qualifiedName(name, undoTable)} TO ${qualifiedName(name, staleTable)}`;
+    if ((await readPlan(control, name, undoTable)) !== undefined)
+      await control.run(`RENAME TABLE ${mark}`).catch(() => undefined);
+    await dropIfPossible(control, name);
   }
-  for (const name of replaces ? await sideDatabases(control, plan.target, 'undo') : []) {
-    const isOld = name !== plan.from && name !== plan.keep;
-    if (isOld) await control.run(`DROP DATABASE IF EXISTS ${quoteName(name)}`);
-  }
-  await control.run(`DROP DATABASE IF EXISTS ${quoteName(plan.from)}`);
+}
+
+/** Drops a database that is of no more use, however long that takes; one that somebody reads is left. */
+async function dropIfPossible(control: MysqlConnection, database: string): Promise<void> {
+  await control.change(`DROP DATABASE IF EXISTS ${quoteName(database)}`).catch(() => undefined);
+}
+
+/** Some servers write the names of databases in small letters. */
+function isSame(name: string, other: string | undefined): boolean {
+  return name.toLowerCase() === other?.toLowerCase();
 }
 
 async function dropIfEmpty(control: MysqlConnection, database: string): Promise<void> {
@@ -97,15 +126,17 @@ async function sideDatabases(control: MysqlConnection, target: string, kind: 'si
 /** Completes or takes back swaps that were cut off, and removes what dead restores filled. The caller holds the target's lock, so nobody else is at work. */
 export async function settleSwaps(context: SwapContext, target: string): Promise<void> {
   const { control } = context;
-  for (const name of await sideDatabases(control, target, 'undo')) {
-    await settle(context, name, { isForward: true });
-    const rest = await readTables(control, name);
-    // Without a record nothing can come back from it: it was made for a swap that did not happen.
-    if (rest.length === 0) await control.run(`DROP DATABASE IF EXISTS ${quoteName(name)}`);
-  }
+  for (const name of await sideDatabases(control, target, 'undo')) await settle(context, name, { isForward: true });
   for (const name of await sideDatabases(control, target, 'side')) {
     await settle(context, name, { isForward: true });
-    await control.run(`DROP DATABASE IF EXISTS ${quoteName(name)}`);
+    await dropIfPossible(control, name);
+  }
+  const newest = await findUndo(control, target);
+  for (const name of await sideDatabases(control, target, 'undo')) {
+    const tables = (await readTables(control, name)).map((table) => table.name);
+    const isOlder = tables.includes(undoTable) && !isSame(name, newest?.keep);
+    // An empty one was made for a swap that did not happen.
+    if (tables.length === 0 || tables.includes(staleTable) || isOlder) await dropIfPossible(control, name);
   }
 }
 

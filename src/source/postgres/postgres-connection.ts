@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Client, Submittable } from 'pg';
-import { timeoutSignal } from '../../clock.ts';
+import { longestTimerMs, timeoutSignal } from '../../clock.ts';
 import { throwIfAborted } from '../../errors.ts';
 import { type BackendKey, cancelStatement } from './cancel-statement.ts';
 import { readPasswordFile } from './password-file.ts';
@@ -54,7 +54,7 @@ export class PostgresConnection {
       client = await connect(address, options, undefined);
     }
     const connection = new PostgresConnection(client, address, options);
-    await connection.run(settings(options.timeoutMs));
+    await connection.run(settings(Math.min(options.timeoutMs, longestTimerMs)));
     return connection;
   }
 
@@ -171,7 +171,7 @@ async function connect(
     ssl: ssl ?? false,
     ...(ssl === undefined ? { stream: () => new ReadingSocket() } : {}),
     application_name: options.applicationName ?? 'holdfast',
-    connectionTimeoutMillis: options.timeoutMs,
+    connectionTimeoutMillis: Math.min(options.timeoutMs, longestTimerMs),
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   });

@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../../clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import { ReadableBytes } from '../readable-bytes.ts';
 import type { EntryBytes, EntryMetadata, SourceEntry } from '../source.ts';
@@ -40,7 +41,7 @@ function dumpCommand(options: EntryOptions, args: readonly string[]): string[] {
   return [
     tool.path,
     `--snapshot=${session.snapshot}`,
-    `--lock-wait-timeout=${timeoutMs}`,
+    `--lock-wait-timeout=${Math.min(timeoutMs, longestTimerMs)}`,
     `--encoding=${encoding}`,
     '--no-password',
     ...args,

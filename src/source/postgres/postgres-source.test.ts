@@ -288,3 +288,9 @@ describe('PostgresSource: what it refuses', () => {
     assert.ok(seen.every((line) => !line.includes(password)));
   });
 });
+
+it('a limit of a month is one for connecting and for locks, too', async () => {
+  const timeoutMs = 30 * 24 * 60 * 60 * 1000;
+  const { entries } = await collectSource(source(server.urlOf('every'), { timeoutMs }));
+  assert.ok(entries.length > 0);
+});

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { longestTimerMs } from '../../../clock.ts';
 import { HoldfastError, throwIfAborted } from '../../../errors.ts';
 import { readHeader } from '../../sqlite/read-header.ts';
 import { sqliteSourceError } from '../../sqlite/sqlite-error.ts';
@@ -36,7 +37,7 @@ export class SqliteModelReader implements ModelReader {
     }
     try {
       readHeader(path);
-      const database = new DatabaseSync(path, { readOnly: true, timeout: options.timeoutMs });
+      const database = new DatabaseSync(path, { readOnly: true, timeout: Math.min(options.timeoutMs, longestTimerMs) });
       return new SqliteModelReader(database, path);
     } catch (error) {
       throw sqliteSourceError(error, path);

@@ -1,6 +1,7 @@
 import { mkdir, open as openFile, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { longestTimerMs } from '../../../clock.ts';
 import { syncFolder } from '../../../disk/sync-folder.ts';
 import { HoldfastError } from '../../../errors.ts';
 import { exactly } from '../../sqlite/exact-statement.ts';
@@ -62,7 +63,8 @@ export class SqliteModelWriter implements ModelWriter {
     this.label = path;
     this.#path = path;
     this.#madePath = madePath;
-    this.#database = new DatabaseSync(madePath ?? path, { timeout: timeoutMs, enableForeignKeyConstraints: false });
+    const timeout = Math.min(timeoutMs, longestTimerMs);
+    this.#database = new DatabaseSync(madePath ?? path, { timeout, enableForeignKeyConstraints: false });
   }
 
   async discover(): Promise<Discovery> {
