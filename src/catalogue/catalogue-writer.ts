@@ -192,9 +192,13 @@ export class CatalogueWriter {
       const from = chains.find((known) => known.chain === chain);
       if (from === undefined) break;
       if (!(await this.#advance(from, chains, what))) continue;
-      // Should the process die before this, the same is recorded twice, which says nothing else.
-      if (intentId !== undefined) await state.dropIntent(intentId);
-      await this.#send(storage, chain);
+      try {
+        await this.#send(storage, chain);
+      } finally {
+        // Not before: who holds the storage against its catalogue meanwhile would find neither the intent nor the record. Should the process
+        // die before this, the same is recorded twice, which says nothing else.
+        if (intentId !== undefined) await state.dropIntent(intentId);
+      }
       return;
     }
     throw cannotAppend(chain);
