@@ -29,6 +29,9 @@ export interface CatalogueWriterOptions {
 /** What a record tells, without its place in the chain. */
 type RecordContents = Pick<CatalogueRecord, 'event' | 'object' | 'adopted' | 'objects' | 'removals' | 'removed'>;
 
+/** What the record says that sums a chain up. */
+type ChainSum = Pick<CatalogueRecord, 'objects' | 'removals' | 'removed'>;
+
 /** A storage and what it is called. */
 export interface CataloguedPlace {
   readonly name: string;
@@ -183,33 +186,41 @@ export class CatalogueWriter {
     what: RecordContents,
     intentId: string | undefined,
   ): Promise<void> {
-    const { state, key, clock } = this.#options;
+    const { state } = this.#options;
     for (let tries = 0; tries < maximumTries; tries++) {
       const chains = await state.chains();
       const from = chains.find((known) => known.chain === chain);
       if (from === undefined) break;
-      const sequence = from.sequence + 1;
-      const record: CatalogueRecord = {
-        format: 1,
-        chain,
-        publicKey: this.#publicKey,
-        sequence,
-        previous: from.sequence === 0 ? null : from.hash,
-        atMs: Math.round(clock.nowMs()),
-        ...what,
-        heads: headsOf(chains, from),
-      };
-      const { text, hash } = sealRecord(record, key);
-      const isDone = await state.advance(from, { chain, sequence, name: recordName(record), body: text, hash });
-      if (!isDone) continue;
-      // Should the process die before this, the same is recorded twice, which says nothing else.
-      if (intentId !== undefined) await state.dropIntent(intentId);
-      await this.#send(storage, chain);
+      if (!(await this.#advance(from, chains, what))) continue;
+      try {
+        await this.#send(storage, chain);
+      } finally {
+        // Not before: who holds the storage against its catalogue meanwhile would find neither the intent nor the record. Should the process
+        // die before this, the same is recorded twice, which says nothing else.
+        if (intentId !== undefined) await state.dropIntent(intentId);
+      }
       return;
     }
-    throw new HoldfastError('catalogue.invalid', {
-      message: `the chain ${chain} of the catalogue cannot be appended to`,
-    });
+    throw cannotAppend(chain);
+  }
+
+  /** Puts a record behind the end of a chain; false where that is not its end any more. */
+  async #advance(from: KnownChain, chains: readonly KnownChain[], what: RecordContents): Promise<boolean> {
+    const { state, key, clock } = this.#options;
+    const { chain } = from;
+    const sequence = from.sequence + 1;
+    const record: CatalogueRecord = {
+      format: 1,
+      chain,
+      publicKey: this.#publicKey,
+      sequence,
+      previous: from.sequence === 0 ? null : from.hash,
+      atMs: Math.round(clock.nowMs()),
+      ...what,
+      heads: headsOf(chains, from),
+    };
+    const { text, hash } = sealRecord(record, key);
+    return await state.advance(from, { chain, sequence, name: recordName(record), body: text, hash });
   }
 
   async #send(storage: Storage, chain: string): Promise<void> {
@@ -233,25 +244,44 @@ export class CatalogueWriter {
     const isWhole = reading?.problems.length === 0 && reading.head?.hash === own.hash;
     const sum = isWhole ? sumOf(reading, readings) : undefined;
     await state.setCheckpointAt(chain, own.sequence + recordsUntilCheckpoint(sum?.objects.length ?? 0));
-    if (sum !== undefined) await this.checkpoint(place, () => sum);
+    if (sum !== undefined) await this.#checkpoint(place, own, sum);
   }
 
-  /** Puts one record in the place of all that were before it; `sum` is given what is to be the origin of what it says. */
+  /** Puts one record in the place of all that were before it; `sum` reads what it says, and is given what is to be the origin of that. */
   async checkpoint(
     place: CataloguedPlace,
-    sum: (origin: { sequence: number; atMs: number }) => Pick<CatalogueRecord, 'objects' | 'removals' | 'removed'>,
+    sum: (origin: { sequence: number; atMs: number }) => Promise<ChainSum>,
   ): Promise<void> {
     const { state, clock } = this.#options;
     const chain = await this.#open(place);
-    const own = (await state.chains()).find((one) => one.chain === chain);
-    const origin = { sequence: (own?.sequence ?? 0) + 1, atMs: Math.round(clock.nowMs()) };
-    await this.#append(place, chain, { event: 'checkpoint', ...sum(origin) }, undefined);
+    for (let tries = 0; tries < maximumTries; tries++) {
+      const own = (await state.chains()).find((one) => one.chain === chain);
+      if (own === undefined) break;
+      const origin = { sequence: own.sequence + 1, atMs: Math.round(clock.nowMs()) };
+      if (await this.#checkpoint(place, own, await sum(origin))) return;
+    }
+    throw cannotAppend(chain);
+  }
+
+  /** False where the chain went on since it was read: the sum lacks what another process recorded, whose record would be removed. */
+  async #checkpoint(place: CataloguedPlace, own: KnownChain, sum: ChainSum): Promise<boolean> {
+    const { chain } = own;
+    const chains = await this.#options.state.chains();
+    if (!(await this.#advance(own, chains, { event: 'checkpoint', ...sum }))) return false;
+    await this.#send(place.storage, chain);
     const records = (await listRecords(place.storage, chain)).get(chain) ?? [];
     const newest = records.findLast(({ isCheckpoint }) => isCheckpoint);
     for (const { name, sequence } of records) {
       if (newest !== undefined && sequence < newest.sequence) await place.storage.delete(name);
     }
+    return true;
   }
+}
+
+function cannotAppend(chain: string): HoldfastError {
+  return new HoldfastError('catalogue.invalid', {
+    message: `the chain ${chain} of the catalogue cannot be appended to`,
+  });
 }
 
 /** What a chain says, but for what others know better. */

@@ -51,6 +51,8 @@ const recordsAtOnce = 8;
 /** A record is less than 10 KiB; a checkpoint has some 250 bytes for each archive. */
 const recordLimitBytes = 64 * 1024;
 const checkpointLimitBytes = 32 * 1024 * 1024;
+/** A chain that is summed up while it is read is read again; one whose records are listed and never there is taken as it is. */
+const maximumTries = 4;
 /** Records from one checkpoint to the next, with room for those that could not be summed up. */
 const recordCountLimit = 20_000;
 
@@ -115,7 +117,7 @@ async function readOne(storage: Storage, chain: string, named: NamedRecord): Pro
     return { named, problem: { kind: 'forged', message: `${named.name}: it is another record than its name says` } };
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
-    // Summed up since it was listed: that the chain is whole is seen by its end.
+    // Summed up since it was listed.
     if (error.code === 'storage.not_found') return undefined;
     if (error.code !== 'catalogue.invalid' && error.code !== 'storage.failed') throw error;
     return { named, problem: { kind: 'forged', message: `${named.name}: ${error.message}` } };
@@ -224,22 +226,42 @@ export async function readChains(
 ): Promise<ChainReading[]> {
   const { chain: wanted, signal } = options;
   const readings: ChainReading[] = [];
-  for (const [chain, names] of await listRecords(storage, wanted, signal)) {
-    const start = Math.max(
-      0,
-      names.findLastIndex(({ isCheckpoint }) => isCheckpoint),
-    );
-    const records = names.slice(start, start + recordCountLimit);
-    const fold = new ChainFold();
-    for (let first = 0; first < records.length; first += recordsAtOnce) {
-      throwIfAborted(signal);
-      const some = records.slice(first, first + recordsAtOnce);
-      for (const opened of await Promise.all(some.map((named) => readOne(storage, chain, named)))) {
-        if (opened !== undefined) fold.add(opened);
+  for (const [chain, listed] of await listRecords(storage, wanted, signal)) {
+    let names = listed;
+    for (let tries = 1; ; tries++) {
+      const { fold, isTorn } = await foldRecords(storage, chain, names, signal);
+      const { publicKey, head, recordCount, last, removed, heads, hashes, problems } = fold;
+      if (!isTorn || tries === maximumTries) {
+        readings.push({ chain, publicKey, head, recordCount, last, removed, heads, hashes, problems });
+        break;
       }
+      names = (await listRecords(storage, chain, signal)).get(chain) ?? [];
     }
-    const { publicKey, head, recordCount, last, removed, heads, hashes, problems } = fold;
-    readings.push({ chain, publicKey, head, recordCount, last, removed, heads, hashes, problems });
   }
   return readings;
+}
+
+/** Reads records from the newest checkpoint on; torn where some are gone by now, so that it says less than the chain ever did. */
+async function foldRecords(
+  storage: Storage,
+  chain: string,
+  names: readonly NamedRecord[],
+  signal: AbortSignal | undefined,
+): Promise<{ readonly fold: ChainFold; readonly isTorn: boolean }> {
+  const start = Math.max(
+    0,
+    names.findLastIndex(({ isCheckpoint }) => isCheckpoint),
+  );
+  const records = names.slice(start, start + recordCountLimit);
+  const fold = new ChainFold();
+  let isTorn = false;
+  for (let first = 0; first < records.length; first += recordsAtOnce) {
+    throwIfAborted(signal);
+    const some = records.slice(first, first + recordsAtOnce);
+    for (const opened of await Promise.all(some.map((named) => readOne(storage, chain, named)))) {
+      if (opened === undefined) isTorn = true;
+      else fold.add(opened);
+    }
+  }
+  return { fold, isTorn };
 }

@@ -114,6 +114,7 @@ async function recordMade(
   const { request, unit, made } = given;
   const { job, scheduledMs, options } = request;
   const about = withoutUndefined({ job, scheduledMs, database: unit.database });
+  const digests = new Map<string, string>();
   return await recordIn(
     history,
     context,
@@ -125,12 +126,12 @@ async function recordMade(
           output: storage.url(name),
         }),
       );
-      if (!unit.isArchive) return reports;
-      return [...reports, ...(await completeShards(made, signal)), ...(await fillOthers(unit, made, signal))];
+      const shards = unit.isArchive ? await completeShards(made, signal) : [];
+      return [...reports, ...shards, ...(await fillOthers({ unit, made, digests }, signal))];
     },
     (outputs) => ({
       state: outputs.every(({ error }) => error === undefined) ? 'succeeded' : 'incomplete',
-      archives: outputs.map(toArchive),
+      archives: outputs.map((output) => toArchive(output, digests)),
     }),
   );
 }
@@ -157,19 +158,32 @@ async function completeShards(made: readonly Made[], signal: AbortSignal): Promi
   return reports;
 }
 
-/** The run died after one storage had the archive, and before another one. */
-async function fillOthers(unit: Unit, made: readonly Made[], signal: AbortSignal): Promise<OutputReport[]> {
+interface Filling {
+  readonly unit: Unit;
+  readonly made: readonly Made[];
+  /** Is given what plain dumps are that were copied, by their place. */
+  readonly digests: Map<string, string>;
+}
+
+/** The run died after one storage had the archive, or the plain dump, and before another one. */
+async function fillOthers(given: Filling, signal: AbortSignal): Promise<OutputReport[]> {
+  const { unit, made, digests } = given;
   const [first] = made;
   if (first === undefined) return [];
   const { transferArchive } = await import('../operation/transfer.ts');
+  const { copyPlainDump } = await import('../operation/plain-copies.ts');
   const { name } = first;
-  const from = [{ storage: first.output.storage, name }];
+  const from = { storage: first.output.storage, name };
   const reports: OutputReport[] = [];
   for (const { storage, label } of unit.outputs.filter((one) => !made.some(({ output }) => output === one))) {
     const place = { ...withoutUndefined({ storage: label }), output: storage.url(name) };
     try {
       const to = { storage: createOnlyStorage(storage), name };
-      const { sizeBytes } = await transferArchive({ from, to, run: { signal } });
+      const copied = unit.isArchive
+        ? await transferArchive({ from: [from], to, run: { signal } })
+        : await copyPlainDump(from, to, { signal });
+      const { sizeBytes } = copied;
+      if ('sha256' in copied) digests.set(place.output, copied.sha256);
       reports.push({ ...place, sizeBytes });
     } catch (error) {
       if (signal.aborted) throw error;
@@ -179,8 +193,11 @@ async function fillOthers(unit: Unit, made: readonly Made[], signal: AbortSignal
   return reports;
 }
 
-function toArchive({ output: url, storage, sizeBytes, error }: OutputReport): RunArchive {
-  const known = { url, ...withoutUndefined({ storage, sizeBytes, error }) };
+function toArchive(
+  { output: url, storage, sizeBytes, error }: OutputReport,
+  digests: ReadonlyMap<string, string>,
+): RunArchive {
+  const known = { url, ...withoutUndefined({ storage, sizeBytes, sha256: digests.get(url), error }) };
   return { ...known, state: error === undefined ? 'found' : 'failed' };
 }
 

@@ -3,12 +3,7 @@ import { throwIfAborted } from '../errors.ts';
 import type { CatalogueState } from '../history/catalogue-state.ts';
 import type { CatalogueFinding } from './catalogue-finding.ts';
 import type { NamedStorage } from './scrub.ts';
-import {
-  type CatalogueReading,
-  readCatalogue,
-  type VerifyCatalogueOptions,
-  verifyCatalogue,
-} from './verify-catalogue.ts';
+import { readCatalogue, type VerifyCatalogueOptions, verifyCatalogue } from './verify-catalogue.ts';
 
 /** What {@link acceptCatalogue} takes. */
 export interface AcceptCatalogueOptions extends Omit<VerifyCatalogueOptions, 'level' | 'expectedHeads' | 'state'> {
@@ -58,19 +53,21 @@ async function acceptOne(
     if (kind === 'missing' && object === undefined) await writer.append(named, { event: 'removed', object: { name } });
     else if (ofObjects.has(kind) && object) await writer.append(named, { event: 'written', object, adopted: true });
   }
-  if (findings.some(({ kind, chain }) => chain === own && ofChains.has(kind))) await beginAnew(named, reading, writer);
+  if (findings.some(({ kind, chain }) => chain === own && ofChains.has(kind))) await beginAnew(named, writer, signal);
 }
 
 /** One record that says all: what is in the chain before it does not matter any more. */
-async function beginAnew(named: NamedStorage, reading: CatalogueReading, writer: CatalogueWriter): Promise<void> {
-  const { chains, facts, present } = reading;
-  const there = new Set(present.map(({ name }) => name));
-  const claimed = new Set(
-    chains.flatMap(({ last }) => [...last].flatMap(([name, { event }]) => (event === 'written' ? [name] : []))),
-  );
-  await writer.checkpoint(named, (origin) => ({
-    objects: [...facts.values()].flatMap((object) => (object === null ? [] : [{ ...object, ...origin }])),
-    removals: [...claimed].filter((name) => !there.has(name)).map((name) => ({ name, ...origin })),
-    removed: [],
-  }));
+async function beginAnew(named: NamedStorage, writer: CatalogueWriter, signal: AbortSignal | undefined): Promise<void> {
+  await writer.checkpoint(named, async (origin) => {
+    const { chains, facts, present } = await readCatalogue(named, { signal });
+    const there = new Set(present.map(({ name }) => name));
+    const claimed = new Set(
+      chains.flatMap(({ last }) => [...last].flatMap(([name, { event }]) => (event === 'written' ? [name] : []))),
+    );
+    return {
+      objects: [...facts.values()].flatMap((object) => (object === null ? [] : [{ ...object, ...origin }])),
+      removals: [...claimed].filter((name) => !there.has(name)).map((name) => ({ name, ...origin })),
+      removed: [],
+    };
+  });
 }

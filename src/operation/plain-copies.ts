@@ -39,14 +39,14 @@ export async function digestOf(source: RandomAccess, signal: AbortSignal | undef
 }
 
 /**
- * Copies a plain dump byte for byte, and reads it back before it appears. Throws `archive.damaged` for one that is empty,
+ * Copies a plain dump byte for byte, and reads it back before it appears. Gives the SHA-256 of the file, hex. Throws `archive.damaged` for one that is empty,
  * `archive.verify_failed`, and what the storages throw.
  */
 export async function copyPlainDump(
   from: ArchiveLocation,
   to: WritableLocation,
   run: RunOptions,
-): Promise<{ readonly sizeBytes: number }> {
+): Promise<{ readonly sizeBytes: number; readonly sha256: string }> {
   const { signal } = run;
   return await withSources([from], async ([source]) => {
     if (source === undefined) throw new HoldfastError('storage.not_found');
@@ -69,7 +69,7 @@ export async function copyPlainDump(
       const { sizeBytes } = await writer.commit(async (stored) => {
         if ((await digestOf(stored, signal)) !== sha256) throw new HoldfastError('archive.verify_failed');
       });
-      return { sizeBytes };
+      return { sizeBytes, sha256 };
     } catch (error) {
       return await failAfter(error, [() => writer.abort()]);
     }

@@ -85,6 +85,35 @@ test('a pin keeps an archive, on the storage where it is; taken away, it does no
   assert.deepEqual(await namesIn(near), names.slice(0, 2).sort());
 });
 
+test('a pin that is set while the question is open, or while others are removed, keeps its archive', async () => {
+  const names = [0, 1, 7, 8, 9].map((daysAgo) => nameOf('shop', daysAgo));
+  const [, , late = '', removed = '', asked = ''] = names;
+  const inner = await storageWith(...names);
+  class Pinning extends ForwardingStorage {
+    override async delete(name: string): Promise<void> {
+      await this.inner.delete(name);
+      if (name === removed) await pinArchive({ storage: inner, name: late });
+    }
+  }
+  const confirm = async () => {
+    await pinArchive({ storage: inner, name: asked });
+    return true;
+  };
+  const { archives } = await prune({ storages: [{ name: 'near', storage: new Pinning(inner) }], confirm });
+  assert.deepEqual(
+    archives.slice(2).map(({ name, keep, reasons, removed: isGone }) => [name, keep, reasons.join(), isGone]),
+    [
+      [late, true, 'pinned', false],
+      [removed, false, '', true],
+      [asked, true, 'pinned', false],
+    ],
+  );
+  assert.deepEqual(
+    await namesIn(inner),
+    [...names, `${late}.pin`, `${asked}.pin`].filter((name) => name !== removed).sort(),
+  );
+});
+
 test('a hold, a proof and a doubt come from the history', async () => {
   const shop = [0, 1, 2, 3].map((daysAgo) => nameOf('shop', daysAgo));
   const crm = [0, 1, 2].map((daysAgo) => nameOf('crm', daysAgo));

@@ -4,6 +4,7 @@ import { HoldfastError, throwIfAborted } from '../errors.ts';
 import { type ArchiveSeries, archiveSeriesReader } from '../policy/archive-series.ts';
 import { systemTimezone } from '../policy/local-time.ts';
 import { judgeRetention, type RetentionArchive, type RetentionPolicy, type UnmetCap } from '../policy/retention.ts';
+import { isThere } from '../storage/is-there.ts';
 import type { Storage } from '../storage/storage.ts';
 import { errorReport } from './error-report.ts';
 import type { OutputReport, RunOptions } from './options.ts';
@@ -206,6 +207,8 @@ async function removeOne(
   signal: AbortSignal | undefined,
 ): Promise<PrunedArchive> {
   try {
+    // The pin may have come since the listing, while a question was open or older archives were removed.
+    if (await isThere(storage, `${archive.name}${pinSuffix}`)) return { ...archive, keep: true, reasons: ['pinned'] };
     await storage.delete(archive.name);
     return { ...archive, removed: true };
   } catch (error) {

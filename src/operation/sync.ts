@@ -73,7 +73,8 @@ export async function syncStorages(options: SyncOptions): Promise<SyncReport> {
         { storage: createOnlyStorage(to), name },
       ];
       if (isPlainName(name)) {
-        archives.push({ name, ...(await copyPlainDump(source, target, run)) });
+        const copied = await copyPlainDump(source, target, run);
+        archives.push({ name, sizeBytes: copied.sizeBytes });
         continue;
       }
       const done = await transferArchive({ from: [source], to: target, run });

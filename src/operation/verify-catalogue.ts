@@ -1,6 +1,6 @@
 import { catalogueFolder } from '../catalogue/catalogue-folder.ts';
 import type { ChainHead, RecordedObject } from '../catalogue/catalogue-record.ts';
-import { type ChainReading, readChains } from '../catalogue/chain.ts';
+import { type ChainReading, lastWords, readChains } from '../catalogue/chain.ts';
 import { formatHead } from '../catalogue/chain-head.ts';
 import { isRecordedName, shardsOf, storedFacts } from '../catalogue/object-facts.ts';
 import { systemClock } from '../clock.ts';
@@ -72,6 +72,10 @@ export interface CatalogueReading {
   readonly hidden: readonly PresentObject[];
   /** By name; null where it cannot be told what an object is. Empty where objects are not opened. */
   readonly facts: ReadonlyMap<string, RecordedObject | null>;
+  /** As they were before the contents were read. */
+  readonly chainsBefore: readonly ChainReading[];
+  /** Names of objects that are being written or removed, or were when a process died. */
+  readonly intended: ReadonlySet<string>;
 }
 
 /** Headers that are read at once: most of the time goes by on the network. */
@@ -80,26 +84,49 @@ const headersAtOnce = 8;
 interface ReadOptions {
   readonly level?: 'names' | 'headers' | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly state?: CatalogueState | undefined;
 }
 
 /** A catalogue that changes while its storage is read is read again, so often at most. */
 const maximumReadings = 4;
 
-/** Reads a storage with its catalogue, at a moment when nothing is recorded. */
+/** Reads a storage with its catalogue, at a moment when nothing is recorded if there is one. */
 export async function readCatalogue(named: NamedStorage, options: ReadOptions): Promise<CatalogueReading> {
   const { name, storage } = named;
-  const { signal } = options;
+  const { signal, state } = options;
+  const place = storage.url(catalogueFolder);
   let chains = await readChains(storage, { signal });
   for (let readings = 1; ; readings++) {
     const contents = await readContents(named, options);
-    const after = await readChains(storage, { signal });
+    // Before the chains: an intent that is gone by now has its record there.
+    const intended = await intendedNames(state, place);
+    const chainsBefore = chains;
+    chains = await readChains(storage, { signal });
     const endsOf = (all: readonly ChainReading[]) => all.map(({ chain, head }) => `${chain}:${head?.hash}`).sort();
-    const isSame = endsOf(chains).join() === endsOf(after).join();
-    chains = after;
+    const isSame = endsOf(chainsBefore).join() === endsOf(chains).join();
     if (!isSame && readings < maximumReadings) continue;
     const { backend } = storage.properties;
-    return { storage: name, place: storage.url(catalogueFolder), backend, chains, ...contents };
+    return { storage: name, place, backend, chains, chainsBefore, intended, ...contents };
   }
+}
+
+async function intendedNames(state: CatalogueState | undefined, place: string): Promise<Set<string>> {
+  const names = new Set<string>();
+  for (const { chain } of (await state?.chains(place)) ?? []) {
+    for (const { object } of (await state?.intents(chain)) ?? []) {
+      names.add((JSON.parse(object) as Pick<RecordedObject, 'name'>).name);
+    }
+  }
+  return names;
+}
+
+/** Names on which the chains have another word than before. */
+function namesBetween(before: readonly ChainReading[], after: readonly ChainReading[]): string[] {
+  const [earlier, later] = [lastWords(before), lastWords(after)];
+  return [...new Set([...earlier.keys(), ...later.keys()])].filter((name) => {
+    const [left, right] = [earlier.get(name), later.get(name)];
+    return left?.event !== right?.event || left?.sequence !== right?.sequence || left?.atMs !== right?.atMs;
+  });
 }
 
 async function readContents(
@@ -154,32 +181,25 @@ interface KnownState {
   readonly chains: readonly KnownChain[];
   /** Chains with records that wait to be brought to their storage, and the first of these. */
   readonly waiting: ReadonlyMap<string, number>;
-  /** By place: names of objects that are being written or removed, or were when a process died. */
-  readonly unsettled: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 async function readState(state: CatalogueState | undefined): Promise<KnownState> {
   const chains = (await state?.chains()) ?? [];
   const waiting = new Map<string, number>();
-  const unsettled = new Map<string, Set<string>>();
-  for (const { chain, place } of chains) {
+  for (const { chain } of chains) {
     const [first] = (await state?.waiting(chain)) ?? [];
     if (first !== undefined) waiting.set(chain, first.sequence);
-    const names = unsettled.get(place) ?? new Set<string>();
-    for (const { object } of (await state?.intents(chain)) ?? []) {
-      names.add((JSON.parse(object) as RecordedObject).name);
-    }
-    unsettled.set(place, names);
   }
-  return { chains, waiting, unsettled };
+  return { chains, waiting };
 }
 
 /** What is wrong on one storage by itself. */
-export function judgeStorage(reading: CatalogueReading, { chains: known, unsettled }: KnownState): CatalogueFinding[] {
-  const { storage, chains, present, hidden, facts, place } = reading;
+export function judgeStorage(reading: CatalogueReading, { chains: known }: KnownState): CatalogueFinding[] {
+  const { storage, chains, present, hidden, facts } = reading;
   const isFirst = known.length === 0;
   const findings: CatalogueFinding[] = [];
-  const trusted = chains.filter((chain) => isFirst || isKnownChain(known, chain));
+  const isTrusted = (chain: ChainReading) => isFirst || isKnownChain(known, chain);
+  const trusted = chains.filter(isTrusted);
   for (const chain of chains) {
     const at = { storage, chain: chain.chain };
     findings.push(...chain.problems.map((problem) => ({ ...at, ...problem })));
@@ -195,7 +215,9 @@ export function judgeStorage(reading: CatalogueReading, { chains: known, unsettl
     ...hidden.flatMap((object) => judgeObject(object, undefined, expectation) ?? []),
     ...missingObjects([...present, ...hidden], facts, expectation),
   ];
-  const isSettled = ({ name = '' }) => unsettled.get(place)?.has(name) !== true;
+  // Of what was written or removed while the contents were read it cannot be told which came first; the next look tells.
+  const unsettled = new Set([...reading.intended, ...namesBetween(reading.chainsBefore.filter(isTrusted), trusted)]);
+  const isSettled = ({ name = '' }) => !unsettled.has(name);
   findings.push(...found.filter(isSettled).map((finding) => ({ storage, ...finding })));
   return findings;
 }

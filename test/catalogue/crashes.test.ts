@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { catalogueFolder } from '../../src/catalogue/catalogue-folder.ts';
+import { readRecordName } from '../../src/catalogue/catalogue-record.ts';
 import { readChains } from '../../src/catalogue/chain.ts';
 import { signingKey } from '../../src/catalogue/signing-key.ts';
 import { HoldfastError } from '../../src/errors.ts';
@@ -205,6 +206,74 @@ test('a chain is summed up once in a while, and says the same as before', async 
     'missing 98.holdfast',
     'renamed new.holdfast',
   ]);
+});
+
+/** A storage on which something happens once an object was opened that `isAt` tells. */
+function whenOpened(storage: MemoryStorage, isAt: (name: string) => boolean, act: () => Promise<void>): MemoryStorage {
+  return new Proxy(storage, {
+    get: (target, key) => {
+      const value: unknown = Reflect.get(target, key);
+      if (key !== 'open') return typeof value === 'function' ? value.bind(target) : value;
+      return async (name: string) => {
+        const opened = await target.open(name);
+        if (isAt(name)) await act();
+        return opened;
+      };
+    },
+  });
+}
+
+test('what another process records while a chain is summed up is not lost', async (t) => {
+  const machine = await newMachine(t);
+  const second = await another(t, machine);
+  for (const one of [machine, second]) await one.history();
+  const storage = new MemoryStorage();
+  for (let number = 0; number < 31; number++) await machine.backUp(`${number}.holdfast`, storage, 'a');
+  const place = { name: 'near', storage };
+  const opened: string[] = [];
+  const isLast = (name: string) => readRecordName(name)?.sequence === 32;
+  const busy = whenOpened(storage, isLast, async () => {
+    opened.push('once');
+    await storage.delete('0.holdfast');
+    await (await second.writer()).append(place, { event: 'removed', object: { name: '0.holdfast' } });
+  });
+  await machine.backUp('31.holdfast', busy, 'a');
+  assert.deepEqual(opened, ['once']);
+  assert.deepEqual(await machine.findings({ near: storage }), []);
+  for (let number = 32; number < 80; number++) await machine.backUp(`${number}.holdfast`, storage, 'a');
+  assert.ok((await copyOf(storage, catalogueFolder)).size < 64, 'it is summed up later');
+  assert.deepEqual(await machine.findings({ near: storage }), []);
+});
+
+test('what another process records while a chain begins anew is not lost', async (t) => {
+  const machine = await newMachine(t);
+  const second = await another(t, machine);
+  for (const one of [machine, second]) await one.history();
+  const storage = new MemoryStorage();
+  for (const name of ['a.holdfast', 'b.holdfast', 'c.holdfast']) await machine.backUp(name, storage);
+  await second.backUp('d.holdfast', storage);
+  const records = [...(await copyOf(storage, catalogueFolder)).keys()];
+  const gone = records.find((name) => readRecordName(name)?.sequence === 2);
+  await storage.delete(gone ?? '');
+  let times = 0;
+  const removed: string[] = [];
+  // After the last look at the storage before the findings are accepted, and after that before the chain begins anew.
+  const toRemove = new Map([
+    [4, 'c.holdfast'],
+    [6, 'd.holdfast'],
+  ]);
+  const isLast = (name: string) => readRecordName(name)?.sequence === 4;
+  const busy = whenOpened(storage, isLast, async () => {
+    const name = toRemove.get(++times);
+    if (name === undefined) return;
+    await second.storage('near', storage).delete(name);
+    removed.push(name);
+  });
+  await machine.accept({ near: busy });
+  assert.deepEqual(removed, ['c.holdfast', 'd.holdfast']);
+  assert.deepEqual(await machine.findings({ near: storage }), []);
+  await machine.backUp('e.holdfast', storage);
+  assert.deepEqual(await machine.findings({ near: storage }), []);
 });
 
 test('a history that was put back to an earlier state learns from the catalogue, and goes on behind it', async (t) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -93,6 +94,34 @@ test('what a run made before it died is not made again, and a storage that lacks
   assert.deepEqual(await readFile(join('far', archive)), await readFile(join('near', archive)));
   assert.deepEqual(await states(), ['died', 'died', 'succeeded', 'succeeded']);
   assert.equal((await run('prune', '--dry-run')).exitCode, 0);
+});
+
+test('a storage that lacks the plain dump gets it, or is told of', async (t) => {
+  await enterFolder(t);
+  await run('backup', '--scheduled-at', time);
+  const made = await names('near');
+  const dump = made.find((name) => !name.endsWith('.holdfast')) ?? '';
+  await rm(join('far', dump));
+  await die();
+  const again = await run('backup', '--scheduled-at', time);
+  assert.deepEqual([again.exitCode, again.result.madeEarlier], [0, true]);
+  assert.deepEqual(await names('far'), made);
+  assert.deepEqual(await readFile(join('far', dump)), await readFile(join('near', dump)));
+  assert.deepEqual(await states(), ['died', 'died', 'succeeded', 'succeeded']);
+  using file = new DatabaseSync(join('.holdfast', 'history.db'));
+  const recorded = file.prepare("SELECT sha256 FROM run_archive WHERE state = 'found' AND sha256 IS NOT NULL").all();
+  const sha256 = hash('sha256', await readFile(join('near', dump)));
+  assert.deepEqual(
+    recorded.map((row) => row['sha256']),
+    [sha256],
+  );
+  await die();
+  await rm(join('far', dump));
+  await writeFile(join('near', dump), '');
+  const lacking = await run('backup', '--scheduled-at', time);
+  const { storage, error } = lacking.result.outputs.at(-1);
+  assert.deepEqual([lacking.exitCode, storage, error.code], [3, 'far', 'archive.damaged']);
+  assert.ok((await states()).includes('incomplete'));
 });
 
 test('what another machine put under the name is not taken for it, nor replaced', async (t) => {
