@@ -208,8 +208,8 @@ describe('the web admin, from the first link to a restart', { skip }, () => {
     );
     const offsets: string[] = [];
     const breakOff = async (upload: string) => {
-      // Not before the server has begun to take it: else there is nothing to go on from.
-      for (let receivedBytes = 0; receivedBytes === 0; ) {
+      // In the middle, and not before the server has begun to take it: else there is nothing to go on from.
+      for (let receivedBytes = 0; receivedBytes === 0 || proxy.faultCount === 0; ) {
         const answer = await page.request.get(upload);
         ({ receivedBytes } = (await answer.json()) as { readonly receivedBytes: number });
       }
