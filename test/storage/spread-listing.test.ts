@@ -1,7 +1,6 @@
 /** Archives over storages whose lists are not what they should be, or change meanwhile. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
+import { before, test } from 'node:test';
 import { scrubStorages } from '../../src/operation/scrub.ts';
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
@@ -10,14 +9,12 @@ import { ForwardingStorage } from '../../src/storage/wrap/forwarding-storage.ts'
 import { listNames, putBytes, readAll } from '../../src/testing/storage-case.ts';
 import { name, read, twoArchives, world, write } from './spread-world.ts';
 
-const workers = new WorkerPool(1);
 let archive: Uint8Array;
 let newer: Uint8Array;
 
 before(async () => {
-  [archive, newer] = await twoArchives(workers);
+  [archive, newer] = await twoArchives();
 });
-after(() => workers.close());
 
 class DoubledListing extends ForwardingStorage {
   override async *list(prefix?: string): AsyncIterable<StoredObject> {

@@ -1,7 +1,6 @@
 /** Archives of one name that are written to storages at the same time. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
+import { before, test } from 'node:test';
 import { HoldfastError } from '../../src/errors.ts';
 import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
 import type { StoredObject } from '../../src/storage/storage.ts';
@@ -10,14 +9,12 @@ import { SeededRandom } from '../../src/testing/index.ts';
 import { listNames, putBytes } from '../../src/testing/storage-case.ts';
 import { name, read, twoArchives, world, write } from './spread-world.ts';
 
-const workers = new WorkerPool(1);
 let archive: Uint8Array;
 let newer: Uint8Array;
 
 before(async () => {
-  [archive, newer] = await twoArchives(workers);
+  [archive, newer] = await twoArchives();
 });
-after(() => workers.close());
 
 test('of two that are written at once one stands, and the other writer is told', async () => {
   for (const seed of [1, 2, 3]) {

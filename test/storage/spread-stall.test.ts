@@ -1,8 +1,7 @@
 /** Archives over storages one of which takes all and never says that it is done. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
 import type { StorageWriter, WriterOptions } from '../../src/storage/storage.ts';
 import { ForwardingStorage } from '../../src/storage/wrap/forwarding-storage.ts';
@@ -10,13 +9,11 @@ import { FakeClock, SeededRandom } from '../../src/testing/index.ts';
 import { listNames } from '../../src/testing/storage-case.ts';
 import { read, twoArchives, world, write } from './spread-world.ts';
 
-const workers = new WorkerPool(1);
 let archive: Uint8Array;
 
 before(async () => {
-  [archive] = await twoArchives(workers);
+  [archive] = await twoArchives();
 });
-after(() => workers.close());
 
 /** Its commits never end once the check is over. */
 class EndlessStorage extends ForwardingStorage {

@@ -1,6 +1,6 @@
 /** An archive over storages in memory, for tests. */
 import assert from 'node:assert/strict';
-import type { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
+import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { SpreadStorage } from '../../src/storage/spread/spread-storage.ts';
 import { FaultyStorage, SeededRandom } from '../../src/testing/index.ts';
@@ -24,11 +24,16 @@ export function world(shape = { data: 3, parity: 2 }) {
 }
 
 /** Two archives, the second one shorter. */
-export async function twoArchives(workers: WorkerPool): Promise<readonly [archive: Uint8Array, newer: Uint8Array]> {
-  const options = { name: 'spread', copies: 1 };
-  const { bytes: archive } = await makeSubject(workers, { ...options, seed: 1, sizeBytes: 200_000 });
-  const { bytes: newer } = await makeSubject(workers, { ...options, seed: 2, sizeBytes: 100_000 });
-  return [archive, newer];
+export async function twoArchives(): Promise<readonly [archive: Uint8Array, newer: Uint8Array]> {
+  const workers = new WorkerPool(1);
+  try {
+    const options = { name: 'spread', copies: 1 };
+    const { bytes: archive } = await makeSubject(workers, { ...options, seed: 1, sizeBytes: 200_000 });
+    const { bytes: newer } = await makeSubject(workers, { ...options, seed: 2, sizeBytes: 100_000 });
+    return [archive, newer];
+  } finally {
+    await workers.close();
+  }
 }
 
 /** All bytes of the archive. */

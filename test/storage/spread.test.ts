@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { WorkerPool } from '../../src/archive/worker/worker-pool.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { HoldfastError } from '../../src/errors.ts';
 import { validateBackup } from '../../src/operation/verify.ts';
@@ -14,14 +13,12 @@ import { SeededRandom } from '../../src/testing/index.ts';
 import { listNames, putBytes, readAll } from '../../src/testing/storage-case.ts';
 import { name, read, twoArchives, world, write } from './spread-world.ts';
 
-const workers = new WorkerPool(1);
 let archive: Uint8Array;
 let newer: Uint8Array;
 
 before(async () => {
-  [archive, newer] = await twoArchives(workers);
+  [archive, newer] = await twoArchives();
 });
-after(() => workers.close());
 
 async function objects(storage: SpreadStorage): Promise<StoredObject[]> {
   const all: StoredObject[] = [];
