@@ -39,8 +39,8 @@ export async function digestOf(source: RandomAccess, signal: AbortSignal | undef
 }
 
 /**
- * Copies a plain dump byte for byte, and reads it back before it appears. Gives the SHA-256 of the file, hex. Throws `archive.damaged` for one that is empty,
- * `archive.verify_failed`, and what the storages throw.
+ * Copies a plain dump byte for byte, and reads it back before it appears. Gives the SHA-256 of the file, hex. Throws `archive.damaged` for
+ * one that is empty, `archive.verify_failed`, and what the storages throw.
  */
 export async function copyPlainDump(
   from: ArchiveLocation,

@@ -60,8 +60,8 @@ export interface RebuiltShard {
  * Lays each archive over several storages as k + m shards, any k of which give it back (`docs/format.md` section 8). Archives are objects whose
  * names end in `.holdfast`; all else, such as marks of pins, stands whole on each storage. An archive is there when k of its shards
  * are. Each writing has a tag of its own in its shards' names, so that a new archive of an old name never mixes with the old one, which is removed
- * when the new one stands. Of two that are written at once one is withdrawn, with `storage.conflict`. What is deleted is marked first on the storages that answer: from then on it is not listed any more, and a
- * later writer removes what stayed.
+ * when the new one stands. Of two that are written at once one is withdrawn, with `storage.conflict`. What is deleted is marked first on the
+ * storages that answer: from then on it is not listed any more, and a later writer removes what stayed.
  *
  * @example
  * const storage = new SpreadStorage({ shape: { data: 3, parity: 2 }, members });
